@@ -1,0 +1,1 @@
+"""Where frames come from. The seam is `Camera`; there is one file a kind of camera."""

@@ -1,0 +1,1 @@
+"""Events to MQTT: the client, the outbox on disk, payloads and snapshots."""

@@ -1,0 +1,262 @@
+"""The nouns that travel through the loop. Immutable; arrays inside are read-only."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""(height, width, 3), BGR as OpenCV delivers it."""
+
+Vector = NDArray[np.float32]
+"""(d,), of length one."""
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array, no longer writeable. Copies nothing."""
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture from a camera."""
+
+    image: Image
+    """Full resolution, after rotation, mirroring and region of interest."""
+    preview: Image
+    """The same field of view at lower resolution, for motion and detection; may be `image` itself."""
+    captured_at: float
+    """Monotonic seconds; for a recording replayed as fast as it goes, in the recording's own time."""
+    index: int
+    """Counts the frames that the camera delivered, from 0."""
+
+    @property
+    def scale(self) -> float:
+        """Pixels of `image` for each pixel of `preview`."""
+        return self.image.shape[1] / self.preview.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An upright rectangle in pixels; x to the right, y down."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def area_px(self) -> float:
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+    @property
+    def short_side(self) -> float:
+        return min(self.width, self.height)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def overlap_px(self, other: "Box") -> float:
+        """Area of the intersection, in square pixels."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(width, 0.0) * max(height, 0.0)
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union, 0..1."""
+        shared = self.overlap_px(other)
+        union = self.area_px + other.area_px - shared
+        return shared / union if union > 0 else 0.0
+
+    def scaled(self, factor: float) -> "Box":
+        return Box(self.left * factor, self.top * factor, self.right * factor, self.bottom * factor)
+
+    def moved(self, dx: float, dy: float) -> "Box":
+        return Box(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A detection."""
+
+    box: Box
+    score: float
+    """The detector's confidence, 0..1."""
+    keypoints: NDArray[np.float32]
+    """(6, 2) px: eye on the image's left, eye on its right, nose, mouth, the two tragions."""
+
+    def scaled(self, factor: float) -> "Face":
+        return Face(self.box.scaled(factor), self.score, self.keypoints * np.float32(factor))
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Which way a head is turned, in degrees; 0, 0, 0 looks into the camera."""
+
+    yaw: float
+    """Positive: towards the image's right."""
+    pitch: float
+    """Positive: down."""
+    roll: float
+    """Positive: clockwise in the image."""
+
+    @property
+    def off_axis(self) -> float:
+        """Angle between the gaze and the camera, whatever the direction."""
+        return math.degrees(math.acos(math.cos(math.radians(self.yaw)) * math.cos(math.radians(self.pitch))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Landmarks:
+    """The face mesh of one face."""
+
+    mesh: NDArray[np.float32]
+    """(468, 3) px; z has the scale of x and y, negative towards the camera."""
+    five: NDArray[np.float32]
+    """(5, 2) px: eye on the image's left, eye on its right, nose, mouth corners left and right."""
+    presence: float
+    """How sure the model is that a face is there, 0..1."""
+    pose: Pose
+
+
+class Problem(StrEnum):
+    """Why a face cannot be used to decide who somebody is."""
+
+    TOO_SMALL = "too_small"
+    TOO_BLURRED = "too_blurred"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    TURNED_AWAY = "turned_away"
+    CUT_OFF = "cut_off"
+    NOT_A_FACE = "not_a_face"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What a face is worth as evidence."""
+
+    score: float
+    """0..1, the weight of this face's embedding in a visit."""
+    eye_distance_px: float
+    sharpness: float
+    """Variance of the Laplacian of the aligned crop's luma."""
+    brightness: float
+    """Mean luma of the aligned crop, 0..255."""
+    pose: Pose
+    presence: float
+    problem: Problem | None
+    """None: usable."""
+
+    @property
+    def usable(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A person of the gallery and how similar the probe is to them."""
+
+    person_id: str
+    name: str
+    similarity: float
+
+
+class Outcome(StrEnum):
+    """What open-set matching can say of a probe."""
+
+    RECOGNIZED = "recognized"
+    UNKNOWN = "unknown"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The answer of a gallery to one probe."""
+
+    outcome: Outcome
+    best: Candidate | None
+    """The nearest person, whatever the outcome; None when the gallery is empty."""
+    runner_up: Candidate | None
+    threshold: float
+    """Cosine similarity in force."""
+    false_match_rate: float | None
+    """How often a stranger is as similar to some template of this gallery as this probe is; None: not calibrated."""
+
+    @property
+    def person(self) -> Candidate | None:
+        """Who it is; None unless recognized."""
+        return self.best if self.outcome is Outcome.RECOGNIZED else None
+
+    @property
+    def margin(self) -> float | None:
+        """How much nearer the first person is than the second; None with fewer than two people."""
+        if self.best is None or self.runner_up is None:
+            return None
+        return self.best.similarity - self.runner_up.similarity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """One face of one frame, after tracking."""
+
+    track_id: int
+    at: float
+    """Monotonic seconds: the frame's `captured_at`."""
+    box: Box
+    """In pixels of `Frame.image`."""
+    quality: Quality | None = None
+    """None: not looked at closely in this frame."""
+    embedding: Vector | None = None
+    """None: not embedded in this frame."""
+
+
+class EventKind(StrEnum):
+    """`event_type` of the visit topic."""
+
+    STARTED = "started"
+    RECOGNIZED = "recognized"
+    UNKNOWN = "unknown"
+    UNCERTAIN = "uncertain"
+    NO_USABLE_FACE = "no_usable_face"
+    SPOOF = "spoof"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """Something to tell about a visit. Times are monotonic seconds."""
+
+    kind: EventKind
+    visit_id: str
+    sequence: int
+    """0, 1, 2... within the visit."""
+    at: float
+    """`captured_at` of the frame that caused it."""
+    started_at: float
+    latency_s: float
+    """From the first frame that showed the face to this event being ready."""
+    provisional: bool = False
+    """A decision that the final one may still correct."""
+    match: Match | None = None
+    """Of a decision, and of `ended` when there was one."""
+    quality: Quality | None = None
+    box: Box | None = None
+    usable_faces: int = 0
+    """How many faces the decision rests on."""
+    problem: Problem | None = None
+    """Of `no_usable_face`: what was most often wrong."""
+    picture: Image | None = None
+    """The visit's best frame so far, when snapshots are on."""
