@@ -37,7 +37,7 @@ class Frame:
     @property
     def scale(self) -> float:
         """Pixels of `image` for each pixel of `preview`."""
-        return self.image.shape[1] / self.preview.shape[1]
+        return float(self.image.shape[1] / self.preview.shape[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where frames come from and how they are turned before anything looks at them."""
 
     source: str = "picamera2:0"
-    """`picamera2:N`, `v4l2:/dev/video0` (or `v4l2:N`), `rtsp://...`, `http(s)://...`, or a path to a video, a GIF or a folder of images."""
+    """`picamera2:N`, `v4l2:/dev/video0` (or `v4l2:N`), `rtsp://...`, `http(s)://...`, or a path.
+
+    A path leads to a video, a GIF, an image or a folder of images.
+    """
     name: str = "camera"
     width: Annotated[int, Meta(ge=64, le=8192)] = 1280
     """What a picamera2 or V4L2 camera is asked for; a stream or file has its own size."""

@@ -1,0 +1,66 @@
+"""Is this face usable as evidence, and if not, why not."""
+
+import math
+from typing import Annotated
+
+import cv2
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from edge.records import Image, Landmarks, Pose, Problem, Quality
+
+FULL_EYE_DISTANCE_PX = 40.0
+"""Beyond this more pixels do not make a 112x112 crop better."""
+FULL_SHARPNESS = 300.0
+
+
+class QualitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits beyond which a face is not used to decide who somebody is."""
+
+    min_eye_distance_px: Annotated[float, Meta(ge=4, le=500)] = 14.0
+    min_sharpness: Annotated[float, Meta(ge=0)] = 15.0
+    """Variance of the Laplacian of the aligned crop: about 500 is crisp, 20 a smear."""
+    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 35.0
+    max_brightness: Annotated[float, Meta(ge=0, le=255)] = 225.0
+    max_turn_deg: Annotated[float, Meta(ge=5, le=90)] = 45.0
+    """How far a head may be turned away from the camera, whichever way."""
+    min_presence: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """What the landmark network must think of it being a face at all."""
+
+
+def assess(image: Image, crop: Image, landmarks: Landmarks, settings: QualitySettings) -> Quality:
+    """Judge one face of `image` by its landmarks and its aligned crop."""
+    luma = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    # Aligned crops are smoothed by the warp; the border of the crop is background.
+    inner = luma[16:-16, 16:-16]
+    eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))
+    sharpness = float(cv2.Laplacian(inner, cv2.CV_32F).var())
+    brightness = float(inner.mean())
+    checks = (
+        (landmarks.presence < settings.min_presence, Problem.NOT_A_FACE),
+        (is_cut_off(image, landmarks), Problem.CUT_OFF),
+        (landmarks.pose.off_axis > settings.max_turn_deg, Problem.TURNED_AWAY),
+        (eyes < settings.min_eye_distance_px, Problem.TOO_SMALL),
+        (brightness < settings.min_brightness, Problem.TOO_DARK),
+        (brightness > settings.max_brightness, Problem.TOO_BRIGHT),
+        (sharpness < settings.min_sharpness, Problem.TOO_BLURRED),
+    )
+    problem = next((problem for wrong, problem in checks if wrong), None)
+    score = _score(eyes, sharpness, landmarks.pose, landmarks.presence)
+    return Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, problem)
+
+
+def is_cut_off(image: Image, landmarks: Landmarks) -> bool:
+    """Whether eyes, nose or mouth lie outside the picture."""
+    height, width = image.shape[:2]
+    x, y = landmarks.five[:, 0], landmarks.five[:, 1]
+    return bool((x < 0).any() or (y < 0).any() or (x >= width).any() or (y >= height).any())
+
+
+def _score(eyes: float, sharpness: float, pose: Pose, presence: float) -> float:
+    """0..1: a product, so that one bad property is enough to make a face weigh little."""
+    size = min(1.0, eyes / FULL_EYE_DISTANCE_PX)
+    crisp = math.sqrt(min(1.0, sharpness / FULL_SHARPNESS))
+    frontal = max(0.0, math.cos(math.radians(pose.off_axis)))
+    return size * (0.3 + 0.7 * crisp) * frontal * presence
