@@ -217,6 +217,8 @@ class Sighting:
     """Monotonic seconds: the frame's `captured_at`."""
     box: Box
     """In pixels of `Frame.image`."""
+    since: float
+    """`captured_at` of the first frame that showed this track."""
     quality: Quality | None = None
     """None: not looked at closely in this frame."""
     embedding: Vector | None = None

@@ -1,0 +1,65 @@
+"""Has the picture changed? Cheap enough to ask of every frame."""
+
+from typing import Annotated
+
+import cv2
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from edge.records import Image
+
+WIDTH = 96
+
+
+class MotionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the detector is woken."""
+
+    enabled: bool = True
+    min_change: Annotated[float, Meta(gt=0, le=255)] = 12.0
+    """By how many grey levels a spot must differ from the background."""
+    min_area: Annotated[float, Meta(gt=0, le=1)] = 0.004
+    """Part of the picture that must have changed."""
+    linger_s: Annotated[float, Meta(ge=0, le=600)] = 2.0
+    """How long the detector stays awake after the last motion."""
+    idle_interval_s: Annotated[float, Meta(gt=0, le=600)] = 1.0
+    """How often it looks when nothing moves."""
+    adapt_s: Annotated[float, Meta(gt=0, le=600)] = 3.0
+    """How fast the background takes in what stays (time constant)."""
+
+
+class MotionGate:
+    """Compares each picture with a slowly adapting background."""
+
+    def __init__(self, settings: MotionSettings) -> None:
+        self._settings = settings
+        self._background: np.ndarray[tuple[int, int], np.dtype[np.float32]] | None = None
+        self._updated_at = 0.0
+        self._moved_at: float | None = None
+        self._looked_at: float | None = None
+
+    def wants_look(self, preview: Image, now: float, busy: bool) -> bool:
+        """Whether the detector should look at this picture. `busy`: somebody is being followed."""
+        if self._moved(preview, now):
+            self._moved_at = now
+        lingering = self._moved_at is not None and now - self._moved_at <= self._settings.linger_s
+        due = self._looked_at is None or now - self._looked_at >= self._settings.idle_interval_s
+        if not (self._settings.enabled and not busy and not lingering and not due):
+            self._looked_at = now
+            return True
+        return False
+
+    def _moved(self, preview: Image, now: float) -> bool:
+        height = max(1, round(preview.shape[0] * WIDTH / preview.shape[1]))
+        small = cv2.resize(preview, (WIDTH, height), interpolation=cv2.INTER_AREA)
+        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        if self._background is None or self._background.shape != grey.shape:
+            self._background, self._updated_at = grey, now
+            return True
+        # A lamp or a cloud changes the whole picture by the same amount: that is not motion.
+        difference = grey - self._background
+        changed = np.abs(difference - np.median(difference)) > self._settings.min_change
+        weight = min(1.0, (now - self._updated_at) / self._settings.adapt_s)
+        self._background = self._background + np.float32(weight) * difference
+        self._updated_at = now
+        return float(changed.mean()) >= self._settings.min_area

@@ -1,0 +1,106 @@
+"""What is known of one visit."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edge.evidence import Evidence
+from edge.records import Box, Event, EventKind, Image, Match, Sighting
+
+
+class VisitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is one visit, and when it is decided."""
+
+    gap_s: Annotated[float, Meta(ge=0.5, le=3600)] = 15.0
+    """Somebody who is away for longer than this begins a new visit."""
+    min_faces: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Usable faces that a name must rest on."""
+    patience_s: Annotated[float, Meta(ge=0, le=120)] = 3.0
+    """How long, from the first usable face on, a name is sought before the visit is `unknown` or `uncertain`."""
+    patience_faces: Annotated[int, Meta(ge=1, le=1000)] = 8
+    """And how many usable faces must have been looked at by then."""
+    provisional: bool = False
+    """Announce a name from the first usable face on, marked `provisional`; the final decision follows."""
+    look_interval_s: Annotated[float, Meta(ge=0, le=10)] = 0.1
+    """How often a face of an undecided visit is embedded."""
+    max_looks: Annotated[int, Meta(ge=5, le=10_000)] = 80
+    """After so many looks a visit's face is looked at only every `recheck_s`."""
+    recheck_s: Annotated[float, Meta(ge=0.5, le=600)] = 2.0
+    """How often a decided visit is looked at again, lest somebody else has taken the place."""
+    link_wait_s: Annotated[float, Meta(ge=0, le=10)] = 1.5
+    """How long a new face may take to show whether it is somebody who just left."""
+
+
+class Linking(msgspec.Struct, frozen=True):
+    """When two embeddings belong to one visitor, as cosine similarities."""
+
+    same: float
+    """At least this: the same person."""
+    different: float
+    """Less than this: another person."""
+
+
+class Visit:
+    """The state of one visit; only `Visits` touches it."""
+
+    def __init__(self, visit_id: str, sighting: Sighting) -> None:
+        self.id = visit_id
+        self.track_id: int | None = sighting.track_id
+        self.since = sighting.since
+        self.last_seen_at = sighting.at
+        self.box: Box = sighting.box
+        self.evidence = Evidence()
+        self.doubts: list[Sighting] = []
+        self.looked_at: float | None = None
+        self.looks = 0
+        self.started = False
+        self.provisional: Match | None = None
+        self.decision: Match | None = None
+        self.decided = False
+        self.sequence = 0
+        self.picture: Image | None = None
+        self.picture_score = -1.0
+
+    def see(self, sighting: Sighting) -> None:
+        self.last_seen_at, self.box = sighting.at, sighting.box
+        if sighting.quality is not None:
+            self.looked_at = sighting.at
+            self.looks += 1
+
+    def keep_picture(self, score: float, image: Image) -> None:
+        if score > self.picture_score:
+            self.picture, self.picture_score = image, score
+
+    def absorb(self, other: "Visit") -> None:
+        """Take over a face that turned out to be this visitor's."""
+        self.track_id = other.track_id
+        self.last_seen_at, self.box = other.last_seen_at, other.box
+        self.evidence.absorb(other.evidence)
+
+    @property
+    def person_id(self) -> str | None:
+        """Whose name it has been given, provisionally or for good."""
+        match = self.decision if self.decided else self.provisional
+        return match.person.person_id if match and match.person else None
+
+    def event(self, kind: EventKind, at: float, match: Match | None = None, *, provisional: bool = False) -> Event:
+        evidence = self.evidence
+        problem = evidence.main_problem if kind is EventKind.NO_USABLE_FACE else None
+        made = Event(
+            kind=kind,
+            visit_id=self.id,
+            sequence=self.sequence,
+            at=at,
+            started_at=self.since,
+            latency_s=max(0.0, at - self.since),
+            provisional=provisional,
+            match=match,
+            quality=evidence.best_quality,
+            box=self.box,
+            usable_faces=evidence.faces,
+            problem=problem,
+            picture=self.picture,
+        )
+        self.sequence += 1
+        return made
