@@ -103,7 +103,7 @@ def load(card_path: Path, task: str) -> ModelFile:
 
     Raises ModelError naming the file when either is missing, damaged, altered or for another task.
     """
-    card = _read_card(card_path)
+    card = read_card(card_path)
     if card.task != task:
         raise ModelError(f"{card_path}: this model's task is {card.task!r}; {task!r} is needed here")
     path = card_path.parent / card.file
@@ -122,7 +122,8 @@ def load(card_path: Path, task: str) -> ModelFile:
     return ModelFile(card, content, path)
 
 
-def _read_card(path: Path) -> Card:
+def read_card(path: Path) -> Card:
+    """A card alone, its model unread. Raises ModelError."""
     try:
         return typed_yaml.convert(typed_yaml.read(path), Card)
     except OSError as error:

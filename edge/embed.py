@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import align
+from edge.card import Calibration
 from edge.errors import ModelError
 from edge.records import Image, Landmarks, Vector, frozen
 from edge.tflite import Model
@@ -48,6 +49,11 @@ class TfliteEmbedder:
     @property
     def name(self) -> str:
         return self._model.card.name
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Of the card: similarity -> false-match rate."""
+        return self._model.card.calibration
 
     def crop(self, image: Image, landmarks: Landmarks) -> Image:
         return align.crop(image, landmarks.five, self._template, self._size)

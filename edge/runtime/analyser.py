@@ -6,7 +6,7 @@ Enrolment, batches, evaluation and the live loop all go through here.
 from dataclasses import dataclass, replace
 
 from edge.detect import Detector
-from edge.embed import Embedder
+from edge.embed import TfliteEmbedder
 from edge.landmarks import FaceMesh
 from edge.quality import QualitySettings, assess
 from edge.records import Face, Image, Landmarks, Quality, Vector
@@ -31,7 +31,7 @@ class Analyser:
 
     detector: Detector
     mesh: FaceMesh
-    embedder: Embedder
+    embedder: TfliteEmbedder
     limits: QualitySettings
 
     def look(self, image: Image, face: Face) -> Portrait:

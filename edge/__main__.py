@@ -1,0 +1,83 @@
+"""The command line `whosthere`."""
+
+import importlib
+import sys
+
+import click
+
+from edge import __version__
+from edge.errors import WhosthereError
+
+COMMANDS = {
+    "run": "The daemon: watch the camera, publish visits over MQTT.",
+    "demo": "See it work: a bundled clip, an embedded broker, every event as it comes.",
+    "check": "Validate config, models, gallery, camera and broker, and say what to do.",
+    "enroll": "Add a person to a gallery, from photos or from the camera.",
+    "identify": "Who is in these pictures? A table, CSV, annotated copies.",
+    "gallery": "List, show, remove and verify the people of a gallery.",
+    "doctor": "What is in force on this box: runtime, models, threshold, gallery.",
+    "bench": "How fast this box is, stage by stage, beside the bare networks.",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0  fine
+  1  failed
+  2  wrong usage
+  3  config
+  4  model or gallery
+  5  camera
+  6  broker
+"""
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when it is asked for, and reports expected failures in one place."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"edge.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except WhosthereError as error:
+            click.secho(f"whosthere: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+            ctx.exit(error.exit_code)
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from edge import card  # noqa: PLC0415  (numpy and friends are not needed to print a version)
+
+    click.echo(f"whosthere {__version__}")
+    for name in card.bundled():
+        known = card.read_card(card.find(name))
+        click.echo(f"  {known.task:<9} {name} {known.sha256[:12]}")
+    ctx.exit()
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Version and models."
+)
+def main() -> None:
+    """Face recognition for a doorbell or camera box.
+
+    Enrol the people you know, run the daemon, and subscribe to its MQTT events: one decision a visit.
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""What the commands share: the option `--config`, and loading what a command stands on."""
+
+from pathlib import Path
+
+import click
+
+from edge.runtime.analyser import Analyser
+from edge.runtime.config import LoadedConfig, default_config, load_config
+from edge.runtime.stages import load_analyser
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="config.yaml to take models and limits from; without it, the defaults.",
+)
+
+
+def settings(config_path: Path | None) -> LoadedConfig:
+    """The given config, or all defaults. Raises ConfigError."""
+    return load_config(config_path) if config_path else default_config()
+
+
+def analyser(loaded: LoadedConfig) -> Analyser:
+    """The networks as configured. Raises ModelError."""
+    config = loaded.config
+    return load_analyser(config.models, config.detect, config.quality, loaded.base)
