@@ -1,0 +1,65 @@
+"""How a picture is turned before anything looks at it, as pure functions over arrays."""
+
+import cv2
+import numpy as np
+
+from edge.capture.settings import CameraSettings, Region
+from edge.records import Frame, Image, frozen
+
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def rotate(image: Image, degrees: int) -> Image:
+    """The picture turned clockwise by 0, 90, 180 or 270 degrees; the same array for 0."""
+    return np.asarray(cv2.rotate(image, _TURNS[degrees]), np.uint8) if degrees else image
+
+
+def mirror(image: Image) -> Image:
+    """Left and right exchanged."""
+    return np.asarray(cv2.flip(image, 1), np.uint8)
+
+
+def crop(image: Image, region: Region) -> Image:
+    """The region of the picture as a view, to the nearest pixel and never empty."""
+    height, width = image.shape[:2]
+    left, right = _span(region.left, region.right, width)
+    top, bottom = _span(region.top, region.bottom, height)
+    return image[top:bottom, left:right]
+
+
+def _span(begin: float, end: float, length: int) -> tuple[int, int]:
+    first = min(round(begin * length), length - 1)
+    return first, max(round(end * length), first + 1)
+
+
+def turned(image: Image, settings: CameraSettings) -> Image:
+    """Rotation, then mirror, then region; contiguous, and the same array when nothing is asked for."""
+    image = rotate(image, settings.rotation)
+    if settings.mirror:
+        image = mirror(image)
+    if settings.region != Region():
+        image = crop(image, settings.region)
+    return np.ascontiguousarray(image)
+
+
+def shrunk(image: Image, width: int) -> Image:
+    """The picture at `width` pixels with its proportions kept; the very same array when it is not wider."""
+    if image.shape[1] <= width:
+        return image
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def frame(picture: Image, settings: CameraSettings, at: float, index: int) -> Frame:
+    """A Frame of a picture as the device delivered it. The picture may become part of the frame and read-only."""
+    image = turned(picture, settings)
+    return Frame(frozen(image), frozen(shrunk(image, settings.preview_width)), at, index)
+
+
+def turned_size(width: int, height: int, settings: CameraSettings) -> tuple[int, int]:
+    """Width and height that `turned` gives a picture of `width` x `height`."""
+    if settings.rotation in (90, 270):
+        width, height = height, width
+    left, right = _span(settings.region.left, settings.region.right, width)
+    top, bottom = _span(settings.region.top, settings.region.bottom, height)
+    return right - left, bottom - top

@@ -1,0 +1,172 @@
+"""The Raspberry Pi's camera, by way of picamera2 and libcamera."""
+
+import contextlib
+import importlib
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.capture import geometry
+from edge.capture.settings import CameraSettings
+from edge.errors import CameraError
+from edge.records import Frame, Image, frozen
+
+_TO_BGR: dict[str, int | None] = {
+    # picamera2 names these by the order within a little-endian word: in memory RGB888 is B, G, R.
+    "RGB888": None,
+    "BGR888": cv2.COLOR_RGB2BGR,
+    "XRGB8888": cv2.COLOR_BGRA2BGR,
+    "XBGR8888": cv2.COLOR_RGBA2BGR,
+    "YUV420": cv2.COLOR_YUV2BGR_I420,
+    "NV12": cv2.COLOR_YUV2BGR_NV12,
+}
+_BUFFERS = 4
+_OLDEST_S = 10.0
+
+
+class PiCamera:
+    """One picture is taken from two streams: `main` for the image and, when that is wider, `lores` for the preview.
+
+    The image processor scales the preview, so that this costs the CPU nothing. Nothing keeps a camera buffer:
+    what is needed is copied out and the request is given back before `read` returns.
+    `captured_at` is when the sensor began the frame.
+    """
+
+    live = True
+
+    def __init__(self, settings: CameraSettings, number: int) -> None:
+        self._settings = settings
+        self._name = f"picamera2:{number}"
+        self._index = 0
+        self._module = _picamera2()
+        self._device = self._open(number)
+        try:
+            self._start()
+        except RuntimeError as error:
+            self.close()
+            raise CameraError(f"{self._name}: cannot be started: {_root(error)}") from error
+
+    def _open(self, number: int) -> Any:
+        cameras = self._module.Picamera2.global_camera_info()
+        if number >= len(cameras):
+            found = ", ".join(f"{i}: {camera.get('Model', 'unnamed')}" for i, camera in enumerate(cameras))
+            raise CameraError(
+                f"{self._name}: no such camera; found {found or 'none'}. "
+                "Check the ribbon cable and `rpicam-hello --list-cameras`"
+            )
+        if "usb" in str(cameras[number].get("Id", "")).lower():
+            raise CameraError(f"{self._name}: this is a USB camera; use `v4l2:/dev/video0` for it")
+        try:
+            return self._module.Picamera2(number)
+        except (RuntimeError, IndexError) as error:
+            raise CameraError(
+                f"{self._name}: cannot be opened: {_root(error)}. Another program may be using it, or this "
+                "user is not in the group `video`"
+            ) from error
+
+    def _start(self) -> None:
+        settings, device = self._settings, self._device
+        main = {"size": (settings.width, settings.height), "format": "RGB888"}
+        small = preview_stream_size(settings)
+        lores = {"size": small, "format": "YUV420"} if small else None
+        controls = {}
+        if "FrameDurationLimits" in device.camera_controls:
+            controls["FrameDurationLimits"] = (round(1e6 / settings.fps),) * 2
+        device.configure(
+            device.create_video_configuration(main=main, lores=lores, controls=controls, buffer_count=_BUFFERS)
+        )
+        self._streams = {name: device.camera_configuration()[name] for name in ("main", "lores")}
+        for name, stream in self._streams.items():
+            if stream and stream["format"] not in _TO_BGR:
+                raise RuntimeError(f"stream {name} comes as {stream['format']}, which is not understood")
+        device.start()
+
+    def read(self) -> Frame:
+        try:
+            request = self._device.capture_request(wait=self._settings.read_timeout_s)
+        except TimeoutError as error:
+            self._device.cancel_all_and_flush()
+            raise CameraError(
+                f"{self._name}: delivered no frame for {self._settings.read_timeout_s:g} s; check the ribbon cable"
+            ) from error
+        try:
+            return self._frame(request)
+        except RuntimeError as error:
+            raise CameraError(f"{self._name}: a frame cannot be read: {_root(error)}") from error
+        finally:
+            request.release()
+
+    def close(self) -> None:
+        # It refuses when its own threads have died; there is nothing left to give back then.
+        with contextlib.suppress(RuntimeError):
+            self._device.close()
+
+    def _frame(self, request: Any) -> Frame:
+        sensor_ns = request.get_metadata().get("SensorTimestamp")
+        at = captured_at(sensor_ns, time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))
+        image = self._picture(request, "main")
+        if self._streams["lores"]:
+            preview = self._picture(request, "lores")
+        else:
+            preview = geometry.shrunk(image, self._settings.preview_width)
+        self._index += 1
+        return Frame(frozen(image), frozen(preview), at, self._index - 1)
+
+    def _picture(self, request: Any, stream: str) -> Image:
+        """One stream of the request, turned, in memory of our own."""
+        with self._module.MappedArray(request, stream) as mapped:
+            buffer = mapped.array
+            image = geometry.turned(to_bgr(buffer, self._streams[stream]), self._settings)
+            return image.copy() if np.may_share_memory(image, buffer) else image
+
+
+def _picamera2() -> Any:
+    try:
+        return importlib.import_module("picamera2")
+    except ImportError as error:
+        raise CameraError(
+            f"picamera2 cannot be imported ({error}); `sudo apt install python3-picamera2`, and make the virtual "
+            "environment with `--system-site-packages` so that it sees it"
+        ) from error
+
+
+def preview_stream_size(settings: CameraSettings) -> tuple[int, int] | None:
+    """Size of the low-resolution stream, even numbers, such that it is `preview_width` wide once turned.
+
+    None: the image is no wider than that, and a second stream is not needed.
+    """
+    scale = settings.preview_width / geometry.turned_size(settings.width, settings.height, settings)[0]
+    if scale >= 1:
+        return None
+    return 2 * round(settings.width * scale / 2), 2 * round(settings.height * scale / 2)
+
+
+def to_bgr(buffer: NDArray[np.uint8], stream: dict[str, Any]) -> Image:
+    """A stream's buffer, in the form `MappedArray` gives it, as BGR; for RGB888 the buffer itself.
+
+    `stream` is its configuration: `format` and `size`. Planar formats keep their row padding until here.
+    """
+    code = _TO_BGR[stream["format"]]
+    if code is None:
+        return buffer
+    width, height = stream["size"]
+    return np.asarray(cv2.cvtColor(buffer, code), np.uint8)[:height, :width]
+
+
+def captured_at(sensor_ns: int | None, monotonic: float, boottime: float) -> float:
+    """Monotonic seconds of a sensor timestamp, which libcamera counts in nanoseconds since boot, suspension included.
+
+    A frame without a timestamp, or with one that no frame in a queue can have, counts as taken now.
+    """
+    age = boottime - sensor_ns / 1e9 if sensor_ns else 0.0
+    return monotonic - age if 0 <= age <= _OLDEST_S else monotonic
+
+
+def _root(error: BaseException) -> str:
+    """What libcamera said: picamera2 wraps it several times."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

@@ -1,0 +1,65 @@
+"""RTSP and HTTP cameras, read with FFmpeg by way of OpenCV."""
+
+import time
+
+import cv2
+
+from edge.capture import geometry
+from edge.capture.address import Address, parse
+from edge.capture.ffmpeg import open_capture
+from edge.capture.grabber import Grabber
+from edge.capture.reach import why_not
+from edge.capture.settings import CameraSettings
+from edge.errors import CameraError
+from edge.records import Frame
+from edge.secrets import read_secret
+
+_PROBE_S = 3.0
+
+
+class StreamCamera:
+    """A network camera. The login goes to the library inside the address and is shown to nobody.
+
+    Raises CameraError when it cannot be opened, and ConfigError when the address or the password file is wrong.
+    `captured_at` is when the frame was decoded here: what the network took before is not known.
+    """
+
+    live = True
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self._settings = settings
+        self._index = 0
+        address = address_of(settings)
+        began = time.monotonic()
+        capture = open_capture(address.secret_url, _time_outs(settings))
+        if not capture.isOpened():
+            raise CameraError(f"{address}: cannot be opened: {_why(address, settings, time.monotonic() - began)}")
+        self._grabber = Grabber(capture, str(address), settings.read_timeout_s)
+
+    def read(self) -> Frame:
+        image, at = self._grabber.newest()
+        self._index += 1
+        return geometry.frame(image, self._settings, at, self._index - 1)
+
+    def close(self) -> None:
+        self._grabber.close()
+
+
+def address_of(settings: CameraSettings) -> Address:
+    """The address with the login that the settings add. Raises ConfigError."""
+    address = parse(settings.source)
+    if settings.username is None:
+        return address
+    password = read_secret(settings.password_file, "camera.password_file") if settings.password_file else ""
+    return address.with_login(settings.username, password)
+
+
+def _time_outs(settings: CameraSettings) -> list[int]:
+    open_ms, read_ms = round(settings.open_timeout_s * 1000), round(settings.read_timeout_s * 1000)
+    return [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, open_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, read_ms]
+
+
+def _why(address: Address, settings: CameraSettings, took_s: float) -> str:
+    if took_s >= 0.9 * settings.open_timeout_s:
+        return f"{address.place} sent no video within {settings.open_timeout_s:g} s"
+    return why_not(address, min(settings.open_timeout_s, _PROBE_S))

@@ -1,0 +1,81 @@
+"""USB cameras and other Video4Linux devices."""
+
+import os
+from pathlib import Path
+
+import cv2
+
+from edge.capture import geometry
+from edge.capture.grabber import Grabber
+from edge.capture.settings import CameraSettings
+from edge.errors import CameraError
+from edge.records import Frame
+
+_BUFFERS = 2
+"""One is filled while the other is read; the grabber keeps both from growing old."""
+
+
+class V4l2Camera:
+    """A device such as `/dev/video0`, asked for MJPEG: few USB cameras deliver raw video at full size and speed.
+
+    The device may settle for another size, rate or format; the frames have whatever size it delivers.
+    """
+
+    live = True
+
+    def __init__(self, settings: CameraSettings, device: Path) -> None:
+        self._settings = settings
+        self._index = 0
+        check_device(device)
+        capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
+        if not capture.isOpened():
+            raise CameraError(
+                f"{device}: cannot be opened for video; another program may be using it (`fuser -v {device}` shows "
+                f"which), or it is not a camera. {devices_found()}"
+            )
+        _ask_for(capture, settings)
+        self._grabber = Grabber(capture, str(device), settings.read_timeout_s)
+
+    def read(self) -> Frame:
+        image, at = self._grabber.newest()
+        self._index += 1
+        return geometry.frame(image, self._settings, at, self._index - 1)
+
+    def close(self) -> None:
+        self._grabber.close()
+
+
+def _ask_for(capture: cv2.VideoCapture, settings: CameraSettings) -> None:
+    # The format comes first: it decides which sizes and rates the device offers.
+    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, settings.width)
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, settings.height)
+    capture.set(cv2.CAP_PROP_FPS, settings.fps)
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
+
+
+def device_path(source: str) -> Path | None:
+    """The device that `v4l2:/dev/video0` or `v4l2:0` names; None when it is neither."""
+    name = source.removeprefix("v4l2:")
+    if name.isdecimal():
+        return Path(f"/dev/video{name}")
+    return Path(name) if name.startswith("/") else None
+
+
+def check_device(device: Path) -> None:
+    """Raises CameraError when the device is missing, is none, or may not be used."""
+    if not device.exists():
+        raise CameraError(f"{device}: no such camera. {devices_found()}")
+    if not device.is_char_device():
+        raise CameraError(f"{device}: not a camera device. {devices_found()}")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise CameraError(f"{device}: not permitted; the user that runs whosthere must be in the group `video`")
+
+
+def devices_found(system: Path = Path("/sys/class/video4linux")) -> str:
+    """A sentence naming the video devices that this machine has."""
+    found = sorted(system.glob("video*"), key=lambda path: int(path.name.removeprefix("video")))
+    if not found:
+        return "This machine has no video device; is the camera plugged in?"
+    names = [f"v4l2:/dev/{path.name} ({(path / 'name').read_text(encoding='utf-8').strip()})" for path in found]
+    return f"Found here: {', '.join(names)}"
