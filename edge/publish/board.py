@@ -1,0 +1,81 @@
+"""What the box says of itself on retained topics: its status, its camera, who is here, how it is."""
+
+from collections.abc import Callable, Sequence
+
+from edge.publish.client import Message
+from edge.publish.presence import Presence
+from edge.publish.states import States
+from edge.publish.topics import NOBODY, OFF, OFFLINE, ON, ONLINE, Topics
+from edge.records import Event
+
+
+class Board:
+    """Everything that a new connection has to be told again."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+        self._states = States()
+        self._presence = Presence()
+        self._people_known = False
+        self._strays: set[str] = set()
+        """Topics that an earlier run left retained."""
+        self.status(online=True)
+        self._states.set(topics.last_person, NOBODY)
+
+    def status(self, *, online: bool) -> None:
+        self._states.set(self._topics.status, ONLINE if online else OFFLINE)
+
+    def camera(self, *, online: bool) -> None:
+        self._states.set(self._topics.camera, ONLINE if online else OFFLINE)
+
+    def health(self, payload: bytes) -> None:
+        self._states.set(self._topics.health, payload)
+
+    def picture(self, payload: bytes) -> None:
+        self._states.set(self._topics.snapshot, payload)
+
+    def people(self, people: Sequence[tuple[str, str]]) -> None:
+        """The gallery in force, as (id, name); the topics of those no longer in it are taken back."""
+        before = set(self._presence.present)
+        self._presence.people(people)
+        self._people_known = True
+        for person in before - set(self._presence.present):
+            self._states.clear(self._topics.person(person))
+        self._show_people()
+        self._sweep()
+
+    def event(self, event: Event) -> None:
+        self._presence.update(event)
+        self._show_people()
+
+    def nobody(self) -> None:
+        """The box no longer sees who is here."""
+        self._presence.nobody()
+        self._show_people()
+
+    def found(self, topic: str) -> None:
+        """The broker retains this: unless we say it too, it is of an earlier run and has to go."""
+        self._strays.add(topic)
+        self._sweep()
+
+    def all_untold(self) -> None:
+        """A new connection: the broker may have forgotten everything."""
+        self._states.all_untold()
+
+    def tell(self, publish: Callable[[Message], int | None]) -> dict[int, str]:
+        """Publishes what is new. The topics by number of their PUBACK."""
+        return self._states.tell(publish)
+
+    def _show_people(self) -> None:
+        for person, here in self._presence.present.items():
+            self._states.set(self._topics.person(person), ON if here else OFF)
+        name = self._presence.last_name
+        self._states.set(self._topics.last_person, name.encode() if name else NOBODY)
+
+    def _sweep(self) -> None:
+        """People who left the gallery while we were not running, pictures from when they were allowed."""
+        if self._people_known:
+            for topic in self._strays:
+                if not self._states.knows(topic):
+                    self._states.clear(topic)
+            self._strays.clear()

@@ -1,0 +1,85 @@
+"""What other threads hand to the publisher."""
+
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from edge.publish.client import Signal
+from edge.publish.payloads import HealthPayload, Origin
+from edge.publish.stamp import Stamp
+from edge.records import Event, Image
+
+_LIMIT = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Happened:
+    """An event, and all that has to be known of the moment in which it was handed over."""
+
+    event: Event
+    wall_offset: float
+    """Seconds from the clock of `Event.at` to the epoch."""
+    stamp: Stamp
+    """Of `Event.at`."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """The camera delivers frames, or does not."""
+
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The gallery in force, as (id, name)."""
+
+    people: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """Something to show on `snapshot`."""
+
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Send what can be sent until then, and end."""
+
+    deadline: float
+    """Monotonic seconds."""
+
+
+Item = Signal | Happened | CameraState | People | Picture | HealthPayload | Stop
+
+
+class Inbox:
+    """Items in the order in which they came; putting one in never blocks."""
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[Item] = SimpleQueue()
+        self.dropped = 0
+        """Events that were turned away."""
+
+    def put(self, item: Item) -> None:
+        self._items.put(item)
+
+    def offer(self, item: Happened) -> None:
+        """Turned away, and counted, while the publisher is so stuck that 256 items wait."""
+        if self._items.qsize() < _LIMIT:
+            self._items.put(item)
+        else:
+            self.dropped += 1
+
+    def take(self, timeout_s: float) -> list[Item]:
+        """All that is there; waits for a first one so long."""
+        items: list[Item] = []
+        try:
+            items.append(self._items.get(timeout=timeout_s))
+            while len(items) < _LIMIT:
+                items.append(self._items.get_nowait())
+        except Empty:
+            pass
+        return items

@@ -1,0 +1,296 @@
+"""Events to MQTT: the seam, and the thread that keeps the contract of docs/40-mqtt.md."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from edge.publish.backlog import Backlog
+from edge.publish.board import Board
+from edge.publish.client import Answered, Arrived, Connected, Lost, Message, NotSubscribed, Signal, check_credentials
+from edge.publish.commands import Command, OnCommand, answers, carry_out
+from edge.publish.delivery import Delivery, Refusals
+from edge.publish.inbox import CameraState, Happened, Inbox, Item, People, Picture, Stop
+from edge.publish.link import Link
+from edge.publish.outbox import Entry
+from edge.publish.payloads import HealthPayload, Origin, OutboxHealth, event_id, visit_payload
+from edge.publish.settings import MqttSettings
+from edge.publish.snapshot import SnapshotChooser, jpeg
+from edge.publish.stamp import stamper
+from edge.publish.topics import OFFLINE, Topics
+from edge.records import Event, Image
+
+_log = logging.getLogger(__name__)
+
+_LOOP_S = 0.5
+_FAREWELL_S = 1.0
+
+
+class Publisher(Protocol):
+    """Tells the world. Any thread may call any method; none blocks on the network and none raises."""
+
+    def publish(self, event: Event) -> None: ...
+
+    def camera_state(self, online: bool) -> None:
+        """Does the camera deliver frames?"""
+        ...
+
+    def health(self, payload: HealthPayload) -> None: ...
+
+    def people(self, people: Sequence[tuple[str, str]]) -> None:
+        """Everybody of the gallery in force, as (id, name); again after every change."""
+        ...
+
+    def snapshot(self, image: Image) -> None:
+        """Show this picture, if the owner allows pictures at all."""
+        ...
+
+    def start(self) -> None: ...
+
+    def stop(self, timeout_s: float) -> None:
+        """Send what can be sent in time, say goodbye; returns when that is done."""
+        ...
+
+
+class MqttPublisher:
+    """The Publisher of a box: one thread that owns the outbox and the connection.
+
+    `origin` may be replaced at any time; events handed over later carry the new one. `beat` is the monotonic
+    time of the thread's last turn. `clock` is the clock of `Event.at`; None: events are of this moment when they
+    are handed over (recordings that are not replayed at their own pace have a time of their own).
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        origin: Origin,
+        on_command: OnCommand,
+        *,
+        clock: Callable[[], float] | None = time.monotonic,
+    ) -> None:
+        self.origin = origin
+        self.beat = time.monotonic()
+        self._settings = settings
+        self._on_command = on_command
+        self._clock = clock
+        self._stamp = stamper()
+        self._topics = Topics(settings.base_topic, origin.device_id)
+        self._inbox = Inbox()
+        self._thread: threading.Thread | None = None
+        self._deadline: float | None = None
+        self._backlog = Backlog(Path(settings.outbox.path), settings.outbox.max_events)
+        self._refusals = Refusals()
+        self._delivery = Delivery(self._backlog, self._topics, settings.event_expiry_s, self._stamp, self._refusals)
+        self._link = Link(
+            settings,
+            f"whosthere-{origin.device_id}",
+            self._inbox.put,
+            will=Message(self._topics.status, OFFLINE, retain=True),
+            filters=self._filters(),
+        )
+        self._board = Board(self._topics)
+        self._pending: dict[int, str] = {}
+        """Topics of messages, other than events, that the broker has not acknowledged."""
+        self._chooser = SnapshotChooser()
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    @property
+    def outbox_health(self) -> OutboxHealth:
+        """For the health message."""
+        backlog = self._backlog
+        return OutboxHealth(
+            waiting=backlog.waiting,
+            dropped=backlog.dropped + self._inbox.dropped,
+            late=self._delivery.late,
+            on_disk=backlog.on_disk,
+        )
+
+    def publish(self, event: Event) -> None:
+        """Never blocks, never raises; dropped, and counted, when the publisher's thread is stuck."""
+        age = max(self._clock() - event.at, 0.0) if self._clock else 0.0
+        if not self._settings.snapshot.enabled:
+            event = replace(event, picture=None)
+        wall_offset = time.time() - age - event.at
+        self._inbox.offer(Happened(event, wall_offset, self._stamp().earlier(age), self.origin))
+
+    def camera_state(self, online: bool) -> None:
+        self._inbox.put(CameraState(online))
+
+    def health(self, payload: HealthPayload) -> None:
+        self._inbox.put(payload)
+
+    def people(self, people: Sequence[tuple[str, str]]) -> None:
+        self._inbox.put(People(tuple(people)))
+
+    def snapshot(self, image: Image) -> None:
+        self._inbox.put(Picture(image))
+
+    def start(self) -> None:
+        """Raises ConfigError when the password or a certificate cannot be read; the broker may be away."""
+        check_credentials(self._settings)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        if self._thread is None:
+            return
+        self._inbox.put(Stop(time.monotonic() + timeout_s))
+        self._thread.join(timeout_s + 4 * _FAREWELL_S)
+
+    def _filters(self) -> list[str]:
+        filters = [f"{self._topics.root}/command/#", self._topics.people]
+        if not (self._settings.snapshot.enabled and self._settings.snapshot.retain):
+            # To find, and take back, a picture retained when the owner still allowed that.
+            filters.append(self._topics.snapshot)
+        return filters
+
+    def _run(self) -> None:
+        try:
+            while not self._done(time.monotonic()):
+                self._turn()
+            self._farewell()
+        except Exception:
+            _log.critical("the publisher failed: nothing is published any more")
+            raise
+
+    def _turn(self) -> None:
+        now = self.beat = time.monotonic()
+        self._backlog.tick(now)
+        self._link.tick(now)
+        self._delivery.tick(self._link, now)
+        self._pending.update(self._board.tell(self._link.publish))
+        self._handle(self._inbox.take(_LOOP_S), time.monotonic())
+
+    def _handle(self, items: list[Item], now: float) -> None:
+        """Events that came together go to disk in one transaction, before anything else is done with them."""
+        happened = [item for item in items if isinstance(item, Happened)]
+        if happened:
+            self._backlog.add([_entry(item) for item in happened], now)
+        for item in items:
+            self._handle_one(item, now)
+
+    def _handle_one(self, item: Item, now: float) -> None:
+        match item:
+            case Happened():
+                self._on_event(item.event)
+            case CameraState():
+                self._board.camera(online=item.online)
+            case HealthPayload():
+                self._board.health(msgspec.json.encode(item))
+            case People():
+                self._board.people(item.people)
+            case Picture():
+                self._show(item.image)
+            case Stop():
+                self._deadline = item.deadline
+            case _:
+                self._on_signal(item, now)
+
+    def _on_signal(self, signal: Signal, now: float) -> None:
+        if isinstance(signal, Connected):
+            if self._link.on_connected(signal, now):
+                self._pending.clear()
+                self._board.all_untold()
+        elif self._link.owns(signal.session):
+            match signal:
+                case Lost():
+                    self._link.on_lost(signal, now)
+                    self._delivery.interrupted()
+                case Answered():
+                    self._on_answered(signal, now)
+                case NotSubscribed():
+                    self._refusals.note(signal.topic, signal.code, signal.name)
+                case Arrived():
+                    self._on_arrived(signal)
+
+    def _on_event(self, event: Event) -> None:
+        self._board.event(event)
+        if self._settings.snapshot.enabled and (picture := self._chooser.update(event)) is not None:
+            self._show(picture)
+
+    def _on_answered(self, answer: Answered, now: float) -> None:
+        if self._delivery.answered(answer, now):
+            return
+        topic = self._pending.pop(answer.mid, None)
+        if topic and answer.problem:
+            self._refusals.note(topic, *answer.problem)
+        elif topic:
+            self._refusals.over(topic)
+
+    def _on_arrived(self, message: Arrived) -> None:
+        name = self._topics.command(message.topic)
+        if message.retained:
+            if name is not None:
+                _log.warning("%s: a retained command is ignored; send it without retain", message.topic)
+            elif message.payload:
+                self._board.found(message.topic)
+        elif name is not None:
+            self._on_request(Command(name, message.payload, message.response_topic, message.correlation))
+
+    def _on_request(self, command: Command) -> None:
+        result = carry_out(command, self._on_command, snapshots=self._settings.snapshot.enabled)
+        _log.info("command %s: %s", result.command, result.message)
+        for answer in answers(command, result, self._topics):
+            self._send(answer)
+
+    def _show(self, image: Image) -> None:
+        snapshot = self._settings.snapshot
+        if not snapshot.enabled:
+            return
+        picture = jpeg(image, snapshot)
+        if snapshot.retain:
+            self._board.picture(picture)
+        else:
+            self._send(Message(self._topics.snapshot, picture))
+
+    def _send(self, message: Message) -> None:
+        """Now or never."""
+        mid = self._link.publish(message)
+        if mid is not None:
+            self._pending[mid] = message.topic
+
+    def _done(self, now: float) -> bool:
+        """Asked to stop, and nothing more can be sent."""
+        if self._deadline is None:
+            return False
+        link = self._link
+        hopeless = not link.connected and not link.connecting
+        return now >= self._deadline or hopeless or (link.connected and self._idle())
+
+    def _idle(self) -> bool:
+        return self._delivery.blocked or (self._backlog.waiting == 0 and not self._pending)
+
+    def _farewell(self) -> None:
+        """Nobody is seen any more, and we are offline: said, acknowledged, and then the line is closed."""
+        self._board.nobody()
+        self._board.status(online=False)
+        self._pending.update(self._board.tell(self._link.publish))
+        limit = time.monotonic() + _FAREWELL_S
+        while self._link.connected and (self._pending or self._delivery.under_way) and time.monotonic() < limit:
+            self._handle(self._inbox.take(_LOOP_S), time.monotonic())
+        self._close_link()
+        if self._backlog.in_memory:
+            _log.error("%d events are lost: they could not be written to the outbox", self._backlog.in_memory)
+        if self._backlog.waiting:
+            _log.info("%d events wait in the outbox for the next start", self._backlog.waiting)
+        self._backlog.close()
+
+    def _close_link(self) -> None:
+        """Returns when the broker has been told, or does not listen."""
+        ended = not self._link.close()
+        limit = time.monotonic() + _FAREWELL_S
+        while not ended and time.monotonic() < limit:
+            ended = any(isinstance(item, Lost) for item in self._inbox.take(_LOOP_S))
+
+
+def _entry(item: Happened) -> Entry:
+    payload = visit_payload(item.event, wall_offset=item.wall_offset, origin=item.origin)
+    return Entry(event_id(item.event), item.stamp, msgspec.json.encode(payload))
