@@ -16,6 +16,11 @@ NOSE, MOUTH_LEFT, MOUTH_RIGHT = 4, 61, 291
 EYE_LEFT_OUTER, EYE_RIGHT_OUTER = 33, 263
 FOREHEAD, CHIN = 10, 152
 REGION_MARGIN = 1.5
+UPRIGHT_PITCH_DEG = 6.0
+"""How far the forehead-chin axis of the mesh leans when a head is upright.
+
+The median of 2,475 frontal faces of LFW is 6.6, of 11 people who look into the camera (GRID) 4.6.
+"""
 
 
 class Region(NamedTuple):
@@ -105,7 +110,7 @@ def pose(mesh: NDArray[np.float32]) -> Pose:
     down = _unit(down - across * float(down @ across))
     forward = np.cross(across, down)
     yaw = math.degrees(math.atan2(-float(forward[0]), float(forward[2])))
-    pitch = math.degrees(math.asin(max(-1.0, min(1.0, -float(forward[1])))))
+    pitch = math.degrees(math.asin(max(-1.0, min(1.0, -float(forward[1]))))) - UPRIGHT_PITCH_DEG
     roll = math.degrees(math.atan2(float(across[1]), float(across[0])))
     return Pose(yaw, pitch, roll)
 
