@@ -46,6 +46,11 @@ class Evidence:
             self._sum = other._sum if self._sum is None else self._sum + other._sum
 
     @property
+    def any_face(self) -> bool:
+        """Whether anything seen so far was a face at all, usable or not."""
+        return self.faces > 0 or any(problem is not Problem.NOT_A_FACE for problem in self._problems)
+
+    @property
     def fused(self) -> Vector | None:
         """The weighted mean direction, of length one; None without a usable face."""
         if self._sum is None:

@@ -62,8 +62,8 @@ class Visits:
 
     def flush(self, now: float) -> list[Event]:
         """End everything: there will be no more frames."""
-        unstarted = [v for v in self._visits if not v.started]
-        events = [e for visit in unstarted for e in self._start(visit, now)]
+        self._visits = [v for v in self._visits if v.started or v.evidence.any_face]
+        events = [event for visit in self._unstarted() for event in self._start(visit, now)]
         return events + [event for visit in list(self._visits) for event in self._end(visit, now)]
 
     def _see(self, sighting: Sighting, image: Image | None) -> bool:
@@ -100,6 +100,10 @@ class Visits:
 
     def _begin(self, visit: Visit, now: float) -> list[Event]:
         """Start a new visit, or find out that its face is of somebody who was here a moment ago."""
+        if not visit.evidence.any_face:
+            # A shop-window dummy or the back of a head is not a visitor.
+            self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
+            return []
         dormant = [v for v in self._visits if v.started and v.track_id is None]
         if not dormant:
             return self._start(visit, now)

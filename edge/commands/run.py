@@ -1,0 +1,32 @@
+"""whosthere run"""
+
+from pathlib import Path
+
+import click
+
+from edge.runtime.app import App
+from edge.runtime.config import DEFAULT_PATH, load_config
+from edge.runtime.service import notifier, set_up_logging
+
+
+@click.command("run")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=DEFAULT_PATH,
+    show_default=True,
+    help="config.yaml; every key is explained in the template that comes with the project.",
+)
+@click.pass_context
+def command(ctx: click.Context, config_path: Path) -> None:
+    """Watch the camera and publish visits over MQTT until stopped.
+
+    \b
+    SIGHUP          take the gallery and the match section of config.yaml anew
+    SIGTERM, ^C     end open visits, send what waits, and go
+
+    What the broker could not take waits in the outbox and is sent after the next start.
+    """
+    set_up_logging(load_config(config_path).config.runtime.log_level)
+    ctx.exit(App(config_path, notifier()).run())

@@ -1,0 +1,240 @@
+"""The composition root: config -> a running daemon. The only place that picks classes and opens connections."""
+
+import logging
+import os
+import secrets
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from edge.capture.opening import is_recording, open_camera
+from edge.capture.settings import CameraSettings
+from edge.capture.steady import SteadyCamera
+from edge.errors import WhosthereError
+from edge.gallery import Gallery
+from edge.match import Matcher
+from edge.publish.payloads import Origin
+from edge.publish.publisher import MqttPublisher
+from edge.publish.settings import MqttSettings
+from edge.records import Event, EventKind
+from edge.runtime.config import Config, LoadedConfig, load_config
+from edge.runtime.health import HealthReport
+from edge.runtime.pipeline import Pipeline
+from edge.runtime.recognition import embedder_id, linking_for, load_matcher
+from edge.runtime.service import Notifier, watchdog_interval_s
+from edge.runtime.stages import load_analyser
+from edge.runtime.timings import Timings
+from edge.runtime.watcher import Watcher
+
+log = logging.getLogger("whosthere.app")
+
+TURN_S = 0.5
+STOP_S = 10.0
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+RELOADABLE = {"gallery", "match"}
+
+
+class App:
+    """A daemon, from start to exit code."""
+
+    def __init__(self, config_path: Path, notifier: Notifier) -> None:
+        """Load and check everything that can be wrong before anything runs. Raises WhosthereError."""
+        # Blocked before any thread exists, those of the networks included, and taken by the main thread alone:
+        # no handler runs in the middle of anything.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self._path = config_path
+        self._notifier = notifier
+        self._loaded = loaded = load_config(config_path)
+        config = loaded.config
+        self._timings = Timings()
+        analyser = load_analyser(config.models, config.detect, config.quality, loaded.base)
+        self._embedder = analyser.embedder
+        self._matcher = self._first_matcher()
+        camera = _placed(config.camera, loaded.base)
+        lossless = is_recording(camera) and not camera.realtime
+        clock = None if lossless else time.monotonic
+        self._publisher = MqttPublisher(
+            _placed_mqtt(config.mqtt, loaded.base), self._origin(), self._on_command, clock=clock
+        )
+        watcher = Watcher(analyser, self._matcher, linking_for(analyser.embedder), config, visit_id, self._timings)
+        source = SteadyCamera(
+            lambda: open_camera(camera),
+            camera,
+            self._on_camera,
+            retry=not is_recording(camera),
+            wait=self._wait_for_camera,
+        )
+        self._pipeline = Pipeline(
+            source,
+            watcher,
+            self._publisher,
+            self._timings,
+            lossless=lossless,
+            max_fps=config.runtime.max_fps,
+            on_event=_log_event,
+        )
+        self._health = HealthReport(loaded, analyser, self._pipeline, self._publisher, self._timings)
+        self._reloading = threading.Lock()
+
+    def run(self) -> int:
+        """Watch until told to stop, the recording ends or something fails; the exit code."""
+        self._publisher.people(_people(self._matcher.gallery))
+        self._publisher.start()
+        self._pipeline.start()
+        try:
+            self._turns()
+        finally:
+            self._notifier.tell("STOPPING=1")
+            stopped = self._pipeline.stop(STOP_S)
+            self._publisher.health(self._health.payload(self._matcher, stopping=True))
+            self._publisher.stop(STOP_S)
+        if self._pipeline.failure is not None:
+            raise self._pipeline.failure
+        return 0 if stopped else 1
+
+    def _turns(self) -> None:
+        health_at = ready_at = 0.0
+        watchdog_s = watchdog_interval_s() or self._loaded.config.runtime.stall_s
+        while not self._pipeline.finished:
+            received = signal.sigtimedwait(SIGNALS, min(TURN_S, watchdog_s))
+            if received is not None and received.si_signo != signal.SIGHUP:
+                log.info("%s: stopping", signal.Signals(received.si_signo).name)
+                return
+            if received is not None:
+                self.reload()
+            now = time.monotonic()
+            self._check_progress(now)
+            if now - health_at >= self._loaded.config.mqtt.health_interval_s:
+                self._publisher.health(self._health.payload(self._matcher))
+                health_at = now
+            if not ready_at and (self._pipeline.frames or self._health.camera_online is False):
+                self._notifier.tell("READY=1")
+                ready_at = now
+
+    def _check_progress(self, now: float) -> None:
+        """WATCHDOG=1 only while every thread makes progress; without any, end rather than be a dead doorbell."""
+        beats = {**self._pipeline.beats, "publisher": self._publisher.beat}
+        name, beat = min(beats.items(), key=lambda item: item[1])
+        stalled_s = now - beat
+        if stalled_s < self._loaded.config.runtime.stall_s:
+            self._notifier.tell(f"WATCHDOG=1\nSTATUS={self._health.status(self._matcher)}")
+            return
+        log.critical(
+            "the %s thread has made no progress for %.0f s: ending, so that the service is started again",
+            name,
+            stalled_s,
+        )
+        self._notifier.tell(f"STATUS=the {name} thread has stalled")
+        logging.shutdown()
+        # The stalled thread may hold anything, so that an orderly exit could hang as well.
+        os._exit(1)
+
+    def reload(self) -> tuple[bool, str]:
+        """Take gallery and thresholds anew; whatever is wrong with them, the old ones stay. Any thread."""
+        with self._reloading:
+            self._notifier.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            try:
+                answer = True, self._reload()
+                log.info("reload: %s", answer[1])
+            except WhosthereError as error:
+                answer = False, f"refused, the old settings and gallery stay in force: {error}"
+                log.error("reload %s", answer[1])
+            self._notifier.tell("READY=1")
+            return answer
+
+    def _reload(self) -> str:
+        loaded = load_config(self._path)
+        matcher = load_matcher(loaded, self._embedder)
+        waiting = [name for name in _changed(self._loaded.config, loaded.config) if name not in RELOADABLE]
+        self._matcher = matcher
+        self._publisher.origin = self._origin()
+        self._publisher.people(_people(matcher.gallery))
+        self._pipeline.use(matcher)
+        kept = msgspec.structs.replace(self._loaded.config, gallery=loaded.config.gallery, match=loaded.config.match)
+        self._loaded = LoadedConfig(kept, loaded.base)
+        gallery = matcher.gallery
+        text = (
+            f"gallery version {gallery.header.version}, {len(gallery.people)} people, threshold {matcher.threshold:.3f}"
+        )
+        return text + (f"; changes of {', '.join(waiting)} wait for a restart" if waiting else "")
+
+    def _first_matcher(self) -> Matcher:
+        path = self._loaded.gallery_path
+        if path.exists():
+            return load_matcher(self._loaded, self._embedder)
+        log.warning("%s: no gallery yet, so that everybody is unknown; `whosthere enroll` makes one", path)
+        nobody = Gallery.empty(embedder_id(self._embedder), self._embedder.dimensions)
+        return load_matcher(self._loaded, self._embedder, nobody)
+
+    def _origin(self) -> Origin:
+        version = str(self._matcher.gallery.header.version)
+        return Origin(self._loaded.device_id, self._loaded.config.camera.name, self._embedder.name, version)
+
+    def _on_camera(self, online: bool, reason: str) -> None:
+        self._health.camera_online = online
+        self._publisher.camera_state(online)
+        self._notifier.tell(f"STATUS={reason}")
+
+    def _wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not stop.wait(min(TURN_S, max(0.0, deadline - time.monotonic()))) and time.monotonic() < deadline:
+            self._pipeline.beat()
+
+    def _on_command(self, command: str, _: bytes) -> tuple[bool, str]:
+        """Runs on the publisher's thread."""
+        if command == "reload":
+            return self.reload()
+        if command == "snapshot":
+            return self._snapshot()
+        self._pipeline.paused = command == "pause"
+        return True, "paused: nobody is looked for" if self._pipeline.paused else "watching"
+
+    def _snapshot(self) -> tuple[bool, str]:
+        if not self._loaded.config.mqtt.snapshot.enabled:
+            return False, "mqtt.snapshot.enabled is false in config.yaml: no picture leaves the box"
+        frame = self._pipeline.last_frame
+        if frame is None:
+            return False, "the camera has not delivered a frame yet"
+        self._publisher.snapshot(frame.image)
+        return True, "sent"
+
+
+def visit_id() -> str:
+    """Sortable by time, unique across restarts."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _people(gallery: Gallery) -> list[tuple[str, str]]:
+    return [(person.id, person.name) for person in gallery.people]
+
+
+def _changed(old: Config, new: Config) -> list[str]:
+    names = [field.name for field in msgspec.structs.fields(Config)]
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
+
+
+def _placed(camera: CameraSettings, base: Path) -> CameraSettings:
+    """A relative path counts from the folder of config.yaml."""
+    if (base / camera.source).exists():
+        return msgspec.structs.replace(camera, source=str(base / camera.source))
+    return camera
+
+
+def _placed_mqtt(mqtt: MqttSettings, base: Path) -> MqttSettings:
+    outbox = msgspec.structs.replace(mqtt.outbox, path=str(base / mqtt.outbox.path))
+    return msgspec.structs.replace(mqtt, outbox=outbox)
+
+
+def _log_event(event: Event) -> None:
+    person = event.match.person if event.match else None
+    who = f" {person.name}" if person and event.kind is EventKind.RECOGNIZED else ""
+    fields = {
+        "VISIT_ID": event.visit_id,
+        "EVENT_TYPE": event.kind.value,
+        "PERSON_ID": person.person_id if person else "",
+    }
+    log.info("visit %s: %s%s", event.visit_id, event.kind.value, who, extra=fields)

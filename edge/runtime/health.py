@@ -1,0 +1,89 @@
+"""How the daemon is doing, for the health topic and for systemd's status line."""
+
+import time
+from typing import Literal
+
+from edge.match import Matcher
+from edge.publish.payloads import GalleryHealth, HealthPayload, ModelHealth, StageLatency, rfc3339
+from edge.publish.publisher import MqttPublisher
+from edge.runtime.analyser import Analyser
+from edge.runtime.config import LoadedConfig
+from edge.runtime.pipeline import Pipeline
+from edge.runtime.timings import Spread, Timings
+from edge.runtime.vitals import memory_mb, temperature_c
+from edge.tflite import find_runtime
+
+State = Literal["starting", "watching", "paused", "no_camera", "stopping"]
+
+
+class HealthReport:
+    """Gathers what the parts know of themselves."""
+
+    def __init__(
+        self, loaded: LoadedConfig, analyser: Analyser, pipeline: Pipeline, publisher: MqttPublisher, timings: Timings
+    ) -> None:
+        self.camera_online: bool | None = None
+        """None: neither a frame nor a failure yet."""
+        runtime = find_runtime()
+        self._loaded = loaded
+        self._models = ModelHealth(
+            embedder=analyser.embedder.name,
+            detector=loaded.config.models.detector,
+            runtime=f"{runtime.package} {runtime.version}",
+        )
+        self._pipeline = pipeline
+        self._publisher = publisher
+        self._timings = timings
+        self._began = time.monotonic()
+        self._last = (self._began, 0)
+
+    def payload(self, matcher: Matcher, *, stopping: bool = False) -> HealthPayload:
+        """The health message of this moment."""
+        header = matcher.gallery.header
+        temperature = temperature_c()
+        return HealthPayload(
+            device_id=self._loaded.device_id,
+            at=rfc3339(time.time()),
+            uptime_s=int(time.monotonic() - self._began),
+            state="stopping" if stopping else self.state,
+            camera_online=bool(self.camera_online),
+            fps=round(self._fps(), 2),
+            latency={stage: _milliseconds(spread) for stage, spread in self._timings.spreads().items()},
+            frames=self._pipeline.frames,
+            frames_dropped=self._pipeline.dropped,
+            visits=self._pipeline.visits,
+            outbox=self._publisher.outbox_health,
+            temperature_c=None if temperature is None else round(temperature, 1),
+            throttled=None,
+            memory_mb=round(memory_mb(), 1),
+            threshold=round(matcher.threshold, 4),
+            false_alarm_target=self._loaded.config.match.false_alarm_target,
+            gallery=GalleryHealth(
+                version=str(header.version), people=len(header.people), templates=len(matcher.gallery.embeddings)
+            ),
+            model=self._models,
+        )
+
+    @property
+    def state(self) -> State:
+        if self.camera_online is None:
+            return "starting"
+        if not self.camera_online:
+            return "no_camera"
+        return "paused" if self._pipeline.paused else "watching"
+
+    def status(self, matcher: Matcher) -> str:
+        """One line for `systemctl status`."""
+        broker = "broker connected" if self._publisher.connected else "no broker"
+        people = len(matcher.gallery.people)
+        return f"{self.state}, {people} people known, {self._pipeline.visits} visits, {broker}"
+
+    def _fps(self) -> float:
+        """Frames looked at a second since the last report."""
+        now, frames = time.monotonic(), self._pipeline.frames
+        (before, count), self._last = self._last, (now, frames)
+        return (frames - count) / (now - before) if now > before else 0.0
+
+
+def _milliseconds(spread: Spread) -> StageLatency:
+    return StageLatency(p50_ms=round(spread.p50 * 1000, 1), p95_ms=round(spread.p95 * 1000, 1))

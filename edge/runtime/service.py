@@ -1,0 +1,81 @@
+"""Being a service: readiness, watchdog and status for systemd, and logs for people and for the journal."""
+
+import importlib
+import logging
+import os
+import sys
+from typing import Protocol
+
+from edge.errors import WhosthereError
+
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+
+
+class Notifier(Protocol):
+    """Tells the service manager how we are."""
+
+    def tell(self, message: str) -> None:
+        """Lines of sd_notify(3), such as `READY=1`."""
+        ...
+
+
+class NoServiceManager:
+    """Started by hand: nobody to tell."""
+
+    def tell(self, message: str) -> None:
+        """Nothing."""
+
+
+class Systemd:
+    """sd_notify(3) through systemd-python."""
+
+    def __init__(self) -> None:
+        try:
+            daemon = importlib.import_module("systemd.daemon")
+        except ImportError as error:
+            raise WhosthereError(
+                "started by systemd with Type=notify, but systemd-python is missing: apt install python3-systemd, "
+                "and make the virtual environment with --system-site-packages"
+            ) from error
+        self._notify = daemon.notify
+
+    def tell(self, message: str) -> None:
+        self._notify(message)
+
+
+def notifier() -> Notifier:
+    """Systemd if it started us with a notification socket, else nobody."""
+    return Systemd() if os.environ.get("NOTIFY_SOCKET") else NoServiceManager()
+
+
+def watchdog_interval_s() -> float | None:
+    """How often WATCHDOG=1 is due (half of what the unit allows); None without a watchdog."""
+    usec = os.environ.get("WATCHDOG_USEC")
+    return int(usec) / 2e6 if usec else None
+
+
+def set_up_logging(level: str) -> None:
+    """To the journal with fields when systemd reads our output, else to standard error for people."""
+    root = logging.getLogger("whosthere")
+    root.setLevel(level.upper())
+    root.propagate = False
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(_journal_handler() or _terminal_handler())
+
+
+def _journal_handler() -> logging.Handler | None:
+    if not os.environ.get("JOURNAL_STREAM"):
+        return None
+    try:
+        journal = importlib.import_module("systemd.journal")
+    except ImportError:
+        return None
+    handler: logging.Handler = journal.JournalHandler(SYSLOG_IDENTIFIER="whosthere")
+    return handler
+
+
+def _terminal_handler() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(LOG_FORMAT, datefmt="%H:%M:%S"))
+    return handler
