@@ -1,13 +1,15 @@
 """The known people: one safetensors file of templates with a JSON header. Immutable once opened.
 
 Layout: tensor `embeddings` (n, d) float32, rows in the order of the people in the header; metadata key
-`whosthere` holds the header as JSON. There is no code in such a file, unlike in a pickle.
+`whosthere` holds the header as JSON; tensor `sha256` (32,) uint8 is the digest of that JSON text followed by the
+embeddings' bytes. There is no code in such a file, unlike in a pickle.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
-import re
-import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,11 +22,13 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from edge import names
 from edge.errors import GalleryError
 from edge.records import Vector, frozen
 
 HEADER = "whosthere"
 TENSOR = "embeddings"
+DIGEST = "sha256"
 UNIT_TOLERANCE = 1e-3
 
 
@@ -42,7 +46,7 @@ class Person(msgspec.Struct, frozen=True):
     """Somebody in the gallery; their templates are as many rows of the embeddings."""
 
     id: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")]
-    name: Annotated[str, Meta(min_length=1, max_length=120)]
+    name: Annotated[str, Meta(min_length=1, max_length=names.MAX_NAME)]
     templates: Annotated[list[Template], Meta(min_length=1)]
 
 
@@ -88,12 +92,21 @@ class Gallery:
         return np.repeat(np.arange(len(self.people)), [len(p.templates) for p in self.people])
 
     def person(self, name_or_id: str) -> Person | None:
-        return next((p for p in self.people if name_or_id in (p.id, p.name)), None)
+        """By id or name; else by what the name comes down to, so that capitals and accents may be left out."""
+        exact = next((p for p in self.people if name_or_id in (p.id, p.name)), None)
+        return exact or next((p for p in self.people if p.id == names.slug(name_or_id)), None)
+
+    def vectors(self, person: Person) -> NDArray[np.float32]:
+        """(n, d) the templates of one of `people`."""
+        rows: NDArray[np.float32] = self.embeddings[self.owners == self.people.index(person)]
+        return rows
 
     def with_templates(self, name: str, vectors: list[Vector], templates: list[Template], at: str) -> "Gallery":
-        """The next version, with templates added to a person, who is created if need be."""
-        old = self.person(name) or self.person(slug(name))
-        person_id, shown = (old.id, old.name) if old else (slug(name), name)
+        """The next version, with templates added to a person, who is created if need be. Raises GalleryError."""
+        if problem := names.problem(name):
+            raise GalleryError(f"{name!r} cannot be a person's name: {problem}")
+        old = self.person(name)
+        person_id, shown = (old.id, old.name) if old else (names.slug(name), names.tidy(name))
         rows = self._rows()
         rows.setdefault(person_id, (shown, [], []))
         rows[person_id][1].extend(templates)
@@ -126,13 +139,6 @@ class Gallery:
         return Gallery(header, frozen(stacked))
 
 
-def slug(name: str) -> str:
-    """An id for a name, fit for MQTT topics and Home Assistant: lower-case ASCII letters, digits, `-`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    text = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:64].strip("-")
-    return text or "p-" + hashlib.sha256(name.encode()).hexdigest()[:12]
-
-
 def lookalikes(gallery: Gallery, threshold: float) -> list[tuple[Person, Person, float]]:
     """Pairs of people of whom two templates are at least that similar, most similar first."""
     owners = gallery.owners
@@ -150,23 +156,35 @@ def open_gallery(path: Path, embedder: EmbedderId | None) -> Gallery:
     Raises GalleryError naming the file when it is missing, damaged, of another schema or embedder.
     """
     try:
+        # safetensors reports whatever it may not read as missing.
+        path.open("rb").close()
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            embeddings = file.get_tensor(TENSOR)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise GalleryError(f"{path}: no such gallery; make one with `whosthere enroll --gallery {path} ...`") from error
     except OSError as error:
         raise GalleryError(f"{path}: cannot be read: {error.strerror or error}") from error
     except safetensors.SafetensorError as error:
-        raise GalleryError(f"{path}: not a gallery, or damaged: {error}") from error
+        raise GalleryError(f"{path}: not a gallery, or damaged: {error}; {_REMEDY}") from error
     header = _header(path, metadata)
     if embedder is not None and header.embedder.sha256 != embedder.sha256:
         raise GalleryError(
             f"{path}: made with the embedder {header.embedder.name} ({header.embedder.sha256[:12]}...), but "
             f"{embedder.name} ({embedder.sha256[:12]}...) is in use: enrol the photos again"
         )
+    if TENSOR not in tensors or bytes(tensors.get(DIGEST, b"")) != _digest(metadata[HEADER], tensors[TENSOR]):
+        raise GalleryError(f"{path}: damaged: its contents are not those that were written; {_REMEDY}")
+    embeddings = tensors[TENSOR]
     _check(path, header, embeddings)
     return Gallery(header, frozen(embeddings))
+
+
+_REMEDY = "put a good copy in its place, or enrol the photos again"
+
+
+def _digest(header: str, embeddings: NDArray[np.float32]) -> bytes:
+    return hashlib.sha256(header.encode() + embeddings.tobytes()).digest()
 
 
 def _header(path: Path, metadata: dict[str, str]) -> Header:
@@ -198,11 +216,15 @@ def write_gallery(gallery: Gallery, path: Path) -> None:
 
     Raises GalleryError naming the file when it cannot be written.
     """
+    path = path.resolve()
     header = msgspec.json.encode(gallery.header).decode()
-    content = save({TENSOR: np.ascontiguousarray(gallery.embeddings)}, metadata={HEADER: header})
+    embeddings = np.ascontiguousarray(gallery.embeddings)
+    digest = np.frombuffer(_digest(header, embeddings), np.uint8)
+    content = save({TENSOR: embeddings, DIGEST: digest}, metadata={HEADER: header})
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with beside.open("wb") as file:
+            _inherit(file.fileno(), path)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -213,5 +235,44 @@ def write_gallery(gallery: Gallery, path: Path) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise GalleryError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _inherit(file: int, path: Path) -> None:
+    """Faces are personal data: for owner and group alone. Written by root, they still belong to the daemon's user."""
+    old = path.stat() if path.exists() else None
+    os.fchmod(file, old.st_mode & 0o777 if old else 0o640)
+    if os.geteuid() == 0:
+        like = old or path.parent.stat()
+        os.fchown(file, like.st_uid, like.st_gid)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Keep others from changing galleries of this folder meanwhile, so that no change is lost.
+
+    Raises GalleryError when somebody else is at it, or when there is no such folder.
+    """
+    try:
+        folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise GalleryError(f"{path}: its folder cannot be used: {error.strerror}; make it first") from error
+    try:
+        _lock(folder, path)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _lock(folder: int, path: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise GalleryError(
+            f"{path}: another `whosthere` is changing it right now; try again when it is done"
+        ) from error
+    except OSError:
+        # Some network file systems cannot lock a folder; then there is no protection to be had.
+        return
