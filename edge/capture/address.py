@@ -50,7 +50,7 @@ class Address:
         return f"{self.scheme}://{self.place}{self.target}"
 
     @property
-    def secret_url(self) -> str:
+    def login_url(self) -> str:
         """With everything, for the library that connects and for nobody else."""
         return f"{self.scheme}://{self.login}@{self.place}{self.target}" if self.login else self.bare_url
 

@@ -31,7 +31,7 @@ class StreamCamera:
         self._index = 0
         address = address_of(settings)
         began = time.monotonic()
-        capture = open_capture(address.secret_url, _time_outs(settings))
+        capture = open_capture(address.login_url, _time_outs(settings))
         if not capture.isOpened():
             raise CameraError(f"{address}: cannot be opened: {_why(address, settings, time.monotonic() - began)}")
         self._grabber = Grabber(capture, str(address), settings.read_timeout_s)

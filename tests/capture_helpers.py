@@ -1,0 +1,107 @@
+"""Real recordings and a real camera server, made on the spot for the capture tests."""
+
+import base64
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+SIZE = (160, 120)
+STEP = 8
+"""Grey levels between one frame and the next: compression does not bridge it."""
+
+
+def numbered(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """A grey picture whose level tells which frame it is."""
+    return np.full((size[1], size[0], 3), index * STEP, np.uint8)
+
+
+def number_of(image: np.ndarray) -> int:
+    """The index that `numbered` was given."""
+    return round(float(image.mean()) / STEP)
+
+
+def write_video(path: Path, frames: int = 20, fps: float = 10.0) -> Path:
+    """A Motion-JPEG AVI."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, SIZE)
+    assert writer.isOpened()
+    for index in range(frames):
+        writer.write(numbered(index))
+    writer.release()
+    return path
+
+
+def write_gif(path: Path, delays_s: Sequence[float]) -> Path:
+    """An animated GIF of `numbered` frames, 16 x 16, without compression (GIF89a, cleared before codes grow)."""
+    palette = bytes(level for grey in range(128) for level in (grey * 2,) * 3)
+    data = b"GIF89a" + struct.pack("<HHBBB", 16, 16, 0xF6, 0, 0) + palette
+    for index, delay_s in enumerate(delays_s):
+        data += b"!\xf9\x04\x04" + struct.pack("<HBB", round(delay_s * 100), 0, 0)
+        data += b"," + struct.pack("<HHHHB", 0, 0, 16, 16, 0) + b"\x07"
+        for _ in range(4):
+            data += b"\x41\x80" + bytes([index * STEP // 2]) * 64
+        data += b"\x01\x81\x00"
+    path.write_bytes(data + b";")
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class MjpegServer:
+    """An HTTP camera on loopback. It sends frame `current`, over and over, until told to `show` another."""
+
+    def __init__(self, login: str = "") -> None:
+        self.current = 1
+        self.connections = 0
+        self._expected = "Basic " + base64.b64encode(login.encode()).decode() if login else None
+        self._changed = threading.Event()
+        self._stopped = False
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                camera._answer(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self._stopped = True
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        if self._expected is not None and request.headers.get("Authorization") != self._expected:
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            request.end_headers()
+            return
+        if not request.path.startswith("/stream"):
+            request.send_error(404)
+            return
+        self.connections += 1
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        request.end_headers()
+        while not self._stopped:
+            jpeg = cv2.imencode(".jpg", numbered(self.current))[1].tobytes()
+            part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg) + jpeg + b"\r\n"
+            try:
+                request.wfile.write(part)
+            except OSError:
+                return
+            self._changed.wait(0.02)

@@ -1,0 +1,263 @@
+"""Against a real HTTP camera in this process and a real RTSP server beside it."""
+
+import itertools
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from capture_helpers import MjpegServer, free_port, number_of
+
+from edge.capture.opening import describe, open_camera
+from edge.capture.settings import CameraSettings
+from edge.capture.steady import SteadyCamera
+from edge.capture.stream import address_of
+from edge.errors import CameraError, ConfigError
+
+PASSWORD = "s3:c@r/t %41#"  # noqa: S105 - every character that means something in an address
+
+
+@pytest.fixture
+def password_file(tmp_path):
+    path = tmp_path / "password"
+    path.write_text(PASSWORD + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(login=""):
+        servers.append(MjpegServer(login))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def settings_for(url, **more):
+    return CameraSettings(source=url, **({"open_timeout_s": 10.0, "read_timeout_s": 2.0} | more))
+
+
+def test_http_delivers_the_present_and_not_what_lay_in_buffers(serve):
+    server = serve()
+    camera = open_camera(settings_for(f"http://127.0.0.1:{server.port}/stream"))
+    try:
+        assert camera.live
+        before = time.monotonic()
+        frame = camera.read()
+        assert before <= frame.captured_at <= time.monotonic()
+        assert number_of(frame.image) == 1
+        assert frame.index == 0
+        for number in range(2, 25):
+            server.current = number
+            time.sleep(0.02)
+        # Nobody read meanwhile: a queue would now hand out 23 frames before the present one.
+        seen = [number_of(camera.read().image) for _ in range(12)]
+        assert seen[-1] == 24
+    finally:
+        camera.close()
+        camera.close()
+
+
+def test_http_login_from_the_password_file(serve, password_file):
+    server = serve(f"bob:{PASSWORD}")
+    camera = open_camera(
+        settings_for(f"http://127.0.0.1:{server.port}/stream", username="bob", password_file=password_file)
+    )
+    assert camera.read().image.shape == (120, 160, 3)
+    camera.close()
+
+
+def test_a_server_that_goes_away_is_noticed_at_once(serve):
+    server = serve()
+    camera = open_camera(settings_for(f"http://127.0.0.1:{server.port}/stream", read_timeout_s=20.0))
+    camera.read()
+    server.close()
+    began = time.monotonic()
+    with pytest.raises(CameraError, match="stopped delivering frames"):
+        for _ in range(1000):
+            camera.read()
+    assert time.monotonic() - began < 10
+    camera.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "login", "message"),
+    [
+        ("stream", {}, r"asks for a login; set camera\.username"),
+        ("stream", {"username": "bob"}, "did not accept the login"),
+    ],
+)
+def test_http_login_refused(serve, path, login, message):
+    server = serve(f"bob:{PASSWORD}")
+    with pytest.raises(CameraError, match=message):
+        open_camera(settings_for(f"http://127.0.0.1:{server.port}/{path}", **login))
+
+
+def test_what_stands_in_the_way_is_said(serve):
+    server = serve()
+    cases = {
+        f"http://127.0.0.1:{server.port}/elsewhere": "no stream at this path",
+        f"rtsp://127.0.0.1:{free_port()}/door": "nothing listens on 127.0.0.1",
+        "rtsp://camera.invalid/door": "the name camera.invalid is not known",
+    }
+    for url, message in cases.items():
+        with pytest.raises(CameraError, match=message):
+            open_camera(settings_for(url))
+
+
+def test_a_server_that_never_answers_costs_the_open_time_out():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(CameraError, match=r"sent no video within 0\.5 s"),
+    ):
+        open_camera(settings_for(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/door", open_timeout_s=0.5))
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("rtsp://bob:hunter2@cam.local/stream1", "rtsp://cam.local:554/stream1"),
+        ("RTSP://bob:hun#t@er?2@Cam.local:8554/a", "rtsp://cam.local:8554/a"),
+        ("http://cam/video?user=bob&password=hunter2", "http://cam:80/video?..."),
+        ("rtsp://10.0.0.2/user=bob_password=hunter2_channel=1/x", "rtsp://10.0.0.2:554/user=.../x"),
+        ("https://[fe80::1]/mjpeg", "https://[fe80::1]:443/mjpeg"),
+        ("rtsp://bob:hunter2@/stream", "rtsp://..."),
+        ("rtsp://bob:hun/ter2@cam/stream", "rtsp://..."),
+        ("rtsp://bob:12/hunter2@cam/stream", "rtsp://bob:12/...@cam/stream"),
+        ("srt://bob:hunter2@cam", "srt:..."),
+    ],
+)
+def test_no_form_of_address_shows_a_secret(source, shown):
+    assert describe(CameraSettings(source=source)) == shown
+
+
+def test_a_malformed_address_is_a_mistake_in_the_config_and_not_quoted():
+    with pytest.raises(ConfigError, match=r"camera\.source: not an address such as") as raised:
+        open_camera(settings_for("rtsp://bob:hun ter2@cam:99999/x"))
+    assert "ter2" not in str(raised.value)
+
+
+def test_logins_reach_the_library_encoded_and_the_settings_win(password_file):
+    inline = address_of(CameraSettings(source="rtsp://ann:o%40ld#1@cam/x"))
+    assert inline.login_url == "rtsp://ann:o%40ld%231@cam:554/x"
+    settings = CameraSettings(source="rtsp://ann:old@cam/x", username="bob", password_file=password_file)
+    assert address_of(settings).login_url == "rtsp://bob:s3%3Ac%40r%2Ft%20%2541%23@cam:554/x"
+    assert "s3" not in repr(address_of(settings))
+
+
+def test_nothing_prints_the_password_even_when_debugging_is_on(tmp_path):
+    program = (
+        "from edge.capture.opening import open_camera\n"
+        "from edge.capture.settings import CameraSettings\n"
+        f"open_camera(CameraSettings(source='rtsp://bob:hunter2@127.0.0.1:{free_port()}/x'))"
+    )
+    debugging = {
+        "OPENCV_LOG_LEVEL": "VERBOSE",
+        "OPENCV_VIDEOIO_DEBUG": "1",
+        "OPENCV_FFMPEG_DEBUG": "1",
+        "OPENCV_FFMPEG_LOGLEVEL": "56",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    done = subprocess.run([sys.executable, "-c", program], env=debugging, capture_output=True, text=True, check=False)
+    assert "CameraError" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+class RtspServer:
+    """The server process; it keeps its port over restarts."""
+
+    def __init__(self, *login):
+        self._login = login
+        self.port = 0
+        self.start()
+
+    def start(self):
+        script = Path(__file__).with_name("rtsp_server.py")
+        command = ["/usr/bin/python3", str(script), str(self.port), *self._login]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def rtsp_possible():
+    check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer, Gst;"
+    check += "Gst.init(None); assert Gst.ElementFactory.find('x264enc') and Gst.ElementFactory.find('rtph264pay')"
+    try:
+        done = subprocess.run(["/usr/bin/python3", "-c", check], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("needs /usr/bin/python3 with GstRtspServer")
+    if done.returncode:
+        pytest.skip("needs GstRtspServer: apt install gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 and its plugins")
+
+
+@pytest.fixture
+def rtsp(rtsp_possible):
+    servers = []
+
+    def start(*login):
+        servers.append(RtspServer(*login))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def test_rtsp_with_a_password_and_with_a_wrong_one(rtsp, tmp_path, password_file):
+    server = rtsp("bob", PASSWORD)
+    url = f"rtsp://127.0.0.1:{server.port}/door"
+    camera = open_camera(settings_for(url, username="bob", password_file=password_file))
+    frames = [camera.read() for _ in range(5)]
+    camera.close()
+    assert frames[0].image.shape == (240, 320, 3)
+    assert all(b.captured_at > a.captured_at for a, b in itertools.pairwise(frames))
+    wrong = tmp_path / "wrong"
+    wrong.write_text("hunter2\n")
+    with pytest.raises(CameraError, match="did not accept the login") as raised:
+        open_camera(settings_for(url, username="bob", password_file=str(wrong)))
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_frozen_rtsp_server_is_noticed_within_the_read_time_out(rtsp):
+    server = rtsp()
+    camera = open_camera(settings_for(f"rtsp://127.0.0.1:{server.port}/door", read_timeout_s=1.0))
+    camera.read()
+    server.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(CameraError, match="delivered no frame for 1 s"):
+        for _ in range(1000):
+            camera.read()
+    assert time.monotonic() - began < 8
+    camera.close()
+
+
+def test_an_rtsp_camera_that_is_killed_comes_back(rtsp):
+    server = rtsp()
+    settings = settings_for(f"rtsp://127.0.0.1:{server.port}/door", reopen_min_s=0.1, reopen_max_s=0.5)
+    states, stop = [], threading.Event()
+    steady = SteadyCamera(lambda: open_camera(settings), settings, lambda online, _: states.append(online))
+    frames = steady.frames(stop)
+    assert next(frames).index == 0
+    server.stop()
+    restart = threading.Timer(1.0, server.start)
+    restart.start()
+    last = 0
+    while states != [True, False, True]:
+        frame = next(frames)
+        assert frame.index == last + 1
+        last = frame.index
+    restart.join()
+    frames.close()
