@@ -15,6 +15,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 import trustme
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -178,7 +179,7 @@ class Listener:
         self._subscribed = threading.Event()
         self._persistent = persistent
         self._broker = broker
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5)
         self._client.reconnect_delay_set(1, 2)
         if user:
             self._client.username_pw_set(*user)
@@ -242,7 +243,9 @@ class Listener:
         expiry = getattr(message.properties, "MessageExpiryInterval", None)
         correlation = getattr(message.properties, "CorrelationData", None)
         with self._changed:
-            self.heard.append(Heard(message.topic, message.payload, message.retain, message.qos, expiry, correlation))
+            self.heard.append(
+                Heard(message.topic, bytes(message.payload), message.retain, message.qos, expiry, correlation)
+            )
             self._changed.notify_all()
 
 
