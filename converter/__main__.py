@@ -1,0 +1,52 @@
+"""The command line `whosthere-converter`."""
+
+import importlib
+
+import click
+
+from converter.exits import CleanGroup
+
+COMMANDS = {
+    "evaluate": "How well two pictures are told to be of one person or of two: accuracy, TAR at FAR, faces missed.",
+    "calibrate": "Measure similarity -> false-match rate from all pairs of different people, and write it to the card.",
+    "evaluate-detection": "Recall and precision of a detector by the size of the face.",
+    "degrade": "How blur, small size and darkness of a picture cost recognition: what the quality limits rest on.",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0  fine
+  1  failed: data missing or of the wrong form
+  2  wrong usage
+  4  model
+"""
+
+
+class LazyGroup(CleanGroup):
+    """Loads a command's module when it is asked for: some will need much that others do not."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"converter.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """What a desktop does for whosthere: measure, calibrate and prepare the networks that the box runs.
+
+    Everything goes through the box's own detection, alignment and embedding.
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Write what was measured into a model's card, leaving the rest of its text, comments included, as it is."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge import typed_yaml
+from edge.card import Calibration, Card
+from edge.errors import ModelError
+
+
+def record(path: Path, measured: dict[str, str], calibration: Calibration | None = None) -> None:
+    """Add figures to the card's `measured`, and replace its `calibration` if there is a new one.
+
+    Raises ModelError when the file is not a card or cannot be written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        old = typed_yaml.convert(typed_yaml.read(path), Card)
+        changed = _changed(text, old, measured, calibration)
+        part = path.with_suffix(".part")
+        part.write_text(changed, encoding="utf-8")
+        # Nothing but the two sections may differ: a card is what the loader trusts.
+        expected = msgspec.structs.replace(
+            old, measured={**old.measured, **measured}, calibration=calibration or old.calibration
+        )
+        if typed_yaml.convert(typed_yaml.read(part), Card) != expected:
+            part.unlink()
+            raise ModelError(f"{path}: its `calibration` and `measured` are not sections of their own; left as it was")
+        part.replace(path)
+    except OSError as error:
+        raise ModelError(f"{path}: the card cannot be read or written: {error.strerror}") from error
+    except typed_yaml.Mistakes as error:
+        raise ModelError(f"{path}: not a valid model card: {error}") from error
+
+
+def _changed(text: str, old: Card, measured: dict[str, str], calibration: Calibration | None) -> str:
+    if calibration:
+        text = _with_section(text, "calibration", calibration_section(calibration))
+    return _with_section(text, "measured", _section("measured", {**old.measured, **measured}))
+
+
+def calibration_section(calibration: Calibration) -> str:
+    """The YAML of a calibration, a point a line."""
+    head = _section("calibration", {"data": calibration.data, "command": calibration.command})
+    # YAML 1.1 reads 1e-05 as text, 1.00e-05 as a number.
+    points = "".join(f"  - [{similarity:.4f}, {rate:.2e}]\n" for similarity, rate in calibration.points)
+    return f"{head}  points:  # cosine similarity, false-match rate\n{points}"
+
+
+def _section(name: str, content: dict[str, Any]) -> str:
+    return typed_yaml.dump({name: content})
+
+
+def _with_section(text: str, name: str, section: str) -> str:
+    """The text with its top-level key `name`, and all that is indented under it, replaced or added at the end."""
+    old = re.compile(rf"^{name}:.*\n(?:[ \t-].*\n|\n(?=[ \t]))*", re.MULTILINE)
+    text = text if text.endswith("\n") else text + "\n"
+    return old.sub(lambda _: section, text, count=1) if old.search(text) else text + section

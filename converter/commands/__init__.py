@@ -1,0 +1,1 @@
+"""The commands of `whosthere-converter`, one file each."""

@@ -1,0 +1,92 @@
+"""`whosthere-converter calibrate`: similarity -> false-match rate, into the card."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from converter import card_text, datasets
+from converter.calibrate import Measurement, calibration, measure
+from converter.commands import options
+from edge import card
+
+
+@click.command("calibrate")
+@options.stages
+@options.images
+@options.name
+@click.option(
+    "--not-compared",
+    type=options.FILE,
+    help="Pairs of names that are one person or share a picture: no impostors of each other.",
+)
+@options.as_json
+@click.option("--dry-run", is_flag=True, help="Measure and print; leave the card as it is.")
+def command(
+    images: Path, name: str | None, not_compared: Path | None, as_json: bool, dry_run: bool, **stages: Any
+) -> None:
+    """Measure how often two different people are as similar as that, and write it into the embedder's card.
+
+    Every picture is compared with every picture of everybody else. The last point rests on the 30 most similar
+    comparisons; the data say nothing of rarer mistakes, and nothing is extrapolated.
+    """
+    everybody = datasets.people(images)
+    people = list(everybody)
+    labels = np.array([i for i, person in enumerate(people) for _ in everybody[person]])
+    pictures = [picture for person in people for picture in everybody[person]]
+    skipped = datasets.read_not_compared(not_compared, people) if not_compared else []
+    embedded = options.looker(**stages).embed(pictures)
+    pairs = [(people.index(a), people.index(b)) for a, b in skipped]
+    measured = measure(embedded.matrix(pictures), labels, pairs)
+    title = name or images.resolve().parent.name
+    if not dry_run:
+        write(card.find(stages["model"]), measured, title, _command(f"{title}/{images.name}", not_compared, stages))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(measured)).decode())
+    else:
+        show(measured)
+
+
+def _command(images: str, not_compared: Path | None, stages: dict[str, Any]) -> str:
+    """What to type to get the figures again; without this machine's folders."""
+    skipping = f" --not-compared {not_compared.name}" if not_compared else ""
+    chosen = f"--model {Path(stages['model']).name} --detector {stages['detector']}"
+    return f"whosthere-converter calibrate {chosen} --images {images}{skipping}"
+
+
+def write(path: Path, measured: Measurement, title: str, typed: str) -> None:
+    """Calibration, and what it rests on, into a card. Raises ModelError."""
+    data = (
+        f"{title}: {measured.impostors} comparisons of different people, "
+        f"{measured.people} people in {measured.pictures} pictures, {measured.missed} without a face"
+    )
+    last = measured.points[-1]
+    figures = {
+        f"reach of the calibration on {title}": f"down to {last.false_match_rate:.2e} (95 % interval {last.low:.1e} to "
+        f"{last.high:.1e}), where it rests on {last.impostors_above} comparisons",
+        f"true-match rate on {title}": f"{_true_matches(measured)}; {measured.genuine} pairs of pictures of one person",
+    }
+    card_text.record(path, figures, calibration(measured, data, typed))
+
+
+def _true_matches(measured: Measurement) -> str:
+    known = [(p.true_match_rate, p.false_match_rate) for p in measured.points if p.true_match_rate is not None]
+    return ", ".join(f"{true:.2%} at {false:.0e}" for true, false in known) or "not known"
+
+
+def show(measured: Measurement) -> None:
+    console = Console()
+    console.print(
+        f"{measured.people} people, {measured.pictures} pictures, {measured.missed} without a face: "
+        f"{measured.impostors} comparisons of different people, {measured.genuine} of one person"
+    )
+    table = Table("false-match rate", "95 % interval", "comparisons above", "similarity", "true-match rate")
+    for p in measured.points:
+        interval = f"{p.low:.1e} to {p.high:.1e}"
+        true = "-" if p.true_match_rate is None else f"{p.true_match_rate:.2%}"
+        table.add_row(f"{p.false_match_rate:.1e}", interval, str(p.impostors_above), f"{p.similarity:.4f}", true)
+    console.print(table)

@@ -1,0 +1,79 @@
+"""`whosthere-converter evaluate-detection`: recall and precision by size of face."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from converter import datasets
+from converter.commands import options
+from converter.detection import SAME_IOU, BandResult, by_size, read_wider
+from converter.embeddings import decode, read_bytes
+from edge import card
+from edge.detect import CANDIDATE_SCORE, BlazeFaceDetector, DetectSettings
+from edge.tflite import Model
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What was asked for and what came of it."""
+
+    detector: str
+    squares: bool
+    min_score: float
+    same_iou: float
+    pictures: int
+    bands: list[BandResult]
+
+
+@click.command("evaluate-detection")
+@click.option("--truth", required=True, type=options.FILE, help="Boxes in WIDER's `bbx_gt` form.")
+@click.option("--images", required=True, type=options.FOLDER, help="Folder that the names in TRUTH are relative to.")
+@options.detector
+@click.option("--squares/--whole", default=True, show_default=True, help="Overlapping squares, or the picture shrunk.")
+@click.option(
+    "--iou", default=SAME_IOU, show_default=True, type=click.FloatRange(0.1, 0.95), help="From where on boxes agree."
+)
+@click.option(
+    "--score", "scores", multiple=True, default=(0.5, 0.6), show_default=True, type=click.FloatRange(CANDIDATE_SCORE, 1)
+)
+@options.as_json
+def command(
+    truth: Path, images: Path, detector: str, squares: bool, iou: float, scores: tuple[float, ...], as_json: bool
+) -> None:
+    """Recall and precision of a detector on WIDER FACE's annotations.
+
+    Faces marked invalid or heavily blurred are neither asked for nor held against the detector. A detection of a face
+    of another size counts in that size's row alone.
+    """
+    annotated = read_wider(truth, images)
+    datasets.require(a.picture for a in annotated)
+    model = Model(card.find(detector), "detect", threads=2)
+    blaze = BlazeFaceDetector(model, DetectSettings(min_score=CANDIDATE_SCORE, squares=squares))
+    console = Console(stderr=True)
+    bar = track(annotated, "pictures", transient=True, console=console, disable=not console.is_terminal)
+    found = [blaze.detect(decode(read_bytes(a.picture), a.picture)) for a in bar]
+    results = [
+        Setting(detector, squares, score, iou, len(annotated), by_size(annotated, found, score, iou))
+        for score in scores
+    ]
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(results)).decode())
+    else:
+        show(results)
+
+
+def show(results: list[Setting]) -> None:
+    first = results[0]
+    console = Console()
+    how = "squares" if first.squares else "whole picture"
+    console.print(f"{first.detector}, {how}, {first.pictures} pictures, IoU {first.same_iou:g}")
+    table = Table("short side, px", "faces", "score", "found", "recall", "false", "precision", "average precision")
+    for rows in zip(*(r.bands for r in results), strict=True):
+        for result, band in zip(results, rows, strict=True):
+            size = f"{band.smallest:g}-{band.below:g}" if band.below else f"{band.smallest:g} and more"
+            counts = [size, str(band.faces), f"{result.min_score:g}", str(band.found), f"{band.recall:.1%}"]
+            table.add_row(*counts, str(band.false), f"{band.precision:.1%}", f"{band.average_precision:.3f}")
+    console.print(table)

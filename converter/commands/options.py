@@ -1,0 +1,54 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from converter.embeddings import DETECTORS, Looker, default_cache
+from edge.detect import DetectSettings
+from edge.runtime.stages import ModelSettings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+model = click.option(
+    "--model",
+    default="mobilefacenet",
+    show_default=True,
+    metavar="CARD",
+    help="Embedder: a bundled one's name, or the path of a card (.yaml).",
+)
+images = click.option("--images", required=True, type=FOLDER, help="Folder that holds a folder of pictures a person.")
+pairs = click.option("--pairs", required=True, type=FILE, help="List of pairs in the form of LFW's pairs.txt.")
+detector = click.option(
+    "--detector", type=click.Choice(DETECTORS), default=DETECTORS[0], show_default=True, help="What finds the faces."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+name = click.option(
+    "--name", metavar="NAME", help="What to call the data in the card.  [default: the folder that holds IMAGES]"
+)
+
+
+def stages(command: F) -> F:
+    """The options that `looker` wants: --model, --detector, --threads, --cache, --no-cache."""
+    threads = click.option(
+        "--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="CPU threads for each network."
+    )
+    cache = click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=default_cache,
+        help="Where embeddings are remembered, by content of picture and network.  [default: ~/.cache/whosthere]",
+    )
+    no_cache = click.option("--no-cache", is_flag=True, help="Compute everything anew.")
+    return model(detector(threads(cache(no_cache(command)))))
+
+
+def looker(model: str, detector: str, threads: int, cache: Path, no_cache: bool) -> Looker:
+    """The stages that the options name. Raises ModelError."""
+    settings = ModelSettings(embedder=model, detector=detector, threads=threads)
+    return Looker(settings, DetectSettings(), None if no_cache else cache)

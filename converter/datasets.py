@@ -1,0 +1,102 @@
+"""Where faces to measure with come from: a folder a person, and LFW's list of pairs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import WhosthereError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+
+class DatasetError(WhosthereError):
+    """A data set is not of the form it should have, or files of it are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two pictures, and whether they show one person."""
+
+    first: Path
+    second: Path
+    same: bool
+    fold: int
+    """From 0; thresholds for one fold are chosen on the others."""
+
+
+def people(folder: Path) -> dict[str, list[Path]]:
+    """Person -> their pictures, both sorted: one folder a person, named after them.
+
+    Raises DatasetError when there are no such folders.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder; give one that holds a folder of pictures for each person")
+    found = {
+        person.name: sorted(p for p in person.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        for person in sorted(folder.iterdir())
+        if person.is_dir()
+    }
+    found = {name: pictures for name, pictures in found.items() if pictures}
+    if not found:
+        raise DatasetError(f"{folder}: no pictures in it; one folder a person, with their pictures in it, is expected")
+    return found
+
+
+def read_pairs(pairs: Path, images: Path) -> list[Pair]:
+    """LFW's pairs.txt: `folds count`, then in each fold `count` pairs of one person and `count` of two.
+
+    See Huang et al., "Labeled Faces in the Wild", 2007, and the README of the data set.
+    Raises DatasetError naming the line when the file has another form.
+    """
+    lines = [line.split("\t") for line in pairs.read_text(encoding="utf-8").splitlines() if line.strip()]
+    head = lines[0] if lines else []
+    if len(head) not in {1, 2} or not all(part.strip().isdecimal() for part in head):
+        raise DatasetError(f"{pairs}: line 1: the numbers of folds and of pairs a fold are expected, found {head!r}")
+    folds, count = (1, int(head[0])) if len(head) == 1 else (int(head[0]), int(head[1]))
+    if len(lines) - 1 != folds * 2 * count:
+        raise DatasetError(f"{pairs}: line 1 promises {folds} x 2 x {count} pairs, but {len(lines) - 1} lines follow")
+    return [_pair(line, f"{pairs}: line {i + 2}", images, i // (2 * count)) for i, line in enumerate(lines[1:])]
+
+
+def _pair(fields: list[str], where: str, images: Path, fold: int) -> Pair:
+    if len(fields) not in {3, 4} or not all(fields[i].strip().isdecimal() for i in (1, -1)):
+        raise DatasetError(
+            f"{where}: `name number number` or `name number name number` is expected, tabs between, found {fields!r}"
+        )
+    same = len(fields) == 3
+    first = lfw_path(images, fields[0], int(fields[1]))
+    return Pair(first, lfw_path(images, fields[0] if same else fields[2], int(fields[-1])), same, fold)
+
+
+def lfw_path(images: Path, name: str, number: int) -> Path:
+    """images/Name/Name_0001.jpg"""
+    return images / name / f"{name}_{number:04}.jpg"
+
+
+def absent(pictures: Iterable[Path]) -> list[Path]:
+    """Those of the pictures that are not there, each once, sorted."""
+    return sorted({picture for picture in pictures if not picture.is_file()})
+
+
+def require(pictures: Iterable[Path]) -> None:
+    """Raises DatasetError naming some of the pictures that are not there."""
+    if missing := absent(pictures):
+        shown = "".join(f"\n  {picture}" for picture in missing[:5])
+        more = f"\n  and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise DatasetError(f"{len(missing)} of the pictures listed are not there:{shown}{more}")
+
+
+def read_not_compared(path: Path, known: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names that are no impostors of each other: two names a line, `#` begins a remark.
+
+    Pairs whose names are not both `known` are left out: one list may serve several parts of a data set.
+    Raises DatasetError naming a line that has not two names.
+    """
+    names, pairs = set(known), []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        fields = line.partition("#")[0].split()
+        if len(fields) not in {0, 2}:
+            raise DatasetError(f"{path}: line {number}: two names are expected, found {line!r}")
+        if fields and names.issuperset(fields):
+            pairs.append((fields[0], fields[1]))
+    return pairs

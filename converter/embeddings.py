@@ -1,0 +1,174 @@
+"""The central face of every picture of a data set, through edge's own stages, remembered by content."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from converter.datasets import DatasetError
+from edge import align, card, detect, embed, landmarks, quality, records, tflite
+from edge.detect import DetectSettings
+from edge.quality import QualitySettings
+from edge.records import Face, Image, Problem, Quality
+from edge.runtime.analyser import Analyser
+from edge.runtime.stages import ModelSettings, load_analyser
+
+DETECTORS = ("blazeface-back", "blazeface-short-range")
+STAGES: tuple[ModuleType, ...] = (align, detect, embed, landmarks, quality, records, tflite)
+"""Whatever changes in these may change an embedding."""
+
+
+class Look(msgspec.Struct, frozen=True, array_like=True):
+    """What the stages made of the central face of one picture."""
+
+    vector: bytes
+    """float32, of length one; empty: no face was found."""
+    score: float = 0.0
+    eye_distance_px: float = 0.0
+    sharpness: float = 0.0
+    brightness: float = 0.0
+    yaw: float = 0.0
+    pitch: float = 0.0
+    presence: float = 0.0
+    off_axis: float = 0.0
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The faces of some pictures."""
+
+    looks: dict[Path, Look]
+    dimensions: int
+
+    def matrix(self, pictures: Iterable[Path]) -> NDArray[np.float32]:
+        """(n, dimensions), unit vectors; NaN where no face was found."""
+        nothing = np.full(self.dimensions, np.nan, np.float32).tobytes()
+        rows = b"".join(self.looks[p].vector or nothing for p in pictures)
+        return np.frombuffer(rows, np.float32).reshape(-1, self.dimensions)
+
+    def missed(self) -> list[Path]:
+        """The pictures in which no face was found."""
+        return [picture for picture, look in self.looks.items() if not look.vector]
+
+
+class Looker:
+    """The stages, with a cache in front."""
+
+    def __init__(self, models: ModelSettings, detection: DetectSettings, cache: Path | None = None) -> None:
+        """`cache` is a folder; None: everything is computed anew. Raises ModelError."""
+        self._analyser = load_analyser(models, detection, QualitySettings())
+        self._cache = cache / f"{fingerprint(models, detection)[:32]}.msgpack" if cache else None
+        self._known = _read(self._cache) if self._cache else {}
+
+    def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> Embedded:
+        """The central face of each picture; with `change`, of the changed picture, which is not cached.
+
+        Raises DatasetError naming a picture that cannot be read.
+        """
+        console = Console(stderr=True)
+        wanted = sorted(set(pictures))
+        before = len(self._known)
+        try:
+            bar = track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal)
+            looks = {picture: self._look(picture, change) for picture in bar}
+        finally:
+            if self._cache and len(self._known) > before:
+                _write(self._cache, self._known)
+        return Embedded(looks, self._analyser.embedder.dimensions)
+
+    def _look(self, picture: Path, change: Callable[[Image], Image] | None) -> Look:
+        content = read_bytes(picture)
+        if change:
+            return look(self._analyser, change(decode(content, picture)))
+        key = hashlib.sha256(content).hexdigest()
+        if key not in self._known:
+            self._known[key] = look(self._analyser, decode(content, picture))
+        return self._known[key]
+
+
+def look(analyser: Analyser, image: Image) -> Look:
+    """Embedding and quality of the central face, usable or not."""
+    faces = analyser.detector.detect(image)
+    if not faces:
+        return Look(b"")
+    portrait = analyser.embed(analyser.look(image, central(faces, image)))
+    vector = b"" if portrait.embedding is None else portrait.embedding.tobytes()
+    return _described(Look(vector, score=portrait.face.score), portrait.quality)
+
+
+def _described(seen: Look, q: Quality) -> Look:
+    return msgspec.structs.replace(
+        seen,
+        eye_distance_px=q.eye_distance_px,
+        sharpness=q.sharpness,
+        brightness=q.brightness,
+        yaw=q.pose.yaw,
+        pitch=q.pose.pitch,
+        presence=q.presence,
+        off_axis=q.pose.off_axis,
+        problem=q.problem,
+    )
+
+
+def central(faces: list[Face], image: Image) -> Face:
+    """The face nearest to the middle of the picture: LFW's rule for whom a picture is of."""
+    height, width = image.shape[:2]
+    return min(faces, key=lambda f: abs(f.box.centre[0] - width / 2) + abs(f.box.centre[1] - height / 2))
+
+
+def read_bytes(picture: Path) -> bytes:
+    """Raises DatasetError naming a picture that cannot be read."""
+    try:
+        return picture.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{picture}: cannot be read: {error.strerror}") from error
+
+
+def decode(content: bytes, picture: Path) -> Image:
+    """BGR. Raises DatasetError naming a file that is no picture."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if image is None:
+        raise DatasetError(f"{picture}: not a picture that OpenCV can read; it may be damaged or cut short")
+    return image.astype(np.uint8, copy=False)
+
+
+def default_cache() -> Path:
+    """Where embeddings are remembered unless something else is asked for."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "whosthere" / "embeddings"
+
+
+def fingerprint(models: ModelSettings, detection: DetectSettings) -> str:
+    """A hash of all that an embedding depends on: networks, cards, settings, libraries, the stages' code."""
+    names = {"detect": models.detector, "landmarks": models.landmarks, "embed": models.embedder}
+    cards = [card.load(card.find(name), task).card for task, name in names.items()]
+    bare = [msgspec.structs.replace(c, calibration=None, measured={}) for c in cards]
+    runtime = tflite.find_runtime()
+    parts = [msgspec.json.encode((bare, detection, runtime.package, runtime.version, cv2.__version__))]
+    parts += [Path(str(stage.__file__)).read_bytes() for stage in STAGES]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Look]:
+    """Empty when there is none yet or it is damaged: it can be computed again."""
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=dict[str, Look])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _write(path: Path, known: dict[str, Look]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_bytes(msgspec.msgpack.encode(known))
+    part.replace(path)

@@ -1,0 +1,34 @@
+"""Expected failures end a command with a message and the exit code of their kind, as `edge.errors` has it."""
+
+import sys
+from typing import NoReturn
+
+import click
+
+from edge.errors import WhosthereError
+
+
+class CleanCommand(click.Command):
+    """A command on its own that shows a WhosthereError as one message."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except WhosthereError as error:
+            fail(ctx, error)
+
+
+class CleanGroup(click.Group):
+    """The same for a group of commands."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except WhosthereError as error:
+            fail(ctx, error)
+
+
+def fail(ctx: click.Context, error: WhosthereError) -> NoReturn:
+    """Say what is wrong on standard error, and exit with its code."""
+    click.secho(f"{ctx.info_name}: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+    ctx.exit(error.exit_code)

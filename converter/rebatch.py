@@ -1,0 +1,46 @@
+"""Give a TFLite model another batch size, by rewriting the shapes in its flatbuffer; weights stay as they are."""
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edge.errors import ModelError
+
+IDENTIFIER = b"TFL3"
+
+
+def set_batch(content: bytes, batch: int, name: str = "model") -> bytes:
+    """The same network for `batch` pictures at a time.
+
+    Every tensor that is not a constant gets `batch` as its first dimension, and so does the target of every RESHAPE.
+    Raises ModelError when `content` is not a TFLite model; `name` is for the message.
+    """
+    if content[4:8] != IDENTIFIER:
+        raise ModelError(
+            f"{name}: not a TFLite model: its bytes 4 to 8 are {content[4:8]!r}, {IDENTIFIER!r} is expected"
+        )
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if model.buffers[tensor.buffer].data is None:
+                tensor.shape[0] = batch
+        for operator in graph.operators:
+            if isinstance(operator.builtinOptions, schema.ReshapeOptionsT):
+                _reshape_to(operator, graph, model, batch)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _reshape_to(operator: Any, graph: Any, model: Any, batch: int) -> None:
+    """A RESHAPE states its target twice: in its options, and in a constant that is its second input."""
+    shape = operator.builtinOptions.newShape
+    if shape is not None:
+        shape[0] = batch
+    if len(operator.inputs) > 1:
+        constant = model.buffers[graph.tensors[operator.inputs[1]].buffer]
+        target = np.frombuffer(constant.data.tobytes(), "<i4").copy()
+        target[0] = batch
+        constant.data = np.frombuffer(target.tobytes(), np.uint8)
