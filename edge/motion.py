@@ -24,7 +24,7 @@ class MotionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the detector stays awake after the last motion."""
     idle_interval_s: Annotated[float, Meta(gt=0, le=600)] = 1.0
     """How often it looks when nothing moves."""
-    adapt_s: Annotated[float, Meta(gt=0, le=600)] = 3.0
+    adapt_s: Annotated[float, Meta(gt=0, le=600)] = 1.0
     """How fast the background takes in what stays (time constant)."""
 
 

@@ -1,0 +1,79 @@
+# make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip
+# make test    sets up .venv/ and .venv-tflite-runtime/, then runs all tests
+# make lint    ruff, mypy --strict, import-linter
+# make bench   how fast this machine is, stage by stage
+# Nothing is done twice: remove .venv/ to begin anew.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEBIAN_PACKAGES := mosquitto mosquitto-clients libsystemd-dev pkg-config gcc \
+	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad
+
+.PHONY: demo test test-tflite-runtime lint bench format clean
+.DELETE_ON_ERROR:
+
+demo: .venv/.demo
+	$(BIN)/whosthere demo
+
+test: .venv/.dev test-tflite-runtime
+	$(BIN)/python -m pytest $(PYTEST)
+
+# The networks, and the whole daemon, on the other runtime: the wheel as a 32-bit or bookworm box installs it.
+test-tflite-runtime: .venv/.dev
+	@if command -v python3.11 >/dev/null && python3.11 -c ''; then \
+		$(MAKE) --no-print-directory .venv-tflite-runtime/.ready && \
+		.venv-tflite-runtime/bin/pytest -m runtime $(PYTEST); \
+	else echo "skipped: tflite-runtime 2.14 needs Python 3.11, which is not here"; fi
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.demo
+	$(BIN)/whosthere bench
+
+clean:
+	rm -rf .venv .venv-tflite-runtime build dist demo-output
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.demo: .venv/.made pyproject.toml constraints.txt
+	@echo "installing into .venv/: whosthere with LiteRT and what the demo needs"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo]'
+	@touch $@
+
+.venv/.dev: .venv/.demo
+	@echo "installing into .venv/: what the tests and the converter need"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,converter,dev]'
+	@$(MAKE) --no-print-directory debian-packages
+	@if pkg-config --exists libsystemd 2>/dev/null; then \
+		$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[systemd]' || echo "systemd-python does not build here: its tests will be skipped"; \
+	else echo "libsystemd-dev is not installed: the tests of systemd-python will be skipped"; fi
+	@touch $@
+
+.venv-tflite-runtime/.ready: pyproject.toml constraints-tflite-runtime.txt $(shell git ls-files edge converter 2>/dev/null)
+	@echo "installing into .venv-tflite-runtime/: the wheel with tflite-runtime 2.14 and numpy 1"
+	@test -d .venv-tflite-runtime || python3.11 -m venv .venv-tflite-runtime
+	.venv-tflite-runtime/bin/pip install --quiet --constraint constraints-tflite-runtime.txt pytest pytest-timeout hypothesis '.[tflite-runtime]'
+	.venv-tflite-runtime/bin/pip install --quiet --no-deps --force-reinstall .
+	@touch $@
+
+# Real components for the tests: a broker, an RTSP server. Tests say what they miss and skip.
+.PHONY: debian-packages
+debian-packages:
+	@missing=; for p in $(DEBIAN_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Debian packages for the tests:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	else echo "for all tests to run, install these Debian packages:$$missing"; fi
