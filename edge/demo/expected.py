@@ -1,0 +1,46 @@
+"""Who is to be seen in the demo's clip: what the demo and the tests compare the daemon's reports with."""
+
+from pathlib import Path
+
+import msgspec
+
+from edge.errors import UsageError
+
+
+class ExpectedVisit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One person at the door, once."""
+
+    shown: str
+    """Who it really is."""
+    person_id: str | None
+    """As in the gallery; None: the gallery does not know them, so `unknown` is the right answer."""
+    person_name: str | None
+    from_s: float
+    """Seconds of the clip at which the person comes into view..."""
+    to_s: float
+    """...and has left it."""
+
+
+class ClipScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`clip.json`."""
+
+    clip: str
+    """File name of the video, in the same folder."""
+    fps: float
+    frames: int
+    width: int
+    height: int
+    visits: list[ExpectedVisit]
+    """In the order in which they come."""
+
+
+def read_script(path: Path) -> ClipScript:
+    """The script of a clip. Raises UsageError when it cannot be read or is not one."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ClipScript)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read: {error.strerror}; it belongs to the package: install it again"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path}: not the script of a clip: {error}; write it again with make_clip") from error
