@@ -51,7 +51,7 @@ class Verification(msgspec.Struct, frozen=True):
 
 def verify(pairs: Sequence[Pair], embedded: Embedded) -> Verification:
     """Run the protocol. Raises DatasetError when there are not two folds with both kinds of pairs."""
-    scores, same = similarities(pairs, embedded), np.array([p.same for p in pairs])
+    scores, same = similarities(pairs, embedded, embedded), np.array([p.same for p in pairs])
     folds = np.array([p.fold for p in pairs])
     accuracies, thresholds = accuracy_by_fold(scores, same, folds)
     return Verification(
@@ -69,9 +69,9 @@ def verify(pairs: Sequence[Pair], embedded: Embedded) -> Verification:
     )
 
 
-def similarities(pairs: Sequence[Pair], embedded: Embedded) -> Scores:
-    """(n,) cosine similarities."""
-    first, second = embedded.matrix(p.first for p in pairs), embedded.matrix(p.second for p in pairs)
+def similarities(pairs: Sequence[Pair], firsts: Embedded, seconds: Embedded) -> Scores:
+    """(n,) cosine similarities of the first pictures to the second ones."""
+    first, second = firsts.matrix(p.first for p in pairs), seconds.matrix(p.second for p in pairs)
     dots: Scores = np.einsum("nd,nd->n", first.astype(np.float64), second.astype(np.float64))
     return np.where(np.isnan(dots), NO_FACE_SIMILARITY, dots)
 

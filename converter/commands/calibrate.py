@@ -53,7 +53,8 @@ def command(
 
 def _command(images: str, not_compared: Path | None, stages: dict[str, Any]) -> str:
     """What to type to get the figures again; without this machine's folders."""
-    skipping = f" --not-compared {not_compared.name}" if not_compared else ""
+    given = not_compared and (not_compared.name if not_compared.is_absolute() else not_compared)
+    skipping = f" --not-compared {given}" if given else ""
     chosen = f"--model {Path(stages['model']).name} --detector {stages['detector']}"
     return f"whosthere-converter calibrate {chosen} --images {images}{skipping}"
 

@@ -1,0 +1,55 @@
+"""`whosthere-converter degrade`: what blur, small size and darkness cost."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from converter import datasets
+from converter.commands import options
+from converter.degrade import Row, by_harm, by_turn
+from converter.evaluate import subset
+from edge import card
+from edge.errors import ModelError
+
+
+@click.command("degrade")
+@options.stages
+@options.pairs
+@options.images
+@click.option("--each", type=click.IntRange(1), default=60, show_default=True, help="Pairs of each kind, of each fold.")
+@click.option("--rate", type=click.FloatRange(0, 0.1, min_open=True), default=1e-3, show_default=True)
+@options.as_json
+def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **stages: Any) -> None:
+    """Blur, smear, shrink and darken one picture of each pair, and see whether it is still recognised.
+
+    The threshold is that of the false-match rate RATE in the card's calibration. Takes about ten minutes.
+    """
+    listed = datasets.read_pairs(pairs, images)
+    datasets.require(picture for pair in listed for picture in (pair.first, pair.second))
+    known = card.read_card(card.find(stages["model"]))
+    if known.calibration is None:
+        raise ModelError(f"{known.name}: its card has no calibration; run `whosthere-converter calibrate` first")
+    threshold, _ = known.calibration.similarity_at(rate)
+    looker = options.looker(**stages)
+    rows = by_turn(looker, listed, threshold) + by_harm(looker, subset(listed, each), threshold)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+    else:
+        show(rows, threshold)
+
+
+def show(rows: list[Row], threshold: float) -> None:
+    console = Console()
+    console.print(f"similarity {threshold:.3f} and more counts as one person; medians of the harmed pictures")
+    table = Table(
+        "harm", "degree", "pairs", "missed", "true match", "false", "eyes px", "sharp", "bright", "turn", "refused"
+    )
+    for row in rows:
+        counts = [row.harm, f"{row.degree:g}", str(row.pairs), str(row.missed), f"{row.true_match_rate:.1%}"]
+        medians = [row.eye_distance_px, row.sharpness, row.brightness, row.off_axis]
+        table.add_row(*counts, str(row.false_matches), *(f"{m:.0f}" for m in medians), f"{row.refused:.0%}")
+    console.print(table)
