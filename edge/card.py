@@ -37,7 +37,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for (s0, f0), (s1, f1) in zip(self.points, self.points[1:], strict=False):
             if not (s0 < s1 and f0 > f1 > 0):
-                raise ValueError("calibration.points: similarity must rise and the rate fall, and stay above 0")
+                raise ValueError("points: similarity must rise and the rate fall, and stay above 0")
 
     def rate_at(self, similarity: float) -> float:
         """False-match rate at a similarity, log-linear between points, no better than the last point."""

@@ -1,12 +1,15 @@
 """YAML files as frozen, typed structs, with every mistake reported at once. The only user of PyYAML."""
 
 import difflib
+from collections.abc import Hashable
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args
 
 import msgspec
 import yaml
+
+from edge.allowed import in_words
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -19,17 +22,39 @@ class Mistakes(ValueError):
         self.lines = lines
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in lines:
+                problem = f"the key {name!r} is given twice in one section, first in line {lines[name]}"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            lines[name] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
 def read(path: Path) -> Any:
     """The document in a YAML file.
 
     Raises OSError when it cannot be read and Mistakes when it is not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _Loader(path.read_text(encoding="utf-8")).get_single_data()
     except UnicodeDecodeError as error:
         raise Mistakes([f"not UTF-8 text: {error}"]) from error
+    except yaml.MarkedYAMLError as error:
+        # Its own text quotes the line, which may hold a login.
+        raise Mistakes([f"not YAML: {_place(error)}{error.problem}"]) from error
     except yaml.YAMLError as error:
         raise Mistakes([f"not YAML: {' '.join(str(error).split())}"]) from error
+
+
+def _place(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
 
 
 def dump(document: Any) -> str:
@@ -54,7 +79,7 @@ def convert(document: Any, kind: type[S]) -> S:
 
 def _mistakes(document: Any, kind: type[msgspec.Struct], where: str) -> list[str]:
     if not isinstance(document, dict):
-        return [f"{where or 'document'}: expected keys and values, found {_shown(document)}"]
+        return [f"{where.rstrip('.') or 'document'}: expected keys and values, found {_shown(document)}"]
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     lines = [_unknown(f"{where}{key}", str(key), list(fields)) for key in document if key not in fields]
     for name, field in fields.items():
@@ -70,7 +95,7 @@ def _mistakes(document: Any, kind: type[msgspec.Struct], where: str) -> list[str
 
 
 def _whole(document: Any, kind: type[msgspec.Struct], where: str) -> list[str]:
-    """Mistakes that only show between the fields of one section (`__post_init__`)."""
+    """Mistakes that only show between the fields of one section: their text begins with one of its keys."""
     try:
         msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
@@ -87,7 +112,8 @@ def _mistake(value: Any, kind: Any, path: str) -> list[str]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        return [f"{path}: found {_shown(value)}; {str(error)[:1].lower()}{str(error)[1:]}"]
+        words = in_words(kind)
+        return [f"{path}: found {_shown(value)}; " + (f"allowed: {words}" if words else _lower(str(error)))]
     return []
 
 
@@ -95,6 +121,10 @@ def _unknown(path: str, key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
     return f"{path}: no such key; {hint}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _shown(value: Any) -> str:

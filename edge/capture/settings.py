@@ -16,7 +16,7 @@ class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.left >= self.right or self.top >= self.bottom:
-            raise ValueError("region: left must be less than right, and top less than bottom")
+            raise ValueError("left, top: must be less than right, bottom")
 
 
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

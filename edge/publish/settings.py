@@ -17,7 +17,7 @@ class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("tls: certificate_file and key_file belong together; one is missing")
+            raise ValueError("certificate_file, key_file: they belong together; one is missing")
 
 
 class OutboxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
