@@ -1,0 +1,146 @@
+"""`whosthere enroll`: a person's photos, or a moment before the camera, become templates in a gallery."""
+
+from pathlib import Path
+
+import click
+
+from edge import names
+from edge.commands import context, enroll_report
+from edge.commands.enroll_camera import take_portraits
+from edge.commands.enroll_report import EnrollReport, Intaken, Result
+from edge.commands.galleries import gallery_option, likeness_threshold
+from edge.commands.output import json_option, progress, timestamp
+from edge.errors import GalleryError
+from edge.gallery import Gallery, exclusive, open_gallery, write_gallery
+from edge.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from edge.runtime.analyser import Analyser
+from edge.runtime.config import LoadedConfig
+from edge.runtime.enrolment import Intake, Refusal, admit, outliers, resemblances
+from edge.runtime.recognition import embedder_id, linking_for
+
+EXIT_CODES = """\b
+Exit codes:
+  0  all went in, or were in already
+  1  some were refused, the others went in
+  3  config
+  4  none went in; or something is wrong with a model or the gallery
+  5  the camera cannot be used
+"""
+
+
+def _name(_: click.Context, __: click.Parameter, value: str) -> str:
+    if problem := names.problem(value):
+        raise click.BadParameter(problem)
+    return names.tidy(value)
+
+
+@click.command(epilog=EXIT_CODES)
+@gallery_option
+@click.option("--person", required=True, callback=_name, help="Who is in the photos, as the name is to be shown.")
+@click.option("--camera", is_flag=True, help="Take the portraits now, with the camera of --config.")
+@click.option("--count", type=click.IntRange(1, 50), default=5, show_default=True, help="With --camera: how many.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(5), default=60.0, show_default=True, help="With --camera: seconds."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
+@json_option
+@context.config_option
+@click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
+def command(
+    gallery_path: Path | None,
+    person: str,
+    camera: bool,
+    count: int,
+    timeout_s: float,
+    dry_run: bool,
+    as_json: bool,
+    config_path: Path | None,
+    photos: tuple[Path, ...],
+) -> None:
+    """Add a person to a gallery, or more photos of one who is in it.
+
+    PHOTOS are files or folders; each photo shows this one person, from the front, in good light. Three to ten that
+    differ (with and without glasses, by day and by lamplight) serve best. A photo with no face, several faces or a
+    face that is no good is refused by name with the reason; the others go in. The photos themselves are not kept.
+    """
+    if camera == bool(photos):
+        raise click.UsageError("give either photos (files or folders) or --camera")
+    loaded = context.settings(config_path)
+    path = gallery_path or loaded.gallery_path
+    with exclusive(path):
+        analyser = context.analyser(loaded)
+        at = timestamp()
+        known = _known(path, analyser)
+        intake = Intake(known, person)
+        if camera:
+            same = linking_for(analyser.embedder).same
+            taken, shortfall = take_portraits(loaded.config.camera, analyser, intake, count, same, timeout_s, at)
+        else:
+            taken, shortfall = _from_photos(photos, analyser, intake, at), None
+        gallery = intake.result(at)
+        if gallery is not known and not dry_run:
+            write_gallery(gallery, path)
+    report = _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
+    enroll_report.show(report, as_json=as_json)
+    enroll_report.conclude(report)
+
+
+def _known(path: Path, analyser: Analyser) -> Gallery:
+    """The gallery to extend; an empty one when there is none yet. Raises GalleryError."""
+    if path.exists():
+        return open_gallery(path, embedder_id(analyser.embedder))
+    return Gallery.empty(embedder_id(analyser.embedder), analyser.embedder.dimensions)
+
+
+def _from_photos(paths: tuple[Path, ...], analyser: Analyser, intake: Intake, at: str) -> list[Intaken]:
+    files = [path for path, _ in expand(paths, PHOTO_SUFFIXES)]
+    return [_take_in(path, analyser, intake, at) for path in progress(files, "Looking at photos")]
+
+
+def _take_in(path: Path, analyser: Analyser, intake: Intake, at: str) -> Intaken:
+    shown = click.format_filename(path)
+    try:
+        portrait = admit(analyser, shrunk(read_photo(path)))
+    except PhotoError as error:
+        return Intaken(shown, Result.REFUSED, reason=error.reason)
+    except Refusal as error:
+        return Intaken(shown, Result.REFUSED, reason=str(error))
+    if portrait.embedding is None:
+        raise GalleryError(f"{shown}: its face was not embedded")
+    if twin := intake.same_picture(portrait.embedding):
+        return Intaken(shown, Result.ALREADY_IN, reason=f"the same picture as {twin}")
+    similarity = intake.similarity(portrait.embedding)
+    intake.add(click.format_filename(path.name), portrait, at)
+    return Intaken(shown, Result.ENROLLED, quality=portrait.quality.score, similarity=similarity)
+
+
+def _report(
+    path: Path,
+    gallery: Gallery,
+    intake: Intake,
+    taken: list[Intaken],
+    shortfall: str | None,
+    loaded: LoadedConfig,
+    analyser: Analyser,
+    *,
+    dry_run: bool,
+) -> EnrollReport:
+    threshold = likeness_threshold(loaded, analyser.embedder, gallery)
+    same = linking_for(analyser.embedder).same
+    person = gallery.person(intake.name)
+    return EnrollReport(
+        gallery=click.format_filename(path),
+        version=gallery.header.version,
+        written=bool(intake.templates) and not dry_run,
+        dry_run=dry_run,
+        person_id=person.id if person else names.slug(intake.name),
+        person_name=person.name if person else intake.name,
+        new_person=intake.person is None,
+        templates=len(person.templates) if person else 0,
+        photos=taken,
+        shortfall=shortfall,
+        threshold=threshold,
+        same_person_threshold=same,
+        outliers=[enroll_report.likeness(o) for o in outliers(gallery, person, same)] if person else [],
+        lookalikes=[enroll_report.likeness(o) for o in resemblances(gallery, person, threshold)] if person else [],
+    )

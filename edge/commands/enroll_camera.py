@@ -1,0 +1,82 @@
+"""Enrolment before the live camera: counts down, says what is wrong, takes what is good."""
+
+import sys
+
+import click
+
+from edge.capture.camera import Camera, EndOfRecording
+from edge.capture.opening import open_camera
+from edge.capture.settings import CameraSettings
+from edge.commands.enroll_report import Intaken, Result
+from edge.runtime.analyser import Analyser
+from edge.runtime.coach import Coach
+from edge.runtime.enrolment import Intake
+
+SOURCE = "camera"
+
+
+class StatusLine:
+    """One line on standard error that changes; a new line for each change where nobody can see it move."""
+
+    def __init__(self) -> None:
+        self._moves = sys.stderr.isatty()
+        self._text = ""
+
+    def show(self, text: str) -> None:
+        if text == self._text:
+            return
+        self._text = text
+        click.echo(f"\r{text}\x1b[K" if self._moves else text, nl=not self._moves, err=True)
+
+    def end(self) -> None:
+        if self._moves and self._text:
+            click.echo(err=True)
+
+
+def take_portraits(
+    settings: CameraSettings,
+    analyser: Analyser,
+    intake: Intake,
+    count: int,
+    same: float,
+    timeout_s: float,
+    at: str,
+) -> tuple[list[Intaken], str | None]:
+    """Portraits from the camera into the intake, and why they did not become enough in time, unless they did.
+
+    Raises CameraError when the camera cannot be opened or fails on the way.
+    """
+    camera = open_camera(settings)
+    coach, line = Coach(count, same), StatusLine()
+    try:
+        reports = _watch(camera, analyser, intake, coach, line, timeout_s, at)
+    finally:
+        camera.close()
+        line.end()
+    return reports, None if coach.done else _too_few(coach, len(reports))
+
+
+def _watch(
+    camera: Camera, analyser: Analyser, intake: Intake, coach: Coach, line: StatusLine, timeout_s: float, at: str
+) -> list[Intaken]:
+    reports: list[Intaken] = []
+    ends_at: float | None = None
+    while not coach.done:
+        try:
+            frame = camera.read()
+        except EndOfRecording:
+            break
+        ends_at = ends_at or frame.captured_at + timeout_s
+        if frame.captured_at > ends_at:
+            break
+        advice = coach.update(analyser.portraits(frame.image), frame.captured_at)
+        line.show(advice.text)
+        if advice.taken is not None:
+            intake.add(SOURCE, advice.taken, at)
+            reports.append(Intaken(SOURCE, Result.ENROLLED, quality=advice.taken.quality.score))
+    return reports
+
+
+def _too_few(coach: Coach, taken: int) -> str:
+    mostly = f"; mostly: {coach.main_trouble}" if coach.main_trouble else ""
+    return f"only {taken} of {coach.count} portraits when the time was up or the recording over{mostly}"

@@ -1,0 +1,40 @@
+"""What the commands on galleries share."""
+
+import subprocess
+from pathlib import Path
+
+import click
+
+from edge.embed import TfliteEmbedder
+from edge.gallery import Gallery
+from edge.match import threshold_for
+from edge.runtime.config import LoadedConfig
+from edge.runtime.recognition import linking_for
+
+gallery_option = click.option(
+    "--gallery",
+    "gallery_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The gallery file; without it, the one that config.yaml names.",
+)
+
+
+def likeness_threshold(loaded: LoadedConfig, embedder: TfliteEmbedder, gallery: Gallery) -> float:
+    """From which similarity on two people can be taken for each other: the threshold in force.
+
+    For an embedder without calibration, what is taken for one person while somebody is followed.
+    """
+    found = threshold_for(loaded.config.match, embedder.calibration, len(gallery.embeddings))
+    return found.similarity if found else linking_for(embedder).same
+
+
+def reload_hint() -> str | None:
+    """What to do for a daemon that runs as a service to take up a change; None when there is none."""
+    try:
+        asked = subprocess.run(
+            ["systemctl", "is-active", "--quiet", "whosthere"], timeout=5, check=False, capture_output=True
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    running = asked.returncode == 0
+    return "The daemon goes on with the old gallery until `systemctl reload whosthere`." if running else None

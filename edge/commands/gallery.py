@@ -1,0 +1,120 @@
+"""`whosthere gallery`: who is in a gallery, and is it in order."""
+
+from pathlib import Path
+
+import click
+
+from edge.commands import context, gallery_report
+from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint
+from edge.commands.output import json_option, plural, print_json, timestamp
+from edge.errors import GalleryError
+from edge.gallery import Gallery, Person, exclusive, open_gallery, write_gallery
+from edge.runtime.recognition import embedder_id, linking_for, threshold_in_force
+from edge.runtime.stages import load_embedder
+
+EXIT_CODES = """\b
+Exit codes:
+  0  fine
+  1  aborted
+  2  wrong usage
+  3  config
+  4  the gallery is missing, damaged or of another embedder; or nobody is called so
+"""
+
+
+@click.group()
+def command() -> None:
+    """List, show, remove and verify the people of a gallery."""
+
+
+@command.command("list", epilog=EXIT_CODES)
+@gallery_option
+@json_option
+@context.config_option
+def list_people(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
+    """Everybody in the gallery, with how many templates and since when."""
+    path = gallery_path or context.settings(config_path).gallery_path
+    gallery = open_gallery(path, None)
+    if as_json:
+        print_json(gallery_report.listing(path, gallery))
+    else:
+        click.echo(gallery_report.listing_text(path, gallery))
+
+
+@command.command(epilog=EXIT_CODES)
+@click.argument("person")
+@gallery_option
+@json_option
+@context.config_option
+def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
+    """One person's templates, and who looks most like them."""
+    loaded = context.settings(config_path)
+    path = gallery_path or loaded.gallery_path
+    embedder = load_embedder(loaded.config.models, loaded.base)
+    gallery = open_gallery(path, embedder_id(embedder))
+    known = _person(path, gallery, person)
+    report = gallery_report.detail(gallery, known, likeness_threshold(loaded, embedder, gallery))
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(gallery_report.detail_text(report))
+
+
+@command.command(epilog=EXIT_CODES)
+@click.argument("person")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@gallery_option
+@json_option
+@context.config_option
+def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
+    """Take a person with all their templates out of the gallery. This cannot be undone."""
+    path = gallery_path or context.settings(config_path).gallery_path
+    with exclusive(path):
+        gallery = open_gallery(path, None)
+        known = _person(path, gallery, person)
+        total = plural(len(known.templates), "template")
+        if not yes:
+            click.confirm(f"Remove {known.name} ({known.id}) and {total} from {path}?", abort=True, err=True)
+        left = gallery.without(known.id, timestamp())
+        write_gallery(left, path)
+    if as_json:
+        print_json(gallery_report.listing(path, left))
+        return
+    click.echo(f"{known.name} and {total} removed; {path} is version {left.header.version} now")
+    if hint := reload_hint():
+        click.echo(hint)
+
+
+@command.command(epilog=EXIT_CODES)
+@gallery_option
+@json_option
+@context.config_option
+def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
+    """Is the gallery whole, of the embedder in use, and are its people told apart?
+
+    Exit code 4 when the daemon would refuse it. Templates that look odd are named, and change no exit code.
+    """
+    loaded = context.settings(config_path)
+    path = gallery_path or loaded.gallery_path
+    embedder = load_embedder(loaded.config.models, loaded.base)
+    try:
+        gallery = open_gallery(path, embedder_id(embedder))
+    except GalleryError as error:
+        if as_json:
+            print_json(gallery_report.refused(path, str(error)))
+        raise
+    threshold = threshold_in_force(loaded, embedder, gallery)
+    target = loaded.config.match.false_alarm_target
+    report = gallery_report.verified(path, gallery, threshold, target, linking_for(embedder).same)
+    if as_json:
+        print_json(report)
+    else:
+        gallery_report.show_verified(report)
+
+
+def _person(path: Path, gallery: Gallery, name: str) -> Person:
+    person = gallery.person(name)
+    if person is None:
+        known = ", ".join(p.name for p in gallery.people) or "nobody"
+        raise GalleryError(f"{path}: nobody is called {name!r}; it holds {known}")
+    return person

@@ -1,0 +1,169 @@
+"""What `whosthere gallery` finds: as structs for JSON, and as text."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge.commands.enroll_report import Likeness, likeness
+from edge.commands.output import plural, warn
+from edge.commands.table import table
+from edge.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.match import Threshold
+from edge.runtime.enrolment import outliers, resemblances
+
+
+class PersonLine(msgspec.Struct, frozen=True):
+    """One person of `gallery list`."""
+
+    id: str
+    name: str
+    templates: int
+    first_added_at: str
+    last_added_at: str
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """`gallery list --json`."""
+
+    gallery: str
+    schema_version: int
+    version: int
+    created_at: str
+    embedder: EmbedderId
+    people: list[PersonLine]
+
+
+class Detail(msgspec.Struct, frozen=True):
+    """`gallery show --json`."""
+
+    id: str
+    name: str
+    templates: list[Template]
+    nearest: Likeness | None
+    """The other person most like this one; None when there is none."""
+    threshold: float
+    room: float | None
+    """How much more like the nearest person they could be without being taken for them."""
+
+
+class Lookalikes(msgspec.Struct, frozen=True):
+    """Two people that the embedder can take for each other."""
+
+    names: tuple[str, str]
+    similarity: float
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """`gallery verify --json`."""
+
+    gallery: str
+    ok: bool
+    error: str | None = None
+    version: int | None = None
+    people: int | None = None
+    templates: int | None = None
+    embedder: EmbedderId | None = None
+    threshold: float | None = None
+    false_alarm_target: float | None = None
+    """None: the threshold is one that config.yaml sets."""
+    target_met: bool | None = None
+    """False: so rare a false alarm could not be measured; the strictest measured threshold is in force."""
+    lookalikes: list[Lookalikes] = []
+    outliers: list[Likeness] = []
+
+
+def listing(path: Path, gallery: Gallery) -> Listing:
+    header = gallery.header
+    people = [_line(person) for person in gallery.people]
+    shown = click.format_filename(path)
+    return Listing(shown, header.schema_version, header.version, header.created_at, header.embedder, people)
+
+
+def _line(person: Person) -> PersonLine:
+    added = sorted(template.added_at for template in person.templates)
+    return PersonLine(person.id, person.name, len(person.templates), added[0], added[-1])
+
+
+def listing_text(path: Path, gallery: Gallery) -> str:
+    report = listing(path, gallery)
+    rows = [
+        (p.name, p.id, str(p.templates), p.first_added_at[:10], p.last_added_at[:10])
+        for p in sorted(report.people, key=lambda p: p.name.casefold())
+    ]
+    people = table(("person", "id", "templates", "first added", "last added"), rows, frozenset({2}))
+    total = f"{plural(len(rows), 'person').replace('persons', 'people')}, {plural(len(gallery.embeddings), 'template')}"
+    origin = f"version {report.version} of {report.created_at}, made with {report.embedder.name}"
+    return "\n".join([*([people, ""] if rows else []), f"{report.gallery}: {total}; {origin}"])
+
+
+def detail(gallery: Gallery, person: Person, threshold: float) -> Detail:
+    near = resemblances(gallery, person, -1.0)
+    nearest = likeness(near[0]) if near else None
+    room = threshold - nearest.similarity if nearest else None
+    return Detail(person.id, person.name, person.templates, nearest, threshold, room)
+
+
+def detail_text(report: Detail) -> str:
+    rows = [(t.source, f"{t.quality:.2f}", t.added_at) for t in report.templates]
+    templates = table(("template", "quality", "added"), rows, frozenset({1}))
+    return f"{report.name} ({report.id}), {plural(len(rows), 'template')}\n\n{templates}\n\n{_nearest_text(report)}"
+
+
+def _nearest_text(report: Detail) -> str:
+    near, room = report.nearest, report.room
+    if near is None or room is None:
+        return "Nobody else is in the gallery."
+    who = f"Most alike: {near.person_name}, {near.similarity:.2f} (their {near.other} and {near.photo} here)"
+    if room > 0:
+        return f"{who}; a name needs {report.threshold:.2f}, which leaves {room:.2f}."
+    return f"{who}; a name needs only {report.threshold:.2f}: visits of either may come out as `uncertain`."
+
+
+def refused(path: Path, error: str) -> Verified:
+    return Verified(click.format_filename(path), ok=False, error=error)
+
+
+def verified(path: Path, gallery: Gallery, threshold: Threshold, target: float, same: float) -> Verified:
+    pairs = lookalikes(gallery, threshold.similarity)
+    return Verified(
+        click.format_filename(path),
+        ok=True,
+        version=gallery.header.version,
+        people=len(gallery.people),
+        templates=len(gallery.embeddings),
+        embedder=gallery.header.embedder,
+        threshold=threshold.similarity,
+        false_alarm_target=target if threshold.calibrated else None,
+        target_met=threshold.within_data if threshold.calibrated else None,
+        lookalikes=[Lookalikes((a.name, b.name), similarity) for a, b, similarity in pairs],
+        outliers=[likeness(odd) for person in gallery.people for odd in outliers(gallery, person, same)],
+    )
+
+
+def show_verified(report: Verified) -> None:
+    """Print it."""
+    people = plural(report.people or 0, "person").replace("persons", "people")
+    templates = plural(report.templates or 0, "template")
+    embedder = report.embedder.name if report.embedder else "?"
+    click.echo(f"{report.gallery}: in order: version {report.version}, {people}, {templates}, made with {embedder}")
+    click.echo(f"Threshold in force: {report.threshold:.3f}, {_why(report)}")
+    if not report.people:
+        warn("Nobody is in it: every visitor will be `unknown`.")
+    for pair in report.lookalikes:
+        one, other = pair.names
+        warn(f"{one} and {other} look alike ({pair.similarity:.2f}): visits of either may come out as `uncertain`.")
+    for odd in report.outliers:
+        warn(
+            f"{odd.person_name}: {odd.photo} looks little like their other templates ({odd.similarity:.2f} at best): "
+            "is it the same person?"
+        )
+
+
+def _why(report: Verified) -> str:
+    if report.false_alarm_target is None:
+        return "as match.threshold in config.yaml sets it"
+    aim = f"for at most {report.false_alarm_target:.2%} of strangers to be called by a name"
+    if report.target_met:
+        return aim
+    return f"the strictest that was measured; {aim}, it would have to be higher"
