@@ -1,13 +1,17 @@
 """config.yaml -> frozen sections."""
 
+import os
+import re
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from edge import typed_yaml
+from edge.capture.opening import is_recording
 from edge.capture.settings import CameraSettings
 from edge.detect import DetectSettings
 from edge.errors import ConfigError
@@ -15,6 +19,7 @@ from edge.match import MatchSettings
 from edge.motion import MotionSettings
 from edge.publish.settings import MqttSettings
 from edge.quality import QualitySettings
+from edge.runtime.contradictions import contradictions
 from edge.runtime.stages import ModelSettings
 from edge.track import TrackSettings
 from edge.visit import VisitSettings
@@ -58,13 +63,17 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     motion: MotionSettings = MotionSettings()
     runtime: RuntimeSettings = RuntimeSettings()
 
+    def __post_init__(self) -> None:
+        if problems := contradictions(self.camera, self.mqtt, self.quality):
+            raise ValueError("\n".join(problems))
+
 
 class LoadedConfig(msgspec.Struct, frozen=True):
-    """A Config and where it came from."""
+    """A Config whose paths are absolute, and where it came from."""
 
     config: Config
     base: Path
-    """The folder that relative paths count from."""
+    """The folder that relative paths counted from, and those of model cards still do."""
 
     @property
     def device_id(self) -> str:
@@ -79,24 +88,97 @@ class LoadedConfig(msgspec.Struct, frozen=True):
         return self.base / self.config.gallery.path
 
 
-def load_config(path: Path) -> LoadedConfig:
-    """Read and validate; an empty file means all defaults.
+class InvalidConfig(ConfigError):
+    """config.yaml was read, but is wrong."""
 
-    Raises ConfigError that lists every mistake: key, what was found, what is allowed.
+    def __init__(self, path: Path, mistakes: list[str], sound: LoadedConfig | None) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        super().__init__(f"{path}: {count}:\n" + "\n".join(f"  {line}" for line in mistakes))
+        self.sound = sound
+        """The sections that are right, with defaults for the others; None: it is not even YAML."""
+        self.wrong = {re.split(r"[.:,]", line)[0] for line in mistakes}
+        """The sections that hold the mistakes."""
+
+
+def load_config(path: Path) -> LoadedConfig:
+    """Read and validate; an empty file or section means its defaults.
+
+    Raises ConfigError; InvalidConfig lists every mistake: key, what was found, what is allowed.
     """
     try:
         document = typed_yaml.read(path)
-        config = typed_yaml.convert({} if document is None else document, Config)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read: {error.strerror}; `config.yaml` of the project is a template"
         ) from error
     except typed_yaml.Mistakes as error:
-        count = "1 mistake" if len(error.lines) == 1 else f"{len(error.lines)} mistakes"
-        raise ConfigError(f"{path}: {count}:\n" + "\n".join(f"  {line}" for line in error.lines)) from error
-    return LoadedConfig(config, path.resolve().parent)
+        raise InvalidConfig(path, error.lines, None) from error
+    base = path.resolve().parent
+    right, mistakes = _by_section(_filled({} if document is None else document, Config()))
+    loaded = _placed(typed_yaml.convert(right, Config), base)
+    if mistakes:
+        raise InvalidConfig(path, mistakes, loaded)
+    return loaded
 
 
 def default_config() -> LoadedConfig:
     """All defaults, relative to the working folder: for commands that need no daemon."""
-    return LoadedConfig(Config(), Path.cwd())
+    return _placed(Config(), Path.cwd())
+
+
+def _filled(document: Any, defaults: msgspec.Struct) -> Any:
+    """A section that is there but empty, because all its keys are commented out, means its defaults."""
+    if not isinstance(document, dict):
+        return document
+    values = {name: getattr(defaults, name) for name in defaults.__struct_fields__}
+    sections = {name: value for name, value in values.items() if isinstance(value, msgspec.Struct)}
+    return {
+        key: _filled({} if value is None else value, sections[key]) if key in sections else value
+        for key, value in document.items()
+    }
+
+
+def _by_section(document: Any) -> tuple[dict[Any, Any], list[str]]:
+    """The sections that are right, and the mistakes in the others."""
+    if not isinstance(document, dict):
+        return {}, [f"expected keys and values, found {type(document).__name__}"]
+    right: dict[Any, Any] = {}
+    mistakes: list[str] = []
+    for key, value in document.items():
+        try:
+            typed_yaml.convert({key: value}, Config)
+            right[key] = value
+        except typed_yaml.Mistakes as error:
+            mistakes.extend(line for text in error.lines for line in text.splitlines())
+    return right, mistakes
+
+
+def _placed(config: Config, base: Path) -> LoadedConfig:
+    """With every relative path counting from `base`, wherever the process was started."""
+    camera, mqtt, tls = config.camera, config.mqtt, config.mqtt.tls
+    source = str(base / Path(camera.source).expanduser()) if is_recording(camera) else camera.source
+    placed = replace(
+        config,
+        camera=replace(camera, source=source, password_file=_beside(base, camera.password_file)),
+        gallery=replace(config.gallery, path=str(base / Path(config.gallery.path).expanduser())),
+        mqtt=replace(
+            mqtt,
+            password_file=_beside(base, mqtt.password_file),
+            outbox=replace(mqtt.outbox, path=str(base / Path(mqtt.outbox.path).expanduser())),
+            tls=replace(
+                tls,
+                ca_file=_beside(base, tls.ca_file),
+                certificate_file=_beside(base, tls.certificate_file),
+                key_file=_beside(base, tls.key_file),
+            ),
+        ),
+    )
+    return LoadedConfig(placed, base)
+
+
+def _beside(base: Path, path: str | None) -> str | None:
+    if not path:
+        return path
+    expanded = os.path.expandvars(path)
+    # A variable that is not set stays in sight, so that the error about the missing file explains itself.
+    return path if expanded.startswith("$") else str(base / Path(expanded).expanduser())
