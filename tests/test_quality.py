@@ -1,0 +1,104 @@
+"""What makes a face unusable, and that worse faces weigh less."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from data_sets import COLLINS, HOPPER, OBAMA_2012, read_picture
+from networks import embedder, landmarks_of, mesh, only_face
+
+from edge.quality import QualitySettings, assess
+from edge.records import Image, Pose, Problem, Quality
+
+LIMITS = QualitySettings()
+
+
+def judged(image: Image, limits: QualitySettings = LIMITS, **changed: object) -> Quality:
+    """A picture's only face; `changed` replaces what the network said of it."""
+    seen = replace(landmarks_of(image), **changed)
+    return assess(image, embedder().crop(image, seen), seen, limits)
+
+
+def shrunk(image: Image, eyes_px: float) -> Image:
+    scale = eyes_px / judged(image).eye_distance_px
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    # On a canvas, so that the detector sees the face as small as it is.
+    canvas = np.full((240, 240, 3), 90, np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small[:240, :240]
+    return canvas
+
+
+@pytest.mark.parametrize("picture", [COLLINS, HOPPER, OBAMA_2012], ids=lambda path: path.stem)
+def test_a_good_portrait_is_usable(picture: Path) -> None:
+    quality = judged(read_picture(picture))
+
+    assert quality.usable
+    assert quality.score > 0.6
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [
+        (lambda image: cv2.GaussianBlur(image, (0, 0), 12), Problem.TOO_BLURRED),
+        (lambda image: (image * 0.1).astype(np.uint8), Problem.TOO_DARK),
+        (lambda image: (255 - (255 - image) * 0.12).astype(np.uint8), Problem.TOO_BRIGHT),
+        (lambda image: shrunk(image, 10), Problem.TOO_SMALL),
+    ],
+    ids=["blurred", "dark", "bright", "small"],
+)
+def test_a_harmed_picture_is_refused_with_its_reason(harm: Callable[[Image], Image], problem: Problem) -> None:
+    image = read_picture(COLLINS)
+    seen = landmarks_of(image)
+    worse = harm(image)
+    # Where the face is still found, the networks look at the worse picture; else at the points of the good one.
+    found = mesh().locate(worse, only_face(worse)) if problem is Problem.TOO_SMALL else seen
+    quality = assess(worse, embedder().crop(worse, found), found, LIMITS)
+
+    assert quality.problem is problem
+    assert quality.score < judged(image).score
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"presence": 0.2}, Problem.NOT_A_FACE),
+        ({"pose": Pose(LIMITS.max_turn_deg + 1, 0, 0)}, Problem.TURNED_AWAY),
+        ({"pose": Pose(0, -LIMITS.max_turn_deg - 1, 0)}, Problem.TURNED_AWAY),
+        ({"pose": Pose(LIMITS.max_turn_deg * 0.8, LIMITS.max_turn_deg * 0.8, 0)}, Problem.TURNED_AWAY),
+        ({"pose": Pose(0, 0, 80)}, None),
+    ],
+    ids=["presence", "aside", "up", "aside and down", "tilted only"],
+)
+def test_what_the_networks_say_is_weighed(changed: dict[str, object], problem: Problem | None) -> None:
+    assert judged(read_picture(COLLINS), **changed).problem is problem
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+def test_a_face_that_leaves_the_picture_is_cut_off(side: str) -> None:
+    image = read_picture(COLLINS)
+    seen = landmarks_of(image)
+    (x, y) = seen.five[2].round().astype(int)
+    part = {"left": image[:, x:], "right": image[:, :x], "top": image[y:], "bottom": image[:y]}[side]
+    moved = seen.five - {"left": [x, 0], "top": [0, y]}.get(side, [0, 0])
+    found = replace(seen, five=moved.astype(np.float32))
+
+    assert assess(part, embedder().crop(part, found), found, LIMITS).problem is Problem.CUT_OFF
+
+
+def test_sharpness_falls_and_weight_with_it_as_blur_grows() -> None:
+    image = read_picture(COLLINS)
+    seen = landmarks_of(image)
+    blurred = [cv2.GaussianBlur(image, (0, 0), sigma).astype(np.uint8) for sigma in (0.5, 2, 4, 8)]
+    rows = [assess(b, embedder().crop(b, seen), seen, LIMITS) for b in blurred]
+
+    assert [q.sharpness for q in rows] == sorted((q.sharpness for q in rows), reverse=True)
+    assert [q.score for q in rows] == sorted((q.score for q in rows), reverse=True)
+
+
+def test_limits_are_the_settings() -> None:
+    strict = QualitySettings(min_eye_distance_px=400)
+
+    assert judged(read_picture(COLLINS), strict).problem is Problem.TOO_SMALL
