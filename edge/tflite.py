@@ -58,6 +58,8 @@ class Model:
         model_file = cards.load(card_path, task)
         self.card: Card = model_file.card
         self.path = model_file.path
+        self.runs = 0
+        """How often the network was asked."""
         runtime = find_runtime()
         try:
             self._interpreter = runtime.module.Interpreter(model_content=model_file.content, num_threads=threads)
@@ -79,7 +81,12 @@ class Model:
             batch[i] = to_tensor(image, spec)
         self._interpreter.set_tensor(self._input["index"], _quantise(batch, self._input))
         self._interpreter.invoke()
+        self.runs += 1
         return [_dequantise(self._interpreter.get_tensor(o["index"]), o)[: len(images)] for o in self._outputs]
+
+    def run_again(self) -> None:
+        """The bare network on what it was fed last: what a benchmark compares a stage with. Not counted in `runs`."""
+        self._interpreter.invoke()
 
     def _check_shapes(self) -> None:
         found = tuple(int(n) for n in self._input["shape"])

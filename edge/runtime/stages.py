@@ -1,7 +1,7 @@
 """Settings -> the networks, loaded and checked."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -25,15 +25,41 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """CPU threads for each network."""
 
 
+Role = Literal["detector", "landmarks", "embedder"]
+TASKS: dict[Role, str] = {"detector": "detect", "landmarks": "landmarks", "embedder": "embed"}
+
+
+class Networks(NamedTuple):
+    """One network for each role."""
+
+    detector: Model
+    landmarks: Model
+    embedder: Model
+
+
+def load_network(settings: ModelSettings, role: Role, base: Path | None = None) -> Model:
+    """One network. `base` is the folder that card paths are relative to. Raises ModelError."""
+    return Model(card.find(getattr(settings, role), base), TASKS[role], settings.threads)
+
+
+def load_networks(settings: ModelSettings, base: Path | None = None) -> Networks:
+    """All networks. Raises ModelError."""
+    return Networks(*(load_network(settings, role, base) for role in TASKS))
+
+
 def load_embedder(settings: ModelSettings, base: Path | None = None) -> TfliteEmbedder:
     """The embedder alone. Raises ModelError."""
-    return TfliteEmbedder(Model(card.find(settings.embedder, base), "embed", settings.threads))
+    return TfliteEmbedder(load_network(settings, "embedder", base))
+
+
+def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings) -> Analyser:
+    """The stages on their networks. Raises ModelError when a card lacks what its stage needs."""
+    detector = BlazeFaceDetector(networks.detector, detect)
+    return Analyser(detector, FaceMesh(networks.landmarks), TfliteEmbedder(networks.embedder), limits)
 
 
 def load_analyser(
     settings: ModelSettings, detect: DetectSettings, limits: QualitySettings, base: Path | None = None
 ) -> Analyser:
-    """All networks. `base` is the folder that card paths are relative to. Raises ModelError."""
-    detector = BlazeFaceDetector(Model(card.find(settings.detector, base), "detect", settings.threads), detect)
-    mesh = FaceMesh(Model(card.find(settings.landmarks, base), "landmarks", settings.threads))
-    return Analyser(detector, mesh, load_embedder(settings, base), limits)
+    """All networks and their stages. Raises ModelError."""
+    return assemble(load_networks(settings, base), detect, limits)
