@@ -1,0 +1,132 @@
+"""What the demo shows in the terminal: each MQTT event as it arrives, and the verdict at the end."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from edge.demo import panels
+from edge.demo.expected import ExpectedVisit
+from edge.demo.report import Comparison, ReportedVisit, compare
+from edge.publish.payloads import HealthPayload, VisitPayload
+
+REFRESHES_PER_S = 8
+
+
+class DemoView:
+    """Everything that a box has said, as a live picture (`rich` renders it) and as a verdict.
+
+    Messages may arrive on another thread than the one that renders.
+    """
+
+    def __init__(self, expected: Sequence[ExpectedVisit], *, broker: str = "") -> None:
+        self._expected = list(expected)
+        self._broker = broker
+        self._visits: dict[str, ReportedVisit] = {}
+        self._health: HealthPayload | None = None
+        self._states = {"status": "-", "camera": "-"}
+        self._unreadable: list[str] = []
+        self._tell: Callable[[str], None] | None = None
+        self._lock = threading.Lock()
+
+    def message(self, topic: str, payload: bytes) -> None:
+        """Take in what arrived on a topic of the box; what the view does not show is ignored."""
+        with self._lock:
+            line = self._taken(topic, payload)
+            tell = self._tell
+        if line and tell:
+            tell(line)
+
+    def tell_lines(self, tell: Callable[[str], None] | None) -> None:
+        """Hand each event, as it arrives, as a line of plain text to `tell`; None: no longer."""
+        with self._lock:
+            self._tell = tell
+
+    def passed(self) -> bool:
+        """Whether everybody in the clip was reported exactly once and rightly, and nobody else was."""
+        with self._lock:
+            return not self._unreadable and all(not line.problems for line in self._comparisons())
+
+    def summary(self) -> Table:
+        """Who was expected and what was reported, side by side."""
+        with self._lock:
+            return panels.summary(self._comparisons())
+
+    def verdict(self) -> Text:
+        """One line: how many came out right, and what could not be read."""
+        with self._lock:
+            lines = self._comparisons()
+            right = sum(not line.problems for line in lines if line.expected)
+            extra = sum(line.expected is None for line in lines)
+            unreadable = list(self._unreadable)
+        text = f"{right} of {len(self._expected)} visitors reported rightly"
+        text += f", {extra} visits too many" if extra else ""
+        text += f"; unreadable: {', '.join(unreadable)}" if unreadable else ""
+        return Text(text, "bold green" if self.passed() else "bold red")
+
+    def print_summary(self, console: Console | None = None) -> None:
+        console = console or Console()
+        console.print(self.summary(), self.verdict())
+
+    def write_summary(self, path: Path) -> None:
+        """The summary as plain text."""
+        with path.open("w", encoding="utf-8") as file:
+            self.print_summary(Console(file=file, width=120, no_color=True))
+
+    def __rich__(self) -> RenderableType:
+        with self._lock:
+            return Group(
+                panels.header(self._health, self._states, self._broker),
+                panels.at_the_door([visit for visit in self._visits.values() if not visit.ended]),
+                panels.visits(list(self._visits.values())),
+                panels.health_line(self._health),
+            )
+
+    def _comparisons(self) -> list[Comparison]:
+        return compare(self._expected, list(self._visits.values()))
+
+    def _taken(self, topic: str, payload: bytes) -> str | None:
+        *_, above, leaf = ["", *topic.split("/")]
+        if above in {"person", "command"}:
+            return None
+        if (above, leaf) == ("visit", "late"):
+            leaf = "visit"
+        try:
+            if leaf == "visit":
+                return self._visit(msgspec.json.decode(payload, type=VisitPayload))
+            if leaf == "health":
+                self._health = msgspec.json.decode(payload, type=HealthPayload)
+        except msgspec.DecodeError as error:
+            self._unreadable.append(f"{topic}: {error}")
+            return self._unreadable[-1]
+        if leaf in self._states:
+            self._states[leaf] = payload.decode(errors="replace")
+            return f"{leaf} {self._states[leaf]}"
+        return None
+
+    def _visit(self, event: VisitPayload) -> str | None:
+        visit = self._visits.setdefault(event.visit_id, ReportedVisit(event.visit_id, len(self._visits) + 1))
+        if not visit.add(event):
+            return None
+        return f"{panels.clock(event.decided_at)}  visit {visit.number}  {panels.told(event)}"
+
+
+@contextmanager
+def shown(view: DemoView, *, plain: bool) -> Iterator[None]:
+    """Show the view while the body runs: live, or a line an event when `plain` or when nobody watches a terminal."""
+    if plain or not sys.stdout.isatty():
+        view.tell_lines(lambda line: print(line, flush=True))
+        try:
+            yield
+        finally:
+            view.tell_lines(None)
+        return
+    with Live(view, refresh_per_second=REFRESHES_PER_S):
+        yield
