@@ -161,6 +161,13 @@ class Heard:
     correlation: bytes | None
 
 
+def retained(broker: Broker, **options: Any) -> dict[str, bytes]:
+    """Everything that the broker retains, by topic."""
+    with Listener(broker, client_id="afterwards", **options) as listener:
+        listener.settle()
+        return {message.topic: message.payload for message in listener.heard if message.retained}
+
+
 class Listener:
     """A subscriber; comes back by itself after an outage. Use it as a context manager."""
 
@@ -225,6 +232,14 @@ class Listener:
 
         self.wait(lambda: len(found()) >= count)
         return found()[-1]
+
+    def settle(self) -> None:
+        """Returns when all that the broker had for us has been heard, and the broker knows it (filter `#` only)."""
+        before = len(self.on("settled"))
+        for n in range(2):
+            # The second one is answered after the acknowledgement of the first.
+            self.publish("settled", b"")
+            self.wait_for("settled", count=before + n + 1)
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, response_topic: str = "", correlation: bytes = b""

@@ -197,8 +197,10 @@ class Session:
     def _subscribe(self) -> None:
         # noLocal: `command/#` would bring our own results back.
         for topic in self._filters:
-            options = SubscribeOptions(qos=1, noLocal=True) if self._v5 else None
-            _, mid = self._client.subscribe(topic, qos=1, options=options)
+            if self._v5:
+                _, mid = self._client.subscribe(topic, options=SubscribeOptions(qos=1, noLocal=True))
+            else:
+                _, mid = self._client.subscribe(topic, qos=1)
             if mid is not None:
                 self._subscriptions[mid] = topic
 

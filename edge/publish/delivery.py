@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from edge.publish import payloads
 from edge.publish.backlog import Backlog
 from edge.publish.client import Answered, Message
-from edge.publish.explain import Reason, denied
+from edge.publish.explain import denied
 from edge.publish.link import Link
 from edge.publish.outbox import Entry
 from edge.publish.stamp import Stamp
@@ -22,8 +22,6 @@ from edge.publish.topics import Topics
 
 _log = logging.getLogger(__name__)
 
-_ANSWER_S = 30.0
-"""A broker that has not acknowledged by then is taken for dead."""
 _DENIED_MIN_S = 2.0
 _DENIED_MAX_S = 300.0
 
@@ -54,20 +52,17 @@ class Delivery:
         """Events sent to `visit/late`."""
 
     @property
-    def under_way(self) -> bool:
-        """An event has been sent and not been acknowledged yet."""
-        return self._sent is not None
-
-    @property
     def blocked(self) -> bool:
         """The broker denies us the topic: nothing moves until it changes its mind."""
         return self._denied_s > _DENIED_MIN_S
 
+    @property
+    def waits_since(self) -> float | None:
+        """When the event under way was sent."""
+        return self._sent.at if self._sent else None
+
     def tick(self, link: Link, now: float) -> None:
         """Send the next event, unless one is under way."""
-        if self._sent and now - self._sent.at > _ANSWER_S:
-            link.drop(Reason(f"the broker did not acknowledge an event within {_ANSWER_S:.0f} s", lasting=False), now)
-            self._sent = None
         if self._sent or not link.connected or now < self._not_before:
             return
         entry = self._backlog.head(now)

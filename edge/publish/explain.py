@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from edge.publish.settings import MqttSettings
 
+_TWINS = "two boxes have the same device_id, or whosthere runs twice; give each box its own"
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -92,13 +94,23 @@ def lost(code: int, name: str, settings: MqttSettings, client_id: str) -> Reason
     at = where(settings)
     if code == 142:
         return Reason(
-            f"another client took over the session {client_id!r} at {at}: two boxes have the same device_id, "
-            "or whosthere runs twice; give each box its own",
+            f"another client took over the session {client_id!r} at {at}: {_TWINS}",
             lasting=True,
         )
     if code in {135, 152}:
         return Reason(f"the broker {at} ended the connection: {name} ({code}); ask who runs it", lasting=True)
+    if code == 128:
+        name = "the broker went away, or the network did"
     return Reason(f"the connection to the broker {at} was lost: {name}", lasting=False)
+
+
+def flapping(reason: Reason, times: int, client_id: str) -> Reason:
+    """Of connections that break soon after they were made, again and again.
+
+    Brokers before mosquitto 2.0.15 do not say that a session was taken over; it looks like this.
+    """
+    text = f"{reason.text}, {times} times in a row: does another client use the id {client_id!r}? Then {_TWINS}"
+    return Reason(text, lasting=True)
 
 
 def hung_up(settings: MqttSettings) -> Reason:

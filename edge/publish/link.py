@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from edge.errors import ConfigError
+from edge.publish import explain
 from edge.publish.client import CONNECT_TIMEOUT_S, Connected, Lost, Message, Session, Signal
 from edge.publish.explain import Reason, where
 from edge.publish.settings import MqttSettings
@@ -14,6 +15,7 @@ _DELAY_MIN_S = 1.0
 _DELAY_MAX_S = 60.0
 _STEADY_S = 30.0
 """A connection that lasted so long counts as good again: the next one is tried soon."""
+_FLAPPING = 3
 _GIVE_UP_S = 3 * CONNECT_TIMEOUT_S
 """For name look-up, TCP, TLS and the broker's answer together."""
 
@@ -43,7 +45,9 @@ class Link:
         self._next_at = 0.0
         self._outage_at: float | None = None
         self._told: set[str] = set()
-        """Lasting reasons already logged in this outage."""
+        """Lasting reasons already logged, until a connection has been steady."""
+        self._brief = 0
+        """How many connections in a row broke before they were steady."""
 
     @property
     def connecting(self) -> bool:
@@ -69,7 +73,6 @@ class Link:
         else:
             _log.info("connected to the broker %s again after %.0f s", where(self._settings), now - self._outage_at)
         self._outage_at = None
-        self._told.clear()
         return True
 
     def on_lost(self, signal: Lost, now: float) -> None:
@@ -111,6 +114,12 @@ class Link:
     def _lost(self, reason: Reason, now: float) -> None:
         if self.connected and now - self._since >= _STEADY_S:
             self._delay_s = _DELAY_MIN_S
+            self._brief = 0
+            self._told.clear()
+        elif self.connected:
+            self._brief += 1
+            if self._brief >= _FLAPPING:
+                reason = explain.flapping(reason, self._brief, self._client_id)
         self._session, self.connected = None, False
         self._next_at = now + self._delay_s
         self._delay_s = min(self._delay_s * 2, _DELAY_MAX_S)

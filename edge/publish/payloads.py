@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -185,10 +185,15 @@ def event_id(event: Event) -> str:
 
 
 def late(payload: bytes) -> bytes:
-    """An encoded visit payload, of this version or an older one, marked as late."""
-    document = msgspec.json.decode(payload)
-    document["late"] = True
-    return msgspec.json.encode(document)
+    """An encoded visit payload, of this version or an older one, marked as late.
+
+    One that a failing card has garbled is passed on as it is: it must not keep the next ones from being sent.
+    """
+    try:
+        document = msgspec.json.decode(payload, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return payload
+    return msgspec.json.encode(document | {"late": True})
 
 
 def _candidates(match: Match | None) -> tuple[CandidatePayload, ...]:

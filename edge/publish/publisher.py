@@ -18,6 +18,7 @@ from edge.publish.delivery import Delivery, Refusals
 from edge.publish.inbox import CameraState, Happened, Inbox, Item, People, Picture, Stop
 from edge.publish.link import Link
 from edge.publish.outbox import Entry
+from edge.publish.outgoing import Outgoing
 from edge.publish.payloads import HealthPayload, Origin, OutboxHealth, event_id, visit_payload
 from edge.publish.settings import MqttSettings
 from edge.publish.snapshot import SnapshotChooser, jpeg
@@ -84,8 +85,8 @@ class MqttPublisher:
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
         self._backlog = Backlog(Path(settings.outbox.path), settings.outbox.max_events)
-        self._refusals = Refusals()
-        self._delivery = Delivery(self._backlog, self._topics, settings.event_expiry_s, self._stamp, self._refusals)
+        self._refusals = refusals = Refusals()
+        self._delivery = Delivery(self._backlog, self._topics, settings.event_expiry_s, self._stamp, refusals)
         self._link = Link(
             settings,
             f"whosthere-{origin.device_id}",
@@ -94,8 +95,7 @@ class MqttPublisher:
             filters=self._filters(),
         )
         self._board = Board(self._topics)
-        self._pending: dict[int, str] = {}
-        """Topics of messages, other than events, that the broker has not acknowledged."""
+        self._outgoing = Outgoing(self._link, self._delivery, self._board, refusals)
         self._chooser = SnapshotChooser()
 
     @property
@@ -146,7 +146,7 @@ class MqttPublisher:
         self._thread.join(timeout_s + 4 * _FAREWELL_S)
 
     def _filters(self) -> list[str]:
-        filters = [f"{self._topics.root}/command/#", self._topics.people]
+        filters = [self._topics.commands, self._topics.people]
         if not (self._settings.snapshot.enabled and self._settings.snapshot.retain):
             # To find, and take back, a picture retained when the owner still allowed that.
             filters.append(self._topics.snapshot)
@@ -165,8 +165,7 @@ class MqttPublisher:
         now = self.beat = time.monotonic()
         self._backlog.tick(now)
         self._link.tick(now)
-        self._delivery.tick(self._link, now)
-        self._pending.update(self._board.tell(self._link.publish))
+        self._outgoing.tick(now)
         self._handle(self._inbox.take(_LOOP_S), time.monotonic())
 
     def _handle(self, items: list[Item], now: float) -> None:
@@ -197,15 +196,14 @@ class MqttPublisher:
     def _on_signal(self, signal: Signal, now: float) -> None:
         if isinstance(signal, Connected):
             if self._link.on_connected(signal, now):
-                self._pending.clear()
                 self._board.all_untold()
         elif self._link.owns(signal.session):
             match signal:
                 case Lost():
                     self._link.on_lost(signal, now)
-                    self._delivery.interrupted()
+                    self._outgoing.interrupted()
                 case Answered():
-                    self._on_answered(signal, now)
+                    self._outgoing.answered(signal, now)
                 case NotSubscribed():
                     self._refusals.note(signal.topic, signal.code, signal.name)
                 case Arrived():
@@ -213,17 +211,10 @@ class MqttPublisher:
 
     def _on_event(self, event: Event) -> None:
         self._board.event(event)
+        # At once, or a short ON is never seen when its OFF comes in the same batch.
+        self._outgoing.tell(time.monotonic())
         if self._settings.snapshot.enabled and (picture := self._chooser.update(event)) is not None:
             self._show(picture)
-
-    def _on_answered(self, answer: Answered, now: float) -> None:
-        if self._delivery.answered(answer, now):
-            return
-        topic = self._pending.pop(answer.mid, None)
-        if topic and answer.problem:
-            self._refusals.note(topic, *answer.problem)
-        elif topic:
-            self._refusals.over(topic)
 
     def _on_arrived(self, message: Arrived) -> None:
         name = self._topics.command(message.topic)
@@ -239,7 +230,7 @@ class MqttPublisher:
         result = carry_out(command, self._on_command, snapshots=self._settings.snapshot.enabled)
         _log.info("command %s: %s", result.command, result.message)
         for answer in answers(command, result, self._topics):
-            self._send(answer)
+            self._outgoing.send(answer, time.monotonic())
 
     def _show(self, image: Image) -> None:
         snapshot = self._settings.snapshot
@@ -249,13 +240,7 @@ class MqttPublisher:
         if snapshot.retain:
             self._board.picture(picture)
         else:
-            self._send(Message(self._topics.snapshot, picture))
-
-    def _send(self, message: Message) -> None:
-        """Now or never."""
-        mid = self._link.publish(message)
-        if mid is not None:
-            self._pending[mid] = message.topic
+            self._outgoing.send(Message(self._topics.snapshot, picture), time.monotonic())
 
     def _done(self, now: float) -> bool:
         """Asked to stop, and nothing more can be sent."""
@@ -266,15 +251,15 @@ class MqttPublisher:
         return now >= self._deadline or hopeless or (link.connected and self._idle())
 
     def _idle(self) -> bool:
-        return self._delivery.blocked or (self._backlog.waiting == 0 and not self._pending)
+        return self._delivery.blocked or (self._backlog.waiting == 0 and not self._outgoing.busy)
 
     def _farewell(self) -> None:
         """Nobody is seen any more, and we are offline: said, acknowledged, and then the line is closed."""
         self._board.nobody()
         self._board.status(online=False)
-        self._pending.update(self._board.tell(self._link.publish))
+        self._outgoing.tick(time.monotonic())
         limit = time.monotonic() + _FAREWELL_S
-        while self._link.connected and (self._pending or self._delivery.under_way) and time.monotonic() < limit:
+        while self._link.connected and self._outgoing.busy and time.monotonic() < limit:
             self._handle(self._inbox.take(_LOOP_S), time.monotonic())
         self._close_link()
         if self._backlog.in_memory:
