@@ -3,6 +3,7 @@
 import sys
 import time
 import types
+import weakref
 
 import cv2
 import numpy as np
@@ -54,13 +55,16 @@ class MappedArray:
     def __init__(self, request, stream):
         if request.releases:
             raise RuntimeError("mapped after release")
-        self.array = request.buffers[stream]
+        self.array = request.buffers[stream].view()
+        self.alive = weakref.ref(self.array)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         del self.array
+        if self.alive() is not None:
+            raise BufferError("cannot close exported pointers exist")
 
 
 class Picamera2:

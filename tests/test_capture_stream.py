@@ -114,11 +114,13 @@ def test_what_stands_in_the_way_is_said(serve):
 
 
 def test_a_server_that_never_answers_costs_the_open_time_out():
+    began = time.monotonic()
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(CameraError, match=r"sent no video within 0\.5 s"),
     ):
         open_camera(settings_for(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/door", open_timeout_s=0.5))
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -153,12 +155,14 @@ def test_logins_reach_the_library_encoded_and_the_settings_win(password_file):
     assert "s3" not in repr(address_of(settings))
 
 
-def test_nothing_prints_the_password_even_when_debugging_is_on(tmp_path):
+def test_nothing_prints_the_password_even_when_debugging_is_on():
     program = (
+        "import sys\n"
         "from edge.capture.opening import open_camera\n"
         "from edge.capture.settings import CameraSettings\n"
-        f"open_camera(CameraSettings(source='rtsp://bob:hunter2@127.0.0.1:{free_port()}/x'))"
+        "open_camera(CameraSettings(source=sys.argv[1]))"
     )
+    command = [sys.executable, "-c", program, f"rtsp://bob:hunter2@127.0.0.1:{free_port()}/x"]
     debugging = {
         "OPENCV_LOG_LEVEL": "VERBOSE",
         "OPENCV_VIDEOIO_DEBUG": "1",
@@ -166,7 +170,7 @@ def test_nothing_prints_the_password_even_when_debugging_is_on(tmp_path):
         "OPENCV_FFMPEG_LOGLEVEL": "56",
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
-    done = subprocess.run([sys.executable, "-c", program], env=debugging, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=debugging, capture_output=True, text=True, check=False)
     assert "CameraError" in done.stderr
     assert "hunter2" not in done.stderr + done.stdout
 

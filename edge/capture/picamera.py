@@ -118,17 +118,22 @@ class PiCamera:
     def _picture(self, request: Any, stream: str) -> Image:
         """One stream of the request, turned, in memory of our own."""
         with self._module.MappedArray(request, stream) as mapped:
-            buffer = mapped.array
-            image = geometry.turned(to_bgr(buffer, self._streams[stream]), self._settings)
-            return image.copy() if np.may_share_memory(image, buffer) else image
+            return self._copied(mapped.array, self._streams[stream])
+
+    def _copied(self, buffer: NDArray[np.uint8], stream: dict[str, Any]) -> Image:
+        # In a function of its own: a reference left to the buffer keeps picamera2 from unmapping it.
+        image = geometry.turned(to_bgr(buffer, stream), self._settings)
+        return image.copy() if np.may_share_memory(image, buffer) else image
 
 
 def _picamera2() -> Any:
     try:
         return importlib.import_module("picamera2")
     except ImportError as error:
+        # A minimal installation lacks pykms, which picamera2 imports for previews that nobody here asks for.
+        package = "python3-kms++" if error.name == "pykms" else "python3-picamera2"
         raise CameraError(
-            f"picamera2 cannot be imported ({error}); `sudo apt install python3-picamera2`, and make the virtual "
+            f"picamera2 cannot be imported ({error}); `sudo apt install {package}`, and make the virtual "
             "environment with `--system-site-packages` so that it sees it"
         ) from error
 
