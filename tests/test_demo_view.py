@@ -274,6 +274,8 @@ def test_the_live_view_shows_how_the_box_is(box: Box) -> None:
         "detect 14/18",
     ):
         assert part in text
+    box.view.message("whosthere/demo-door/health", json.dumps(health | {"state": "stopping", "fps": 0.0}).encode())
+    assert _rendered(box.view) == text
 
 
 def test_without_a_terminal_every_event_is_one_line(box: Box, capsys: pytest.CaptureFixture[str]) -> None:

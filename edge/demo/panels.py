@@ -105,7 +105,9 @@ def summary(lines: list[Comparison]) -> Table:
     """Expected beside reported, with a mark a line."""
     table = Table(box=ROUNDED, title="Who was at the door, and what was reported", title_justify="left")
     for heading in ("in the clip", "right answer", "reported", "similarity", "known after", ""):
-        table.add_column(heading, justify="right" if heading in {"similarity", "known after"} else "left")
+        table.add_column(
+            heading, justify="right" if heading in {"similarity", "known after"} else "left", no_wrap=bool(heading)
+        )
     for line in lines:
         decision = line.reported.decision if line.reported else None
         similarity = f"{decision.similarity:.3f}" if decision and decision.similarity is not None else ""

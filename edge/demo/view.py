@@ -102,7 +102,7 @@ class DemoView:
             if leaf == "visit":
                 return self._visit(msgspec.json.decode(payload, type=VisitPayload))
             if leaf == "health":
-                self._health = msgspec.json.decode(payload, type=HealthPayload)
+                self._keep(msgspec.json.decode(payload, type=HealthPayload))
         except msgspec.DecodeError as error:
             self._unreadable.append(f"{topic}: {error}")
             return self._unreadable[-1]
@@ -110,6 +110,11 @@ class DemoView:
             self._states[leaf] = payload.decode(errors="replace")
             return f"{leaf} {self._states[leaf]}"
         return None
+
+    def _keep(self, health: HealthPayload) -> None:
+        # The last message of a box that stops tells 0 fps: true, and not what stays on the screen to be read.
+        if health.state != "stopping" or self._health is None:
+            self._health = health
 
     def _visit(self, event: VisitPayload) -> str | None:
         visit = self._visits.setdefault(event.visit_id, ReportedVisit(event.visit_id, len(self._visits) + 1))
