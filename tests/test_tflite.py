@@ -1,0 +1,128 @@
+"""The runtime behind one door: shapes are checked against the card, pixels normalised as it says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+from data_sets import COLLINS, read_picture
+
+from edge import card, tflite
+from edge.card import InputSpec
+from edge.errors import ModelError
+from edge.records import Image
+from edge.tflite import Model, to_tensor
+
+TASKS = {
+    "blazeface-back": "detect",
+    "blazeface-short-range": "detect",
+    "face-mesh": "landmarks",
+    "mobilefacenet": "embed",
+}
+
+
+def picture(seed: int) -> Image:
+    return np.random.default_rng(seed).integers(0, 255, (4, 4, 3), np.uint8)
+
+
+def vector(image: Image) -> np.ndarray:
+    """What the identity makes of a picture."""
+    return (image[..., ::-1].reshape(-1).astype(np.float32) - 127.5) / 128
+
+
+def test_a_runtime_is_installed_and_known_by_name_and_version() -> None:
+    runtime = tflite.find_runtime()
+
+    assert runtime.package in {"ai-edge-litert", "tflite-runtime"}
+    assert runtime.version[0].isdigit()
+
+
+def test_without_a_runtime_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tflite, "RUNTIMES", (("no_such_module.interpreter", "no-such-package"),))
+
+    with pytest.raises(ModelError, match=r"pip install 'whosthere\[litert\]'"):
+        tflite.find_runtime()
+
+
+@pytest.mark.parametrize("name", card.bundled())
+def test_bundled_models_load_and_answer_with_the_shapes_of_their_cards(name: str) -> None:
+    model = Model(card.find(name), TASKS[name])
+    _, height, width, _ = model.card.input.shape
+
+    outputs = model.run([np.zeros((height, width, 3), np.uint8)])
+
+    assert sorted(list(o.shape) for o in outputs) == sorted(model.card.outputs)
+    assert all(np.isfinite(o).all() for o in outputs)
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        ("rgb", [[[1, 0, -1]]]),
+        ("bgr", [[[-1, 0, 1]]]),
+        ("grey", [[[(0.114 * 0 + 0.587 * 100 + 0.299 * 200 - 100) / 100]]]),
+    ],
+)
+def test_pixels_are_normalised_as_the_card_says(channels: str, expected: list[list[list[float]]]) -> None:
+    spec = InputSpec((1, 1, 1, 3), channels, 100, 100)  # type: ignore[arg-type]
+
+    assert np.allclose(to_tensor(np.array([[[0, 100, 200]]], np.uint8), spec), expected, atol=0.006)
+
+
+def test_fewer_pictures_than_the_batch_give_as_many_answers(tmp_path: Path) -> None:
+    spec = {"shape": [3, 4, 4, 3], "channels": "rgb", "mean": 127.5, "scale": 128.0}
+    content = tiny_models.identity(3)
+    model = Model(tiny_models.write(tmp_path, content, input=spec, outputs=[[3, 48]]), "embed")
+
+    (output,) = model.run([picture(0), picture(1)])
+
+    assert np.allclose(output, [vector(picture(0)), vector(picture(1))], atol=1e-6)
+
+
+def test_an_integer_model_is_quantised_going_in_and_restored_coming_out(tmp_path: Path) -> None:
+    model = Model(tiny_models.write(tmp_path, tiny_models.identity(quantised=True)), "embed")
+
+    (output,) = model.run([picture(2)])
+
+    assert output.dtype == np.float32
+    assert np.abs(output[0] - vector(picture(2))).max() <= 0.5 / 64 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"input": {"shape": [1, 8, 8, 3], "channels": "rgb", "mean": 0, "scale": 1}},
+            r"input shape is \(1, 4, 4, 3\)",
+        ),
+        ({"outputs": [[1, 49]]}, r"output shapes are \[\[1, 48\]\]"),
+        ({"outputs": [[1, 48], [1, 1]]}, r"output shapes are \[\[1, 48\]\]"),
+    ],
+)
+def test_a_model_of_another_shape_than_its_card_is_refused(
+    tmp_path: Path, changed: dict[str, object], said: str
+) -> None:
+    path = tiny_models.write(tmp_path, tiny_models.identity(), **changed)
+
+    with pytest.raises(ModelError, match=rf"tiny\.tflite: {said}, but its card says"):
+        Model(path, "embed")
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no model, although its hash is what the card says" * 4])
+def test_a_file_that_is_no_model_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(ModelError, match=r"tiny\.tflite: .* cannot load it"):
+        Model(tiny_models.write(tmp_path, content), "embed")
+
+
+def test_a_model_cut_short_is_refused(tmp_path: Path) -> None:
+    content = (card.BUNDLED / "mobilefacenet.tflite").read_bytes()[:100_000]
+
+    with pytest.raises(ModelError, match=r"tiny\.tflite"):
+        Model(tiny_models.write(tmp_path, content), "embed")
+
+
+def test_one_thread_and_two_agree() -> None:
+    image = read_picture(COLLINS)[100:356, 100:356]
+    one, two = (Model(card.find("blazeface-back"), "detect", threads).run([image]) for threads in (1, 2))
+
+    assert all(np.abs(a - b).max() < 1e-3 for a, b in zip(one, two, strict=True))
