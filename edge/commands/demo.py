@@ -1,0 +1,102 @@
+"""whosthere demo"""
+
+import contextlib
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge.demo.broker import embedded_broker
+from edge.demo.expected import ClipScript, read_script
+from edge.demo.listen import subscriber
+from edge.demo.theatre import DEVICE, HERE, SCRIPT, daemon, make_gallery, whosthere, write_config
+from edge.errors import UsageError, WhosthereError
+
+if TYPE_CHECKING:
+    from edge.demo.view import DemoView
+
+SLACK_S = 90.0
+"""How much longer than the clip the daemon may take, loading and draining included."""
+
+
+@click.command("demo")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-output"),
+    show_default=True,
+    help="Where gallery, config, logs, annotated video and summary go.",
+)
+@click.option("--plain", is_flag=True, help="A line an event instead of the live view.")
+@click.pass_context
+def command(ctx: click.Context, output: Path, plain: bool) -> None:
+    """See the whole thing work, on bundled input.
+
+    Enrols three people from one portrait each, starts an MQTT broker on a loopback port and the real daemon on a
+    clip in which known people and a stranger come to the door, and shows every MQTT event as it arrives. Ends
+    with 0 only if each visitor was named rightly and the stranger was unknown.
+    """
+    try:
+        from edge.demo.view import DemoView  # noqa: PLC0415  (rich is in the demo extra)
+    except ImportError as error:
+        raise UsageError("the demo needs its extra: pip install 'whosthere[litert,demo]'") from error
+    output.mkdir(parents=True, exist_ok=True)
+    script = read_script(SCRIPT)
+    gallery = output.resolve() / "gallery.whg"
+    click.echo("Enrolling three people, one photo each:")
+    for line in make_gallery(gallery):
+        _echo_command(line)
+    view = DemoView(script.visits)
+    config = _play(view, output.resolve(), gallery, script, plain=plain)
+    click.echo("Drawing the annotated video:")
+    clip = str(HERE / script.clip)
+    line = ["identify", "--gallery", str(gallery), "--config", str(config), "--annotate", str(output.resolve()), clip]
+    _echo_command(line)
+    whosthere(line)
+    view.print_summary()
+    view.write_summary(output / "summary.txt")
+    click.echo(f"annotated video  {_annotated(output)}")
+    click.echo(f"summary          {output / 'summary.txt'}")
+    click.echo(f"daemon's log     {output / 'daemon.log'}")
+    ctx.exit(0 if view.passed() else 1)
+
+
+def _play(view: "DemoView", folder: Path, gallery: Path, script: ClipScript, *, plain: bool) -> Path:
+    """Broker, daemon and view, until the clip is over; the config that the daemon ran with."""
+    from edge.demo.view import shown  # noqa: PLC0415  (rich is in the demo extra)
+
+    log = folder / "daemon.log"
+    with embedded_broker() as port, subscriber(port, DEVICE, view.message):
+        config = write_config(folder, HERE / script.clip, gallery, port)
+        click.echo("Starting the daemon on the bundled clip, and a broker for it to talk to:")
+        _echo_command(["run", "--config", str(config)])
+        with daemon(config, log) as process, shown(view, plain=plain or not sys.stdout.isatty()):
+            _wait(process, script.frames / script.fps + SLACK_S, log)
+    return config
+
+
+def _wait(process: "subprocess.Popen[bytes]", limit_s: float, log: Path) -> None:
+    try:
+        code = process.wait(limit_s)
+    except subprocess.TimeoutExpired as error:
+        raise WhosthereError(f"the daemon is not at the clip's end after {limit_s:.0f} s; see {log}") from error
+    if code != 0:
+        raise WhosthereError(f"the daemon ended with {code}; see {log}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _annotated(output: Path) -> Path:
+    return max(output.glob("clip*.mp4"), key=lambda path: path.stat().st_mtime)
+
+
+def _echo_command(words: list[str]) -> None:
+    click.echo(f"  $ whosthere {shlex.join(_short(word) for word in words)}")
+
+
+def _short(word: str) -> str:
+    """A path as one would type it."""
+    with contextlib.suppress(ValueError):
+        return str(Path(word).relative_to(Path.cwd()))
+    return word

@@ -1,0 +1,77 @@
+"""What the demo sets up: a gallery from bundled portraits, a config, and the real daemon as a process."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge import typed_yaml
+from edge.errors import WhosthereError
+
+HERE = Path(__file__).parent
+PORTRAITS = HERE / "portraits" / "enroll"
+SCRIPT = HERE / "clip.json"
+NAMES = {"barack-obama": "Barack Obama", "grace-hopper": "Grace Hopper", "joe-biden": "Joe Biden"}
+DEVICE = "demo-door"
+STOP_S = 15.0
+
+
+def make_gallery(path: Path) -> list[list[str]]:
+    """Enrol each person from one portrait; the command lines that did it."""
+    path.unlink(missing_ok=True)
+    commands = [
+        ["enroll", "--gallery", str(path), "--person", name, *map(str, sorted((PORTRAITS / person_id).glob("*.jpg")))]
+        for person_id, name in NAMES.items()
+    ]
+    for command in commands:
+        whosthere(command)
+    return commands
+
+
+def write_config(folder: Path, clip: Path, gallery: Path, port: int) -> Path:
+    """The demo's config.yaml: like any other, but for the broker, which speaks MQTT 3.1.1 only, and a short gap."""
+    document = {
+        "device_id": DEVICE,
+        "camera": {"source": str(clip), "name": "front door"},
+        "gallery": {"path": str(gallery)},
+        "visit": {"gap_s": 2.0},
+        "mqtt": {
+            "host": "127.0.0.1",
+            "port": port,
+            "protocol": "3.1.1",
+            "health_interval_s": 2.0,
+            "outbox": {"path": str(folder / "outbox.sqlite3")},
+        },
+    }
+    path = folder / "config.yaml"
+    path.write_text(typed_yaml.dump(document), encoding="utf-8")
+    return path
+
+
+def whosthere(arguments: list[str]) -> str:
+    """Run a whosthere command to its end; what it printed. Raises WhosthereError with its output if it failed."""
+    done = subprocess.run(_command(arguments), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise WhosthereError(f"whosthere {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def daemon(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`whosthere run` as a process of its own, stopped at the end if it has not ended by then."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(_command(["run", "--config", str(config)]), stderr=output, stdout=output)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _command(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-m", "edge", *arguments]

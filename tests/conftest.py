@@ -1,0 +1,15 @@
+"""What several test files share."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.demo.theatre import make_gallery
+
+
+@pytest.fixture(scope="session")
+def demo_gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people, enrolled from one portrait each. Not to be changed by a test: copy it."""
+    path = tmp_path_factory.mktemp("gallery") / "demo.whg"
+    make_gallery(path)
+    return path

@@ -1,0 +1,243 @@
+"""The whole daemon: a real process, real models, a real broker, real input."""
+
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import jsonschema
+import pytest
+from broker import Broker, Certificates, Listener, running_broker
+from daemon import DEVICE, TOPIC, clip, decoded, running, told, visits, write_config
+
+from edge.demo.theatre import HERE
+from edge.gallery import open_gallery, write_gallery
+from edge.publish.schema import json_schemas
+
+THE_CLIP = [
+    ("started", None),
+    ("recognized", "barack-obama"),
+    ("ended", "barack-obama"),
+    ("started", None),
+    ("unknown", None),
+    ("ended", None),
+    ("started", None),
+    ("recognized", "joe-biden"),
+    ("ended", "joe-biden"),
+    ("started", None),
+    ("started", None),
+    ("recognized", "grace-hopper"),
+    ("recognized", "barack-obama"),
+    ("ended", "grace-hopper"),
+    ("ended", "barack-obama"),
+]
+
+
+def test_the_bundled_clip_gives_exactly_these_events(tmp_path: Path, demo_gallery: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        with running(write_config(tmp_path, broker, demo_gallery)) as daemon:
+            assert daemon.wait(120) == 0, daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
+        assert told(listener) == THE_CLIP
+        _every_payload_keeps_the_contract(listener)
+        by_visit: dict[str, list[int]] = {}
+        for payload in visits(listener):
+            by_visit.setdefault(payload["visit_id"], []).append(payload["sequence"])
+        assert all(numbers == [0, 1, 2] for numbers in by_visit.values())
+        assert len(by_visit) == len(clip().visits)
+        identity = listener.on(f"{TOPIC}/visit")
+        assert all(m.qos == 1 and not m.retained and 0 < (m.expiry_s or 0) <= 60 for m in identity)
+        assert [m.payload for m in listener.on(f"{TOPIC}/person/joe-biden")] == [b"OFF", b"ON", b"OFF"]
+        assert listener.on(f"{TOPIC}/last_person")[-1].payload == b"Barack Obama"
+
+
+def test_over_tls_with_a_password_and_an_acl(tmp_path: Path, demo_gallery: Path) -> None:
+    acl = f"user box\ntopic write {TOPIC}/#\ntopic read {TOPIC}/command/#\nuser home\ntopic read #\n"
+    certificates = Certificates(tmp_path / "certificates")
+    (tmp_path / "password").write_text("correct horse\n")
+    options = {"certificates": certificates, "users": {"box": "correct horse", "home": "x"}, "acl": acl}
+    with running_broker(tmp_path / "broker", **options) as broker, Listener(broker, user=("home", "x")) as listener:
+        config = write_config(
+            tmp_path,
+            broker,
+            demo_gallery,
+            mqtt={
+                "username": "box",
+                "password_file": str(tmp_path / "password"),
+                "tls": {"enabled": True, "ca_file": str(certificates.ca)},
+            },
+        )
+        with running(config) as daemon:
+            assert daemon.wait(120) == 0, daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
+        assert told(listener) == THE_CLIP
+        assert "correct horse" not in daemon.log
+
+
+def test_sigterm_ends_visits_and_says_goodbye(tmp_path: Path, demo_gallery: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True})
+        with running(config) as daemon:
+            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
+            daemon.send(signal.SIGTERM)
+            assert daemon.wait() == 0, daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
+        assert told(listener) == THE_CLIP[:3]
+        assert listener.on(f"{TOPIC}/person/barack-obama")[-1].payload == b"OFF"
+
+
+def test_sighup_takes_a_new_gallery_while_it_watches(tmp_path: Path, demo_gallery: Path) -> None:
+    gallery = tmp_path / "gallery.whg"
+    shutil.copy(demo_gallery, gallery)
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, gallery, camera={"realtime": True, "loop": True})
+        with running(config) as daemon:
+            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
+            good = gallery.read_bytes()
+            gallery.write_bytes(good[:2000])
+            daemon.send(signal.SIGHUP)
+            daemon.wait_for_log("refused, the old settings and gallery stay in force")
+            assert str(gallery) in daemon.log
+            gallery.write_bytes(good)
+            _remove(gallery, "joe-biden")
+            daemon.send(signal.SIGHUP)
+            daemon.wait_for_log("reload: gallery version 4, 2 people")
+            listener.wait_for(f"{TOPIC}/person/joe-biden", b"")
+            before = _health(listener)
+            # The man who is no longer known comes third.
+            listener.wait(lambda: [kind for kind, _ in told(listener)].count("ended") >= 3, timeout_s=90)
+            after = _health(listener)
+        assert told(listener)[:9] == [*THE_CLIP[:6], ("started", None), ("unknown", None), ("ended", None)]
+        assert before["gallery"]["people"] + 1 == 3 or after["gallery"]["people"] == 2
+        assert after["frames"] > before["frames"]
+        assert visits(listener)[-1]["gallery_version"] == "4"
+
+
+def test_an_outage_and_a_kill_lose_nothing_and_repeat_nothing(tmp_path: Path, demo_gallery: Path) -> None:
+    blank = tmp_path / "blank"
+    blank.mkdir()
+    with running_broker(tmp_path / "broker", persistence=True) as broker:
+        with Listener(broker, persistent=True) as listener:
+            config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True})
+            with running(config) as daemon:
+                listener.wait(lambda: len(told(listener)) == 2)
+                broker.kill()
+                daemon.wait_for_log(": unknown")
+                # The log line comes a moment before the outbox has the event.
+                time.sleep(1)
+                daemon.send(signal.SIGKILL)
+            lived = told(listener)
+            broker.start()
+            _hears_again(listener)
+            still = write_config(tmp_path, broker, demo_gallery, camera=_empty_porch(blank))
+            with running(still):
+                listener.wait(lambda: len(told(listener)) >= 5)
+                time.sleep(2)
+        assert lived == THE_CLIP[:2]
+        assert told(listener) == THE_CLIP[:5]
+        assert len({payload["event_id"] for payload in visits(listener)}) == 5
+
+
+def test_a_stalled_stage_ends_the_process(tmp_path: Path, demo_gallery: Path) -> None:
+    program = tmp_path / "stalled.py"
+    program.write_text(
+        "import time\n"
+        "from edge.__main__ import main\n"
+        "from edge.embed import TfliteEmbedder\n"
+        "TfliteEmbedder.embed = lambda self, crops: time.sleep(3600)\n"
+        "main()\n"
+    )
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, demo_gallery, runtime={"stall_s": 3})
+        with running(config, program=[sys.executable, str(program)]) as daemon:
+            assert daemon.wait() == 1
+        assert "the inference thread has made no progress for" in daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
+
+
+def test_commands_are_answered(tmp_path: Path, demo_gallery: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True, "loop": True})
+        with running(config):
+            listener.wait_for(f"{TOPIC}/camera", b"online")
+            answers = [_ask(listener, command) for command in ("pause", "resume", "snapshot", "reload", "dance")]
+        assert [answer["ok"] for answer in answers] == [True, True, False, True, False]
+        assert "mqtt.snapshot.enabled" in answers[2]["message"]
+        assert "pause" in answers[4]["message"]
+
+
+def test_a_snapshot_is_sent_only_when_asked_for(tmp_path: Path, demo_gallery: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, demo_gallery, mqtt={"snapshot": {"enabled": True}, "port": broker.port})
+        config.write_text(config.read_text().replace("port: 1883", f"port: {broker.port}"))
+        with running(config) as daemon:
+            assert daemon.wait(120) == 0, daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
+        pictures = listener.on(f"{TOPIC}/snapshot")
+        assert pictures
+        assert all(m.payload.startswith(b"\xff\xd8") and not m.retained for m in pictures)
+
+
+@pytest.mark.parametrize(
+    ("sections", "code", "message"),
+    [
+        ({"camera": {"source": "no-such-clip.mp4"}}, 5, "no-such-clip.mp4"),
+        ({"models": {"embedder": "arcface"}}, 4, "'arcface': no bundled model has that name"),
+        ({"match": {"false_alarm_target": 7}}, 3, "match.false_alarm_target: found 7"),
+    ],
+)
+def test_what_is_wrong_at_the_start_ends_it_with_its_code(
+    tmp_path: Path, demo_gallery: Path, sections: dict[str, dict[str, object]], code: int, message: str
+) -> None:
+    broker = Broker(tmp_path, port=9)
+    with running(write_config(tmp_path, broker, demo_gallery, **sections)) as daemon:
+        assert daemon.wait() == code, daemon.log
+    assert message in daemon.log
+    assert "Traceback" not in daemon.log
+
+
+def _every_payload_keeps_the_contract(listener: Listener) -> None:
+    schemas = json_schemas()
+    for message in listener.on(f"{TOPIC}/visit"):
+        jsonschema.validate(decoded(message), schemas["visit"])
+    for message in listener.on(f"{TOPIC}/health"):
+        jsonschema.validate(decoded(message), schemas["health"])
+        assert decoded(message)["device_id"] == DEVICE
+
+
+def _hears_again(listener: Listener) -> None:
+    """A broker that was killed has forgotten who listens: wait until the subscription stands."""
+    deadline = time.monotonic() + 30
+    while not listener.on("ping"):
+        assert time.monotonic() < deadline
+        with contextlib.suppress(RuntimeError):
+            listener.publish("ping", b"")
+        time.sleep(0.2)
+
+
+def _remove(gallery: Path, person: str) -> None:
+    write_gallery(open_gallery(gallery, None).without(person, "2025-01-01T00:00:00Z"), gallery)
+
+
+def _health(listener: Listener) -> dict[str, object]:
+    seen = len(listener.on(f"{TOPIC}/health"))
+    listener.wait_for(f"{TOPIC}/health", count=seen + 1)
+    return decoded(listener.on(f"{TOPIC}/health")[-1])
+
+
+def _ask(listener: Listener, command: str) -> dict[str, object]:
+    seen = len(listener.on(f"{TOPIC}/command/result"))
+    listener.publish(f"{TOPIC}/command/{command}", b"")
+    listener.wait_for(f"{TOPIC}/command/result", count=seen + 1)
+    answer: dict[str, object] = json.loads(listener.on(f"{TOPIC}/command/result")[-1].payload)
+    return answer
+
+
+def _empty_porch(folder: Path) -> dict[str, object]:
+    capture = cv2.VideoCapture(str(HERE / clip().clip))
+    cv2.imwrite(str(folder / "porch.png"), capture.read()[1])
+    return {"source": str(folder), "realtime": True, "loop": True}
