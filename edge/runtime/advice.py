@@ -3,17 +3,6 @@
 from edge.quality import QualitySettings
 from edge.records import Problem, Quality
 
-SHORT = {
-    Problem.TOO_SMALL: "too small",
-    Problem.TOO_BLURRED: "too blurred",
-    Problem.TOO_DARK: "too dark",
-    Problem.TOO_BRIGHT: "too bright",
-    Problem.TURNED_AWAY: "turned away",
-    Problem.CUT_OFF: "cut off",
-    Problem.NOT_A_FACE: "hardly a face",
-}
-"""For a table or a caption."""
-
 SPOKEN = {
     Problem.TOO_SMALL: "come closer",
     Problem.TOO_BLURRED: "hold still, or wipe the lens",

@@ -1,0 +1,152 @@
+"""`whosthere identify`: who is in these pictures and videos."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+
+import click
+import cv2
+import msgspec
+
+from edge.commands import context, identify_rows
+from edge.commands.galleries import gallery_option
+from edge.commands.identify_copies import Copies
+from edge.commands.identify_rows import CsvFile, Found, Row
+from edge.commands.output import json_option, plural, print_json, progress
+from edge.errors import CameraError, UsageError, WhosthereError
+from edge.gallery import open_gallery
+from edge.match import Matcher
+from edge.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_photo
+from edge.runtime.analyser import Analyser
+from edge.runtime.config import Config
+from edge.runtime.identify import identify_image
+from edge.runtime.identify_video import identify_video
+from edge.runtime.recognition import embedder_id, load_matcher
+
+EXIT_CODES = """\b
+Exit codes:
+  0  every file was read, whoever is in it
+  1  some file could not be read, or a copy not be written
+  2  wrong usage
+  3  config
+  4  model or gallery
+"""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`whosthere identify --json`."""
+
+    gallery: str
+    gallery_version: int
+    embedder: str
+    threshold: float
+    min_margin: float
+    rows: list[Row]
+
+
+@click.command(epilog=EXIT_CODES)
+@gallery_option
+@click.option(
+    "--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), help="Write a row a face or visit here."
+)
+@click.option(
+    "--annotate",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write copies here, with boxes and names drawn on.",
+)
+@json_option
+@context.config_option
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+def command(
+    gallery_path: Path | None,
+    csv_path: Path | None,
+    folder: Path | None,
+    as_json: bool,
+    config_path: Path | None,
+    paths: tuple[Path, ...],
+) -> None:
+    """Who is in these pictures? A table, CSV, annotated copies.
+
+    PATHS are images, videos, GIFs, and folders, which are searched through and through. An image gives a row a face;
+    a video a row a visit, decided as the daemon would.
+    """
+    loaded = context.settings(config_path)
+    path = gallery_path or loaded.gallery_path
+    analyser = context.analyser(loaded)
+    gallery = open_gallery(path, embedder_id(analyser.embedder))
+    matcher = load_matcher(loaded, analyser.embedder, gallery)
+    copies = Copies(folder) if folder else None
+    files = [f for f in expand(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES) if copies is None or not copies.holds(f[0])]
+    batch = Batch(analyser, matcher, loaded.config, copies)
+    rows: list[Row] = []
+    with closing(_csv(csv_path)) if csv_path else nullcontext() as table:
+        for some in batch.run(files):
+            rows += some
+            if table is not None:
+                table.add(some)
+    if as_json:
+        shown, version = click.format_filename(path), gallery.header.version
+        print_json(Report(shown, version, analyser.embedder.name, matcher.threshold, matcher.min_margin, rows))
+    else:
+        click.echo(identify_rows.as_table(rows))
+    _conclude(rows, len(files))
+
+
+class Batch:
+    """One file after another."""
+
+    def __init__(self, analyser: Analyser, matcher: Matcher, config: Config, copies: Copies | None) -> None:
+        self._analyser = analyser
+        self._matcher = matcher
+        self._config = config
+        self._copies = copies
+
+    def run(self, files: Sequence[tuple[Path, Path]]) -> Iterator[list[Row]]:
+        """The rows of each file; one that cannot be read has a row that says so."""
+        for path, inside in progress(files, "Looking"):
+            shown = click.format_filename(path)
+            try:
+                yield self._video(path, inside, shown) if is_video(path) else self._image(path, inside, shown)
+            except PhotoError as error:
+                yield [identify_rows.unreadable(shown, error.reason)]
+            except CameraError as error:
+                yield [identify_rows.unreadable(shown, str(error).removeprefix(f"{path}: "))]
+
+    def _image(self, path: Path, inside: Path, shown: str) -> list[Row]:
+        image = read_photo(path)
+        faces = identify_image(self._analyser, self._matcher, image)
+        if self._copies:
+            self._copies.image(path, inside, image, faces)
+        return identify_rows.of_image(shown, faces)
+
+    def _video(self, path: Path, inside: Path, shown: str) -> list[Row]:
+        with closing(self._copies.video(path, inside)) if self._copies else nullcontext() as copy:
+            on_frame = copy.frame if copy else None
+            found = identify_video(self._analyser, self._matcher, self._config, path, on_frame)
+        rows = identify_rows.of_video(shown, found.visits)
+        if found.error is None:
+            return rows
+        broken = identify_rows.unreadable(shown, found.error.removeprefix(f"{path}: "))
+        return [*(rows if found.visits else []), broken]
+
+
+def is_video(path: Path) -> bool:
+    """By its name; a file whose name says nothing is a video unless it looks like an image inside."""
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES or suffix in PHOTO_SUFFIXES:
+        return suffix in VIDEO_SUFFIXES
+    return path.is_file() and not cv2.haveImageReader(str(path))
+
+
+def _csv(path: Path) -> CsvFile:
+    try:
+        return CsvFile(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _conclude(rows: Sequence[Row], files: int) -> None:
+    bad = [f"\n  {row.file}: {row.problem}" for row in rows if row.outcome is Found.UNREADABLE]
+    if bad:
+        raise WhosthereError(f"{len(bad)} of {plural(files, 'file')} could not be read:{''.join(bad)}")

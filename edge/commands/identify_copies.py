@@ -1,0 +1,87 @@
+"""Annotated copies of the files that `whosthere identify` looked at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.annotate import annotate, note
+from edge.errors import UsageError, WhosthereError
+from edge.records import Frame, Image
+from edge.runtime.identify import Identified
+from edge.runtime.watcher import Seen
+
+VIDEO_SUFFIX = ".mp4"
+
+
+class Copies:
+    """A folder of copies, named and arranged as the files were; never one over another, nor over its original."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder if need be. Raises UsageError when there is none to be had."""
+        self._folder = folder
+        self._given: set[Path] = set()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be made into a folder: {error.strerror}") from error
+
+    def holds(self, path: Path) -> bool:
+        """Is the file one of the copies, of this time or an earlier one?"""
+        return self._folder.resolve() in path.resolve().parents
+
+    def image(self, original: Path, inside: Path, image: Image, faces: Sequence[Identified]) -> Path:
+        """Write a marked copy. `inside` is the picture's path in the folder that was given. Raises WhosthereError."""
+        suffix = inside.suffix if inside.suffix and cv2.haveImageWriter(inside.name) else ".jpg"
+        path = self._place(original, inside.with_suffix(suffix))
+        marked = annotate(image, [note(face.box, face.match, face.quality.problem) for face in faces])
+        _, content = cv2.imencode(suffix, marked)
+        try:
+            path.write_bytes(content.tobytes())
+        except OSError as error:
+            raise WhosthereError(f"{path}: cannot be written: {error.strerror}") from error
+        return path
+
+    def video(self, original: Path, inside: Path) -> "VideoCopy":
+        """A marked copy of a video, to be fed frame by frame."""
+        return VideoCopy(self._place(original, inside.with_suffix(VIDEO_SUFFIX)))
+
+    def _place(self, original: Path, inside: Path) -> Path:
+        """A free name for a copy, its folder made."""
+        path, n = self._folder / inside, 2
+        while path in self._given or (path.exists() and path.samefile(original)):
+            path, n = self._folder / inside.with_stem(f"{inside.stem}-{n}"), n + 1
+        self._given.add(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WhosthereError(f"{path.parent}: cannot be made: {error.strerror}") from error
+        return path
+
+
+class VideoCopy:
+    """An MP4 of the size and rate of the video it is a copy of."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer: cv2.VideoWriter | None = None
+
+    def frame(self, frame: Frame, seen: Sequence[Seen], interval_s: float) -> None:
+        """Add a frame with what was seen in it. Raises WhosthereError."""
+        if self._writer is None:
+            self._writer = self._opened(frame.image, 1 / interval_s)
+        notes = [note(s.box, s.match, s.quality.problem if s.quality else None) for s in seen]
+        self._writer.write(annotate(np.asarray(frame.image), notes))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.release()
+
+    def _opened(self, image: Image, fps: float) -> cv2.VideoWriter:
+        height, width = image.shape[:2]
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, code, fps, (width, height))
+        if not writer.isOpened():
+            raise WhosthereError(f"{self.path}: the annotated video cannot be written; is there room, and may I?")
+        return writer
