@@ -64,7 +64,7 @@ def exposed(gain: float) -> Change:
 
     def change(image: Image) -> Image:
         noise = np.random.default_rng(0).normal(0, NOISE, image.shape)
-        return _as_image(np.clip(np.round(image * gain + noise), 0, 255))
+        return _as_image(np.clip(np.round(image.astype(np.float32) * gain + noise), 0, 255))
 
     return change
 

