@@ -1,0 +1,74 @@
+"""whosthere check"""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge.runtime.checks import Checkup
+from edge.runtime.config import DEFAULT_PATH
+from edge.runtime.findings import Finding, Verdict, exit_code
+
+COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red", Verdict.SKIPPED: "cyan"}
+
+
+class CheckReport(msgspec.Struct, frozen=True):
+    """What `--json` prints."""
+
+    config: str
+    exit_code: int
+    checks: list[Finding]
+
+
+@click.command("check")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=DEFAULT_PATH,
+    show_default=True,
+    help="The config.yaml to check, with all that it names.",
+)
+@click.option(
+    "--skip",
+    type=click.Choice(["camera", "broker"]),
+    multiple=True,
+    help="Leave the camera or the broker alone; may be given twice. A running service holds its camera.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of lines.")
+@click.pass_context
+def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_json: bool) -> None:
+    """Validate config, models, gallery, camera and broker, and say what to do.
+
+    Everything is looked at, whatever fails. The camera is opened and read, the broker is logged in to; neither they
+    nor a service that runs are disturbed, and nothing is changed.
+
+    The exit code is that of the most fundamental failure: 3 config, 4 model or gallery, 5 camera, 6 broker, 1 any
+    other. Warnings leave it at 0.
+    """
+    found = []
+    for finding in Checkup(config_path, frozenset(skip)).findings():
+        found.append(finding)
+        if not as_json:
+            _show(finding)
+    code = exit_code(finding.exit_code for finding in found)
+    if as_json:
+        click.echo(msgspec.json.encode(CheckReport(str(config_path), code, found)))
+    else:
+        click.echo(_summary(found))
+    ctx.exit(code)
+
+
+def _show(finding: Finding) -> None:
+    """One line, or more for a config with several mistakes; colours are left out unless it is a terminal."""
+    verdict = click.style(f"{finding.verdict.value:<8}", fg=COLOURS[finding.verdict])
+    text = "; ".join(part for part in (finding.found, finding.advice) if part)
+    click.echo(f"{verdict} {finding.check:<10} {text}")
+
+
+def _summary(found: list[Finding]) -> str:
+    failures = sum(finding.verdict is Verdict.FAILED for finding in found)
+    warnings = sum(finding.verdict is Verdict.WARNING for finding in found)
+    if failures:
+        return f"{failures} of {len(found)} checks failed"
+    return f"nothing failed, {warnings} warning{'' if warnings == 1 else 's'}" if warnings else "all is well"

@@ -1,0 +1,119 @@
+"""whosthere doctor"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge.runtime.config import DEFAULT_PATH
+from edge.runtime.findings import strangers
+from edge.runtime.inventory import Box, Deciding, Inventory
+from edge.runtime.stocktaking import Stocktaking
+
+Row = tuple[str, str]
+
+
+@click.command("doctor")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"config.yaml of this box; without it, {DEFAULT_PATH} if there is one, else the defaults.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of the report.")
+@click.pass_context
+def command(ctx: click.Context, config_path: Path | None, as_json: bool) -> None:
+    """What is in force on this box: runtime, models, threshold, gallery.
+
+    For bug reports and for curious owners; holds no password and no picture. Camera and broker are left alone:
+    `whosthere check` tries them.
+
+    The exit code is 0, or 3 when the config and 4 when a model or the gallery is broken.
+    """
+    path = config_path or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    inventory = Stocktaking(path).inventory()
+    if as_json:
+        click.echo(msgspec.json.encode(inventory))
+    else:
+        _show(inventory)
+    ctx.exit(inventory.exit_code)
+
+
+def _show(inventory: Inventory) -> None:
+    sections = {
+        "This box": [*_who(inventory), *_box(inventory.box)],
+        "Software": list(_software(inventory)),
+        "Networks": [
+            (network.role, f"{network.name} {network.sha256[:12]}, {network.licence}") for network in inventory.networks
+        ],
+        "Deciding": [*_calibration(inventory), *_deciding(inventory.deciding)],
+    }
+    for title, rows in sections.items():
+        click.secho(title, bold=True)
+        for name, value in rows:
+            click.echo(f"  {name:<14} {value}")
+    for problem in inventory.problems:
+        click.secho(f"broken: {problem}", fg="red")
+    for hint in inventory.hints:
+        click.secho(f"hint: {hint}", fg="yellow")
+
+
+def _who(inventory: Inventory) -> list[Row]:
+    return [
+        ("config", inventory.config),
+        ("device_id", inventory.device_id),
+        ("camera", inventory.camera),
+        ("broker", inventory.broker),
+    ]
+
+
+def _box(box: Box) -> Iterator[Row]:
+    if box.board is not None:
+        yield "board", box.board
+    yield "cores", str(box.cpus)
+    if box.memory_mb is not None:
+        yield "memory", f"{box.memory_mb:,} MB, {box.memory_available_mb or 0:,} MB available"
+    yield "temperature", "not told by this system" if box.temperature_c is None else f"{box.temperature_c} degrees C"
+    if box.outbox_free_mb is not None:
+        yield "disk", f"{box.outbox_free_mb:,} MB free where the outbox lies"
+
+
+def _software(inventory: Inventory) -> Iterator[Row]:
+    software = inventory.software
+    yield "whosthere", software.whosthere
+    yield "python", software.python
+    yield "system", f"{software.system}, {software.arch}"
+    yield "runtime", software.runtime or "none"
+    yield "packages", ", ".join(f"{name} {version}" for name, version in software.packages.items())
+
+
+def _calibration(inventory: Inventory) -> Iterator[Row]:
+    known, calibration = inventory.gallery, inventory.calibration
+    yield (
+        "gallery",
+        f"{known.path}: version {known.version}, {known.people} people, {known.templates} templates"
+        if known
+        else "none",
+    )
+    if calibration is None:
+        yield "calibration", "none"
+        return
+    (s0, s1), (f0, f1) = calibration.similarity, calibration.false_match_rate
+    yield "calibration", calibration.data
+    yield "", f"{calibration.points} points, from similarity {s0:.2f} (rate {f0:.1e}) to {s1:.2f} (rate {f1:.1e})"
+
+
+def _deciding(deciding: Deciding | None) -> Iterator[Row]:
+    if deciding is None:
+        return
+    source = f"for {strangers(deciding.false_alarm_target)}" if deciding.from_calibration else "set by match.threshold"
+    reach = "" if deciding.within_data else ", the strictest that was measured"
+    yield "threshold", f"{deciding.threshold:.3f} in force, {source}{reach}; margin {deciding.min_margin:g}"
+    for other in deciding.at_other_targets:
+        beyond = (
+            ""
+            if other.within_data
+            else "  (rarer than the calibration's data can show: the strictest that was measured)"
+        )
+        yield "", f"{other.threshold:.3f} would be {strangers(other.false_alarm_target)}{beyond}"

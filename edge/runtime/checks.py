@@ -1,0 +1,212 @@
+"""All that can be found out about a config without running the daemon. Goes on after a failure."""
+
+import os
+import stat
+from collections.abc import Iterator, Set
+from pathlib import Path
+
+from edge.embed import TfliteEmbedder
+from edge.errors import ConfigError, GalleryError, ModelError
+from edge.gallery import Gallery, lookalikes, open_gallery
+from edge.match import MatchSettings, Threshold
+from edge.publish.client import check_credentials
+from edge.runtime.config import InvalidConfig, LoadedConfig, load_config
+from edge.runtime.findings import Finding, failed, ok, skipped, strangers, warning
+from edge.runtime.recognition import embedder_id, threshold_in_force
+from edge.runtime.stages import TASKS, Networks, assemble, load_network
+from edge.runtime.surroundings import broker_finding, camera_finding, outbox_finding
+from edge.secrets import read_secret
+from edge.tflite import Model
+
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+PAIRS_SHOWN = 3
+UNWANTED = "not checked, as asked"
+
+
+class Checkup:
+    """One pass over everything that a config.yaml names."""
+
+    def __init__(self, config_path: Path, skip: Set[str] = frozenset()) -> None:
+        """`skip` may hold `camera` and `broker`."""
+        self._path = config_path
+        self._skip = skip
+        self._blocked: dict[str, str] = {}
+        """Sections and checks, each with why it cannot be gone into."""
+        self._embedder: TfliteEmbedder | None = None
+        self._gallery: Gallery | None = None
+
+    def findings(self) -> Iterator[Finding]:
+        """One after another, as soon as it is known."""
+        finding, loaded = self._config()
+        yield finding
+        if loaded is None:
+            return
+        yield from self._secrets(loaded)
+        yield from self._models(loaded)
+        yield from self._known(loaded)
+        yield from self._threshold(loaded)
+        yield self._camera(loaded)
+        yield self._broker(loaded)
+        yield self._outbox(loaded)
+
+    def _config(self) -> tuple[Finding, LoadedConfig | None]:
+        """With what is right in the config, so that the other checks can go on."""
+        try:
+            loaded = load_config(self._path)
+        except InvalidConfig as error:
+            self._blocked = dict.fromkeys(error.wrong, "cannot be checked: its section of the config has mistakes")
+            return failed("config", error), error.sound
+        except ConfigError as error:
+            return failed("config", error), None
+        return ok("config", f"{self._path}: every key is valid; this box is {loaded.device_id}"), loaded
+
+    def _secrets(self, loaded: LoadedConfig) -> Iterator[Finding]:
+        """Read, never shown. Nothing to say when there are none."""
+        camera, mqtt = loaded.config.camera, loaded.config.mqtt
+        for check, key, path in (
+            ("camera", "camera.password_file", camera.password_file),
+            ("broker", "mqtt.password_file", mqtt.password_file),
+        ):
+            if path is None:
+                continue
+            try:
+                read_secret(path, key)
+                yield _privacy(key, Path(os.path.expandvars(path)))
+            except ConfigError as error:
+                self._blocked[check] = "cannot be checked without its password"
+                yield failed("secret", error, _credentials_advice(path))
+        if "broker" not in self._blocked:
+            try:
+                check_credentials(mqtt)
+            except ConfigError as error:
+                self._blocked["broker"] = "cannot be checked without its certificates"
+                yield failed("secret", error, _credentials_advice(mqtt.tls.key_file or ""))
+
+    def _models(self, loaded: LoadedConfig) -> Iterator[Finding]:
+        if why := self._blocked.get("models"):
+            yield skipped("models", why)
+            return
+        networks: list[Model] = []
+        for role in TASKS:
+            try:
+                network = load_network(loaded.config.models, role, loaded.base)
+            except ModelError as error:
+                yield failed(role, error)
+                continue
+            networks.append(network)
+            yield ok(role, describe_network(network))
+        if len(networks) == len(TASKS):
+            try:
+                analyser = assemble(Networks(*networks), loaded.config.detect, loaded.config.quality)
+                self._embedder = analyser.embedder
+            except ModelError as error:
+                yield failed("models", error)
+
+    def _known(self, loaded: LoadedConfig) -> Iterator[Finding]:
+        if why := self._blocked.get("gallery"):
+            yield skipped("gallery", why)
+            return
+        path = loaded.gallery_path
+        try:
+            self._gallery = gallery = open_gallery(path, embedder_id(self._embedder) if self._embedder else None)
+        except GalleryError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                yield warning("gallery", f"{path}: no gallery yet, so that everybody is unknown", _enroll(path))
+            else:
+                yield failed("gallery", error)
+            return
+        if gallery.people:
+            yield ok("gallery", f"{path}: {describe_gallery(gallery)}")
+        else:
+            yield warning("gallery", f"{path}: holds nobody, so that everybody is unknown", _enroll(path))
+
+    def _threshold(self, loaded: LoadedConfig) -> Iterator[Finding]:
+        embedder = self._embedder
+        if embedder is None:
+            yield skipped("threshold", "cannot be told without the embedder")
+            return
+        if why := self._blocked.get("match"):
+            yield skipped("threshold", why)
+            return
+        gallery = self._gallery or Gallery.empty(embedder_id(embedder), embedder.dimensions)
+        try:
+            threshold = threshold_in_force(loaded, embedder, gallery)
+        except ModelError as error:
+            yield failed("threshold", error)
+            return
+        yield threshold_finding(threshold, loaded.config.match, embedder, len(gallery.embeddings))
+        yield from _lookalikes(gallery, threshold.similarity)
+
+    def _camera(self, loaded: LoadedConfig) -> Finding:
+        why = UNWANTED if "camera" in self._skip else self._blocked.get("camera")
+        return skipped("camera", why) if why else camera_finding(loaded.config.camera)
+
+    def _broker(self, loaded: LoadedConfig) -> Finding:
+        why = UNWANTED if "broker" in self._skip else self._blocked.get("mqtt") or self._blocked.get("broker")
+        return skipped("broker", why) if why else broker_finding(loaded.config.mqtt, loaded.device_id)
+
+    def _outbox(self, loaded: LoadedConfig) -> Finding:
+        why = self._blocked.get("mqtt")
+        return skipped("outbox", why) if why else outbox_finding(loaded.config.mqtt.outbox)
+
+
+def threshold_finding(threshold: Threshold, match: MatchSettings, embedder: TfliteEmbedder, templates: int) -> Finding:
+    """Which similarity a name takes, and where it comes from."""
+    calibration = embedder.calibration
+    needed = f"a name takes a similarity of {threshold.similarity:.3f}"
+    if calibration is None:
+        advice = "calibrate it with `whosthere-converter calibrate`"
+        return warning("threshold", f"{needed}, from match.threshold: {embedder.name} has no calibration", advice)
+    if not threshold.calibrated:
+        found = f"{needed}, from match.threshold, so that match.false_alarm_target is not used"
+        return warning("threshold", found, f"remove match.threshold: {embedder.name} is calibrated")
+    target = (
+        f"{strangers(match.false_alarm_target)} against {max(1, templates)} template{'' if templates <= 1 else 's'}"
+    )
+    if not threshold.within_data:
+        reach = 1 - (1 - calibration.points[-1][1]) ** max(1, templates)
+        found = f"{needed}, the strictest that was measured; {target} is rarer than the calibration's data can show"
+        return warning("threshold", found, f"count on {strangers(reach)}, or set match.false_alarm_target to that")
+    return ok("threshold", f"{needed}: {target}, by the calibration of {embedder.name}")
+
+
+def describe_network(network: Model) -> str:
+    """Name, hash, input and licence of a network whose file and shapes are its card's."""
+    card = network.card
+    _, height, width, _ = card.input.shape
+    return f"{card.name}: sha256 {card.sha256[:12]}... and shapes are those of its card; input {width} x {height}"
+
+
+def describe_gallery(gallery: Gallery) -> str:
+    """`3 people, 7 templates, version 4`."""
+    people, templates = len(gallery.people), len(gallery.embeddings)
+    noun = "person" if people == 1 else "people"
+    plural = "" if templates == 1 else "s"
+    return f"{people} {noun}, {templates} template{plural}, version {gallery.header.version}"
+
+
+def _lookalikes(gallery: Gallery, threshold: float) -> Iterator[Finding]:
+    pairs = lookalikes(gallery, threshold)
+    for one, other, similarity in pairs[:PAIRS_SHOWN]:
+        found = f"{one.name} and {other.name} look alike to the embedder: similarity {similarity:.2f}"
+        advice = "they will often be `uncertain`; is a photo of the wrong person? Otherwise enrol more of both"
+        yield warning("gallery", found, advice)
+    if len(pairs) > PAIRS_SHOWN:
+        more = f"{len(pairs) - PAIRS_SHOWN} more pairs of people look alike"
+        yield warning("gallery", more, "`whosthere gallery verify` lists them")
+
+
+def _enroll(path: Path) -> str:
+    return f"make one with `whosthere enroll --gallery {path} --person NAME PHOTO...`"
+
+
+def _privacy(key: str, path: Path) -> Finding:
+    if path.stat().st_mode & stat.S_IROTH:
+        return warning("secret", f"{key}: every user of this box can read {path}", f"chmod o-rwx {path}")
+    return ok("secret", f"{key}: {path} holds one")
+
+
+def _credentials_advice(path: str) -> str:
+    if f"${CREDENTIALS}" not in path.replace("{", "") or CREDENTIALS in os.environ:
+        return ""
+    return f"systemd sets {CREDENTIALS} for the service alone: to check by hand, set it to the folder of the secrets"

@@ -1,0 +1,230 @@
+"""Gathers the Inventory of this box. Whatever is broken becomes one of its problems."""
+
+import os
+import platform
+import shutil
+from importlib import metadata, util
+from pathlib import Path
+
+import cv2
+
+from edge import __version__
+from edge.capture.opening import describe
+from edge.card import Calibration
+from edge.embed import TfliteEmbedder
+from edge.errors import ConfigError, GalleryError, ModelError, WhosthereError
+from edge.gallery import Gallery, open_gallery
+from edge.match import MatchSettings, threshold_for
+from edge.runtime import inventory as of
+from edge.runtime.checks import threshold_finding
+from edge.runtime.config import InvalidConfig, LoadedConfig, default_config, load_config
+from edge.runtime.findings import Verdict, exit_code
+from edge.runtime.recognition import embedder_id, threshold_in_force
+from edge.runtime.stages import TASKS, Networks, assemble, load_network
+from edge.runtime.surroundings import ROOM_MB, existing_folder
+from edge.runtime.vitals import temperature_c
+from edge.tflite import Model, find_runtime
+
+TARGETS = (0.01, 0.001, 0.0001)
+PACKAGES = ("numpy", "paho-mqtt", "msgspec", "PyYAML", "safetensors", "click")
+BOARD = Path("/proc/device-tree/model")
+MEMORY = Path("/proc/meminfo")
+HOT_C = 80.0
+"""A Raspberry Pi slows down from here on."""
+LITTLE_MEMORY_MB = 200
+
+
+class Stocktaking:
+    """One look at everything."""
+
+    def __init__(self, config_path: Path | None) -> None:
+        """Without a path: the defaults."""
+        self._errors: list[WhosthereError] = []
+        self._hints: list[str] = []
+        self._source = str(config_path) if config_path else "none given: defaults"
+        self._loaded = self._config(config_path)
+
+    def inventory(self) -> of.Inventory:
+        """Takes a second: every network is loaded."""
+        loaded = self._loaded
+        software = self._software()
+        networks, embedder = self._networks()
+        gallery = self._gallery(embedder)
+        config = loaded.config
+        box = self._box()
+        self._hint_at_camera()
+        return of.Inventory(
+            config=self._source,
+            device_id=loaded.device_id,
+            camera=describe(config.camera),
+            broker=f"{config.mqtt.host}:{config.mqtt.port}{' with TLS' if config.mqtt.tls.enabled else ''}",
+            software=software,
+            networks=networks,
+            calibration=_range(embedder.calibration) if embedder and embedder.calibration else None,
+            gallery=_known(loaded.gallery_path, gallery) if gallery else None,
+            deciding=self._deciding(embedder, gallery) if embedder else None,
+            box=box,
+            problems=[str(error) for error in self._errors],
+            hints=self._hints,
+            exit_code=exit_code(error.exit_code for error in self._errors),
+        )
+
+    def _config(self, path: Path | None) -> LoadedConfig:
+        if path is None:
+            return default_config()
+        try:
+            return load_config(path)
+        except InvalidConfig as error:
+            self._errors.append(error)
+            return error.sound or default_config()
+        except ConfigError as error:
+            self._errors.append(error)
+            return default_config()
+
+    def _software(self) -> of.Software:
+        try:
+            runtime = find_runtime()
+            name = f"{runtime.package} {runtime.version}"
+        except ModelError:
+            # Said when the networks are loaded.
+            name = None
+        packages = {"opencv": cv2.__version__} | {package: metadata.version(package) for package in PACKAGES}
+        return of.Software(__version__, platform.python_version(), _system(), platform.machine(), name, packages)
+
+    def _networks(self) -> tuple[list[of.Network], TfliteEmbedder | None]:
+        loaded, networks = self._loaded, []
+        for role in TASKS:
+            try:
+                networks.append((role, load_network(loaded.config.models, role, loaded.base)))
+            except ModelError as error:
+                self._errors.append(error)
+        facts = [_network(role, network) for role, network in networks]
+        if len(networks) < len(TASKS):
+            return facts, None
+        try:
+            parts = Networks(*(network for _, network in networks))
+            return facts, assemble(parts, loaded.config.detect, loaded.config.quality).embedder
+        except ModelError as error:
+            self._errors.append(error)
+            return facts, None
+
+    def _gallery(self, embedder: TfliteEmbedder | None) -> Gallery | None:
+        path = self._loaded.gallery_path
+        try:
+            gallery = open_gallery(path, embedder_id(embedder) if embedder else None)
+        except GalleryError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                self._hints.append(str(error))
+            else:
+                self._errors.append(error)
+            return None
+        few = [person.name for person in gallery.people if len(person.templates) == 1]
+        if few:
+            names = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
+            self._hints.append(f"only one template of {names}: three to ten photos that differ recognise better")
+        return gallery
+
+    def _deciding(self, embedder: TfliteEmbedder, gallery: Gallery | None) -> of.Deciding | None:
+        match, calibration = self._loaded.config.match, embedder.calibration
+        known = gallery or Gallery.empty(embedder_id(embedder), embedder.dimensions)
+        templates = len(known.embeddings)
+        try:
+            threshold = threshold_in_force(self._loaded, embedder, known)
+        except ModelError as error:
+            self._errors.append(error)
+            return None
+        finding = threshold_finding(threshold, match, embedder, templates)
+        if finding.verdict is Verdict.WARNING:
+            self._hints.append(f"{finding.found}; {finding.advice}")
+        return of.Deciding(
+            false_alarm_target=match.false_alarm_target,
+            threshold=round(threshold.similarity, 4),
+            from_calibration=threshold.calibrated,
+            within_data=threshold.within_data,
+            min_margin=match.min_margin,
+            at_other_targets=_at_targets(calibration, templates),
+        )
+
+    def _box(self) -> of.Box:
+        folder = existing_folder(Path(self._loaded.config.mqtt.outbox.path))
+        memory, temperature = _memory_mb(), temperature_c()
+        box = of.Box(
+            board=_board(),
+            cpus=os.cpu_count() or 1,
+            memory_mb=memory.get("MemTotal"),
+            memory_available_mb=memory.get("MemAvailable"),
+            temperature_c=None if temperature is None else round(temperature, 1),
+            outbox_free_mb=round(shutil.disk_usage(folder).free / 1e6),
+        )
+        self._hints.extend(_strains(box, self._loaded.config.models.threads))
+        return box
+
+    def _hint_at_camera(self) -> None:
+        if self._loaded.config.camera.source.startswith("picamera2:") and util.find_spec("picamera2") is None:
+            self._hints.append(
+                "camera.source wants picamera2, which this Python does not find: apt install python3-picamera2, and "
+                "make the virtual environment with --system-site-packages"
+            )
+
+
+def _strains(box: of.Box, threads: int) -> list[str]:
+    rules = (
+        (threads > box.cpus, f"models.threads is {threads}, but this box has {box.cpus} cores: more only slow it down"),
+        (
+            box.temperature_c is not None and box.temperature_c >= HOT_C,
+            f"the processor has {box.temperature_c} degrees and slows itself down: it needs a cooler",
+        ),
+        (
+            box.memory_available_mb is not None and box.memory_available_mb < LITTLE_MEMORY_MB,
+            f"only {box.memory_available_mb} MB of memory are available; whosthere takes about {LITTLE_MEMORY_MB}",
+        ),
+        (
+            box.outbox_free_mb is not None and box.outbox_free_mb < ROOM_MB,
+            f"only {box.outbox_free_mb} MB are free where the outbox lies: make room",
+        ),
+    )
+    return [text for strained, text in rules if strained]
+
+
+def _network(role: str, network: Model) -> of.Network:
+    card = network.card
+    return of.Network(role, card.name, card.sha256, card.licence, card.origin)
+
+
+def _range(calibration: Calibration) -> of.CalibrationRange:
+    (s0, f0), (s1, f1) = calibration.points[0], calibration.points[-1]
+    return of.CalibrationRange(calibration.data, len(calibration.points), (s0, s1), (f0, f1))
+
+
+def _known(path: Path, gallery: Gallery) -> of.Known:
+    return of.Known(str(path), gallery.header.version, len(gallery.people), len(gallery.embeddings))
+
+
+def _at_targets(calibration: Calibration | None, templates: int) -> list[of.Target]:
+    """What a threshold in config.yaml overrides nothing of."""
+    pairs = [(target, threshold_for(MatchSettings(target), calibration, templates)) for target in TARGETS]
+    return [of.Target(target, round(found.similarity, 4), found.within_data) for target, found in pairs if found]
+
+
+def _system() -> str:
+    try:
+        name = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    except OSError:
+        name = platform.system()
+    return f"{name}, kernel {platform.release()}"
+
+
+def _board() -> str | None:
+    try:
+        return BOARD.read_text(encoding="utf-8").strip("\0\n ")
+    except OSError:
+        return None
+
+
+def _memory_mb() -> dict[str, int]:
+    try:
+        lines = MEMORY.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split(":") for line in lines)
+    return {key: int(value.split()[0]) // 1024 for key, value in pairs}
