@@ -58,29 +58,33 @@ def read_wider(ground_truth: Path, images: Path) -> list[Annotated]:
     """
     lines = iter(enumerate(ground_truth.read_text(encoding="utf-8").splitlines(), 1))
     annotated = []
-    for number, name in lines:
+    for _, name in lines:
         if not name.strip():
             continue
-        rows = list(_rows(lines, f"{ground_truth}: line {number + 1}"))
+        rows = list(_rows(lines, ground_truth))
         boxes = [(Box(x, y, x + w, y + h), blur == 2 or invalid == 1) for x, y, w, h, blur, _, _, invalid in rows]
         faces = [box for box, skip in boxes if not skip and box.area_px > 0]
         annotated.append(Annotated(images / name.strip(), faces, [box for box, skip in boxes if skip]))
     return annotated
 
 
-def _rows(lines: Iterator[tuple[int, str]], where: str) -> Iterator[tuple[int, ...]]:
-    _, count = next(lines, (0, ""))
+def _rows(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[tuple[int, ...]]:
+    number, count = next(lines, (0, ""))
     if not count.strip().isdecimal():
-        raise DatasetError(f"{where}: the number of faces is expected, found {count!r}")
+        raise DatasetError(f"{path}: {_line(number)}: the number of faces is expected, found {count!r}")
     # A picture without faces has one line of zeros all the same.
     for _ in range(max(int(count), 1)):
         number, line = next(lines, (0, ""))
         fields = line.split()
         if len(fields) < 8 or not all(f.lstrip("-").isdecimal() for f in fields):
             raise DatasetError(
-                f"{where}: x y width height and six flags are expected below it, found {line!r} ({number})"
+                f"{path}: {_line(number)}: x, y, width, height and six flags of a face are expected, found {line!r}"
             )
         yield tuple(int(f) for f in fields[:8])
+
+
+def _line(number: int) -> str:
+    return f"line {number}" if number else "at its end"
 
 
 def by_size(
