@@ -31,8 +31,7 @@ def command(ctx: click.Context, config_path: Path | None, as_json: bool) -> None
 
     The exit code is 0, or 3 when the config and 4 when a model or the gallery is broken.
     """
-    path = config_path or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
-    inventory = Stocktaking(path).inventory()
+    inventory = Stocktaking(config_path or _installed()).inventory()
     if as_json:
         click.echo(msgspec.json.encode(inventory))
     else:
@@ -40,13 +39,22 @@ def command(ctx: click.Context, config_path: Path | None, as_json: bool) -> None
     ctx.exit(inventory.exit_code)
 
 
+def _installed() -> Path | None:
+    """The box's own config, even if it may not be read."""
+    try:
+        DEFAULT_PATH.stat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        pass
+    return DEFAULT_PATH
+
+
 def _show(inventory: Inventory) -> None:
     sections = {
         "This box": [*_who(inventory), *_box(inventory.box)],
         "Software": list(_software(inventory)),
-        "Networks": [
-            (network.role, f"{network.name} {network.sha256[:12]}, {network.licence}") for network in inventory.networks
-        ],
+        "Networks": [(n.role, f"{n.name} {n.sha256[:12]}, {n.licence}") for n in inventory.networks],
         "Deciding": [*_calibration(inventory), *_deciding(inventory.deciding)],
     }
     for title, rows in sections.items():
@@ -90,12 +98,10 @@ def _software(inventory: Inventory) -> Iterator[Row]:
 
 def _calibration(inventory: Inventory) -> Iterator[Row]:
     known, calibration = inventory.gallery, inventory.calibration
-    yield (
-        "gallery",
-        f"{known.path}: version {known.version}, {known.people} people, {known.templates} templates"
-        if known
-        else "none",
-    )
+    if known is None:
+        yield "gallery", "none"
+    else:
+        yield "gallery", f"{known.path}: version {known.version}, people {known.people}, templates {known.templates}"
     if calibration is None:
         yield "calibration", "none"
         return
@@ -111,9 +117,5 @@ def _deciding(deciding: Deciding | None) -> Iterator[Row]:
     reach = "" if deciding.within_data else ", the strictest that was measured"
     yield "threshold", f"{deciding.threshold:.3f} in force, {source}{reach}; margin {deciding.min_margin:g}"
     for other in deciding.at_other_targets:
-        beyond = (
-            ""
-            if other.within_data
-            else "  (rarer than the calibration's data can show: the strictest that was measured)"
-        )
+        beyond = "" if other.within_data else ", if the calibration's data reached so far"
         yield "", f"{other.threshold:.3f} would be {strangers(other.false_alarm_target)}{beyond}"

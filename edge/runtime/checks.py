@@ -16,7 +16,7 @@ from edge.runtime.recognition import embedder_id, threshold_in_force
 from edge.runtime.stages import TASKS, Networks, assemble, load_network
 from edge.runtime.surroundings import broker_finding, camera_finding, outbox_finding
 from edge.secrets import read_secret
-from edge.tflite import Model
+from edge.tflite import Model, find_runtime
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 PAIRS_SHOWN = 3
@@ -85,6 +85,11 @@ class Checkup:
     def _models(self, loaded: LoadedConfig) -> Iterator[Finding]:
         if why := self._blocked.get("models"):
             yield skipped("models", why)
+            return
+        try:
+            find_runtime()
+        except ModelError as error:
+            yield failed("runtime", error)
             return
         networks: list[Model] = []
         for role in TASKS:
@@ -160,9 +165,8 @@ def threshold_finding(threshold: Threshold, match: MatchSettings, embedder: Tfli
     if not threshold.calibrated:
         found = f"{needed}, from match.threshold, so that match.false_alarm_target is not used"
         return warning("threshold", found, f"remove match.threshold: {embedder.name} is calibrated")
-    target = (
-        f"{strangers(match.false_alarm_target)} against {max(1, templates)} template{'' if templates <= 1 else 's'}"
-    )
+    against = "one template" if templates <= 1 else f"{templates} templates"
+    target = f"{strangers(match.false_alarm_target)} against {against}"
     if not threshold.within_data:
         reach = 1 - (1 - calibration.points[-1][1]) ** max(1, templates)
         found = f"{needed}, the strictest that was measured; {target} is rarer than the calibration's data can show"

@@ -64,7 +64,7 @@ class Stocktaking:
             gallery=_known(loaded.gallery_path, gallery) if gallery else None,
             deciding=self._deciding(embedder, gallery) if embedder else None,
             box=box,
-            problems=[str(error) for error in self._errors],
+            problems=list(dict.fromkeys(str(error) for error in self._errors)),
             hints=self._hints,
             exit_code=exit_code(error.exit_code for error in self._errors),
         )
