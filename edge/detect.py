@@ -25,6 +25,8 @@ class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a face counts as seen."""
 
     min_score: Annotated[float, Meta(ge=0.3, le=1)] = 0.6
+    full_interval_s: Annotated[float, Meta(ge=0, le=10)] = 0.4
+    """While faces are followed the whole picture is looked at only so often; between, only around them. 0: always."""
     squares: bool = True
     """Look at overlapping squares of a wide picture instead of shrinking the whole.
 

@@ -98,6 +98,9 @@ class Face:
     keypoints: NDArray[np.float32]
     """(6, 2) px: eye on the image's left, eye on its right, nose, mouth, the two tragions."""
 
+    def moved(self, dx: float, dy: float) -> "Face":
+        return Face(self.box.moved(dx, dy), self.score, self.keypoints + np.array([dx, dy], np.float32))
+
     def scaled(self, factor: float) -> "Face":
         return Face(self.box.scaled(factor), self.score, self.keypoints * np.float32(factor))
 

@@ -67,6 +67,10 @@ class Tracker:
         """Ids of the confirmed tracks that are not lost."""
         return frozenset(t.id for t in self._tracks.values() if t.hits >= self._settings.confirm_hits)
 
+    def expected(self, now: float) -> list[Box]:
+        """Where the followed faces should be by now, confirmed or not."""
+        return [track.expected(now) for track in self._tracks.values()]
+
     def update(self, faces: list[Face], now: float) -> list[Track]:
         """Take in the faces of a look; the confirmed tracks that were seen in it."""
         self.expire(now)

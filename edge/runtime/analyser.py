@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from edge.detect import Detector
 from edge.embed import TfliteEmbedder
 from edge.landmarks import FaceMesh
+from edge.near import NearDetector
 from edge.quality import QualitySettings, assess
 from edge.records import Face, Image, Landmarks, Quality, Vector
 
@@ -33,6 +34,8 @@ class Analyser:
     mesh: FaceMesh
     embedder: TfliteEmbedder
     limits: QualitySettings
+    near: NearDetector | None = None
+    """Finds followed faces again at less cost; None: always look at the whole picture."""
 
     def look(self, image: Image, face: Face) -> Portrait:
         """Landmarks, crop and quality of a detected face; no embedding yet."""

@@ -10,6 +10,7 @@ from edge import card
 from edge.detect import BlazeFaceDetector, DetectSettings
 from edge.embed import TfliteEmbedder
 from edge.landmarks import FaceMesh
+from edge.near import NearDetector
 from edge.quality import QualitySettings
 from edge.runtime.analyser import Analyser
 from edge.tflite import Model
@@ -19,20 +20,28 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which networks: names of bundled ones, or paths to cards of your own."""
 
     detector: str = "blazeface-back"
+    near_detector: str = "blazeface-short-range"
+    """Finds followed faces again, around where they were."""
     landmarks: str = "face-mesh"
     embedder: str = "mobilefacenet"
     threads: Annotated[int, Meta(ge=1, le=16)] = 2
     """CPU threads for each network."""
 
 
-Role = Literal["detector", "landmarks", "embedder"]
-TASKS: dict[Role, str] = {"detector": "detect", "landmarks": "landmarks", "embedder": "embed"}
+Role = Literal["detector", "near_detector", "landmarks", "embedder"]
+TASKS: dict[Role, str] = {
+    "detector": "detect",
+    "near_detector": "detect",
+    "landmarks": "landmarks",
+    "embedder": "embed",
+}
 
 
 class Networks(NamedTuple):
     """One network for each role."""
 
     detector: Model
+    near_detector: Model
     landmarks: Model
     embedder: Model
 
@@ -55,7 +64,8 @@ def load_embedder(settings: ModelSettings, base: Path | None = None) -> TfliteEm
 def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings) -> Analyser:
     """The stages on their networks. Raises ModelError when a card lacks what its stage needs."""
     detector = BlazeFaceDetector(networks.detector, detect)
-    return Analyser(detector, FaceMesh(networks.landmarks), TfliteEmbedder(networks.embedder), limits)
+    near = NearDetector(BlazeFaceDetector(networks.near_detector, msgspec.structs.replace(detect, squares=False)))
+    return Analyser(detector, FaceMesh(networks.landmarks), TfliteEmbedder(networks.embedder), limits, near)
 
 
 def load_analyser(

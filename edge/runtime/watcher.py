@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edge.match import Matcher
 from edge.motion import MotionGate
-from edge.records import Box, Event, Frame, Match, Quality, Sighting
+from edge.records import Box, Event, Face, Frame, Match, Quality, Sighting
 from edge.runtime.analyser import Analyser
 from edge.runtime.config import Config
 from edge.runtime.timings import Timings
@@ -50,6 +50,8 @@ class Watcher:
     ) -> None:
         self._analyser = analyser
         self._timings = timings
+        self._full_interval_s = config.detect.full_interval_s
+        self._full_look_at = float("-inf")
         self._max_looks = config.runtime.max_looks_per_frame
         self._gate = MotionGate(config.motion)
         self._tracker = Tracker(config.track)
@@ -66,9 +68,7 @@ class Watcher:
             look = self._gate.wants_look(frame.preview, now, self._tracker.busy)
         if not look:
             return Step(self.tick(now), [], looked=False)
-        with self._timings.measure("detect"):
-            found = self._analyser.detector.detect(frame.preview)
-        tracks = self._tracker.update([face.scaled(frame.scale) for face in found], now)
+        tracks = self._tracker.update([face.scaled(frame.scale) for face in self._detect(frame)], now)
         close = {track.id for track in self._worth_a_look(tracks, now)}
         sightings = [self._sighting(frame, track, close=track.id in close) for track in tracks]
         with self._timings.measure("decide"):
@@ -76,6 +76,17 @@ class Watcher:
         for track_id in swapped:
             self._tracker.drop(track_id)
         return Step(events, [self._seen(sighting) for sighting in sightings], looked=True)
+
+    def _detect(self, frame: Frame) -> list[Face]:
+        """Faces of the preview: of all of it now and then, and between only around the faces being followed."""
+        now, near = frame.captured_at, self._analyser.near
+        if near is not None and self._tracker.busy and now - self._full_look_at < self._full_interval_s:
+            with self._timings.measure("detect near"):
+                places = [box.scaled(1 / frame.scale) for box in self._tracker.expected(now)]
+                return near.detect(frame.preview, places)
+        self._full_look_at = now
+        with self._timings.measure("detect"):
+            return self._analyser.detector.detect(frame.preview)
 
     def tick(self, now: float) -> list[Event]:
         """Let time pass without a look."""
