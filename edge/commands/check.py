@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from edge.commands.output import json_option, plural, print_json
 from edge.runtime.checks import Checkup
 from edge.runtime.config import DEFAULT_PATH
 from edge.runtime.findings import Finding, Verdict, exit_code
@@ -35,7 +36,7 @@ class CheckReport(msgspec.Struct, frozen=True):
     multiple=True,
     help="Leave the camera or the broker alone; may be given twice. A running service holds its camera.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of lines.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_json: bool) -> None:
     """Validate config, models, gallery, camera and broker, and say what to do.
@@ -53,7 +54,7 @@ def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_jso
             _show(finding)
     code = exit_code(finding.exit_code for finding in found)
     if as_json:
-        click.echo(msgspec.json.encode(CheckReport(str(config_path), code, found)))
+        print_json(CheckReport(str(config_path), code, found))
     else:
         click.echo(_summary(found))
     ctx.exit(code)
@@ -71,4 +72,4 @@ def _summary(found: list[Finding]) -> str:
     warnings = sum(finding.verdict is Verdict.WARNING for finding in found)
     if failures:
         return f"{failures} of {len(found)} checks failed"
-    return f"nothing failed, {warnings} warning{'' if warnings == 1 else 's'}" if warnings else "all is well"
+    return f"nothing failed, {plural(warnings, 'warning')}" if warnings else "all is well"

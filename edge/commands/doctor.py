@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import msgspec
 
+from edge.commands.output import json_option, print_json
 from edge.runtime.config import DEFAULT_PATH
 from edge.runtime.findings import strangers
 from edge.runtime.inventory import Box, Deciding, Inventory
@@ -21,7 +21,7 @@ Row = tuple[str, str]
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"config.yaml of this box; without it, {DEFAULT_PATH} if there is one, else the defaults.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object in place of the report.")
+@json_option
 @click.pass_context
 def command(ctx: click.Context, config_path: Path | None, as_json: bool) -> None:
     """What is in force on this box: runtime, models, threshold, gallery.
@@ -33,7 +33,7 @@ def command(ctx: click.Context, config_path: Path | None, as_json: bool) -> None
     """
     inventory = Stocktaking(config_path or _installed()).inventory()
     if as_json:
-        click.echo(msgspec.json.encode(inventory))
+        print_json(inventory)
     else:
         _show(inventory)
     ctx.exit(inventory.exit_code)

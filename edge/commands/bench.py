@@ -1,0 +1,102 @@
+"""whosthere bench"""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from edge import demo
+from edge.commands import context
+from edge.commands.output import json_option, print_json
+from edge.commands.table import table
+from edge.errors import CameraError, UsageError
+from edge.runtime.benchmark import Bench
+from edge.runtime.peers import peers
+from edge.runtime.speed import PeerSpeed, Speed, StageSpeed, summary
+from edge.tflite import find_runtime
+
+CLIP_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
+HEADINGS = ("stage", "calls", "p50 ms", "p95 ms", "share", "network", "runs", "bare ms", "stage / bare")
+
+
+@click.command("bench")
+@context.config_option
+@click.argument("source", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--frames", type=click.IntRange(min=1), default=500, show_default=True, help="Frames to look at, at most."
+)
+@json_option
+def command(config_path: Path | None, source: Path | None, frames: int, as_json: bool) -> None:
+    """How fast this box is, stage by stage, beside the bare networks.
+
+    SOURCE (a video, a GIF, a folder of images; by default the bundled demo clip) goes through the daemon's own loop as
+    fast as it can, with an empty gallery and every frame looked at. Right after each stage its network is invoked
+    bare, on the same input: what a stage takes beyond that is its own doing. Other face detectors take part when they
+    are installed. Figures are medians; close other programs for figures that mean something.
+    """
+    loaded = context.settings(config_path)
+    shown = source or _bundled_clip()
+    opponents = peers()
+    bench = Bench(loaded, shown, opponents)
+    with click.progressbar(range(frames), label="Looking at frames", file=sys.stderr) as bar:
+        measured = bench.run(frames, lambda: bar.update(1))
+    if not measured.watching_s:
+        raise CameraError(f"{shown}: holds no frame")
+    runtime = find_runtime()
+    speed = summary(
+        measured,
+        opponents,
+        source=shown.name,
+        runtime=f"{runtime.package} {runtime.version}",
+        threads=loaded.config.models.threads,
+        cpus=os.cpu_count() or 1,
+    )
+    if as_json:
+        print_json(speed)
+    else:
+        _show(speed)
+
+
+def _bundled_clip() -> Path:
+    folder = Path(demo.__file__).parent
+    found = sorted(path for path in folder.glob("clip.*") if path.suffix in CLIP_SUFFIXES)
+    if not found:
+        raise UsageError(f"{folder}: the demo clip is not part of this installation; name a video as SOURCE")
+    return found[0]
+
+
+def _show(speed: Speed) -> None:
+    click.echo(
+        f"{speed.source}: {speed.frames} frames of {speed.width} x {speed.height}, {speed.runtime}, "
+        f"{speed.threads} threads a network, {speed.cpus} cores"
+    )
+    click.secho(f"{speed.fps:.1f} frames a second through everything", bold=True)
+    if speed.awake_p50_ms is not None:
+        click.echo(
+            f"something moved in {speed.awake} frames: {speed.awake_p50_ms:.1f} ms each (p95 {speed.awake_p95_ms:.1f})"
+        )
+    click.echo()
+    click.echo(table(HEADINGS, [_stage(stage) for stage in speed.stages], right=frozenset({1, 2, 3, 4, 6, 7, 8})))
+    click.echo()
+    cores = ", ".join(f"{100 * busy:.0f} % of one core at {rate} frames a second" for rate, busy in speed.cores.items())
+    click.echo(f"processor time: {speed.cpu_ms:.1f} ms a frame ({speed.cpu_reading_ms:.1f} to read the file): {cores}")
+    for peer in speed.peers:
+        click.echo(_peer(peer))
+
+
+def _stage(stage: StageSpeed) -> list[str]:
+    bare = ["", "", "", ""]
+    if stage.network is not None:
+        bare = [stage.network, f"{stage.runs:.1f}", f"{stage.bare_ms:.2f}", f"{stage.ratio:.2f}"]
+    cells = [stage.stage, str(stage.calls), f"{stage.p50_ms:.2f}", f"{stage.p95_ms:.2f}", f"{100 * stage.share:.0f} %"]
+    return [*cells, *bare]
+
+
+def _peer(peer: PeerSpeed) -> str:
+    if peer.why_not:
+        return f"{peer.name}: {peer.why_not}"
+    return (
+        f"{peer.name}: {peer.theirs_ms:.1f} ms a picture, ours {peer.ours_ms:.1f} ms (ratio {peer.ratio:.2f}, "
+        f"{peer.pairs} pairs); faces found: {peer.their_faces}, ours {peer.our_faces}"
+    )

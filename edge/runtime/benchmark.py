@@ -1,0 +1,190 @@
+"""How fast this box is: a recording through the daemon's own loop, beside its bare networks, in one run.
+
+What is compared is measured in turns, on the same frames, so that whatever else the machine does meanwhile
+falls on both sides; figures are medians.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from msgspec.structs import replace
+
+from edge.capture.camera import EndOfRecording
+from edge.capture.opening import open_camera
+from edge.detect import Detector
+from edge.gallery import Gallery
+from edge.match import Matcher
+from edge.records import Frame, Image
+from edge.runtime.config import LoadedConfig
+from edge.runtime.peers import Peer
+from edge.runtime.recognition import embedder_id, linking_for
+from edge.runtime.stages import Networks, assemble, load_networks
+from edge.runtime.timings import Timings
+from edge.runtime.watcher import Watcher
+
+T = TypeVar("T")
+WARM_UP = 3
+PEER_EVERY = 4
+"""Of the frames in which the detector was awake: peers take long."""
+
+
+class Lap(NamedTuple):
+    """One run of a stage."""
+
+    stage: str
+    seconds: float
+    network: str | None
+    """The network that it asked; None: it asks none."""
+    runs: int
+    """How often."""
+
+
+class Pair(NamedTuple):
+    """A stage and the bare network that it asks, one right after the other."""
+
+    stage_s: float
+    bare_s: float
+    """One invocation."""
+    runs: int
+    """Invocations within the stage."""
+
+
+class Duel(NamedTuple):
+    """Our detector and another one on the same picture, one right after the other."""
+
+    ours_s: float
+    theirs_s: float
+    our_faces: int
+    their_faces: int
+
+
+class Laps(Timings):
+    """Timings that keep everything, and count the invocations within each stage."""
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__()
+        self._networks = networks._asdict()
+        self._frame: list[Lap] = []
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        before = {name: network.runs for name, network in self._networks.items()}
+        began = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - began
+        asked = {name: network.runs - before[name] for name, network in self._networks.items()}
+        name = next((name for name, runs in asked.items() if runs), None)
+        self._frame.append(Lap(stage, seconds, name, asked[name] if name else 0))
+
+    def take(self) -> list[Lap]:
+        """Those since the last time."""
+        laps, self._frame = self._frame, []
+        return laps
+
+
+@dataclass
+class Measured:
+    """Everything as it came, in seconds."""
+
+    width: int = 0
+    height: int = 0
+    reading_s: list[float] = field(default_factory=list)
+    """For each frame: to read it, decoding and turning included."""
+    watching_s: list[float] = field(default_factory=list)
+    """For each frame: everything else."""
+    rest_s: list[float] = field(default_factory=list)
+    """For each frame: what of it lies between the stages."""
+    awake: list[bool] = field(default_factory=list)
+    """For each frame: did the detector look?"""
+    cpu_reading_s: float = 0.0
+    cpu_watching_s: float = 0.0
+    laps: list[Lap] = field(default_factory=list)
+    pairs: dict[str, list[Pair]] = field(default_factory=dict)
+    """By stage."""
+    duels: dict[str, list[Duel]] = field(default_factory=dict)
+    """By peer."""
+
+
+class Bench:
+    """One run through a recording."""
+
+    def __init__(self, loaded: LoadedConfig, source: Path, peers: list[Peer]) -> None:
+        """Loads and warms up the networks. Raises ModelError."""
+        config = loaded.config
+        self._camera = replace(config.camera, source=str(source), realtime=False, loop=False)
+        self._networks = networks = load_networks(config.models, loaded.base)
+        for network in networks:
+            blank = np.zeros((*network.card.input.shape[1:3], 3), np.uint8)
+            for _ in range(WARM_UP):
+                network.run([blank])
+        analyser = assemble(networks, config.detect, config.quality)
+        embedder = analyser.embedder
+        nobody = Gallery.empty(embedder_id(embedder), embedder.dimensions)
+        matcher = Matcher(nobody, 1.0, config.match.min_margin, embedder.calibration)
+        numbers = itertools.count()
+        self._laps = Laps(networks)
+        self._watcher = Watcher(
+            analyser, matcher, linking_for(embedder), config, lambda: f"visit-{next(numbers)}", self._laps
+        )
+        self._detector: Detector = analyser.detector
+        self._peers = [peer for peer in peers if peer.detect is not None]
+        self._measured = Measured()
+
+    def run(self, frames: int, on_frame: Callable[[], None] = lambda: None) -> Measured:
+        """At most so many frames of the recording, each once. Raises CameraError."""
+        measured = self._measured
+        with closing(open_camera(self._camera)) as camera:
+            for _ in range(frames):
+                cpu, began = time.process_time(), time.perf_counter()
+                try:
+                    frame = camera.read()
+                except EndOfRecording:
+                    break
+                measured.reading_s.append(time.perf_counter() - began)
+                measured.cpu_reading_s += time.process_time() - cpu
+                measured.height, measured.width = frame.image.shape[:2]
+                self._watch(frame)
+                self._compare(frame.preview)
+                on_frame()
+        return measured
+
+    def _watch(self, frame: Frame) -> None:
+        measured = self._measured
+        cpu, began = time.process_time(), time.perf_counter()
+        step = self._watcher.step(frame)
+        measured.watching_s.append(time.perf_counter() - began)
+        measured.cpu_watching_s += time.process_time() - cpu
+        measured.awake.append(step.looked)
+
+    def _compare(self, preview: Image) -> None:
+        """The other side of each pair, right after the stage that it belongs to."""
+        measured, laps = self._measured, self._laps.take()
+        measured.laps += laps
+        measured.rest_s.append(measured.watching_s[-1] - sum(lap.seconds for lap in laps))
+        for lap in laps:
+            if lap.network is not None:
+                bare_s = _timed(getattr(self._networks, lap.network).run_again)[0]
+                measured.pairs.setdefault(lap.stage, []).append(Pair(lap.seconds, bare_s, lap.runs))
+        looks = sum(measured.awake)
+        if measured.awake[-1] and looks % PEER_EVERY == 0:
+            for peer in self._peers:
+                ours_first = looks // PEER_EVERY % 2 == 0
+                measured.duels.setdefault(peer.name, []).append(self._duel(peer, preview, ours_first))
+
+    def _duel(self, peer: Peer, preview: Image, ours_first: bool) -> Duel:
+        sides = [lambda: len(self._detector.detect(preview)), lambda: peer.detect(preview) if peer.detect else 0]
+        first, second = (_timed(side) for side in (sides if ours_first else sides[::-1]))
+        (ours_s, our_faces), (theirs_s, their_faces) = (first, second) if ours_first else (second, first)
+        return Duel(ours_s, theirs_s, our_faces, their_faces)
+
+
+def _timed(call: Callable[[], T]) -> tuple[float, T]:
+    began = time.perf_counter()
+    result = call()
+    return time.perf_counter() - began, result

@@ -1,0 +1,149 @@
+"""What `whosthere bench` reports: medians, pairs and ratios of what was measured."""
+
+from statistics import median
+
+import msgspec
+import numpy as np
+
+from edge.runtime.benchmark import Duel, Lap, Measured, Pair
+from edge.runtime.peers import Peer
+
+RATES = (5, 10)
+"""Frames a second whose cost is told."""
+
+
+class StageSpeed(msgspec.Struct, frozen=True):
+    """A stage of the loop, and the network that it asks."""
+
+    stage: str
+    calls: int
+    p50_ms: float
+    p95_ms: float
+    share: float
+    """Of all time, 0..1."""
+    network: str | None = None
+    runs: float | None = None
+    """Invocations of the network in a call, on average."""
+    bare_ms: float | None = None
+    """One bare invocation."""
+    ratio: float | None = None
+    """A call to its bare invocations: the median over pairs measured in turns."""
+
+
+class PeerSpeed(msgspec.Struct, frozen=True):
+    """Another face detector on the same pictures, measured in turns with ours."""
+
+    name: str
+    why_not: str = ""
+    """Why it took no part."""
+    pairs: int = 0
+    ours_ms: float | None = None
+    theirs_ms: float | None = None
+    ratio: float | None = None
+    """Theirs to ours."""
+    our_faces: int | None = None
+    their_faces: int | None = None
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """How fast this box is."""
+
+    source: str
+    frames: int
+    width: int
+    height: int
+    fps: float
+    """Through everything, the reading of the file included."""
+    awake: int
+    """Frames in which something moved, so that the detector looked."""
+    awake_p50_ms: float | None
+    """Of such a frame."""
+    awake_p95_ms: float | None
+    cpu_ms: float
+    """Processor time of a frame, all threads together, on average."""
+    cpu_reading_ms: float
+    """What of it went into reading the file."""
+    cores: dict[str, float]
+    """Frames a second -> how many cores they keep busy."""
+    stages: list[StageSpeed]
+    peers: list[PeerSpeed]
+    runtime: str
+    threads: int
+    cpus: int
+
+
+def summary(measured: Measured, peers: list[Peer], source: str, runtime: str, threads: int, cpus: int) -> Speed:
+    """At least one frame must have been measured."""
+    frames = len(measured.watching_s)
+    total_s = sum(measured.reading_s) + sum(measured.watching_s)
+    awake = [seconds for seconds, looked in zip(measured.watching_s, measured.awake, strict=True) if looked]
+    cpu_s = (measured.cpu_reading_s + measured.cpu_watching_s) / frames
+    return Speed(
+        source=source,
+        frames=frames,
+        width=measured.width,
+        height=measured.height,
+        fps=round(frames / total_s, 1),
+        awake=len(awake),
+        awake_p50_ms=_percentile(awake, 50) if awake else None,
+        awake_p95_ms=_percentile(awake, 95) if awake else None,
+        cpu_ms=_ms(cpu_s),
+        cpu_reading_ms=_ms(measured.cpu_reading_s / frames),
+        cores={str(rate): round(cpu_s * rate, 3) for rate in RATES},
+        stages=_stages(measured, total_s),
+        peers=[_peer(peer, measured.duels.get(peer.name, [])) for peer in peers],
+        runtime=runtime,
+        threads=threads,
+        cpus=cpus,
+    )
+
+
+def _stages(measured: Measured, total_s: float) -> list[StageSpeed]:
+    reading = _stage("read", measured.reading_s, total_s)
+    names = dict.fromkeys(lap.stage for lap in measured.laps)
+    within = [_of_laps(name, measured, total_s) for name in names]
+    return [reading, *within, _stage("the rest", measured.rest_s, total_s)]
+
+
+def _of_laps(name: str, measured: Measured, total_s: float) -> StageSpeed:
+    laps = [lap for lap in measured.laps if lap.stage == name]
+    stage = _stage(name, [lap.seconds for lap in laps], total_s)
+    pairs = measured.pairs.get(name)
+    return _with_network(stage, laps, pairs) if pairs else stage
+
+
+def _with_network(stage: StageSpeed, laps: list[Lap], pairs: list[Pair]) -> StageSpeed:
+    return msgspec.structs.replace(
+        stage,
+        network=next(lap.network for lap in laps if lap.network),
+        runs=round(sum(pair.runs for pair in pairs) / len(pairs), 2),
+        bare_ms=_ms(median(pair.bare_s for pair in pairs)),
+        ratio=round(median(pair.stage_s / (pair.runs * pair.bare_s) for pair in pairs), 2),
+    )
+
+
+def _stage(name: str, times: list[float], total_s: float) -> StageSpeed:
+    share = round(sum(times) / total_s, 4)
+    return StageSpeed(name, len(times), _percentile(times, 50), _percentile(times, 95), share)
+
+
+def _peer(peer: Peer, duels: list[Duel]) -> PeerSpeed:
+    if not duels:
+        return PeerSpeed(peer.name, peer.why_not or "nothing moved, so that there was no picture to compare")
+    return PeerSpeed(
+        name=peer.name,
+        pairs=len(duels),
+        ours_ms=_ms(median(duel.ours_s for duel in duels)),
+        theirs_ms=_ms(median(duel.theirs_s for duel in duels)),
+        ratio=round(median(duel.theirs_s / duel.ours_s for duel in duels), 2),
+        our_faces=sum(duel.our_faces for duel in duels),
+        their_faces=sum(duel.their_faces for duel in duels),
+    )
+
+
+def _percentile(times: list[float], percent: int) -> float:
+    return _ms(float(np.percentile(times, percent)))
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
