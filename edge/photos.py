@@ -31,6 +31,8 @@ def read_photo(path: Path) -> Image:
     """A photo as BGR, turned the way its EXIF data says. Raises PhotoError."""
     try:
         content = path.read_bytes()
+    except IsADirectoryError as error:
+        raise PhotoError(path, "a folder without photos") from error
     except OSError as error:
         raise PhotoError(path, f"cannot be read: {error.strerror}") from error
     image = decode(content)
@@ -76,21 +78,26 @@ def expand(paths: Iterable[Path], suffixes: frozenset[str]) -> Iterator[tuple[Pa
     """(file, its path inside the folder that was given): files as they are, folders with all that they hold.
 
     Folders are searched through and through for those suffixes, in the order in which a person would list
-    them; hidden files are left out. A path that does not exist is passed on: reading it says so.
+    them; hidden files are left out. A path that does not exist, or a folder with none of them, is passed on:
+    reading it says so.
     """
     for path in paths:
-        if path.is_dir():
-            found = (p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-            inside = [p.relative_to(path) for p in found]
-            shown = (p for p in inside if not any(part.startswith(".") for part in p.parts))
-            yield from ((path / p, p) for p in sorted(shown, key=natural))
-        else:
+        inside = _within(path, suffixes) if path.is_dir() else []
+        yield from ((path / p, p) for p in inside)
+        if not inside:
             yield path, Path(path.name)
 
 
-def natural(path: Path) -> list[list[tuple[int, str]]]:
-    """Sort key that puts `2.jpg` before `10.jpg`, folder by folder."""
-    return [[(int(n or 0), text.lower()) for n, text in re.findall(r"(\d+)|(\D+)", part)] for part in path.parts]
+def _within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    inside = (p.relative_to(folder) for p in found)
+    return sorted((p for p in inside if not any(part.startswith(".") for part in p.parts)), key=natural)
+
+
+def natural(path: Path) -> list[list[tuple[bool, int, str]]]:
+    """Sort key that puts `2.jpg` before `10.jpg` and figures before letters, folder by folder."""
+    split = ([*re.findall(r"(\d+)|(\D+)", part)] for part in path.parts)
+    return [[(not digits, int(digits or 0), text.lower()) for digits, text in pieces] for pieces in split]
 
 
 PHOTO_SUFFIXES = IMAGE_SUFFIXES | {".heic", ".heif", ".avif", ".jp2"}

@@ -16,6 +16,8 @@ SAME_PICTURE = 0.995
 ON_ITS_SIDE_DEG = 60.0
 UPSIDE_DOWN_LEAD = 0.1
 """By how much the detector must be surer of the photo turned round: some upright faces score as high both ways."""
+UPSIDE_DOWN_SCORE = 0.75
+"""And how sure at least: half a face may be found only when turned round."""
 
 
 class Refusal(WhosthereError):
@@ -47,7 +49,8 @@ def _upside_down(analyser: Analyser, image: Image, portraits: list[Portrait]) ->
     """
     turned = analyser.detector.detect(np.ascontiguousarray(image[::-1, ::-1]))
     upright = max((p.face.score for p in portraits), default=0.0)
-    return max((face.score for face in turned), default=0.0) > max(upright, 0.5) + UPSIDE_DOWN_LEAD
+    best = max((face.score for face in turned), default=0.0)
+    return best > max(upright + UPSIDE_DOWN_LEAD, UPSIDE_DOWN_SCORE)
 
 
 class Intake:

@@ -1,0 +1,215 @@
+"""A gallery file is whole, of the right embedder, or refused by name; a failed write leaves the old one."""
+
+import hashlib
+import os
+import resource
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from people import AT, alike, gallery_of, somebody
+from safetensors.numpy import save
+
+from edge.errors import GalleryError
+from edge.gallery import (
+    DIGEST,
+    HEADER,
+    TENSOR,
+    EmbedderId,
+    Gallery,
+    Template,
+    exclusive,
+    lookalikes,
+    open_gallery,
+    write_gallery,
+)
+
+EMBEDDER = EmbedderId("vectors", "0" * 64)
+ADA, BEN = somebody(1), somebody(2)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "family.whg"
+    write_gallery(gallery_of(ada=ADA, ben=BEN), path)
+    return path
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    gallery = open_gallery(path, EMBEDDER)
+    assert [person.id for person in gallery.people] == ["ada", "ben"]
+    assert gallery.header.version == 2
+    np.testing.assert_array_equal(gallery.embeddings, np.stack([ADA, BEN]))
+    with pytest.raises(ValueError, match="read-only"):
+        gallery.embeddings[0, 0] = 0
+
+
+def test_the_same_gallery_is_the_same_bytes(path: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.whg"
+    write_gallery(open_gallery(path, None), again)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_every_flipped_bit_and_every_cut_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.whg"
+    small = Gallery.empty(EMBEDDER, 4).with_templates("Ada", [somebody(1)[:4]], [Template("a.jpg", 1.0, AT)], AT)
+    unit = Gallery(small.header, (small.embeddings / np.linalg.norm(small.embeddings)).astype(np.float32))
+    write_gallery(unit, path)
+    content = path.read_bytes()
+    assert open_gallery(path, EMBEDDER).people
+    for i in range(len(content)):
+        flipped = content[:i] + bytes([content[i] ^ 1 << i % 8]) + content[i + 1 :]
+        for damaged in (flipped, content[:i]) if i % 10 == 0 else (flipped,):
+            path.write_bytes(damaged)
+            with pytest.raises(GalleryError, match=r"damaged\.whg: "):
+                open_gallery(path, EMBEDDER)
+
+
+def forged(path: Path, embeddings: np.ndarray[Any, Any] | None = None, **changes: Any) -> Path:
+    """A gallery file with a right digest over wrong contents."""
+    known = gallery_of(ada=ADA, ben=BEN)
+    header = {**msgspec.to_builtins(known.header), **changes}
+    text = msgspec.json.encode(header).decode()
+    rows = known.embeddings if embeddings is None else embeddings
+    digest = hashlib.sha256(text.encode() + rows.tobytes()).digest()
+    path.write_bytes(save({TENSOR: rows, DIGEST: np.frombuffer(digest, np.uint8)}, metadata={HEADER: text}))
+    return path
+
+
+TWICE = [{"id": "ada", "name": "Ada", "templates": [{"source": "a", "quality": 1.0, "added_at": AT}]}] * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            {"embedder": {"name": "facenet", "sha256": "f" * 64}},
+            "embedder facenet .*enrol the photos again",
+        ),
+        ({"embeddings": np.stack([ADA, BEN, ADA])}, "speaks of 2 templates, but the embeddings are"),
+        ({"embeddings": np.stack([ADA, BEN]).astype(np.float64)}, "speaks of 2 templates"),
+        ({"embeddings": np.stack([ADA, 2 * BEN])}, "not unit vectors"),
+        ({"embeddings": np.stack([ADA, BEN * np.float32("nan")])}, "not unit vectors"),
+        ({"schema_version": 2}, "header is not valid.*schema_version"),
+        ({"people": TWICE}, "a person id occurs twice"),
+        ({"people": [{**TWICE[0], "id": "Ada/../x"}, TWICE[1]]}, "header is not valid"),
+    ],
+)
+def test_a_gallery_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any], complaint: str) -> None:
+    path = forged(tmp_path / "odd.whg", **changes)
+    with pytest.raises(GalleryError, match=rf"odd\.whg: .*{complaint}"):
+        open_gallery(path, EMBEDDER)
+
+
+def test_files_that_are_no_gallery(tmp_path: Path) -> None:
+    with pytest.raises(GalleryError, match=r"none\.whg: no such gallery; make one with `whosthere enroll"):
+        open_gallery(tmp_path / "none.whg", None)
+    with pytest.raises(GalleryError, match="Is a directory"):
+        open_gallery(tmp_path, None)
+    other = tmp_path / "weights.safetensors"
+    other.write_bytes(save({"w": np.zeros(3, np.float32)}))
+    with pytest.raises(GalleryError, match=r"weights\.safetensors: a safetensors file, but not a gallery"):
+        open_gallery(other, None)
+
+
+def test_a_full_disk_leaves_the_old_gallery(path: Path) -> None:
+    before = path.read_bytes()
+    grown = open_gallery(path, None).with_templates("Cy", [somebody(3)], [Template("c.jpg", 1.0, AT)], AT)
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, old[1]))
+    try:
+        with pytest.raises(GalleryError, match=r"family\.whg: cannot be written: File too large"):
+            write_gallery(grown, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["family.whg"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "family.whg"
+    with pytest.raises(GalleryError, match=r"nowhere/family\.whg: cannot be written: No such file or directory"):
+        write_gallery(gallery_of(ada=ADA), path)
+    with pytest.raises(GalleryError, match="its folder cannot be used"), exclusive(path):
+        pass
+
+
+def test_faces_are_for_owner_and_group_and_stay_as_they_were(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(path, 4711, 4712)
+    owner = path.stat().st_uid, path.stat().st_gid
+    write_gallery(open_gallery(path, None), path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (path.stat().st_uid, path.stat().st_gid) == owner
+
+
+def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "current.whg"
+    link.symlink_to(path)
+    write_gallery(gallery_of(cy=somebody(3)), link)
+    assert link.is_symlink()
+    assert [p.id for p in open_gallery(path, None).people] == ["cy"]
+
+
+def test_two_writers_do_not_lose_each_others_changes(path: Path) -> None:
+    with exclusive(path), pytest.raises(GalleryError, match="another `whosthere` is changing it"), exclusive(path):
+        pass
+    with exclusive(path):
+        pass
+
+
+def test_a_name_without_accents_or_capitals_is_understood() -> None:
+    gallery = gallery_of(ada=ADA).with_templates("José", [BEN], [Template("j.jpg", 1.0, AT)], AT)
+    more = gallery.with_templates("jose", [alike(BEN, 0.9)], [Template("k.jpg", 1.0, AT)], AT)
+    assert [(p.name, len(p.templates)) for p in more.people] == [("ada", 1), ("José", 2)]
+    assert [p.id for p in more.without("JOSE", AT).people] == ["ada"]
+    with pytest.raises(GalleryError, match="'Eve' is not in the gallery; it holds ada, José"):
+        more.without("Eve", AT)
+    with pytest.raises(GalleryError, match="cannot be a person's name: it is empty"):
+        gallery.with_templates(" ", [ADA], [Template("a.jpg", 1.0, AT)], AT)
+
+
+def test_an_emptied_gallery_is_still_one(path: Path) -> None:
+    write_gallery(open_gallery(path, None).without("ada", AT).without("ben", AT), path)
+    empty = open_gallery(path, EMBEDDER)
+    assert empty.people == []
+    assert empty.embeddings.shape == (0, len(ADA))
+    assert empty.with_templates("Cy", [ADA], [Template("c.jpg", 1.0, AT)], AT).person("Cy")
+
+
+def test_people_who_look_alike_are_found_most_alike_first() -> None:
+    gallery = gallery_of(ada=ADA, ben=BEN, twin=alike(ADA, 0.9), cousin=alike(ADA, 0.6, seed=5))
+    found = [(a.name, b.name, round(likeness, 2)) for a, b, likeness in lookalikes(gallery, 0.55)]
+    assert found == [("ada", "twin", 0.9), ("ada", "cousin", 0.6)]
+
+
+NAMES = st.sampled_from(["Ada", "Ben", "Cy", "Dee"])
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(NAMES, st.integers(0, 3)), max_size=12))
+def test_rows_stay_with_their_people(changes: list[tuple[str, int]]) -> None:
+    """Adding so many templates to a person, 0 being a removal, against a dictionary of lists."""
+    gallery, model, seed = Gallery.empty(EMBEDDER, len(ADA)), dict[str, list[int]](), 0
+    for name, count in changes:
+        if count == 0:
+            if name in model:
+                gallery = gallery.without(name, AT)
+                del model[name]
+            continue
+        seeds = list(range(seed, seed + count))
+        seed += count
+        templates = [Template(f"{s}.jpg", 1.0, AT) for s in seeds]
+        gallery = gallery.with_templates(name, [somebody(s) for s in seeds], templates, AT)
+        model.setdefault(name, []).extend(seeds)
+    assert [p.name for p in gallery.people] == list(model)
+    for person in gallery.people:
+        assert [t.source for t in person.templates] == [f"{s}.jpg" for s in model[person.name]]
+        np.testing.assert_array_equal(gallery.vectors(person), [somebody(s) for s in model[person.name]])
