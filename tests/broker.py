@@ -1,6 +1,7 @@
 """A real mosquitto on a loopback port of its own, and a subscriber that remembers what it hears."""
 
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -99,11 +100,11 @@ class Broker:
         return (self.folder / "log").read_text(errors="replace")
 
     def allow(self, acl: str) -> None:
-        """Put another ACL into force, without a restart."""
+        """Put another ACL into force, without a restart; it takes the broker a moment."""
         self.acl = acl
         self._write_config()
         assert self._process
-        self._process.send_signal(1)
+        self._process.send_signal(signal.SIGHUP)
 
     def _write_config(self) -> None:
         lines = ["per_listener_settings false", "user root", "log_dest stdout", "log_type all"]

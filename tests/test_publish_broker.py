@@ -142,7 +142,9 @@ def test_where_there_is_no_broker(tmp_path: Path) -> None:
 def test_what_the_acl_denies_is_said_once_and_kept_until_it_is_allowed(
     guarded: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    guarded.allow(ACL_WITHOUT_VISITS)
+    guarded.stop()
+    guarded.acl = ACL_WITHOUT_VISITS
+    guarded.start()
     mqtt = user(guarded, tmp_path)
     with pytest.raises(BrokerError, match=f"{ROOT}/command/result: the broker's ACL denies it"):
         check_broker(mqtt, "front-door")
