@@ -8,7 +8,7 @@ import click
 
 from edge import demo
 from edge.commands import context
-from edge.commands.output import json_option, print_json
+from edge.commands.output import json_option, print_json, warn
 from edge.commands.table import table
 from edge.errors import CameraError, UsageError
 from edge.runtime.benchmark import Bench
@@ -17,6 +17,8 @@ from edge.runtime.speed import PeerSpeed, Speed, StageSpeed, summary
 from edge.tflite import find_runtime
 
 CLIP_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
+BUSY = 0.5
+"""Threads of other programs a core, from which on figures are worth a warning."""
 HEADINGS = ("stage", "calls", "p50 ms", "p95 ms", "share", "network", "runs", "bare ms", "stage / bare")
 
 
@@ -37,7 +39,7 @@ def command(config_path: Path | None, source: Path | None, frames: int, as_json:
     """
     loaded = context.settings(config_path)
     shown = source or _bundled_clip()
-    opponents = peers()
+    opponents, load = peers(), round(os.getloadavg()[0], 1)
     bench = Bench(loaded, shown, opponents)
     with click.progressbar(range(frames), label="Looking at frames", file=sys.stderr) as bar:
         measured = bench.run(frames, lambda: bar.update(1))
@@ -51,6 +53,7 @@ def command(config_path: Path | None, source: Path | None, frames: int, as_json:
         runtime=f"{runtime.package} {runtime.version}",
         threads=loaded.config.models.threads,
         cpus=os.cpu_count() or 1,
+        load=load,
     )
     if as_json:
         print_json(speed)
@@ -83,6 +86,8 @@ def _show(speed: Speed) -> None:
     click.echo(f"processor time: {speed.cpu_ms:.1f} ms a frame ({speed.cpu_reading_ms:.1f} to read the file): {cores}")
     for peer in speed.peers:
         click.echo(_peer(peer))
+    if speed.load > BUSY * speed.cpus:
+        warn(f"Other programs are busy (load {speed.load:.1f} on {speed.cpus} cores): an idle box is faster than this.")
 
 
 def _stage(stage: StageSpeed) -> list[str]:
@@ -97,6 +102,7 @@ def _peer(peer: PeerSpeed) -> str:
     if peer.why_not:
         return f"{peer.name}: {peer.why_not}"
     return (
-        f"{peer.name}: {peer.theirs_ms:.1f} ms a picture, ours {peer.ours_ms:.1f} ms (ratio {peer.ratio:.2f}, "
-        f"{peer.pairs} pairs); faces found: {peer.their_faces}, ours {peer.our_faces}"
+        f"{peer.name}: {peer.theirs_ms:.1f} ms a picture, ours {peer.ours_ms:.1f}, ratio {peer.ratio:.2f} "
+        f"(processor time {peer.theirs_cpu_ms:.1f}, ours {peer.ours_cpu_ms:.1f}, ratio {peer.cpu_ratio:.2f}); "
+        f"{peer.pairs} pairs, faces found {peer.their_faces}, ours {peer.our_faces}"
     )

@@ -55,11 +55,19 @@ class Pair(NamedTuple):
     """Invocations within the stage."""
 
 
+class Cost(NamedTuple):
+    """Of one call."""
+
+    wall_s: float
+    cpu_s: float
+    """Processor time of all threads: also tells something while other programs are busy."""
+
+
 class Duel(NamedTuple):
     """Our detector and another one on the same picture, one right after the other."""
 
-    ours_s: float
-    theirs_s: float
+    ours: Cost
+    theirs: Cost
     our_faces: int
     their_faces: int
 
@@ -169,7 +177,7 @@ class Bench:
         measured.rest_s.append(measured.watching_s[-1] - sum(lap.seconds for lap in laps))
         for lap in laps:
             if lap.network is not None:
-                bare_s = _timed(getattr(self._networks, lap.network).run_again)[0]
+                bare_s = _timed(getattr(self._networks, lap.network).run_again)[0].wall_s
                 measured.pairs.setdefault(lap.stage, []).append(Pair(lap.seconds, bare_s, lap.runs))
         looks = sum(measured.awake)
         if measured.awake[-1] and looks % PEER_EVERY == 0:
@@ -180,11 +188,11 @@ class Bench:
     def _duel(self, peer: Peer, preview: Image, ours_first: bool) -> Duel:
         sides = [lambda: len(self._detector.detect(preview)), lambda: peer.detect(preview) if peer.detect else 0]
         first, second = (_timed(side) for side in (sides if ours_first else sides[::-1]))
-        (ours_s, our_faces), (theirs_s, their_faces) = (first, second) if ours_first else (second, first)
-        return Duel(ours_s, theirs_s, our_faces, their_faces)
+        (ours, our_faces), (theirs, their_faces) = (first, second) if ours_first else (second, first)
+        return Duel(ours, theirs, our_faces, their_faces)
 
 
-def _timed(call: Callable[[], T]) -> tuple[float, T]:
-    began = time.perf_counter()
+def _timed(call: Callable[[], T]) -> tuple[Cost, T]:
+    cpu, began = time.process_time(), time.perf_counter()
     result = call()
-    return time.perf_counter() - began, result
+    return Cost(time.perf_counter() - began, time.process_time() - cpu), result

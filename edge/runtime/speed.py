@@ -40,7 +40,11 @@ class PeerSpeed(msgspec.Struct, frozen=True):
     ours_ms: float | None = None
     theirs_ms: float | None = None
     ratio: float | None = None
-    """Theirs to ours."""
+    """Theirs to ours, in time on the clock."""
+    ours_cpu_ms: float | None = None
+    theirs_cpu_ms: float | None = None
+    cpu_ratio: float | None = None
+    """Theirs to ours, in processor time."""
     our_faces: int | None = None
     their_faces: int | None = None
 
@@ -70,9 +74,13 @@ class Speed(msgspec.Struct, frozen=True):
     runtime: str
     threads: int
     cpus: int
+    load: float
+    """How many threads of other programs wanted to run, on average over the minute before."""
 
 
-def summary(measured: Measured, peers: list[Peer], source: str, runtime: str, threads: int, cpus: int) -> Speed:
+def summary(
+    measured: Measured, peers: list[Peer], *, source: str, runtime: str, threads: int, cpus: int, load: float
+) -> Speed:
     """At least one frame must have been measured."""
     frames = len(measured.watching_s)
     total_s = sum(measured.reading_s) + sum(measured.watching_s)
@@ -95,6 +103,7 @@ def summary(measured: Measured, peers: list[Peer], source: str, runtime: str, th
         runtime=runtime,
         threads=threads,
         cpus=cpus,
+        load=load,
     )
 
 
@@ -133,9 +142,12 @@ def _peer(peer: Peer, duels: list[Duel]) -> PeerSpeed:
     return PeerSpeed(
         name=peer.name,
         pairs=len(duels),
-        ours_ms=_ms(median(duel.ours_s for duel in duels)),
-        theirs_ms=_ms(median(duel.theirs_s for duel in duels)),
-        ratio=round(median(duel.theirs_s / duel.ours_s for duel in duels), 2),
+        ours_ms=_ms(median(duel.ours.wall_s for duel in duels)),
+        theirs_ms=_ms(median(duel.theirs.wall_s for duel in duels)),
+        ratio=round(median(duel.theirs.wall_s / duel.ours.wall_s for duel in duels), 2),
+        ours_cpu_ms=_ms(median(duel.ours.cpu_s for duel in duels)),
+        theirs_cpu_ms=_ms(median(duel.theirs.cpu_s for duel in duels)),
+        cpu_ratio=round(median(duel.theirs.cpu_s / duel.ours.cpu_s for duel in duels), 2),
         our_faces=sum(duel.our_faces for duel in duels),
         their_faces=sum(duel.their_faces for duel in duels),
     )
