@@ -62,14 +62,15 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_grey_deep_and_transparent_images_are_pictures(tmp_path: Path) -> None:
-    for name, image in {
-        "grey.png": np.full((20, 30), 90, np.uint8),
-        "deep.png": np.full((20, 30, 3), 90 * 257, np.uint16),
-        "transparent.png": np.full((20, 30, 4), 90, np.uint8),
-    }.items():
-        assert cv2.imwrite(str(tmp_path / name), image)
-        read = read_photo(tmp_path / name)
-        assert (read.shape, read.dtype, int(read.mean())) == ((20, 30, 3), np.uint8, 90)
+    grey, deep, clear = tmp_path / "grey.png", tmp_path / "deep.png", tmp_path / "transparent.png"
+    assert cv2.imwrite(str(grey), np.full((20, 30), 90, np.uint8))
+    assert cv2.imwrite(str(deep), np.full((20, 30, 3), 90 * 257, np.uint16))
+    assert cv2.imwrite(str(clear), np.full((20, 30, 4), 90, np.uint8))
+    for path in (grey, deep, clear):
+        image = read_photo(path)
+        assert image.shape == (20, 30, 3)
+        assert image.dtype.name == "uint8"
+        assert int(image.mean()) == 90
 
 
 def test_folders_are_searched_in_a_persons_order(tmp_path: Path) -> None:
