@@ -36,7 +36,7 @@ class Template(msgspec.Struct, frozen=True):
     """Where one embedding came from."""
 
     source: str
-    """Name of the photo, without its folder; or `camera`."""
+    """Name of the photo, with its path inside the folder that was given, if any; or `camera`."""
     quality: float
     added_at: str
     """RFC 3339, UTC."""

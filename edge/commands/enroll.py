@@ -93,11 +93,11 @@ def _known(path: Path, analyser: Analyser) -> Gallery:
 
 
 def _from_photos(paths: tuple[Path, ...], analyser: Analyser, intake: Intake, at: str) -> list[Intaken]:
-    files = [path for path, _ in expand(paths, PHOTO_SUFFIXES)]
-    return [_take_in(path, analyser, intake, at) for path in progress(files, "Looking at photos")]
+    files = list(expand(paths, PHOTO_SUFFIXES))
+    return [_take_in(*file, analyser, intake, at) for file in progress(files, "Looking at photos")]
 
 
-def _take_in(path: Path, analyser: Analyser, intake: Intake, at: str) -> Intaken:
+def _take_in(path: Path, inside: Path, analyser: Analyser, intake: Intake, at: str) -> Intaken:
     shown = click.format_filename(path)
     try:
         portrait = admit(analyser, shrunk(read_photo(path)))
@@ -110,7 +110,7 @@ def _take_in(path: Path, analyser: Analyser, intake: Intake, at: str) -> Intaken
     if twin := intake.same_picture(portrait.embedding):
         return Intaken(shown, Result.ALREADY_IN, reason=f"the same picture as {twin}")
     similarity = intake.similarity(portrait.embedding)
-    intake.add(click.format_filename(path.name), portrait, at)
+    intake.add(click.format_filename(inside), portrait, at)
     return Intaken(shown, Result.ENROLLED, quality=portrait.quality.score, similarity=similarity)
 
 
