@@ -54,7 +54,7 @@ class Daemon:
     def __init__(
         self, config: Path, environment: dict[str, str] | None = None, program: list[str] | None = None
     ) -> None:
-        command = program or [sys.executable, "-m", "edge"]
+        command = program or [sys.executable, "-P", "-m", "edge"]
         self._process = subprocess.Popen(
             [*command, "run", "--config", str(config)], stderr=subprocess.PIPE, text=True, env=environment
         )

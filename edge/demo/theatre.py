@@ -74,4 +74,4 @@ def daemon(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "edge", *arguments]
+    return [sys.executable, "-P", "-m", "edge", *arguments]

@@ -26,6 +26,7 @@ from edge.runtime.health import HealthReport
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.recognition import embedder_id, linking_for, load_matcher
 from edge.runtime.service import Notifier, watchdog_interval_s
+from edge.runtime.signals import SignalInbox
 from edge.runtime.stages import load_analyser
 from edge.runtime.timings import Timings
 from edge.runtime.watcher import Watcher
@@ -34,7 +35,6 @@ log = logging.getLogger("whosthere.app")
 
 TURN_S = 0.5
 STOP_S = 10.0
-SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 RELOADABLE = {"gallery", "match"}
 
 
@@ -43,9 +43,7 @@ class App:
 
     def __init__(self, config_path: Path, notifier: Notifier) -> None:
         """Load and check everything that can be wrong before anything runs. Raises WhosthereError."""
-        # Blocked before any thread exists, those of the networks included, and taken by the main thread alone:
-        # no handler runs in the middle of anything.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self._signals = SignalInbox((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         self._path = config_path
         self._notifier = notifier
         self._loaded = loaded = load_config(config_path)
@@ -100,11 +98,10 @@ class App:
         health_at = ready_at = 0.0
         watchdog_s = watchdog_interval_s() or self._loaded.config.runtime.stall_s
         while not self._pipeline.finished:
-            received = signal.sigtimedwait(SIGNALS, min(TURN_S, watchdog_s))
-            if received is not None and received.si_signo != signal.SIGHUP:
-                log.info("%s: stopping", signal.Signals(received.si_signo).name)
-                return
-            if received is not None:
+            for received in self._signals.wait(min(TURN_S, watchdog_s)):
+                if received is not signal.SIGHUP:
+                    log.info("%s: stopping", received.name)
+                    return
                 self.reload()
             now = time.monotonic()
             self._check_progress(now)
