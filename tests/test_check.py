@@ -1,0 +1,327 @@
+"""whosthere check: on a real recording, a real broker and real networks."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from broker import Broker, Listener, running_broker
+from capture_helpers import write_video
+from click.testing import CliRunner
+from daemon import write_config
+from portraits import analyser, whosthere
+
+from edge import card, typed_yaml
+from edge.__main__ import main
+from edge.gallery import Gallery, Template, write_gallery
+from edge.runtime.findings import exit_code
+from edge.runtime.recognition import embedder_id
+
+PASSWORD = secrets.token_hex(12)
+AT = "2025-01-01T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running_broker(
+        tmp_path_factory.mktemp("broker"), users={"box": PASSWORD, "mute": PASSWORD}, acl=ACL
+    ) as running:
+        yield running
+
+
+ACL = "user box\ntopic readwrite #\nuser mute\ntopic read #\n"
+
+
+@pytest.fixture
+def password(tmp_path: Path) -> Path:
+    path = tmp_path / "password"
+    path.write_text(PASSWORD)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path, broker: Broker, demo_gallery: Path, password: Path) -> Path:
+    """Everything right."""
+    return write_config(tmp_path, broker, demo_gallery, mqtt={"username": "box", "password_file": str(password)})
+
+
+def changed(path: Path, **sections: dict[str, Any]) -> Path:
+    """The same with other values."""
+    document = typed_yaml.read(path)
+    for name, values in sections.items():
+        document[name] = {**document.get(name, {}), **values}
+    path.write_text(typed_yaml.dump(document))
+    return path
+
+
+def check(path: Path, *options: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """The exit code, and the findings by check. No password is ever in the output, in whatever form."""
+    for form in ((), ("--json",)):
+        result = whosthere("check", "--config", path, *options, *form)
+        assert PASSWORD not in result.output
+        assert "Traceback" not in result.output
+    report = json.loads(result.stdout)
+    assert report["exit_code"] == result.exit_code
+    findings: dict[str, list[dict[str, Any]]] = {}
+    for finding in report["checks"]:
+        findings.setdefault(finding["check"], []).append(finding)
+    return result.exit_code, findings
+
+
+def verdicts(findings: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    return {name: found[0]["verdict"] for name, found in findings.items()}
+
+
+def test_all_is_well(config: Path, broker: Broker, demo_gallery: Path) -> None:
+    before = sorted(config.parent.iterdir())
+    with Listener(broker, user=("box", PASSWORD)) as listener:
+        result = whosthere("check", "--config", config)
+        listener.wait_for("whosthere/front-door/command/result")
+        heard = {message.topic for message in listener.heard}
+
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split()[1] for line in lines[:-1]] == [
+        "config", "secret", "detector", "near_detector", "landmarks", "embedder", "gallery", "threshold", "camera",
+        "broker", "outbox",
+    ]  # fmt: skip
+    assert all(line.startswith("ok ") for line in lines[:-1])
+    assert lines[-1] == "all is well"
+    assert f"{demo_gallery}: 3 people, 3 templates" in result.stdout
+    assert "640 x 480" in result.stdout
+    assert "one stranger in 1,000 against 3 templates" in result.stdout
+    assert "\x1b" not in result.output
+    assert heard == {"whosthere/front-door/command/result"}
+    assert sorted(config.parent.iterdir()) == before, "it leaves nothing behind"
+
+
+def test_colours_are_for_terminals(config: Path) -> None:
+    arguments = ["check", "--config", str(config), "--skip", "broker", "--skip", "camera"]
+    assert "\x1b[32mok" in CliRunner().invoke(main, arguments, color=True).stdout
+
+
+def test_skipping_leaves_camera_and_broker_alone(config: Path) -> None:
+    changed(config, camera={"source": "/no/such/clip.mp4"}, mqtt={"port": 1})
+
+    code, findings = check(config, "--skip", "camera", "--skip", "broker")
+
+    assert code == 0
+    assert findings["camera"][0]["verdict"] == findings["broker"][0]["verdict"] == "skipped"
+
+
+def test_mistakes_in_the_config_do_not_end_the_check(config: Path) -> None:
+    changed(config, match={"min_margin": 7}, runtime={"stall": 3}, mqtt={"port": "x"})
+
+    code, findings = check(config)
+
+    assert code == 3
+    assert "3 mistakes" in findings["config"][0]["found"]
+    assert verdicts(findings) == {
+        "config": "failed", "detector": "ok", "near_detector": "ok", "landmarks": "ok", "embedder": "ok",
+        "gallery": "ok", "threshold": "skipped", "camera": "ok", "broker": "skipped", "outbox": "skipped",
+    }  # fmt: skip
+
+
+def test_without_a_config_there_is_nothing_else_to_check(tmp_path: Path) -> None:
+    code, findings = check(tmp_path / "none.yaml")
+
+    assert code == 3
+    assert list(findings) == ["config"]
+
+
+def test_every_network_that_is_wrong_is_named(config: Path, tmp_path: Path) -> None:
+    bundled = card.BUNDLED
+    shutil.copy(bundled / "mobilefacenet.yaml", tmp_path / "mine.yaml")
+    content = bytearray((bundled / "mobilefacenet.tflite").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "mobilefacenet.tflite").write_bytes(content)
+    changed(config, models={"detector": "retina", "embedder": "mine.yaml"})
+
+    code, findings = check(config)
+
+    assert code == 4
+    assert "'retina': no bundled model has that name; bundled: blazeface-back" in findings["detector"][0]["found"]
+    assert "sha256 is" in findings["embedder"][0]["found"]
+    assert str(tmp_path / "mobilefacenet.tflite") in findings["embedder"][0]["found"]
+    assert findings["landmarks"][0]["verdict"] == findings["gallery"][0]["verdict"] == "ok"
+    assert findings["threshold"][0]["verdict"] == "skipped"
+
+
+def test_a_network_for_another_task_is_refused(config: Path) -> None:
+    code, findings = check(changed(config, models={"embedder": "face-mesh"}))
+
+    assert code == 4
+    assert "task is 'landmarks'; 'embed' is needed here" in findings["embedder"][0]["found"]
+
+
+def test_a_damaged_gallery_fails_and_a_missing_one_is_only_a_warning(config: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.whg"
+    damaged.write_bytes(b"not a gallery at all")
+    code, findings = check(changed(config, gallery={"path": "damaged.whg"}))
+    assert code == 4
+    assert str(damaged) in findings["gallery"][0]["found"]
+
+    code, findings = check(changed(config, gallery={"path": "none.whg"}))
+    assert code == 0
+    assert findings["gallery"][0]["verdict"] == "warning"
+    assert "whosthere enroll" in findings["gallery"][0]["advice"]
+    assert findings["threshold"][0]["verdict"] == "ok"
+
+
+def test_people_who_look_alike_are_told(config: Path, tmp_path: Path) -> None:
+    embedder = analyser().embedder
+    one = np.zeros(embedder.dimensions, np.float32)
+    one[0] = 1.0
+    gallery = Gallery.empty(embedder_id(embedder), embedder.dimensions)
+    for name in ("Ada", "Ida"):
+        gallery = gallery.with_templates(name, [one], [Template("photo.jpg", 1.0, AT)], AT)
+    write_gallery(gallery, tmp_path / "twins.whg")
+
+    code, findings = check(changed(config, gallery={"path": "twins.whg"}))
+
+    assert code == 0
+    assert "Ada and Ida look alike to the embedder: similarity 1.00" in findings["gallery"][1]["found"]
+
+
+def test_a_threshold_that_overrides_the_calibration_is_told(config: Path) -> None:
+    code, findings = check(changed(config, match={"threshold": 0.9}))
+
+    assert code == 0
+    assert findings["threshold"][0]["verdict"] == "warning"
+    assert "similarity of 0.900, from match.threshold" in findings["threshold"][0]["found"]
+
+
+def test_a_target_beyond_the_calibration_is_told(config: Path) -> None:
+    calibration = analyser().embedder.calibration
+    assert calibration is not None
+    _, findings = check(changed(config, match={"false_alarm_target": 1e-9}))
+
+    assert findings["threshold"][0]["verdict"] == "warning"
+    assert "one stranger in 1,000,000,000 against 3 templates is rarer than" in findings["threshold"][0]["found"]
+    assert f"{calibration.points[-1][0]:.3f}" in findings["threshold"][0]["found"]
+
+
+def test_an_embedder_without_calibration_fails_unless_a_threshold_is_given(config: Path, tmp_path: Path) -> None:
+    text = (card.BUNDLED / "mobilefacenet.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text[: text.index("calibration:")])
+    shutil.copy(card.BUNDLED / "mobilefacenet.tflite", tmp_path)
+
+    code, findings = check(changed(config, models={"embedder": "mine.yaml"}))
+    assert code == 4
+    assert "has no calibration" in findings["threshold"][0]["found"]
+
+    code, findings = check(changed(config, match={"threshold": 0.45}))
+    assert code == 0
+    assert findings["threshold"][0]["verdict"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("none.mp4", "none.mp4: no such file"),
+        ("v4l2:/dev/video97", "/dev/video97: no such camera"),
+        ("rtsp://127.0.0.1:9/live", "nothing listens on 127.0.0.1:9"),
+    ],
+)
+def test_a_camera_that_does_not_open(config: Path, source: str, told: str) -> None:
+    code, findings = check(changed(config, camera={"source": source}))
+
+    assert code == 5
+    assert told in findings["camera"][0]["found"]
+    assert findings["broker"][0]["verdict"] == "ok"
+
+
+def test_a_nearly_black_picture_is_a_warning(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "dark").mkdir()
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / "dark" / f"{index}.png"), np.full((120, 160, 3), 2, np.uint8))
+
+    code, findings = check(changed(config, camera={"source": "dark"}))
+
+    assert code == 0
+    assert findings["camera"][0]["verdict"] == "warning"
+    assert "nearly black: brightness 2 of 255" in findings["camera"][0]["found"]
+
+
+def test_a_picture_that_is_dark_only_at_first_is_fine(config: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "dawn.avi")
+
+    _, findings = check(changed(config, camera={"source": "dawn.avi"}))
+
+    assert findings["camera"][0]["verdict"] == "ok"
+    assert "160 x 120" in findings["camera"][0]["found"]
+
+
+def test_a_broker_that_is_not_there(config: Path) -> None:
+    code, findings = check(changed(config, mqtt={"port": 9}))
+
+    assert code == 6
+    assert "nothing listens at 127.0.0.1:9" in findings["broker"][0]["found"]
+
+
+def test_a_broker_that_does_not_take_the_password(config: Path, password: Path) -> None:
+    password.write_text("another-secret")
+
+    code, findings = check(config)
+
+    assert code == 6
+    assert "mqtt.username, mqtt.password_file" in findings["broker"][0]["found"]
+    assert "another-secret" not in json.dumps(findings)
+
+
+def test_a_broker_whose_acl_denies_publishing(config: Path) -> None:
+    code, findings = check(changed(config, mqtt={"username": "mute"}))
+
+    assert code == 6
+    assert "whosthere/front-door/command/result: the broker's ACL denies it" in findings["broker"][0]["found"]
+
+
+def test_secrets_that_cannot_be_read_or_that_everybody_can(
+    config: Path, password: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password.chmod(0o644)
+    code, findings = check(config)
+    assert code == 0
+    assert findings["secret"][0]["verdict"] == "warning"
+    assert f"chmod o-rwx {password}" in findings["secret"][0]["advice"]
+
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    code, findings = check(changed(config, mqtt={"password_file": "$CREDENTIALS_DIRECTORY/password"}))
+    assert code == 3
+    assert findings["secret"][0]["found"].startswith("mqtt.password_file: cannot read the secret")
+    assert "systemd sets CREDENTIALS_DIRECTORY for the service alone" in findings["secret"][0]["advice"]
+    assert findings["broker"][0]["verdict"] == "skipped"
+
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(password.parent))
+    password.chmod(0o600)
+    code, findings = check(config)
+    assert code == 0, findings
+
+
+@pytest.mark.parametrize("path", ["/proc/whosthere/outbox.sqlite3", "config.yaml/outbox.sqlite3"])
+def test_an_outbox_that_cannot_be_written(config: Path, path: str) -> None:
+    code, findings = check(changed(config, mqtt={"outbox": {"path": path}}))
+
+    assert code == 1
+    assert "mqtt.outbox.path: " in findings["outbox"][0]["found"]
+    assert path in findings["outbox"][0]["found"]
+
+
+def test_the_most_fundamental_failure_gives_the_exit_code(config: Path) -> None:
+    changed(config, camera={"source": "none.mp4"}, mqtt={"port": 9, "outbox": {"path": "/proc/o.sqlite3"}})
+    code, findings = check(config)
+    assert code == 5
+    assert {name for name, verdict in verdicts(findings).items() if verdict == "failed"} == {
+        "camera", "broker", "outbox",
+    }  # fmt: skip
+
+    assert exit_code([6, 1, 5, 4, 3]) == 3
+    assert exit_code([0, 1, 6]) == 6
+    assert exit_code([0, 1]) == 1
+    assert exit_code([0, 0]) == 0
