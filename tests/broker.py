@@ -95,6 +95,11 @@ class Broker:
             self._process.wait(WAIT_S)
             self._process = None
 
+    def freeze(self) -> None:
+        """Connections stay open, and nothing is answered any more; `kill` still works."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")

@@ -169,14 +169,14 @@ class Session:
     def _limits(self) -> Properties | None:
         if not self._v5:
             return None
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties = _properties(PacketTypes.CONNECT)
         properties.MaximumPacketSize = _MAX_PACKET
         return properties
 
     def _properties(self, message: Message) -> Properties | None:
         if not self._v5:
             return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties = _properties(PacketTypes.PUBLISH)
         if message.expiry_s is not None:
             properties.MessageExpiryInterval = message.expiry_s
         if message.correlation is not None:
@@ -241,6 +241,11 @@ class Session:
         response = getattr(message.properties, "ResponseTopic", None)
         correlation = getattr(message.properties, "CorrelationData", None)
         self._notify(Arrived(self, message.topic, bytes(message.payload), message.retain, response, correlation))
+
+
+def _properties(packet_type: int) -> Properties:
+    # paho has types, but not on this constructor.
+    return Properties(packet_type)  # type: ignore[no-untyped-call]
 
 
 def check_credentials(settings: MqttSettings) -> None:
