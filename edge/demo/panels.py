@@ -76,7 +76,7 @@ def visits(reported: list[ReportedVisit]) -> Table:
     table.add_column("came", no_wrap=True)
     table.add_column("events", ratio=1)
     table.add_column("faces", justify="right", no_wrap=True)
-    table.add_column("known after", justify="right", no_wrap=True)
+    table.add_column("after", justify="right", no_wrap=True)
     for visit in reported:
         decision = visit.latest
         table.add_row(
@@ -104,9 +104,9 @@ def health_line(health: HealthPayload | None) -> Text:
 def summary(lines: list[Comparison]) -> Table:
     """Expected beside reported, with a mark a line."""
     table = Table(box=ROUNDED, title="Who was at the door, and what was reported", title_justify="left")
-    for heading in ("in the clip", "right answer", "reported", "similarity", "known after", ""):
+    for heading in ("in the clip", "right answer", "reported", "similarity", "after", ""):
         table.add_column(
-            heading, justify="right" if heading in {"similarity", "known after"} else "left", no_wrap=bool(heading)
+            heading, justify="right" if heading in {"similarity", "after"} else "left", no_wrap=bool(heading)
         )
     for line in lines:
         decision = line.reported.decision if line.reported else None
