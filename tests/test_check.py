@@ -1,6 +1,7 @@
 """whosthere check: on a real recording, a real broker and real networks."""
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -235,6 +236,22 @@ def test_a_camera_that_does_not_open(config: Path, source: str, told: str) -> No
     assert code == 5
     assert told in findings["camera"][0]["found"]
     assert findings["broker"][0]["verdict"] == "ok"
+
+
+def test_a_recording_that_may_not_be_read(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir()
+    write_video(folder / "clip.avi")
+    folder.chmod(0)
+    try:
+        if os.access(folder / "clip.avi", os.R_OK):
+            pytest.skip("root may read everything")
+        code, findings = check(changed(config, camera={"source": str(folder / "clip.avi")}))
+    finally:
+        folder.chmod(0o700)
+
+    assert code == 5
+    assert "clip.avi: cannot be read: Permission denied" in findings["camera"][0]["found"]
 
 
 def test_a_nearly_black_picture_is_a_warning(config: Path, tmp_path: Path) -> None:

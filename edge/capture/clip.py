@@ -110,6 +110,7 @@ class ImageClip:
 
 def open_clip(path: Path, fps: float) -> Clip:
     """The recording at a path; `fps` is the rate of a folder of images. Raises CameraError."""
+    _check_permission(path)
     if path.is_dir():
         return ImageClip(images_in(path), fps)
     if not path.is_file():
@@ -117,6 +118,18 @@ def open_clip(path: Path, fps: float) -> Clip:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageClip([path], fps)
     return VideoClip(path)
+
+
+def _check_permission(path: Path) -> None:
+    """What is missing or of the wrong kind is told elsewhere."""
+    try:
+        path.open("rb").close()
+    except PermissionError as error:
+        raise CameraError(
+            f"{path}: cannot be read: {error.strerror}; let the user that runs whosthere read it"
+        ) from error
+    except OSError:
+        pass
 
 
 def images_in(folder: Path) -> list[Path]:

@@ -55,7 +55,11 @@ def describe(settings: CameraSettings) -> str:
 
 def _is_path(source: str) -> bool:
     path = Path(source).expanduser()
-    return bool(source) and not path.is_char_device() and (path.exists() or not _names_scheme(source))
+    try:
+        return bool(source) and not path.is_char_device() and (path.exists() or not _names_scheme(source))
+    except PermissionError:
+        # Python 3.11 raises where later ones say that it does not exist; opening it tells what is wrong.
+        return True
 
 
 def _names_scheme(source: str) -> bool:

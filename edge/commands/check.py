@@ -64,7 +64,7 @@ def _show(finding: Finding) -> None:
     """One line, or more for a config with several mistakes; colours are left out unless it is a terminal."""
     verdict = click.style(f"{finding.verdict.value:<8}", fg=COLOURS[finding.verdict])
     text = "; ".join(part for part in (finding.found, finding.advice) if part)
-    click.echo(f"{verdict} {finding.check:<10} {text}")
+    click.echo(f"{verdict} {finding.check:<13} {text}")
 
 
 def _summary(found: list[Finding]) -> str:

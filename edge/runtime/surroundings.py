@@ -1,5 +1,6 @@
 """What lies outside of the process: camera, broker, disk. Each check takes seconds at most and changes nothing."""
 
+import errno
 import ipaddress
 import os
 import shutil
@@ -101,7 +102,8 @@ def outbox_finding(settings: OutboxSettings) -> Finding:
             free_mb = shutil.disk_usage(folder).free / 1e6
     except OSError as error:
         reason = f"mqtt.outbox.path: {path} cannot be written: {error.strerror}"
-        advice = "make room, or let the user that runs whosthere write there"
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        advice = "make room there" if full else "let the user that runs whosthere write there"
         return failed("outbox", WhosthereError(reason), advice)
     found = f"{path}: writable, {free_mb:,.0f} MB free"
     if free_mb < ROOM_MB:
