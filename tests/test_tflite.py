@@ -1,5 +1,6 @@
 """The runtime behind one door: shapes are checked against the card, pixels normalised as it says."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,20 @@ def test_a_model_cut_short_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match=r"tiny\.tflite"):
         Model(tiny_models.write(tmp_path, content), "embed")
+
+
+@pytest.mark.parametrize("name", card.bundled())
+def test_every_runtime_gives_what_litert_on_x86_gave(name: str) -> None:
+    reference = json.loads(Path(__file__).with_name("runtime_reference.json").read_text(encoding="utf-8"))
+    model = Model(card.find(name), TASKS[name])
+    height, width = model.card.input.shape[1:3]
+    left, top = (100, 20) if height >= 192 else (170, 60)
+
+    outputs = model.run([read_picture(COLLINS)[top : top + height, left : left + width]])
+
+    for output, expected in zip(sorted(outputs, key=lambda o: -o.size), reference[name], strict=True):
+        picked = output.reshape(-1)[:: max(1, output.size // 12)][:12]
+        assert np.abs(picked - expected).max() <= 1e-4 * np.abs(expected).max() + 1e-5
 
 
 def test_one_thread_and_two_agree() -> None:
