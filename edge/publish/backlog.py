@@ -32,6 +32,10 @@ class Backlog:
         """The entry given out, with its row; no row: it is in memory."""
         self._retry_at: float | None = None
         self._lost = 0
+        self.waiting = 0
+        """Entries that have not been sent. Other threads may read it: it changes once an operation is complete."""
+        self.dropped = 0
+        """Events lost because there was no room: ever on disk, since the start in memory."""
 
     @property
     def on_disk(self) -> bool:
@@ -39,19 +43,9 @@ class Backlog:
         return self._retry_at is None
 
     @property
-    def waiting(self) -> int:
-        stored = self._outbox.waiting - len(self._sent) if self._outbox else 0
-        return stored + len(self._memory)
-
-    @property
     def in_memory(self) -> int:
         """How many of those waiting are not on disk."""
         return len(self._memory)
-
-    @property
-    def dropped(self) -> int:
-        """Events lost because there was no room: ever on disk, since the start in memory."""
-        return self._lost + (self._outbox.dropped if self._outbox else 0)
 
     def add(self, entries: Sequence[Entry], now: float) -> None:
         """Takes entries in; all of them in one transaction."""
@@ -60,19 +54,13 @@ class Backlog:
         while len(self._memory) > self._max_memory:
             self._memory.popleft()
             self._lost += 1
+        self._count()
 
     def tick(self, now: float) -> None:
         """Moves to disk what is only in memory, once the disk may be tried again."""
-        if self._retry_at is not None and now < self._retry_at:
-            return
-        try:
-            self._settle()
-        except OutboxError as error:
-            self._failed(error, now)
-            return
-        if self._retry_at is not None:
-            self._retry_at = None
-            _log.info("mqtt.outbox.path: %s works again; events are safe on disk", self._path)
+        if self._retry_at is None or now >= self._retry_at:
+            self._try(now)
+            self._count()
 
     def head(self, now: float) -> Entry | None:
         """The oldest entry: the same one until `sent`."""
@@ -90,21 +78,41 @@ class Backlog:
             self.tick(now)
         elif self._memory and self._memory[0] is entry:
             self._memory.popleft()
+        self._count()
 
     def close(self) -> None:
         if self._outbox:
             self._outbox.close()
 
-    def _settle(self) -> None:
+    def _try(self, now: float) -> None:
+        try:
+            worked = self._settle()
+        except OutboxError as error:
+            self._failed(error, now)
+            return
+        if worked and self._retry_at is not None:
+            self._retry_at = None
+            _log.info("mqtt.outbox.path: %s works again; events are safe on disk", self._path)
+
+    def _count(self) -> None:
+        stored = self._outbox.waiting - len(self._sent) if self._outbox else 0
+        self.waiting = stored + len(self._memory)
+        self.dropped = self._lost + (self._outbox.dropped if self._outbox else 0)
+
+    def _settle(self) -> bool:
+        """Whether there was anything to do, so that the disk has shown that it works."""
+        worked = self._outbox is None
         if self._outbox is None:
             self._outbox = Outbox(self._path, self._max_events)
         if self._sent:
             self._outbox.remove(self._sent)
-            self._sent = []
+            self._sent, worked = [], True
+        # An entry that has been given out from memory is about to leave it: writing it now could send it twice.
         if self._memory and not (self._head and self._head[0] is None):
             self._outbox.put_many(self._memory)
             self._memory.clear()
-        # An entry that has been given out from memory is about to leave it: writing it now could send it twice.
+            worked = True
+        return worked
 
     def _oldest(self, now: float) -> tuple[int | None, Entry] | None:
         for row, entry in self._stored(now):
