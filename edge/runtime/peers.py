@@ -30,7 +30,7 @@ def haar() -> Peer:
     """OpenCV's cascade of Haar features (Viola and Jones, 2001), which OpenCV ships up to version 4."""
     name = "OpenCV Haar cascade"
     maker = getattr(cv2, "CascadeClassifier", None)
-    path = Path(cv2.data.haarcascades) / CASCADE
+    path = Path(cv2.__file__).parent / "data" / CASCADE
     if maker is None or not path.exists():
         return Peer(name, None, f"not in OpenCV {cv2.__version__}: it comes with opencv-python-headless<5")
     cascade: Any = maker(str(path))
