@@ -6,6 +6,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# What depends on the runtime, numpy and OpenCV: the networks, and the whole daemon on the bundled clip.
+RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py near.py landmarks.py align.py embed.py quality.py \
+	identify.py enroll.py) tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
 DEBIAN_PACKAGES := mosquitto mosquitto-clients libsystemd-dev pkg-config gcc \
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad
@@ -23,7 +26,7 @@ test: .venv/.dev test-tflite-runtime
 test-tflite-runtime: .venv/.dev
 	@if command -v python3.11 >/dev/null && python3.11 -c ''; then \
 		$(MAKE) --no-print-directory .venv-tflite-runtime/.ready && \
-		.venv-tflite-runtime/bin/pytest -m runtime $(PYTEST); \
+		.venv-tflite-runtime/bin/pytest $(RUNTIME_TESTS) $(PYTEST); \
 	else echo "skipped: tflite-runtime 2.14 needs Python 3.11, which is not here"; fi
 
 lint: .venv/.dev
@@ -64,7 +67,7 @@ clean:
 .venv-tflite-runtime/.ready: pyproject.toml constraints-tflite-runtime.txt $(shell git ls-files edge converter 2>/dev/null)
 	@echo "installing into .venv-tflite-runtime/: the wheel with tflite-runtime 2.14 and numpy 1"
 	@test -d .venv-tflite-runtime || python3.11 -m venv .venv-tflite-runtime
-	.venv-tflite-runtime/bin/pip install --quiet --constraint constraints-tflite-runtime.txt pytest pytest-timeout hypothesis '.[tflite-runtime]'
+	.venv-tflite-runtime/bin/pip install --quiet --constraint constraints-tflite-runtime.txt pytest pytest-timeout hypothesis jsonschema trustme '.[tflite-runtime]'
 	.venv-tflite-runtime/bin/pip install --quiet --no-deps --force-reinstall .
 	@touch $@
 
