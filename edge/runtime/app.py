@@ -12,14 +12,12 @@ from pathlib import Path
 import msgspec
 
 from edge.capture.opening import is_recording, open_camera
-from edge.capture.settings import CameraSettings
 from edge.capture.steady import SteadyCamera
 from edge.errors import WhosthereError
 from edge.gallery import Gallery
 from edge.match import Matcher
 from edge.publish.payloads import Origin
 from edge.publish.publisher import MqttPublisher
-from edge.publish.settings import MqttSettings
 from edge.records import Event, EventKind
 from edge.runtime.config import Config, LoadedConfig, load_config
 from edge.runtime.health import HealthReport
@@ -52,12 +50,10 @@ class App:
         analyser = load_analyser(config.models, config.detect, config.quality, loaded.base)
         self._embedder = analyser.embedder
         self._matcher = self._first_matcher()
-        camera = _placed(config.camera, loaded.base)
+        camera = config.camera
         lossless = is_recording(camera) and not camera.realtime
         clock = None if lossless else time.monotonic
-        self._publisher = MqttPublisher(
-            _placed_mqtt(config.mqtt, loaded.base), self._origin(), self._on_command, clock=clock
-        )
+        self._publisher = MqttPublisher(config.mqtt, self._origin(), self._on_command, clock=clock)
         watcher = Watcher(analyser, self._matcher, linking_for(analyser.embedder), config, visit_id, self._timings)
         source = SteadyCamera(
             lambda: open_camera(camera),
@@ -212,18 +208,6 @@ def _people(gallery: Gallery) -> list[tuple[str, str]]:
 def _changed(old: Config, new: Config) -> list[str]:
     names = [field.name for field in msgspec.structs.fields(Config)]
     return [name for name in names if getattr(old, name) != getattr(new, name)]
-
-
-def _placed(camera: CameraSettings, base: Path) -> CameraSettings:
-    """A relative path counts from the folder of config.yaml."""
-    if (base / camera.source).exists():
-        return msgspec.structs.replace(camera, source=str(base / camera.source))
-    return camera
-
-
-def _placed_mqtt(mqtt: MqttSettings, base: Path) -> MqttSettings:
-    outbox = msgspec.structs.replace(mqtt.outbox, path=str(base / mqtt.outbox.path))
-    return msgspec.structs.replace(mqtt, outbox=outbox)
 
 
 def _log_event(event: Event) -> None:
