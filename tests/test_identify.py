@@ -126,6 +126,12 @@ def test_a_table_that_cannot_be_written_is_said_before_any_work(demo_gallery: Pa
     assert "no/out.csv: cannot be written: No such file or directory" in done.stderr
 
 
+def test_a_full_disk_is_named(demo_gallery: Path) -> None:
+    done = whosthere("identify", "--gallery", demo_gallery, "--csv", "/dev/full", OBAMA_2009)
+    assert done.exit_code == 1
+    assert "/dev/full: cannot be written: No space left on device" in done.stderr
+
+
 def test_copies_are_marked_and_never_lie_over_anything(demo_gallery: Path, tmp_path: Path) -> None:
     for folder, photo in (("a", OBAMA_2009), ("b", COLLINS)):
         (tmp_path / folder).mkdir()

@@ -1,5 +1,6 @@
 """What `whosthere identify` found, a row a face or visit: for the screen, for CSV and for JSON."""
 
+import contextlib
 import csv
 from collections.abc import Sequence
 from enum import StrEnum
@@ -155,7 +156,9 @@ class CsvFile:
             raise WhosthereError(f"{self._file.name}: cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
-        self._file.close()
+        # What could not be flushed was reported by `add`; closing would fail over it once more.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 HEADINGS = ("file", "face", "who", "similarity", "threshold", "margin", "false match", "quality", "box")
