@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from portraits import HOPPER, picture, whosthere
 
-from edge.runtime.benchmark import Cost, Duel, Lap, Measured, Pair
-from edge.runtime.peers import Peer, dlib_hog, haar
-from edge.runtime.speed import summary
+from edge.inspection.benchmark import Cost, Duel, Lap, Measured, Pair
+from edge.inspection.peers import Peer, dlib_hog, haar
+from edge.inspection.speed import summary
 
 
 @pytest.fixture(scope="module")

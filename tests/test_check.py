@@ -20,7 +20,7 @@ from portraits import analyser, whosthere
 from edge import card, typed_yaml
 from edge.__main__ import main
 from edge.gallery import Gallery, Template, write_gallery
-from edge.runtime.findings import exit_code
+from edge.inspection.findings import exit_code
 from edge.runtime.recognition import embedder_id
 
 PASSWORD = secrets.token_hex(12)

@@ -12,9 +12,9 @@ from people import alike, gallery_of, somebody
 from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, picture, save, side_by_side, whosthere
 
 from edge.commands.identify_rows import COLUMNS
+from edge.identification.picture import match_all
 from edge.match import Matcher
 from edge.records import Image, Outcome
-from edge.runtime.identify import match_all
 
 
 def rows(gallery: Path, *arguments: str | Path) -> list[dict[str, object]]:

@@ -10,10 +10,10 @@ from portraits import analyser, picture
 
 from edge.capture.clip import open_clip
 from edge.gallery import Gallery, Template
+from edge.identification.recording import FoundVisit, identify_video
 from edge.match import Matcher, MatchSettings, threshold_for
 from edge.records import EventKind, Image
 from edge.runtime.config import Config
-from edge.runtime.identify_video import FoundVisit, identify_video
 from edge.runtime.recognition import embedder_id
 from edge.visit import VisitSettings
 

@@ -11,9 +11,9 @@ from edge.commands import context
 from edge.commands.output import json_option, print_json, warn
 from edge.commands.table import table
 from edge.errors import CameraError, UsageError
-from edge.runtime.benchmark import Bench
-from edge.runtime.peers import peers
-from edge.runtime.speed import PeerSpeed, Speed, StageSpeed, summary
+from edge.inspection.benchmark import Bench
+from edge.inspection.peers import peers
+from edge.inspection.speed import PeerSpeed, Speed, StageSpeed, summary
 from edge.tflite import find_runtime
 
 CLIP_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}

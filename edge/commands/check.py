@@ -6,9 +6,9 @@ import click
 import msgspec
 
 from edge.commands.output import json_option, plural, print_json
-from edge.runtime.checks import Checkup
+from edge.inspection.checks import Checkup
+from edge.inspection.findings import Finding, Verdict, exit_code
 from edge.runtime.config import DEFAULT_PATH
-from edge.runtime.findings import Finding, Verdict, exit_code
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red", Verdict.SKIPPED: "cyan"}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from edge.commands.output import json_option, print_json
+from edge.inspection.findings import strangers
+from edge.inspection.inventory import Box, Deciding, Inventory
+from edge.inspection.stocktaking import Stocktaking
 from edge.runtime.config import DEFAULT_PATH
-from edge.runtime.findings import strangers
-from edge.runtime.inventory import Box, Deciding, Inventory
-from edge.runtime.stocktaking import Stocktaking
 
 Row = tuple[str, str]
 

@@ -10,12 +10,12 @@ from edge.commands.enroll_camera import take_portraits
 from edge.commands.enroll_report import EnrollReport, Intaken, Result
 from edge.commands.galleries import gallery_option, likeness_threshold
 from edge.commands.output import json_option, progress, timestamp
+from edge.enrolment.intake import Intake, Refusal, admit, outliers, resemblances
 from edge.errors import GalleryError
 from edge.gallery import Gallery, exclusive, open_gallery, write_gallery
 from edge.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
 from edge.runtime.analyser import Analyser
 from edge.runtime.config import LoadedConfig
-from edge.runtime.enrolment import Intake, Refusal, admit, outliers, resemblances
 from edge.runtime.recognition import embedder_id, linking_for
 
 EXIT_CODES = """\b

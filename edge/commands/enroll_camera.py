@@ -8,9 +8,9 @@ from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.opening import open_camera
 from edge.capture.settings import CameraSettings
 from edge.commands.enroll_report import Intaken, Result
+from edge.enrolment.coach import Coach
+from edge.enrolment.intake import Intake
 from edge.runtime.analyser import Analyser
-from edge.runtime.coach import Coach
-from edge.runtime.enrolment import Intake
 
 SOURCE = "camera"
 

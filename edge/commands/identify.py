@@ -15,12 +15,12 @@ from edge.commands.identify_rows import CsvFile, Found, Row
 from edge.commands.output import json_option, plural, print_json, progress
 from edge.errors import CameraError, UsageError, WhosthereError
 from edge.gallery import open_gallery
+from edge.identification.picture import identify_image
+from edge.identification.recording import identify_video
 from edge.match import Matcher
 from edge.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_photo
 from edge.runtime.analyser import Analyser
 from edge.runtime.config import Config
-from edge.runtime.identify import identify_image
-from edge.runtime.identify_video import identify_video
 from edge.runtime.recognition import embedder_id, load_matcher
 
 EXIT_CODES = """\b

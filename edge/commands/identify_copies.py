@@ -8,8 +8,8 @@ import numpy as np
 
 from edge.annotate import annotate, note
 from edge.errors import UsageError, WhosthereError
+from edge.identification.picture import Identified
 from edge.records import Frame, Image
-from edge.runtime.identify import Identified
 from edge.runtime.watcher import Seen
 
 VIDEO_SUFFIX = ".mp4"

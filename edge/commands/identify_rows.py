@@ -11,9 +11,9 @@ import msgspec
 
 from edge.commands.table import table
 from edge.errors import WhosthereError
+from edge.identification.picture import Identified
+from edge.identification.recording import FoundVisit
 from edge.records import Box, Match
-from edge.runtime.identify import Identified
-from edge.runtime.identify_video import FoundVisit
 
 
 class Found(StrEnum):

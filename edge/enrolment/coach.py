@@ -4,9 +4,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from edge.enrolment.advice import SPOKEN
 from edge.quality import FULL_EYE_DISTANCE_PX, FULL_SHARPNESS
 from edge.records import Pose, Problem, Quality
-from edge.runtime.advice import SPOKEN
 from edge.runtime.analyser import Portrait
 
 COUNTDOWN_S = 3.0

@@ -16,10 +16,10 @@ from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.opening import describe, is_recording, open_camera
 from edge.capture.settings import CameraSettings
 from edge.errors import WhosthereError
+from edge.inspection.findings import Finding, failed, ok, warning
 from edge.publish.check import check_broker
 from edge.publish.settings import MqttSettings, OutboxSettings
 from edge.records import Frame
-from edge.runtime.findings import Finding, failed, ok, warning
 
 DARK = 20.0
 """Mean level of a picture, 0 to 255, under which there is hardly anything to see."""

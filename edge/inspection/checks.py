@@ -8,13 +8,13 @@ from pathlib import Path
 from edge.embed import TfliteEmbedder
 from edge.errors import ConfigError, GalleryError, ModelError
 from edge.gallery import Gallery, lookalikes, open_gallery
+from edge.inspection.findings import Finding, failed, ok, skipped, strangers, warning
+from edge.inspection.surroundings import broker_finding, camera_finding, outbox_finding
 from edge.match import MatchSettings, Threshold
 from edge.publish.client import check_credentials
 from edge.runtime.config import InvalidConfig, LoadedConfig, load_config
-from edge.runtime.findings import Finding, failed, ok, skipped, strangers, warning
 from edge.runtime.recognition import embedder_id, threshold_in_force
 from edge.runtime.stages import TASKS, Networks, assemble, load_network
-from edge.runtime.surroundings import broker_finding, camera_finding, outbox_finding
 from edge.secrets import read_secret
 from edge.tflite import Model, find_runtime
 

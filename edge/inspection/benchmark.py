@@ -19,10 +19,10 @@ from edge.capture.camera import EndOfRecording
 from edge.capture.opening import open_camera
 from edge.detect import Detector
 from edge.gallery import Gallery
+from edge.inspection.peers import Peer
 from edge.match import Matcher
 from edge.records import Frame, Image
 from edge.runtime.config import LoadedConfig
-from edge.runtime.peers import Peer
 from edge.runtime.recognition import embedder_id, linking_for
 from edge.runtime.stages import Networks, assemble, load_networks
 from edge.runtime.timings import Timings

@@ -5,8 +5,8 @@ from statistics import median
 import msgspec
 import numpy as np
 
-from edge.runtime.benchmark import Duel, Lap, Measured, Pair
-from edge.runtime.peers import Peer
+from edge.inspection.benchmark import Duel, Lap, Measured, Pair
+from edge.inspection.peers import Peer
 
 RATES = (5, 10)
 """Frames a second whose cost is told."""

@@ -14,14 +14,14 @@ from edge.card import Calibration
 from edge.embed import TfliteEmbedder
 from edge.errors import ConfigError, GalleryError, ModelError, WhosthereError
 from edge.gallery import Gallery, open_gallery
+from edge.inspection import inventory as of
+from edge.inspection.checks import threshold_finding
+from edge.inspection.findings import Verdict, exit_code
+from edge.inspection.surroundings import ROOM_MB, existing_folder
 from edge.match import MatchSettings, threshold_for
-from edge.runtime import inventory as of
-from edge.runtime.checks import threshold_finding
 from edge.runtime.config import InvalidConfig, LoadedConfig, default_config, load_config
-from edge.runtime.findings import Verdict, exit_code
 from edge.runtime.recognition import embedder_id, threshold_in_force
 from edge.runtime.stages import TASKS, Networks, assemble, load_network
-from edge.runtime.surroundings import ROOM_MB, existing_folder
 from edge.runtime.vitals import temperature_c
 from edge.tflite import Model, find_runtime
 
