@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.publish.outbox import Entry, Outbox, OutboxError
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("whosthere.publish")
 
 _MEMORY_EVENTS = 1000
 _RETRY_S = 30.0

@@ -20,7 +20,7 @@ from edge.publish.outbox import Entry
 from edge.publish.stamp import Stamp
 from edge.publish.topics import Topics
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("whosthere.publish")
 
 _DENIED_MIN_S = 2.0
 _DENIED_MAX_S = 300.0

@@ -9,7 +9,7 @@ from edge.publish.client import CONNECT_TIMEOUT_S, Connected, Lost, Message, Ses
 from edge.publish.explain import Reason, where
 from edge.publish.settings import MqttSettings
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("whosthere.publish")
 
 _DELAY_MIN_S = 1.0
 _DELAY_MAX_S = 60.0

@@ -16,7 +16,7 @@ from pathlib import Path
 from edge.errors import WhosthereError
 from edge.publish.stamp import Stamp
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("whosthere.publish")
 
 _VERSION = 1
 _TABLES = """

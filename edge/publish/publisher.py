@@ -26,7 +26,7 @@ from edge.publish.stamp import stamper
 from edge.publish.topics import OFFLINE, Topics
 from edge.records import Event, Image
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("whosthere.publish")
 
 _LOOP_S = 0.5
 _FAREWELL_S = 1.0
