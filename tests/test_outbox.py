@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_events_wait_in_memory(
     assert told.startswith(f"mqtt.outbox.path: {path} cannot be opened")
 
     path.parent.unlink()
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "whosthere")
     backlog.tick(now=200)
     assert backlog.on_disk
     assert "works again" in caplog.messages[-1]
@@ -169,7 +169,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_loses_nothing_and_repeats_nothing(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "whosthere")
     backlog = Backlog(small_disk / "outbox.sqlite3", 1000, retry_s=30)
     backlog.add(entries(0, 1, 2), now=0)
     ballast = small_disk / "ballast"

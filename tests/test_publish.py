@@ -99,7 +99,7 @@ def test_the_gallery_in_force_when_an_event_happened_is_the_one_it_names(broker:
 def test_a_broker_that_goes_away_and_comes_back_gets_every_event_once_and_in_order(
     broker: Broker, told: MqttPublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "edge")
+    caplog.set_level(logging.INFO, "whosthere")
     with Listener(broker, persistent=True) as listener:
         told.start()
         told.people(EVERYBODY)
