@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.capture.clip import IMAGE_SUFFIXES
 from edge.errors import WhosthereError
 from edge.records import Image
 
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 )

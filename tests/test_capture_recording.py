@@ -156,8 +156,8 @@ def test_a_cut_off_video_plays_as_far_as_it_goes_and_then_says_so(play, tmp_path
         ("missing.mp4", None, "no such file; expected a video"),
         ("broken.mp4", b"hello", "not a video that can be read"),
         ("empty.gif", b"", "not a video that can be read"),
-        ("broken.jpg", b"\xff\xd8\xff garbage", "not an image that can be read"),
-        ("empty.png", b"", "not an image that can be read"),
+        ("broken.jpg", b"\xff\xd8\xff garbage", "cut off or damaged"),
+        ("empty.png", b"", "the file is empty"),
     ],
 )
 def test_what_cannot_be_read_is_named(play, tmp_path, name, content, message):

@@ -1,7 +1,6 @@
 """Recordings as a sequence of pictures with a time each, at nobody's pace."""
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,9 +10,9 @@ import numpy as np
 
 from edge.capture.ffmpeg import open_capture
 from edge.errors import CameraError
+from edge.photos import IMAGE_SUFFIXES, PhotoError, natural, read_photo
 from edge.records import Image
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 SUPPORTED = (
     "a video (MP4, MKV, WebM, AVI, MPEG and whatever else FFmpeg reads), an animated GIF, "
     "an image or a folder of images (JPEG, PNG, WebP, BMP, TIFF)"
@@ -140,25 +139,15 @@ def images_in(folder: Path) -> list[Path]:
         raise CameraError(f"{folder}: cannot be listed: {error.strerror}") from error
     if not found:
         raise CameraError(f"{folder}: holds no image; expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}")
-    return sorted(found, key=lambda path: _natural(path.name))
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    parts = re.findall(r"(\d+)|(\D+)", name)
-    return [(0, int(digits), digits) if digits else (1, 0, text.lower()) for digits, text in parts]
+    return sorted(found, key=lambda path: natural(Path(path.name)))
 
 
 def read_image(path: Path) -> Image:
     """An image file as BGR, turned the way its EXIF data says. Raises CameraError."""
     try:
-        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    except OSError as error:
-        raise CameraError(f"{path}: cannot be read: {error.strerror}") from error
-    except cv2.error:
-        image = None
-    if image is None:
-        raise CameraError(f"{path}: not an image that can be read; it is empty, damaged or of another format")
-    return np.asarray(image, np.uint8)
+        return read_photo(path)
+    except PhotoError as error:
+        raise CameraError(str(error)) from error
 
 
 def next_time(last: float, stated: float, interval_s: float) -> float:
