@@ -1,5 +1,6 @@
 """What bad pictures cost: a face that was blurred, shrunk or darkened against a good picture of its person."""
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -47,9 +48,10 @@ def blurred(sigma: float) -> Change:
     return lambda image: _as_image(cv2.GaussianBlur(image, (0, 0), sigma)) if sigma else image
 
 
-def smeared(length: float) -> Change:
-    """Moving to the side by `length` px while the shutter is open."""
-    kernel = np.full((1, max(1, round(length))), 1 / max(1, round(length)), np.float32)
+def smeared(length: float, *, down: bool = False) -> Change:
+    """Moving aside (or up and down) by `length` px while the shutter is open."""
+    count = max(1, round(length))
+    kernel = np.full((count, 1) if down else (1, count), 1 / count, np.float32)
     return lambda image: _as_image(cv2.filter2D(image, -1, kernel))
 
 
@@ -71,7 +73,8 @@ def exposed(gain: float) -> Change:
 
 HARMS: dict[str, tuple[Callable[[float], Change], tuple[float, ...]]] = {
     "blur, sigma px": (blurred, (1, 2, 3, 4, 5, 6)),
-    "motion, px": (smeared, (5, 9, 13, 17, 21)),
+    "moving aside, px": (smeared, (5, 9, 13, 17)),
+    "moving down, px": (functools.partial(smeared, down=True), (5, 9, 13, 17)),
     "eyes apart, px": (shrunk, (32, 24, 20, 16, 14, 12, 10, 8)),
     "exposure, gain": (exposed, (0.5, 0.25, 0.15, 0.1, 0.06, 1.5, 2, 3)),
 }
