@@ -7,6 +7,7 @@ import click
 from converter.exits import CleanGroup
 
 COMMANDS = {
+    "enroll": "A folder of photos a person becomes a gallery, with a table and a picture of what went in.",
     "evaluate": "How well two pictures are told to be of one person or of two: accuracy, TAR at FAR, faces missed.",
     "calibrate": "Measure similarity -> false-match rate from all pairs of different people, and write it to the card.",
     "evaluate-detection": "Recall and precision of a detector by the size of the face.",
@@ -18,7 +19,8 @@ Exit codes:
   0  fine
   1  failed: data missing or of the wrong form
   2  wrong usage
-  4  model
+  3  config
+  4  model or gallery
 """
 
 

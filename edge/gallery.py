@@ -1,38 +1,23 @@
-"""The known people: one safetensors file of templates with a JSON header. Immutable once opened.
+"""The known people and their templates. Immutable; `gallery_file` reads and writes them."""
 
-Layout: tensor `embeddings` (n, d) float32, rows in the order of the people in the header; metadata key
-`whosthere` holds the header as JSON; tensor `sha256` (32,) uint8 is the digest of that JSON text followed by the
-embeddings' bytes. There is no code in such a file, unlike in a pickle.
-"""
-
-import contextlib
-import fcntl
-import hashlib
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 from itertools import combinations
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-import safetensors
 from msgspec import Meta
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from edge import names
 from edge.errors import GalleryError
 from edge.records import Vector, frozen
 
-HEADER = "whosthere"
-TENSOR = "embeddings"
-DIGEST = "sha256"
-UNIT_TOLERANCE = 1e-3
+SCHEMA: Literal[2] = 2
 
 
-class Template(msgspec.Struct, frozen=True):
+class Template(msgspec.Struct, frozen=True, gc=False):
     """Where one embedding came from."""
 
     source: str
@@ -42,12 +27,28 @@ class Template(msgspec.Struct, frozen=True):
     """RFC 3339, UTC."""
 
 
-class Person(msgspec.Struct, frozen=True):
+class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That somebody agreed to be recognised."""
+
+    given_by: Annotated[str, Meta(min_length=1, max_length=names.MAX_NAME)]
+    """The person, or whoever may speak for them."""
+    given_on: date
+    purpose: Annotated[str, Meta(min_length=1, max_length=500)]
+    """What for."""
+    until: date | None = None
+    """The last day on which it holds; None: until it is withdrawn."""
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     """Somebody in the gallery; their templates are as many rows of the embeddings."""
 
     id: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")]
     name: Annotated[str, Meta(min_length=1, max_length=names.MAX_NAME)]
     templates: Annotated[list[Template], Meta(min_length=1)]
+    notes: Annotated[str, Meta(max_length=2000)] = ""
+    consent: Consent | None = None
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    """From then on nobody may recognise them any more; None: no such time."""
 
 
 class EmbedderId(msgspec.Struct, frozen=True):
@@ -60,8 +61,9 @@ class EmbedderId(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True):
     """All that a gallery file says besides the embeddings."""
 
-    schema_version: Literal[1]
-    version: int
+    schema_version: Literal[1, 2]
+    """2 brought consent and expiry; both are read, 2 is written."""
+    version: Annotated[int, Meta(ge=0, le=2**53)]
     """One more at every change."""
     created_at: str
     embedder: EmbedderId
@@ -75,12 +77,24 @@ class Gallery:
     header: Header
     embeddings: NDArray[np.float32]
     """(n, d), rows of length one, grouped by person in the header's order; read-only."""
+    signer: str | None = None
+    """Whose signature was found good when it was opened; None: nobody's was asked for."""
 
     @classmethod
     def empty(cls, embedder: EmbedderId, dimensions: int) -> "Gallery":
         """Nobody yet, version 0."""
-        header = Header(1, 0, "1970-01-01T00:00:00Z", embedder, [])
+        header = Header(SCHEMA, 0, "1970-01-01T00:00:00Z", embedder, [])
         return cls(header, frozen(np.zeros((0, dimensions), np.float32)))
+
+    @classmethod
+    def of(
+        cls, version: int, at: str, embedder: EmbedderId, dimensions: int, known: "list[tuple[Person, list[Vector]]]"
+    ) -> "Gallery":
+        """These people, each with as many vectors as templates."""
+        people = [person for person, _ in known]
+        vectors = [vector for _, some in known for vector in some]
+        stacked = np.array(vectors, np.float32).reshape(-1, dimensions)
+        return cls(Header(SCHEMA, version, at, embedder, people), frozen(stacked))
 
     @property
     def people(self) -> list[Person]:
@@ -101,17 +115,23 @@ class Gallery:
         rows: NDArray[np.float32] = self.embeddings[self.owners == self.people.index(person)]
         return rows
 
+    def known(self) -> list[tuple[Person, list[Vector]]]:
+        """Everybody with their vectors."""
+        ends = np.cumsum([len(person.templates) for person in self.people])
+        spans = zip(self.people, ends, strict=True)
+        return [(person, list(self.embeddings[end - len(person.templates) : end])) for person, end in spans]
+
     def with_templates(self, name: str, vectors: list[Vector], templates: list[Template], at: str) -> "Gallery":
         """The next version, with templates added to a person, who is created if need be. Raises GalleryError."""
         if problem := names.problem(name):
             raise GalleryError(f"{name!r} cannot be a person's name: {problem}")
         old = self.person(name)
-        person_id, shown = (old.id, old.name) if old else (names.slug(name), names.tidy(name))
-        rows = self._rows()
-        rows.setdefault(person_id, (shown, [], []))
-        rows[person_id][1].extend(templates)
-        rows[person_id][2].extend(vectors)
-        return self._next(rows, at)
+        known = old or Person(names.slug(name), names.tidy(name), [])
+        rows = {person.id: (person, vectors) for person, vectors in self.known()}
+        had = rows.get(known.id, (known, []))[1]
+        grown = msgspec.structs.replace(known, templates=[*known.templates, *templates])
+        rows[known.id] = (grown, [*had, *vectors])
+        return self._next(list(rows.values()), at)
 
     def without(self, name_or_id: str, at: str) -> "Gallery":
         """The next version, without a person. Raises GalleryError when nobody is called so."""
@@ -119,24 +139,20 @@ class Gallery:
         if person is None:
             known = ", ".join(p.name for p in self.people) or "nobody"
             raise GalleryError(f"{name_or_id!r} is not in the gallery; it holds {known}")
-        rows = self._rows()
-        del rows[person.id]
-        return self._next(rows, at)
+        return self._next([row for row in self.known() if row[0] is not person], at)
 
-    def _rows(self) -> dict[str, tuple[str, list[Template], list[Vector]]]:
-        rows, start = {}, 0
-        for person in self.people:
-            end = start + len(person.templates)
-            rows[person.id] = (person.name, list(person.templates), list(self.embeddings[start:end]))
-            start = end
-        return rows
+    def living(self, now: datetime) -> "Gallery":
+        """Those alone whose time has not run out; the very same gallery when that is everybody."""
+        expired = [p.expires_at is not None and p.expires_at <= now for p in self.people]
+        if not any(expired):
+            return self
+        people = [p for p, gone in zip(self.people, expired, strict=True) if not gone]
+        header = msgspec.structs.replace(self.header, people=people)
+        return Gallery(header, frozen(self.embeddings[~np.array(expired)[self.owners]]), self.signer)
 
-    def _next(self, rows: dict[str, tuple[str, list[Template], list[Vector]]], at: str) -> "Gallery":
-        people = [Person(person_id, name, templates) for person_id, (name, templates, _) in rows.items()]
-        vectors = [vector for _, _, some in rows.values() for vector in some]
-        header = Header(1, self.header.version + 1, at, self.header.embedder, people)
-        stacked = np.array(vectors, np.float32).reshape(-1, self.embeddings.shape[1])
-        return Gallery(header, frozen(stacked))
+    def _next(self, known: list[tuple[Person, list[Vector]]], at: str) -> "Gallery":
+        dimensions = self.embeddings.shape[1]
+        return Gallery.of(self.header.version + 1, at, self.header.embedder, dimensions, known)
 
 
 def lookalikes(gallery: Gallery, threshold: float) -> list[tuple[Person, Person, float]]:
@@ -148,131 +164,3 @@ def lookalikes(gallery: Gallery, threshold: float) -> list[tuple[Person, Person,
         if best >= threshold:
             found.append((gallery.people[a], gallery.people[b], best))
     return sorted(found, key=lambda pair: -pair[2])
-
-
-def open_gallery(path: Path, embedder: EmbedderId | None) -> Gallery:
-    """Read and verify a gallery; `embedder` is the one in use, None to accept any.
-
-    Raises GalleryError naming the file when it is missing, damaged, of another schema or embedder.
-    """
-    try:
-        # safetensors reports whatever it may not read as missing.
-        path.open("rb").close()
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError as error:
-        raise GalleryError(f"{path}: no such gallery; make one with `whosthere enroll --gallery {path} ...`") from error
-    except OSError as error:
-        raise GalleryError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except safetensors.SafetensorError as error:
-        raise GalleryError(f"{path}: not a gallery, or damaged: {error}; {_REMEDY}") from error
-    header = _header(path, metadata)
-    if embedder is not None and header.embedder.sha256 != embedder.sha256:
-        raise GalleryError(
-            f"{path}: made with the embedder {header.embedder.name} ({header.embedder.sha256[:12]}...), but "
-            f"{embedder.name} ({embedder.sha256[:12]}...) is in use: enrol the photos again"
-        )
-    if TENSOR not in tensors or bytes(tensors.get(DIGEST, b"")) != _digest(metadata[HEADER], tensors[TENSOR]):
-        raise GalleryError(f"{path}: damaged: its contents are not those that were written; {_REMEDY}")
-    embeddings = tensors[TENSOR]
-    _check(path, header, embeddings)
-    return Gallery(header, frozen(embeddings))
-
-
-_REMEDY = "put a good copy in its place, or enrol the photos again"
-
-
-def _digest(header: str, embeddings: NDArray[np.float32]) -> bytes:
-    return hashlib.sha256(header.encode() + embeddings.tobytes()).digest()
-
-
-def _header(path: Path, metadata: dict[str, str]) -> Header:
-    try:
-        return msgspec.json.decode(metadata[HEADER].encode(), type=Header)
-    except KeyError as error:
-        raise GalleryError(f"{path}: a safetensors file, but not a gallery: it has no `{HEADER}` header") from error
-    except msgspec.DecodeError as error:
-        raise GalleryError(f"{path}: the gallery's header is not valid: {error}") from error
-
-
-def _check(path: Path, header: Header, embeddings: NDArray[np.float32]) -> None:
-    rows = sum(len(person.templates) for person in header.people)
-    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != rows:
-        raise GalleryError(
-            f"{path}: damaged: the header speaks of {rows} templates, but the embeddings are "
-            f"{embeddings.dtype}{embeddings.shape}"
-        )
-    lengths = np.linalg.norm(embeddings, axis=1)
-    if not np.isfinite(lengths).all() or (np.abs(lengths - 1) > UNIT_TOLERANCE).any():
-        raise GalleryError(f"{path}: damaged: some embeddings are not unit vectors")
-    ids = [person.id for person in header.people]
-    if len(set(ids)) != len(ids):
-        raise GalleryError(f"{path}: damaged: a person id occurs twice")
-
-
-def write_gallery(gallery: Gallery, path: Path) -> None:
-    """Write beside, sync, rename: whatever happens, `path` holds the old gallery or the new one, whole.
-
-    Raises GalleryError naming the file when it cannot be written.
-    """
-    path = path.resolve()
-    header = msgspec.json.encode(gallery.header).decode()
-    embeddings = np.ascontiguousarray(gallery.embeddings)
-    digest = np.frombuffer(_digest(header, embeddings), np.uint8)
-    content = save({TENSOR: embeddings, DIGEST: digest}, metadata={HEADER: header})
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with beside.open("wb") as file:
-            _inherit(file.fileno(), path)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise GalleryError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _inherit(file: int, path: Path) -> None:
-    """Faces are personal data: for owner and group alone. Written by root, they still belong to the daemon's user."""
-    old = path.stat() if path.exists() else None
-    os.fchmod(file, old.st_mode & 0o777 if old else 0o640)
-    if os.geteuid() == 0:
-        like = old or path.parent.stat()
-        os.fchown(file, like.st_uid, like.st_gid)
-
-
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Keep others from changing galleries of this folder meanwhile, so that no change is lost.
-
-    Raises GalleryError when somebody else is at it, or when there is no such folder.
-    """
-    try:
-        folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise GalleryError(f"{path}: its folder cannot be used: {error.strerror}; make it first") from error
-    try:
-        _lock(folder, path)
-        yield
-    finally:
-        os.close(folder)
-
-
-def _lock(folder: int, path: Path) -> None:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise GalleryError(
-            f"{path}: another `whosthere` is changing it right now; try again when it is done"
-        ) from error
-    except OSError:
-        # Some network file systems cannot lock a folder; then there is no protection to be had.
-        return

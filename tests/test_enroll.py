@@ -23,7 +23,7 @@ from portraits import (
 )
 
 from edge import typed_yaml
-from edge.gallery import open_gallery
+from edge.gallery_file import open_gallery
 from edge.records import Image
 
 

@@ -16,18 +16,9 @@ from people import AT, alike, gallery_of, somebody
 from safetensors.numpy import save
 
 from edge.errors import GalleryError
-from edge.gallery import (
-    DIGEST,
-    HEADER,
-    TENSOR,
-    EmbedderId,
-    Gallery,
-    Template,
-    exclusive,
-    lookalikes,
-    open_gallery,
-    write_gallery,
-)
+from edge.exclusive import exclusive
+from edge.gallery import EmbedderId, Gallery, Template, lookalikes
+from edge.gallery_file import DIGEST, HEADER, TENSOR, open_gallery, write_gallery
 
 EMBEDDER = EmbedderId("vectors", "0" * 64)
 ADA, BEN = somebody(1), somebody(2)
@@ -95,7 +86,7 @@ TWICE = [{"id": "ada", "name": "Ada", "templates": [{"source": "a", "quality": 1
         ({"embeddings": np.stack([ADA, BEN]).astype(np.float64)}, "speaks of 2 templates"),
         ({"embeddings": np.stack([ADA, 2 * BEN])}, "not unit vectors"),
         ({"embeddings": np.stack([ADA, BEN * np.float32("nan")])}, "not unit vectors"),
-        ({"schema_version": 2}, "header is not valid.*schema_version"),
+        ({"schema_version": 3}, "header is not valid.*schema_version"),
         ({"people": TWICE}, "a person id occurs twice"),
         ({"people": [{**TWICE[0], "id": "Ada/../x"}, TWICE[1]]}, "header is not valid"),
     ],

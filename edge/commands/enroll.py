@@ -12,7 +12,9 @@ from edge.commands.galleries import gallery_option, likeness_threshold
 from edge.commands.output import json_option, progress, timestamp
 from edge.enrolment.intake import Intake, Refusal, admit, outliers, resemblances
 from edge.errors import GalleryError
-from edge.gallery import Gallery, exclusive, open_gallery, write_gallery
+from edge.exclusive import exclusive
+from edge.gallery import Gallery
+from edge.gallery_file import open_gallery, write_gallery
 from edge.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
 from edge.runtime.analyser import Analyser
 from edge.runtime.config import LoadedConfig
@@ -70,7 +72,7 @@ def command(
     with exclusive(path):
         analyser = context.analyser(loaded)
         at = timestamp()
-        known = _known(path, analyser)
+        known = _known(path, analyser, loaded)
         intake = Intake(known, person)
         if camera:
             same = linking_for(analyser.embedder).same
@@ -79,16 +81,16 @@ def command(
             taken, shortfall = _from_photos(photos, analyser, intake, at), None
         gallery = intake.result(at)
         if gallery is not known and not dry_run:
-            write_gallery(gallery, path)
+            write_gallery(gallery, path, loaded.signing_key)
     report = _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
     enroll_report.show(report, as_json=as_json)
     enroll_report.conclude(report)
 
 
-def _known(path: Path, analyser: Analyser) -> Gallery:
+def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
     """The gallery to extend; an empty one when there is none yet. Raises GalleryError."""
     if path.exists():
-        return open_gallery(path, embedder_id(analyser.embedder))
+        return open_gallery(path, embedder_id(analyser.embedder), loaded.gallery_keys)
     return Gallery.empty(embedder_id(analyser.embedder), analyser.embedder.dimensions)
 
 
@@ -125,7 +127,7 @@ def _report(
     *,
     dry_run: bool,
 ) -> EnrollReport:
-    threshold = likeness_threshold(loaded, analyser.embedder, gallery)
+    threshold = likeness_threshold(loaded, analyser.embedder, len(gallery.embeddings))
     same = linking_for(analyser.embedder).same
     person = gallery.person(intake.name)
     return EnrollReport(

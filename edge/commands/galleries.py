@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from edge.embed import TfliteEmbedder
-from edge.gallery import Gallery
 from edge.match import threshold_for
 from edge.runtime.config import LoadedConfig
 from edge.runtime.recognition import linking_for
@@ -19,12 +18,12 @@ gallery_option = click.option(
 )
 
 
-def likeness_threshold(loaded: LoadedConfig, embedder: TfliteEmbedder, gallery: Gallery) -> float:
+def likeness_threshold(loaded: LoadedConfig, embedder: TfliteEmbedder, templates: int) -> float:
     """From which similarity on two people can be taken for each other: the threshold in force.
 
     For an embedder without calibration, what is taken for one person while somebody is followed.
     """
-    found = threshold_for(loaded.config.match, embedder.calibration, len(gallery.embeddings))
+    found = threshold_for(loaded.config.match, embedder.calibration, templates)
     return found.similarity if found else linking_for(embedder).same
 
 

@@ -8,7 +8,9 @@ from edge.commands import context, gallery_report
 from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint
 from edge.commands.output import json_option, plural, print_json, timestamp
 from edge.errors import GalleryError
-from edge.gallery import Gallery, Person, exclusive, open_gallery, write_gallery
+from edge.exclusive import exclusive
+from edge.gallery import Gallery, Person
+from edge.gallery_file import open_gallery, write_gallery
 from edge.runtime.recognition import embedder_id, linking_for, threshold_in_force
 from edge.runtime.stages import load_embedder
 
@@ -33,8 +35,9 @@ def command() -> None:
 @context.config_option
 def list_people(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """Everybody in the gallery, with how many templates and since when."""
-    path = gallery_path or context.settings(config_path).gallery_path
-    gallery = open_gallery(path, None)
+    loaded = context.settings(config_path)
+    path = gallery_path or loaded.gallery_path
+    gallery = open_gallery(path, None, loaded.gallery_keys)
     if as_json:
         print_json(gallery_report.listing(path, gallery))
     else:
@@ -51,9 +54,9 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
     loaded = context.settings(config_path)
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
-    gallery = open_gallery(path, embedder_id(embedder))
+    gallery = open_gallery(path, embedder_id(embedder), loaded.gallery_keys)
     known = _person(path, gallery, person)
-    report = gallery_report.detail(gallery, known, likeness_threshold(loaded, embedder, gallery))
+    report = gallery_report.detail(gallery, known, likeness_threshold(loaded, embedder, len(gallery.embeddings)))
     if as_json:
         print_json(report)
     else:
@@ -68,15 +71,16 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
 @context.config_option
 def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """Take a person with all their templates out of the gallery. This cannot be undone."""
-    path = gallery_path or context.settings(config_path).gallery_path
+    loaded = context.settings(config_path)
+    path = gallery_path or loaded.gallery_path
     with exclusive(path):
-        gallery = open_gallery(path, None)
+        gallery = open_gallery(path, None, loaded.gallery_keys)
         known = _person(path, gallery, person)
         total = plural(len(known.templates), "template")
         if not yes:
             click.confirm(f"Remove {known.name} ({known.id}) and {total} from {path}?", abort=True, err=True)
         left = gallery.without(known.id, timestamp())
-        write_gallery(left, path)
+        write_gallery(left, path, loaded.signing_key)
     if as_json:
         print_json(gallery_report.listing(path, left))
         return
@@ -98,7 +102,7 @@ def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
     try:
-        gallery = open_gallery(path, embedder_id(embedder))
+        gallery = open_gallery(path, embedder_id(embedder), loaded.gallery_keys)
     except GalleryError as error:
         if as_json:
             print_json(gallery_report.refused(path, str(error)))

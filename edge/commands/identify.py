@@ -14,7 +14,7 @@ from edge.commands.identify_copies import Copies
 from edge.commands.identify_rows import CsvFile, Found, Row
 from edge.commands.output import json_option, plural, print_json, progress
 from edge.errors import CameraError, UsageError, WhosthereError
-from edge.gallery import open_gallery
+from edge.gallery_file import open_gallery
 from edge.identification.picture import identify_image
 from edge.identification.recording import identify_video
 from edge.match import Matcher
@@ -74,7 +74,7 @@ def command(
     loaded = context.settings(config_path)
     path = gallery_path or loaded.gallery_path
     analyser = context.analyser(loaded)
-    gallery = open_gallery(path, embedder_id(analyser.embedder))
+    gallery = open_gallery(path, embedder_id(analyser.embedder), loaded.gallery_keys)
     matcher = load_matcher(loaded, analyser.embedder, gallery)
     copies = Copies(folder) if folder else None
     files = [f for f in expand(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES) if copies is None or not copies.holds(f[0])]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edge.embed import TfliteEmbedder
 from edge.errors import ConfigError, GalleryError, ModelError
-from edge.gallery import Gallery, lookalikes, open_gallery
+from edge.gallery import Gallery, lookalikes
+from edge.gallery_file import open_gallery
 from edge.inspection.findings import Finding, failed, ok, skipped, strangers, warning
 from edge.inspection.surroundings import broker_finding, camera_finding, outbox_finding
 from edge.match import MatchSettings, Threshold
@@ -113,7 +114,8 @@ class Checkup:
             return
         path = loaded.gallery_path
         try:
-            self._gallery = gallery = open_gallery(path, embedder_id(self._embedder) if self._embedder else None)
+            known = embedder_id(self._embedder) if self._embedder else None
+            self._gallery = gallery = open_gallery(path, known, loaded.gallery_keys)
         except GalleryError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 yield warning("gallery", f"{path}: no gallery yet, so that everybody is unknown", _enroll(path))

@@ -13,7 +13,8 @@ from edge.capture.opening import describe
 from edge.card import Calibration
 from edge.embed import TfliteEmbedder
 from edge.errors import ConfigError, GalleryError, ModelError, WhosthereError
-from edge.gallery import Gallery, open_gallery
+from edge.gallery import Gallery
+from edge.gallery_file import open_gallery
 from edge.inspection import inventory as of
 from edge.inspection.checks import threshold_finding
 from edge.inspection.findings import Verdict, exit_code
@@ -111,7 +112,7 @@ class Stocktaking:
     def _gallery(self, embedder: TfliteEmbedder | None) -> Gallery | None:
         path = self._loaded.gallery_path
         try:
-            gallery = open_gallery(path, embedder_id(embedder) if embedder else None)
+            gallery = open_gallery(path, embedder_id(embedder) if embedder else None, self._loaded.gallery_keys)
         except GalleryError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 self._hints.append(str(error))

@@ -15,6 +15,7 @@ from edge.capture.opening import is_recording
 from edge.capture.settings import CameraSettings
 from edge.detect import DetectSettings
 from edge.errors import ConfigError
+from edge.gallery_file import Keys
 from edge.match import MatchSettings
 from edge.motion import MotionSettings
 from edge.publish.settings import MqttSettings
@@ -32,6 +33,16 @@ class GallerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     path: str = "/var/lib/whosthere/gallery.whg"
     """Relative paths count from the folder of config.yaml."""
+    allowed_signers: str | None = None
+    """OpenSSH's file of the keys that may sign a gallery; None: unsigned ones are accepted as well."""
+    signing_key: str | None = None
+    """SSH private key with which `whosthere enroll` on this box signs what it writes."""
+    identity_file: str | None = None
+    """SSH private key of this box that opens galleries encrypted to it."""
+    max_mb: Annotated[int, Meta(ge=1, le=4096)] = 256
+    """A larger bundle is not received."""
+    keep_versions: Annotated[int, Meta(ge=1, le=50)] = 3
+    """How many earlier galleries are kept to go back to."""
 
 
 class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +97,21 @@ class LoadedConfig(msgspec.Struct, frozen=True):
     @property
     def gallery_path(self) -> Path:
         return self.base / self.config.gallery.path
+
+    @property
+    def gallery_keys(self) -> Keys:
+        """Whose galleries are trusted, and what opens encrypted ones."""
+        gallery = self.config.gallery
+        return Keys(_path(gallery.allowed_signers), _path(gallery.identity_file))
+
+    @property
+    def signing_key(self) -> Path | None:
+        """What this box signs its own galleries with."""
+        return _path(self.config.gallery.signing_key)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 class InvalidConfig(ConfigError):
@@ -160,7 +186,7 @@ def _placed(config: Config, base: Path) -> LoadedConfig:
     placed = replace(
         config,
         camera=replace(camera, source=source, password_file=_beside(base, camera.password_file)),
-        gallery=replace(config.gallery, path=str(base / Path(config.gallery.path).expanduser())),
+        gallery=_placed_gallery(config.gallery, base),
         mqtt=replace(
             mqtt,
             password_file=_beside(base, mqtt.password_file),
@@ -174,6 +200,16 @@ def _placed(config: Config, base: Path) -> LoadedConfig:
         ),
     )
     return LoadedConfig(placed, base)
+
+
+def _placed_gallery(gallery: GallerySettings, base: Path) -> GallerySettings:
+    return replace(
+        gallery,
+        path=str(base / Path(gallery.path).expanduser()),
+        allowed_signers=_beside(base, gallery.allowed_signers),
+        signing_key=_beside(base, gallery.signing_key),
+        identity_file=_beside(base, gallery.identity_file),
+    )
 
 
 def _beside(base: Path, path: str | None) -> str | None:

@@ -2,7 +2,8 @@
 
 from edge.embed import TfliteEmbedder
 from edge.errors import ModelError
-from edge.gallery import EmbedderId, Gallery, open_gallery
+from edge.gallery import EmbedderId, Gallery
+from edge.gallery_file import open_gallery
 from edge.match import Matcher, Threshold, threshold_for
 from edge.runtime.config import LoadedConfig
 from edge.visit import Linking
@@ -30,7 +31,7 @@ def threshold_in_force(loaded: LoadedConfig, embedder: TfliteEmbedder, gallery: 
 
 def load_matcher(loaded: LoadedConfig, embedder: TfliteEmbedder, gallery: Gallery | None = None) -> Matcher:
     """A matcher for the configured gallery (or the one given). Raises GalleryError and ModelError."""
-    known = gallery or open_gallery(loaded.gallery_path, embedder_id(embedder))
+    known = gallery or open_gallery(loaded.gallery_path, embedder_id(embedder), loaded.gallery_keys)
     threshold = threshold_in_force(loaded, embedder, known)
     return Matcher(known, threshold.similarity, loaded.config.match.min_margin, embedder.calibration)
 

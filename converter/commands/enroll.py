@@ -1,0 +1,185 @@
+"""`whosthere-converter enroll`: a folder of people becomes a gallery."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import track
+
+from converter.contact_sheet import write_sheet
+from converter.enroll import Build, Enrolled, build, successor
+from converter.people_folder import PersonFolder, read_people
+from converter.selection import Fate
+from edge.commands import context
+from edge.commands.galleries import likeness_threshold
+from edge.commands.output import warn
+from edge.commands.table import table
+from edge.errors import GalleryError
+from edge.exclusive import exclusive
+from edge.gallery import Gallery
+from edge.gallery_file import open_gallery, write_gallery
+
+EXIT_CODES = """\b
+Exit codes:
+  0  the gallery is written
+  1  the folder of people is not as it should be, or nothing in it can be used
+  3  config
+  4  something is wrong with a model, the signing key or the gallery that is to be replaced
+"""
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """One picture in `enroll --json`."""
+
+    person: str
+    picture: str
+    fate: Fate
+    reason: str
+    quality: float | None
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two people who look alike; `margin` is what is left to the threshold, negative when there is nothing left."""
+
+    names: tuple[str, str]
+    similarity: float
+    margin: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`enroll --json`."""
+
+    gallery: str
+    version: int
+    people: int
+    templates: int
+    threshold: float
+    signed: bool
+    sheet: str
+    pictures: list[Picture]
+    warnings: list[str]
+    lookalikes: list[Pair]
+
+
+@click.command("enroll", epilog=EXIT_CODES)
+@click.argument("people_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .whg file.")
+@click.option("--most", type=click.IntRange(1, 100), default=10, show_default=True, help="Templates a person, at most.")
+@click.option("--from-video", is_flag=True, help="Videos in the folders count as well: two frames a second.")
+@click.option("--sign", "key", type=click.Path(path_type=Path), help="SSH key to sign with, such as ~/.ssh/id_ed25519.")
+@click.option("--version", type=click.IntRange(1), help="Version to give it.  [default: one more than OUTPUT had]")
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The contact sheet.  [default: beside OUTPUT, .png]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@context.config_option
+def command(
+    people_dir: Path,
+    output: Path,
+    most: int,
+    from_video: bool,
+    key: Path | None,
+    version: int | None,
+    sheet: Path | None,
+    as_json: bool,
+    config_path: Path | None,
+) -> None:
+    """Build a gallery from PEOPLE_DIR: a folder a person, with photos and, if you like, a person.yaml.
+
+    \b
+    name: Ada Lovelace               # as it is to be shown; otherwise the folder's name
+    notes: the neighbour
+    consent: {given_by: Ada Lovelace, given_on: 2026-01-31, purpose: the front door, until: 2027-01-31}
+    expires: 2026-12-31              # the last day, whatever the consent
+
+    Faces are found, judged and embedded as on the box (with --config, as on that very box). The same photos give the
+    same file, byte for byte. Photos stay where they are.
+    """
+    people = read_people(people_dir, videos=from_video)
+    loaded = context.settings(config_path)
+    analyser = context.analyser(loaded)
+
+    def threshold(templates: int) -> float:
+        return likeness_threshold(loaded, analyser.embedder, templates)
+
+    built = build(people, analyser, threshold, most, datetime.now(UTC), _watched)
+    picture = sheet or output.with_suffix(".png")
+    with exclusive(output):
+        gallery = successor(built.gallery, _previous(output) if version is None else None, version)
+        if gallery.people:
+            write_gallery(gallery, output, key)
+    write_sheet(built, picture)
+    report = _report(built, gallery, output, picture, signed=key is not None)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        show(built, report)
+    if not gallery.people:
+        raise GalleryError(f"{output}: not written: none of the pictures can be used")
+
+
+def _previous(path: Path) -> Gallery | None:
+    return open_gallery(path, None) if path.exists() else None
+
+
+def _watched(items: list[tuple[PersonFolder, Path]]) -> Iterable[tuple[PersonFolder, Path]]:
+    console = Console(stderr=True)
+    return track(items, "looking", transient=True, console=console, disable=not console.is_terminal)
+
+
+def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed: bool) -> Report:
+    pictures = [
+        Picture(person.folder.name, v.source, v.fate, v.reason, None if v.quality is None else round(v.quality, 4))
+        for person in built.people
+        for v in person.verdicts
+    ]
+    return Report(
+        gallery=str(output),
+        version=gallery.header.version,
+        people=len(gallery.people),
+        templates=len(gallery.embeddings),
+        threshold=round(built.threshold, 4),
+        signed=signed,
+        sheet=str(sheet),
+        pictures=pictures,
+        warnings=[f"{person.folder.name}: {text}" for person in built.people for text in person.warnings],
+        lookalikes=[Pair(p.names, round(p.similarity, 4), round(p.margin, 4)) for p in built.pairs],
+    )
+
+
+def show(built: Build, report: Report) -> None:
+    """Two tables: people, and every picture that did not go in."""
+    rows = [_row(person) for person in built.people]
+    headings = ("person", "pictures", *(fate.value for fate in Fate), "until")
+    click.echo(table(headings, rows, frozenset(range(1, 2 + len(Fate)))))
+    left_out = [(p.person, p.picture, p.fate.value, p.reason) for p in report.pictures if p.fate is not Fate.IN]
+    if left_out:
+        click.echo("\n" + table(("person", "picture", "what became of it", "why"), left_out))
+    click.echo()
+    for text in report.warnings:
+        warn(text)
+    for pair in report.lookalikes:
+        warn(_alike(pair, report.threshold))
+    sealed = "signed" if report.signed else "not signed"
+    click.echo(
+        f"{report.gallery}: version {report.version}, {report.people} people, {report.templates} templates, {sealed}; "
+        f"every picture is on {report.sheet}"
+    )
+
+
+def _row(person: Enrolled) -> tuple[str, ...]:
+    counts = [sum(verdict.fate is fate for verdict in person.verdicts) for fate in Fate]
+    until = f"{person.folder.expires_at - timedelta(days=1):%Y-%m-%d}" if person.folder.expires_at else ""
+    return person.folder.name, str(len(person.verdicts)), *map(str, counts), until
+
+
+def _alike(pair: Pair, threshold: float) -> str:
+    names = f"{pair.names[0]} and {pair.names[1]} look alike: {pair.similarity:.2f}, a name needs {threshold:.2f}"
+    if pair.margin > 0:
+        return f"{names}, which leaves {pair.margin:.2f}"
+    return f"{names}: visits of either may come out as `uncertain`"

@@ -1,0 +1,219 @@
+"""A folder of people -> a gallery, with what became of every picture. Byte for byte the same from the same pictures."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import ExifTags
+from PIL import Image as Pillow
+
+from converter.people_folder import PersonFolder
+from converter.selection import Fate, Shot, Verdict, select
+from edge.capture.clip import VideoClip
+from edge.errors import CameraError
+from edge.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.photos import VIDEO_SUFFIXES, PhotoError, read_photo, shrunk
+from edge.records import Image
+from edge.runtime.analyser import Analyser
+from edge.runtime.enrolment import Refusal, admit
+from edge.runtime.recognition import embedder_id
+
+LONG_AGO = "1970-01-01T00:00:00Z"
+"""For what nobody dated: the clock and the file system must not decide what a gallery's bytes are."""
+THUMBNAIL_PX = 112
+FRAME_EVERY_S = 0.5
+MAX_FRAMES = 120
+CLOSE = 0.1
+"""Pairs of people with no more than this left to the threshold are worth knowing of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrolled:
+    """One person's pictures, and what is wrong with the person as a whole."""
+
+    folder: PersonFolder
+    verdicts: list[Verdict]
+    templates: int
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePair:
+    """Two people who look alike."""
+
+    names: tuple[str, str]
+    similarity: float
+    margin: float
+    """How much is left to the threshold; negative: one can be taken for the other."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Build:
+    """A gallery and how it came about."""
+
+    gallery: Gallery
+    people: list[Enrolled]
+    pairs: list[ClosePair]
+    threshold: float
+
+
+def build(
+    people: list[PersonFolder],
+    analyser: Analyser,
+    threshold: Callable[[int], float],
+    limit: int,
+    now: datetime,
+    progress: Callable[[list[tuple[PersonFolder, Path]]], Iterable[tuple[PersonFolder, Path]]] = iter,
+) -> Build:
+    """Version 1 of a gallery; `threshold` is the similarity in force for so many templates."""
+    shots: dict[str, list[Shot]] = {person.id: [] for person in people}
+    refused: dict[str, list[Verdict]] = {person.id: [] for person in people}
+    late = {person.id for person in people if person.expires_at is not None and person.expires_at <= now}
+    wanted = [(person, path) for person in people if person.id not in late for path in person.pictures]
+    for person, path in progress(wanted):
+        for source, image in _pictures(person, path, refused[person.id]):
+            _look(analyser, person, path, source, image, shots[person.id], refused[person.id])
+    similarity = threshold(min(limit * max(1, len(people)), max(1, sum(map(len, shots.values())))))
+    selection = select(shots, {person.id: person.name for person in people}, similarity, limit)
+    known = [_known(person, selection.chosen[person.id]) for person in people if selection.chosen[person.id]]
+    at = max((template.added_at for person, _ in known for template in person.templates), default=LONG_AGO)
+    gallery = Gallery.of(1, at, embedder_id(analyser.embedder), analyser.embedder.dimensions, known)
+    enrolled = [
+        Enrolled(
+            person,
+            sorted(selection.verdicts[person.id] + refused[person.id], key=lambda v: _natural(v.source)),
+            len(selection.chosen[person.id]),
+            _warnings(person, len(selection.chosen[person.id]), late=person.id in late),
+        )
+        for person in people
+    ]
+    in_force = threshold(len(gallery.embeddings))
+    pairs = [
+        ClosePair((a.name, b.name), likeness, in_force - likeness)
+        for a, b, likeness in lookalikes(gallery, in_force - CLOSE)
+    ]
+    return Build(gallery, enrolled, pairs, in_force)
+
+
+def successor(gallery: Gallery, previous: Gallery | None, version: int | None) -> Gallery:
+    """With its version: the one given, else one more than the previous build's, or the same if nothing changed."""
+    if version is None and previous is not None:
+        same = _contents(gallery) == _contents(previous)
+        version = previous.header.version + (0 if same else 1)
+    header = gallery.header
+    people = [(person, vectors) for person, vectors in gallery.known()]
+    dimensions = gallery.embeddings.shape[1]
+    return Gallery.of(version or 1, header.created_at, header.embedder, dimensions, people)
+
+
+def _contents(gallery: Gallery) -> tuple[EmbedderId, list[Person], bytes]:
+    return gallery.header.embedder, gallery.people, gallery.embeddings.tobytes()
+
+
+def _known(
+    person: PersonFolder, chosen: list[Shot]
+) -> tuple[Person, list[np.ndarray[tuple[int], np.dtype[np.float32]]]]:
+    templates = [Template(shot.source, round(shot.quality.score, 4), shot.taken_at) for shot in chosen]
+    about = person.about
+    expires_at = person.expires_at
+    return (
+        Person(person.id, person.name, templates, about.notes, about.consent, expires_at),
+        [shot.vector for shot in chosen],
+    )
+
+
+def _warnings(person: PersonFolder, templates: int, *, late: bool) -> list[str]:
+    if late:
+        return [f"left out: may not be recognised since {person.expires_at:%Y-%m-%d}, as person.yaml says"]
+    found = []
+    if person.about.consent is None:
+        found.append("person.yaml states no consent")
+    if not templates:
+        found.append("left out: none of the pictures can be used")
+    elif templates < 3:
+        found.append("three pictures or more, by day and by lamplight, serve better")
+    return found
+
+
+def _pictures(person: PersonFolder, path: Path, refused: list[Verdict]) -> Iterator[tuple[str, Image]]:
+    source = path.relative_to(person.path).as_posix()
+    try:
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            for at_s, frame in _frames(path):
+                yield f"{source}@{at_s:.1f}s", shrunk(frame)
+        else:
+            yield source, shrunk(read_photo(path))
+    except PhotoError as error:
+        refused.append(Verdict(source, Fate.REFUSED, error.reason, _nothing()))
+    except CameraError as error:
+        refused.append(Verdict(source, Fate.REFUSED, str(error), _nothing()))
+
+
+def _frames(path: Path) -> Iterator[tuple[float, Image]]:
+    """Two a second, a minute's worth at most."""
+    clip = VideoClip(path)
+    try:
+        due, count = 0.0, 0
+        while count < MAX_FRAMES and (at_s := clip.grab()) is not None:
+            if at_s >= due:
+                due, count = at_s + FRAME_EVERY_S, count + 1
+                yield at_s, clip.picture()
+    finally:
+        clip.close()
+
+
+def _look(
+    analyser: Analyser,
+    person: PersonFolder,
+    path: Path,
+    source: str,
+    image: Image,
+    shots: list[Shot],
+    refused: list[Verdict],
+) -> None:
+    try:
+        portrait = admit(analyser, image)
+    except Refusal as error:
+        refused.append(Verdict(source, Fate.REFUSED, str(error), thumbnail(image)))
+        return
+    if portrait.embedding is not None:
+        crop = thumbnail(portrait.crop)
+        shots.append(Shot(source, portrait.embedding, portrait.quality, crop, _taken_at(path, person)))
+
+
+def _taken_at(path: Path, person: PersonFolder) -> str:
+    """As the camera noted it in the photo (EXIF, local time taken for UTC); else when consent was given."""
+    try:
+        with Pillow.open(path) as photo:
+            noted = photo.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
+    except (OSError, SyntaxError, ValueError):
+        noted = None
+    parts = re.fullmatch(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", str(noted))
+    if parts:
+        return "{}-{}-{}T{}Z".format(*parts.groups())
+    consent = person.about.consent
+    return f"{consent.given_on:%Y-%m-%d}T00:00:00Z" if consent else LONG_AGO
+
+
+def thumbnail(image: Image) -> Image:
+    """The picture whole, in a square of THUMBNAIL_PX."""
+    height, width = image.shape[:2]
+    factor = THUMBNAIL_PX / max(height, width)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    square = _nothing()
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    top, left = (THUMBNAIL_PX - size[1]) // 2, (THUMBNAIL_PX - size[0]) // 2
+    square[top : top + size[1], left : left + size[0]] = small
+    return square
+
+
+def _nothing() -> Image:
+    return np.full((THUMBNAIL_PX, THUMBNAIL_PX, 3), 40, np.uint8)
+
+
+def _natural(source: str) -> list[tuple[int, str]]:
+    return [(int(n or 0), text.lower()) for n, text in re.findall(r"(\d+)|(\D+)", source)]

@@ -1,0 +1,224 @@
+"""A gallery as a file: safetensors with a JSON header, signed or not, encrypted or not.
+
+Layout: tensor `embeddings` (n, d) float32, rows in the order of the people in the header; metadata key
+`whosthere` holds the header as JSON; tensor `sha256` (32,) uint8 is the digest of that JSON text followed by the
+embeddings' bytes; tensor `signature` (n,) uint8, if there, is an armoured OpenSSH signature of `signed_text`.
+There is no code in such a file, unlike in a pickle. An encrypted one is an age file with all that in it.
+"""
+
+import contextlib
+import hashlib
+import mmap
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from edge import names
+from edge.errors import GalleryError
+from edge.gallery import EmbedderId, Gallery, Header, Person
+from edge.records import frozen
+from edge.sealing import is_sealed, seal, unseal
+from edge.signature import SignatureError, sign, verify
+from edge.tensors import Malformed, read_tensors
+
+HEADER = "whosthere"
+TENSOR = "embeddings"
+DIGEST = "sha256"
+SIGNATURE = "signature"
+UNIT_TOLERANCE = 1e-3
+MAP_FROM = 16 * 2**20
+"""Bytes from which on a file is mapped, not read. A mapped file must be replaced, never written over: small ones
+are safe even from that."""
+_REMEDY = "put a good copy in its place, or enrol the photos again"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Whose galleries are trusted, and what opens an encrypted one."""
+
+    allowed_signers: Path | None = None
+    """None: anybody's, unsigned ones as well."""
+    identity: Path | None = None
+
+
+def open_gallery(path: Path, embedder: EmbedderId | None, keys: Keys = Keys()) -> Gallery:
+    """Read and verify a gallery; `embedder` is the one in use, None to accept any.
+
+    Raises GalleryError naming the file when it is missing, damaged, of another schema or embedder, or not signed
+    by somebody who may.
+    """
+    try:
+        with path.open("rb") as file:
+            large = os.fstat(file.fileno()).st_size >= MAP_FROM
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if large else file.read()
+    except FileNotFoundError as error:
+        raise GalleryError(f"{path}: no such gallery; make one with `whosthere enroll --gallery {path} ...`") from error
+    except OSError as error:
+        raise GalleryError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return decode(content, str(path), embedder, keys)
+
+
+def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, keys: Keys) -> Gallery:
+    """The gallery in a file's bytes, of which the embeddings are a view. Raises GalleryError beginning with `where`."""
+    if is_sealed(content[:64]):
+        content = unseal(bytes(content), keys.identity, where)
+    try:
+        metadata, tensors = read_tensors(memoryview(content))
+    except Malformed as error:
+        raise GalleryError(f"{where}: not a gallery, or damaged: {error}; {_REMEDY}") from error
+    if HEADER not in metadata:
+        raise GalleryError(f"{where}: a safetensors file, but not a gallery: it has no `{HEADER}` header")
+    text = metadata[HEADER].encode()
+    embeddings = tensors.get(TENSOR, np.zeros(0, np.float32))
+    with ThreadPoolExecutor(1) as pool:
+        # Hashing and parsing each take a while for many people, and hashing lets others run meanwhile.
+        digest = pool.submit(_digest, text, embeddings)
+        header = _header(where, text)
+    _check_embedder(where, header, embedder)
+    if bytes(tensors.get(DIGEST, b"")) != digest.result():
+        raise GalleryError(f"{where}: damaged: its contents are not those that were written; {_REMEDY}")
+    _check(where, header, embeddings)
+    signer = None
+    if keys.allowed_signers is not None:
+        signer = _signer(where, text, embeddings, tensors.get(SIGNATURE), keys.allowed_signers)
+    return Gallery(header, frozen(embeddings), signer)
+
+
+def encode(gallery: Gallery, signing_key: Path | None = None) -> bytes:
+    """The file's bytes, the same for the same gallery; signed if a key is given. Raises SignatureError."""
+    header = msgspec.json.encode(gallery.header)
+    embeddings = np.ascontiguousarray(gallery.embeddings)
+    tensors: dict[str, NDArray[Any]] = {
+        TENSOR: embeddings,
+        DIGEST: np.frombuffer(_digest(header, embeddings), np.uint8),
+    }
+    if signing_key is not None:
+        signature = sign(signed_text(header, embeddings), signing_key)
+        tensors[SIGNATURE] = np.frombuffer(signature, np.uint8)
+    return save(tensors, metadata={HEADER: header.decode()})
+
+
+def signed_text(header: bytes, embeddings: NDArray[np.float32]) -> bytes:
+    """What a signature is of: the digest, and how much of what was digested is header."""
+    digest = _digest(header, embeddings).hex()
+    shape = " x ".join(map(str, embeddings.shape))
+    return f"whosthere gallery\nsha256 {digest}\nheader {len(header)} bytes\nembeddings {shape}\n".encode()
+
+
+def identity_of(gallery: Gallery) -> str:
+    """The digest of all that a gallery says, signed by whom and encrypted or not: 64 hexadecimal digits."""
+    return _digest(msgspec.json.encode(gallery.header), np.ascontiguousarray(gallery.embeddings)).hex()
+
+
+def write_gallery(
+    gallery: Gallery, path: Path, signing_key: Path | None = None, recipients: Sequence[str] = ()
+) -> None:
+    """Whatever happens, `path` holds the old gallery or the new one, whole. Raises GalleryError naming the file."""
+    content = encode(gallery, signing_key)
+    write_whole(seal(content, recipients) if recipients else content, path)
+
+
+def write_whole(content: bytes, path: Path) -> None:
+    """Write beside, sync, rename, sync the folder. Raises GalleryError naming the file when it cannot be written."""
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with beside.open("wb") as file:
+            inherit(file.fileno(), path)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise GalleryError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """What was renamed or removed in it stays so after a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def inherit(file: int, path: Path) -> None:
+    """Faces are personal data: for owner and group alone. Written by root, they still belong to the daemon's user."""
+    old = path.stat() if path.exists() else None
+    os.fchmod(file, old.st_mode & 0o777 if old else 0o640)
+    if os.geteuid() == 0:
+        like = old or path.parent.stat()
+        os.fchown(file, like.st_uid, like.st_gid)
+
+
+def _digest(header: bytes, embeddings: NDArray[np.float32]) -> bytes:
+    digest = hashlib.sha256(header)
+    digest.update(np.ascontiguousarray(embeddings).reshape(-1).view(np.uint8).data)
+    return digest.digest()
+
+
+def _header(where: str, text: bytes) -> Header:
+    try:
+        return msgspec.json.decode(text, type=Header)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise GalleryError(f"{where}: the gallery's header is not valid: {error}") from error
+
+
+def _check_embedder(where: str, header: Header, embedder: EmbedderId | None) -> None:
+    if embedder is not None and header.embedder.sha256 != embedder.sha256:
+        raise GalleryError(
+            f"{where}: made with the embedder {header.embedder.name} ({header.embedder.sha256[:12]}...), but "
+            f"{embedder.name} ({embedder.sha256[:12]}...) is in use: enrol the photos again"
+        )
+
+
+def _signer(
+    where: str, text: bytes, embeddings: NDArray[np.float32], signature: NDArray[Any] | None, allowed: Path
+) -> str:
+    if signature is None:
+        raise SignatureError(
+            f"{where}: not signed, but gallery.allowed_signers is set: sign it with `whosthere-converter sign`"
+        )
+    try:
+        return verify(signed_text(text, embeddings), signature.tobytes(), allowed)
+    except SignatureError as error:
+        raise SignatureError(f"{where}: {error}") from error
+
+
+def _check(where: str, header: Header, embeddings: NDArray[np.float32]) -> None:
+    rows = sum(len(person.templates) for person in header.people)
+    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != rows:
+        raise GalleryError(
+            f"{where}: damaged: the header speaks of {rows} templates, but the embeddings are "
+            f"{embeddings.dtype}{embeddings.shape}"
+        )
+    lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
+    if not (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():
+        raise GalleryError(f"{where}: damaged: some embeddings are not unit vectors")
+    ids = [person.id for person in header.people]
+    if len(set(ids)) != len(ids):
+        raise GalleryError(f"{where}: damaged: a person id occurs twice")
+    for person in header.people:
+        _check_text(where, person)
+
+
+def _check_text(where: str, person: Person) -> None:
+    """What is shown in terminals must not be able to command them."""
+    if problem := names.problem(person.name):
+        raise GalleryError(f"{where}: the name of {person.id} cannot be a person's name: {problem}")
+    shown = [person.notes.replace("\n", " "), *(template.source for template in person.templates)]
+    if person.consent:
+        shown += [person.consent.given_by, person.consent.purpose]
+    if not "".join(shown).isprintable():
+        raise GalleryError(f"{where}: what it says of {person.id} holds characters that cannot be shown")

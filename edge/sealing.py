@@ -1,0 +1,71 @@
+"""Encryption in the age format (https://age-encryption.org/v1) to SSH keys. The only user of pyrage."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge.errors import GalleryError
+
+MAGIC = b"age-encryption.org/v1\n"
+
+
+def is_sealed(content: bytes | memoryview) -> bool:
+    """Whether this is an age file."""
+    return bytes(content[: len(MAGIC)]) == MAGIC
+
+
+def seal(content: bytes, recipients: Sequence[str]) -> bytes:
+    """Encrypted to SSH public keys (`ssh-ed25519 AAAA...`, `ssh-rsa ...`) or age ones. Raises GalleryError."""
+    pyrage = _pyrage()
+    sealed: bytes = pyrage.encrypt(content, [_recipient(pyrage, text) for text in recipients])
+    return sealed
+
+
+def unseal(content: bytes, identity: Path | None, where: str) -> bytes:
+    """Decrypted with an SSH private key or an age identity. Raises GalleryError naming `where`."""
+    if identity is None:
+        raise GalleryError(
+            f"{where}: encrypted; set gallery.identity_file to the private key of this box that it was encrypted to"
+        )
+    pyrage = _pyrage()
+    try:
+        text = identity.read_bytes()
+    except OSError as error:
+        raise GalleryError(f"{identity}: gallery.identity_file cannot be read: {error.strerror}") from error
+    key = _identity(pyrage, text, identity)
+    try:
+        plain: bytes = pyrage.decrypt(content, [key])
+    except pyrage.DecryptError as error:
+        raise GalleryError(
+            f"{where}: cannot be decrypted with {identity}: {error}; it was encrypted to another key, or is damaged"
+        ) from error
+    return plain
+
+
+def _recipient(pyrage: Any, text: str) -> Any:
+    kind = pyrage.x25519.Recipient if text.startswith("age1") else pyrage.ssh.Recipient
+    try:
+        return kind.from_str(" ".join(text.split()[:2]))
+    except pyrage.RecipientError as error:
+        raise GalleryError(
+            f"{text[:60]!r} is not a public key to encrypt to (ssh-ed25519, ssh-rsa): {error}"
+        ) from error
+
+
+def _identity(pyrage: Any, text: bytes, path: Path) -> Any:
+    lines = text.decode(errors="replace").splitlines()
+    secret = next((line for line in lines if line.startswith("AGE-SECRET-KEY-")), None)
+    try:
+        return pyrage.x25519.Identity.from_str(secret) if secret else pyrage.ssh.Identity.from_buffer(text)
+    except pyrage.IdentityError as error:
+        raise GalleryError(
+            f"{path}: not a private key that can decrypt (SSH without passphrase, or age): {error}"
+        ) from error
+
+
+def _pyrage() -> Any:
+    try:
+        return importlib.import_module("pyrage")
+    except ImportError as error:
+        raise GalleryError("encrypted galleries need the package pyrage: pip install 'whosthere[age]'") from error

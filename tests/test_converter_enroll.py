@@ -1,0 +1,123 @@
+"""`whosthere-converter enroll` on real photos: what goes in, what does not and why, and the same bytes every time."""
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from album import VISITS, brighter, make_album
+from click.testing import CliRunner, Result
+
+from converter.__main__ import main
+from converter.people_folder import PeopleError, read_people
+from edge.gallery import Consent
+from edge.gallery_file import open_gallery
+
+
+def enroll(folder: Path, output: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, ["enroll", str(folder), "-o", str(output), *options])
+
+
+def report(result: Result) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_a_folder_of_people_becomes_a_gallery(tmp_path: Path) -> None:
+    people = make_album(tmp_path / "people")
+    obama = people / "obama"
+    brighter(obama / "barack-obama-photo.jpg", obama / "again.png")
+    shutil.copy(people / "Joe Biden" / "joe-biden-photo.jpg", obama / "stray.jpg")
+    (people / "Joe Biden" / "torn.jpg").write_bytes((obama / "stray.jpg").read_bytes()[:3000])
+    output = tmp_path / "family.whg"
+    told = report(enroll(people, output, "--json"))
+    fates = {(p["person"], p["picture"]): (p["fate"], p["reason"]) for p in told["pictures"]}
+    twins = {fates["Barack Obama", name][0] for name in ("again.png", "barack-obama-photo.jpg")}
+    assert twins == {"in", "near-duplicate"}
+    assert fates["Barack Obama", "stray.jpg"][0] == "set aside"
+    assert fates["Barack Obama", "stray.jpg"][1].startswith("looks like Joe Biden (joe-biden-photo.jpg")
+    assert fates["Joe Biden", "torn.jpg"] == ("refused", "the image is cut off or damaged; copy it again")
+    gallery = open_gallery(output, None)
+    assert {p.id: len(p.templates) for p in gallery.people} == {
+        "grace-hopper": 1,
+        "joe-biden": 1,
+        "barack-obama": 3,
+    }
+    known = gallery.person("barack-obama")
+    assert known and known.notes == "a neighbour"
+    assert isinstance(known.consent, Consent) and known.consent.purpose == "the front door"
+    assert known.expires_at == datetime(2099, 2, 1, tzinfo=UTC)
+    assert "Joe Biden: person.yaml states no consent" in told["warnings"]
+    sheet = cv2.imread(told["sheet"])
+    assert sheet is not None and sheet.shape[0] > 3 * 112
+
+
+def test_the_same_photos_give_the_same_bytes_and_a_changed_one_the_next_version(tmp_path: Path) -> None:
+    people, output = make_album(tmp_path / "people"), tmp_path / "family.whg"
+    assert enroll(people, output).exit_code == 0
+    first = output.read_bytes(), output.with_suffix(".png").read_bytes()
+    copy, elsewhere = tmp_path / "copy", tmp_path / "elsewhere.whg"
+    shutil.copytree(people, copy, copy_function=shutil.copyfile)
+    os.utime(copy / "obama" / "person.yaml", (1, 1))
+    assert enroll(copy, elsewhere).exit_code == 0
+    assert (elsewhere.read_bytes(), elsewhere.with_suffix(".png").read_bytes()) == first
+    assert enroll(people, output).exit_code == 0
+    assert output.read_bytes() == first[0]
+    shutil.copy(VISITS / "eileen-collins.jpg", people / "Grace Hopper")
+    (people / "Grace Hopper").rename(people / "Eileen Collins")
+    told = report(enroll(people, output, "--json"))
+    assert (told["version"], told["people"]) == (2, 3)
+    assert report(enroll(people, output, "--version", "7", "--json"))["version"] == 7
+
+
+def test_look_alikes_are_told_with_what_is_left(tmp_path: Path) -> None:
+    people = make_album(tmp_path / "people")
+    (people / "Barry").mkdir()
+    shutil.move(next((people / "obama").glob("visit-*2009.jpg")), people / "Barry")
+    told = report(enroll(people, tmp_path / "family.whg", "--json"))
+    [pair] = told["lookalikes"]
+    assert set(pair["names"]) == {"Barry", "Barack Obama"}
+    assert pair["margin"] < 0
+    assert pair["margin"] == pytest.approx(told["threshold"] - pair["similarity"], abs=1e-3)
+
+
+def test_whose_time_has_run_out_is_left_out(tmp_path: Path) -> None:
+    people = make_album(tmp_path / "people")
+    (people / "Joe Biden" / "person.yaml").write_text("expires: 2020-05-01\n")
+    told = report(enroll(people, tmp_path / "family.whg", "--json"))
+    assert "Joe Biden: left out: may not be recognised since 2020-05-02, as person.yaml says" in told["warnings"]
+    assert open_gallery(tmp_path / "family.whg", None).person("Joe Biden") is None
+
+
+def test_frames_of_a_video_count_when_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "people" / "Barack Obama"
+    folder.mkdir(parents=True)
+    portrait = cv2.imread(str(VISITS / "barack-obama-2009.jpg"))
+    assert portrait is not None
+    video = cv2.VideoWriter(str(folder / "door.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 4, portrait.shape[1::-1])
+    for _ in range(8):
+        video.write(portrait)
+    video.release()
+    refused = enroll(folder.parent, tmp_path / "family.whg")
+    assert refused.exit_code == 4 and "none of the pictures can be used" in refused.output
+    told = report(enroll(folder.parent, tmp_path / "family.whg", "--from-video", "--json"))
+    assert sorted(p["fate"] for p in told["pictures"]) == ["in", *["near-duplicate"] * 3]
+    assert told["pictures"][1]["picture"] == "door.avi@0.5s"
+
+
+def test_every_mistake_of_the_folder_is_told_at_once(tmp_path: Path) -> None:
+    people = make_album(tmp_path / "people")
+    (people / "lost.jpg").write_bytes(b"")
+    (people / "barack-obama").mkdir()
+    (people / "Joe Biden" / "person.yaml").write_text("consent: {given_by: Joe}\nexpirse: 2026-01-01\n")
+    with pytest.raises(PeopleError) as caught:
+        read_people(people, videos=False)
+    text = str(caught.value)
+    assert "lost.jpg: a photo outside any person's folder" in text
+    assert "has the same id (barack-obama)" in text
+    assert "consent.given_on: missing" in text
+    assert "expirse: no such key; did you mean 'expires'?" in text
