@@ -8,6 +8,8 @@ from converter.exits import CleanGroup
 
 COMMANDS = {
     "enroll": "A folder of photos a person becomes a gallery, with a table and a picture of what went in.",
+    "sign": "Sign a gallery with an OpenSSH key; encrypt it to a box's key.",
+    "push": "Put a gallery in force on boxes, over SSH, all at once, with a table of what became of it.",
     "evaluate": "How well two pictures are told to be of one person or of two: accuracy, TAR at FAR, faces missed.",
     "calibrate": "Measure similarity -> false-match rate from all pairs of different people, and write it to the card.",
     "evaluate-detection": "Recall and precision of a detector by the size of the face.",

@@ -14,7 +14,7 @@ COMMANDS = {
     "check": "Validate config, models, gallery, camera and broker, and say what to do.",
     "enroll": "Add a person to a gallery, from photos or from the camera.",
     "identify": "Who is in these pictures? A table, CSV, annotated copies.",
-    "gallery": "List, show, remove and verify the people of a gallery.",
+    "gallery": "The people of a gallery; receive a pushed one, go back to an earlier one.",
     "doctor": "What is in force on this box: runtime, models, threshold, gallery.",
     "bench": "How fast this box is, stage by stage, beside the bare networks.",
 }

@@ -27,12 +27,12 @@ def clip() -> ClipScript:
     return read_script(SCRIPT)
 
 
-def write_config(folder: Path, broker: Broker, gallery: Path, **sections: dict[str, Any]) -> Path:
+def write_config(folder: Path, broker: Broker, known: Path, /, **sections: dict[str, Any]) -> Path:
     """A config.yaml for the bundled clip, read without losing a frame; `sections` are merged over it."""
     document: dict[str, Any] = {
         "device_id": DEVICE,
         "camera": {"source": str(HERE / clip().clip), "name": "clip", "realtime": False},
-        "gallery": {"path": str(gallery)},
+        "gallery": {"path": str(known)},
         "visit": {"gap_s": 2.0},
         "mqtt": {
             "host": broker.host,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edge.commands import context, gallery_report
+from edge.commands import context, gallery_history, gallery_receive, gallery_report
 from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint
 from edge.commands.output import json_option, plural, print_json, timestamp
 from edge.errors import GalleryError
@@ -26,7 +26,13 @@ Exit codes:
 
 @click.group()
 def command() -> None:
-    """List, show, remove and verify the people of a gallery."""
+    """List, show, remove and verify the people of a gallery; receive a pushed one, go back to an earlier one."""
+
+
+command.add_command(gallery_receive.command)
+command.add_command(gallery_history.log)
+command.add_command(gallery_history.rollback)
+command.add_command(gallery_history.diff)
 
 
 @command.command("list", epilog=EXIT_CODES)

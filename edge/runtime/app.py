@@ -21,8 +21,9 @@ from edge.publish.publisher import MqttPublisher
 from edge.records import Event, EventKind
 from edge.runtime.config import Config, LoadedConfig, load_config
 from edge.runtime.health import HealthReport
+from edge.runtime.known import Known, describe
 from edge.runtime.pipeline import Pipeline
-from edge.runtime.recognition import embedder_id, linking_for, load_matcher
+from edge.runtime.recognition import linking_for
 from edge.runtime.service import Notifier, watchdog_interval_s
 from edge.runtime.signals import SignalInbox
 from edge.runtime.stages import load_analyser
@@ -49,7 +50,8 @@ class App:
         self._timings = Timings()
         analyser = load_analyser(config.models, config.detect, config.quality, loaded.base)
         self._embedder = analyser.embedder
-        self._matcher = self._first_matcher()
+        self._known = Known(loaded, analyser.embedder, datetime.now(UTC))
+        self._matcher = self._known.matcher
         camera = config.camera
         lossless = is_recording(camera) and not camera.realtime
         clock = None if lossless else time.monotonic
@@ -86,6 +88,7 @@ class App:
             stopped = self._pipeline.stop(STOP_S)
             self._publisher.health(self._health.payload(self._matcher, stopping=True))
             self._publisher.stop(STOP_S)
+            self._known.close()
         if self._pipeline.failure is not None:
             raise self._pipeline.failure
         return 0 if stopped else 1
@@ -99,6 +102,7 @@ class App:
                     log.info("%s: stopping", received.name)
                     return
                 self.reload()
+            self._watch_gallery()
             now = time.monotonic()
             self._check_progress(now)
             if now - health_at >= self._loaded.config.mqtt.health_interval_s:
@@ -141,27 +145,30 @@ class App:
 
     def _reload(self) -> str:
         loaded = load_config(self._path)
-        matcher = load_matcher(loaded, self._embedder)
+        matcher = self._known.reload(loaded, datetime.now(UTC))
         waiting = [name for name in _changed(self._loaded.config, loaded.config) if name not in RELOADABLE]
+        self._use(matcher)
+        kept = msgspec.structs.replace(self._loaded.config, gallery=loaded.config.gallery, match=loaded.config.match)
+        self._loaded = LoadedConfig(kept, loaded.base)
+        text = describe(matcher)
+        return text + (f"; changes of {', '.join(waiting)} wait for a restart" if waiting else "")
+
+    def _watch_gallery(self) -> None:
+        """A file that was pushed or changed by other means, and consent that has run out, come into force."""
+        if self._known.changed():
+            self.reload()
+            return
+        with self._reloading:
+            matcher = self._known.expire(datetime.now(UTC))
+            if matcher is not None:
+                self._use(matcher)
+                log.info("somebody's time in the gallery has run out: %s", describe(matcher))
+
+    def _use(self, matcher: Matcher) -> None:
         self._matcher = matcher
         self._publisher.origin = self._origin()
         self._publisher.people(_people(matcher.gallery))
         self._pipeline.use(matcher)
-        kept = msgspec.structs.replace(self._loaded.config, gallery=loaded.config.gallery, match=loaded.config.match)
-        self._loaded = LoadedConfig(kept, loaded.base)
-        gallery = matcher.gallery
-        text = (
-            f"gallery version {gallery.header.version}, {len(gallery.people)} people, threshold {matcher.threshold:.3f}"
-        )
-        return text + (f"; changes of {', '.join(waiting)} wait for a restart" if waiting else "")
-
-    def _first_matcher(self) -> Matcher:
-        path = self._loaded.gallery_path
-        if path.exists():
-            return load_matcher(self._loaded, self._embedder)
-        log.warning("%s: no gallery yet, so that everybody is unknown; `whosthere enroll` makes one", path)
-        nobody = Gallery.empty(embedder_id(self._embedder), self._embedder.dimensions)
-        return load_matcher(self._loaded, self._embedder, nobody)
 
     def _origin(self) -> Origin:
         version = str(self._matcher.gallery.header.version)

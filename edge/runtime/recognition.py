@@ -1,7 +1,7 @@
 """Gallery + calibration + settings -> a matcher with the threshold in force."""
 
 from edge.embed import TfliteEmbedder
-from edge.errors import ModelError
+from edge.errors import GalleryError, ModelError
 from edge.gallery import EmbedderId, Gallery
 from edge.gallery_file import open_gallery
 from edge.match import Matcher, Threshold, threshold_for
@@ -32,6 +32,11 @@ def threshold_in_force(loaded: LoadedConfig, embedder: TfliteEmbedder, gallery: 
 def load_matcher(loaded: LoadedConfig, embedder: TfliteEmbedder, gallery: Gallery | None = None) -> Matcher:
     """A matcher for the configured gallery (or the one given). Raises GalleryError and ModelError."""
     known = gallery or open_gallery(loaded.gallery_path, embedder_id(embedder), loaded.gallery_keys)
+    if known.embeddings.shape[1] != embedder.dimensions:
+        raise GalleryError(
+            f"{loaded.gallery_path}: its templates have {known.embeddings.shape[1]} numbers each, but those of the "
+            f"embedder {embedder.name} have {embedder.dimensions}: enrol the photos again"
+        )
     threshold = threshold_in_force(loaded, embedder, known)
     return Matcher(known, threshold.similarity, loaded.config.match.min_margin, embedder.calibration)
 

@@ -1,0 +1,174 @@
+"""A bundle to many boxes at once, over the user's own ssh(1): each box answers for itself."""
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from converter.people_folder import PeopleError
+from edge import typed_yaml
+from edge.receive import Answer
+from edge.sealing import is_sealed, seal
+
+UNREACHABLE = 255
+"""ssh's own exit code for whatever is wrong with the connection."""
+BACKOFF_S = 1.0
+JOBS = 16
+
+
+class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One box in an inventory."""
+
+    host: str | None = None
+    """As ssh takes it, such as `whosthere@192.168.1.20` or a name of ~/.ssh/config; the box's name when left out."""
+    groups: list[str] = []
+    encrypt_to: str | None = None
+    """SSH public key that bundles for this box are encrypted to."""
+
+
+class Inventory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`boxes.yaml`."""
+
+    boxes: dict[str, Box]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a bundle is to go."""
+
+    name: str
+    host: str
+    encrypt_to: str | None = None
+
+
+State = Literal["in force", "verified", "written", "refused", "unreachable", "timed out", "no answer", "not tried"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one box."""
+
+    box: str
+    status: State
+    reason: str | None = None
+    answer: Answer | None = None
+    seconds: float = 0.0
+    tries: int = 0
+
+    @property
+    def fine(self) -> bool:
+        return self.status in {"in force", "verified"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pusher:
+    """How to push."""
+
+    content: bytes
+    ssh: Sequence[str] = field(default=("ssh",))
+    """The client and options of one's own."""
+    force: bool = False
+    dry_run: bool = False
+    timeout_s: float = 60.0
+    retries: int = 0
+    wait: Callable[[float], None] = time.sleep
+
+    def push(self, targets: Sequence[Target], done: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:
+        """All at once; outcomes in the order of the targets."""
+
+        def one(target: Target) -> Outcome:
+            outcome = self._push_with_retries(target)
+            done(outcome)
+            return outcome
+
+        with ThreadPoolExecutor(JOBS) as pool:
+            return list(pool.map(one, targets))
+
+    def _push_with_retries(self, target: Target) -> Outcome:
+        """Again when the box could not be reached or did not answer; a refusal stays one."""
+        tries, began = 1, time.monotonic()
+        outcome = self._push(target)
+        while outcome.status in {"unreachable", "timed out", "no answer"} and tries <= self.retries:
+            self.wait(BACKOFF_S * 2 ** (tries - 1))
+            outcome = self._push(target)
+            tries += 1
+        return msgspec.structs.replace(outcome, tries=tries, seconds=round(time.monotonic() - began, 2))
+
+    def _push(self, target: Target) -> Outcome:
+        content = self.content
+        if target.encrypt_to and not is_sealed(content):
+            content = seal(content, [target.encrypt_to])
+        wanted = ["receive"] + ["--force"] * self.force + ["--dry-run"] * self.dry_run
+        # Without a terminal or a question to anybody; a box that is off is told from a slow one.
+        options = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(self.timeout_s / 4))}"]
+        command = [*self.ssh, *options, "--", target.host, *wanted]
+        try:
+            finished = subprocess.run(command, input=content, capture_output=True, check=False, timeout=self.timeout_s)
+        except subprocess.TimeoutExpired:
+            return Outcome(target.name, "timed out", f"no answer in {self.timeout_s:.0f} s")
+        except OSError as error:
+            return Outcome(target.name, "unreachable", f"{self.ssh[0]} cannot be run: {error.strerror}")
+        return _understood(target.name, finished)
+
+
+def _understood(box: str, finished: "subprocess.CompletedProcess[bytes]") -> Outcome:
+    try:
+        answer = msgspec.json.decode(finished.stdout, type=Answer)
+    except msgspec.DecodeError:
+        said = _last_line(finished.stderr) or _last_line(finished.stdout)
+        if finished.returncode == UNREACHABLE:
+            return Outcome(box, "unreachable", said or "ssh failed without a word")
+        return Outcome(box, "no answer", f"exit code {finished.returncode}: {said or 'nothing was said'}")
+    return Outcome(box, answer.status, answer.reason, answer)
+
+
+def _last_line(text: bytes) -> str:
+    lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    return "".join(c if c.isprintable() else "?" for c in lines[-1])[:300] if lines else ""
+
+
+def with_canary(
+    pusher: Pusher, targets: Sequence[Target], first: int, done: Callable[[Outcome], None] = lambda _: None
+) -> list[Outcome]:
+    """The first few, and the others only when all of those went well."""
+    outcomes = pusher.push(targets[:first], done) if first else []
+    if all(outcome.fine for outcome in outcomes):
+        return outcomes + pusher.push(targets[first:], done)
+    rest = [Outcome(t.name, "not tried", "the first boxes did not all take it") for t in targets[first:]]
+    for outcome in rest:
+        done(outcome)
+    return outcomes + rest
+
+
+def read_inventory(path: Path) -> Inventory:
+    """Raises PeopleError with every mistake."""
+    try:
+        return typed_yaml.convert(typed_yaml.read(path), Inventory)
+    except OSError as error:
+        raise PeopleError(f"{path}: cannot be read: {error.strerror}") from error
+    except typed_yaml.Mistakes as error:
+        raise PeopleError("\n".join(f"{path}: {line}" for line in error.lines)) from error
+
+
+def targets_for(wanted: Sequence[str], inventory: Inventory | None) -> list[Target]:
+    """Boxes, groups and hosts by name, each once; all boxes of the inventory when nothing is named.
+
+    Raises PeopleError when nothing is left to push to.
+    """
+    known = inventory.boxes if inventory else {}
+    found: dict[str, Target] = {}
+    for name in wanted or list(known):
+        members = [box for box, about in known.items() if name in about.groups]
+        for box in [name] if name in known or not members else members:
+            about = known.get(box, Box())
+            host = about.host or box
+            if host.startswith("-"):
+                raise PeopleError(f"{host!r} is not a host")
+            found[box] = Target(box, host, about.encrypt_to)
+    if not found:
+        raise PeopleError("no box to push to: name hosts, or give --inventory")
+    return list(found.values())

@@ -1,0 +1,139 @@
+"""`whosthere gallery log`, `rollback` and `diff`: what was in force before, and going back to it."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge.commands.gallery_receive import config_option, receiver_for
+from edge.commands.output import json_option, print_json
+from edge.commands.table import table
+from edge.errors import GalleryError, WhosthereError
+from edge.gallery import Gallery
+from edge.gallery_file import Keys, open_gallery
+from edge.history import Entry, History
+from edge.in_force import State, is_running, read_state
+from edge.runtime.config import LoadedConfig, load_config
+
+
+class Log(msgspec.Struct, frozen=True):
+    """`gallery log --json`."""
+
+    gallery: str
+    running: bool
+    in_force: State | None
+    """What the daemon said last."""
+    kept: list[str]
+    """Versions to go back to, the latest first."""
+    entries: list[Entry]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """`gallery diff --json`: person ids."""
+
+    old: int
+    new: int
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+@click.command()
+@json_option
+@config_option
+def log(as_json: bool, config_path: Path) -> None:
+    """What was received and rolled back, and which earlier galleries are kept."""
+    path = load_config(config_path).gallery_path
+    history = History(path)
+    kept = [_version(file) for file in history.kept()]
+    found = Log(str(path), is_running(path), read_state(path), kept, history.entries())
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            e.at,
+            e.action,
+            str(e.version),
+            str(e.people),
+            str(e.templates),
+            e.signer or "",
+            e.sender or "",
+            e.reason or "",
+        )
+        for e in found.entries
+    ]
+    headings = ("at", "what", "version", "people", "templates", "signed by", "from", "why")
+    click.echo(table(headings, rows, frozenset({2, 3, 4})) if rows else "Nothing was received yet.")
+    click.echo(_in_force(found))
+
+
+@click.command()
+@click.argument("version", required=False)
+@config_option
+def rollback(version: str | None, config_path: Path) -> None:
+    """Put an earlier gallery in force: the one before, or a VERSION that `log` lists as kept.
+
+    Bundles must still be newer than all that were received: going back does not open the door to replays.
+    """
+    loaded = load_config(config_path)
+    answer = receiver_for(loaded).roll_back(_kept(loaded, version))
+    click.echo(f"version {answer.version} is {answer.status}, {answer.people} people; it was version {answer.previous}")
+    if answer.reason:
+        raise WhosthereError(answer.reason)
+
+
+@click.command()
+@click.argument("other", required=False)
+@json_option
+@config_option
+def diff(other: str | None, as_json: bool, config_path: Path) -> None:
+    """Who was added, removed or changed from the gallery before (or a kept VERSION, or a file) to the present one."""
+    loaded = load_config(config_path)
+    keys = Keys(None, loaded.gallery_keys.identity)
+    before = Path(other) if other and Path(other).is_file() else _kept(loaded, other)
+    found = difference(open_gallery(before, None, keys), open_gallery(loaded.gallery_path, None, keys))
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"from version {found.old} to {found.new}:")
+    for sign, people in (("+", found.added), ("-", found.removed), ("~", found.changed)):
+        for person in people:
+            click.echo(f"{sign} {person}")
+    if not found.added + found.removed + found.changed:
+        click.echo("the same people with the same templates")
+
+
+def difference(old: Gallery, new: Gallery) -> Difference:
+    """By person; changed is whose templates or anything else that is told of them differ."""
+    before = {person.id: (person, b"".join(v.tobytes() for v in vectors)) for person, vectors in old.known()}
+    after = {person.id: (person, b"".join(v.tobytes() for v in vectors)) for person, vectors in new.known()}
+    return Difference(
+        old.header.version,
+        new.header.version,
+        sorted(after.keys() - before.keys()),
+        sorted(before.keys() - after.keys()),
+        sorted(one for one in after.keys() & before.keys() if after[one] != before[one]),
+    )
+
+
+def _kept(loaded: LoadedConfig, version: str | None) -> Path:
+    kept = History(loaded.gallery_path).kept()
+    found = next((path for path in kept if version in (None, _version(path))), None)
+    if found is None:
+        versions = ", ".join(map(_version, kept)) or "none"
+        wanted = f"version {version}" if version else "an earlier gallery"
+        raise GalleryError(f"{loaded.gallery_path}: {wanted} is not kept; there is: {versions}")
+    return found
+
+
+def _version(path: Path) -> str:
+    return path.name.partition("-")[0]
+
+
+def _in_force(found: Log) -> str:
+    kept = f"kept: {', '.join(found.kept) or 'none'}"
+    if found.in_force is None or not found.running:
+        return f"No daemon is running; {kept}"
+    refused = f"; the file that is there now was refused: {found.in_force.error}" if found.in_force.error else ""
+    return f"In force since {found.in_force.since}: version {found.in_force.version}; {kept}{refused}"

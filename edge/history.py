@@ -1,0 +1,114 @@
+"""Earlier galleries of a box, and the log of what was received: in the folder `NAME.history` beside the gallery."""
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge.errors import GalleryError
+from edge.gallery_file import inherit, sync_folder
+
+LOG = "log.jsonl"
+MAX_LINES = 1000
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change. Nobody's name is in it: what was forgotten must not live on here."""
+
+    at: str
+    """RFC 3339, UTC."""
+    action: Literal["received", "rolled back", "refused", "forgotten"]
+    version: int | None = None
+    identity: str | None = None
+    """Digest of the gallery's contents."""
+    people: int | None = None
+    templates: int | None = None
+    signer: str | None = None
+    sender: str | None = None
+    """Address that the SSH connection came from."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is kept beside one gallery."""
+
+    gallery: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.gallery.with_name(f"{self.gallery.name}.history")
+
+    def entries(self) -> list[Entry]:
+        """The log, oldest first; a line that a power cut left torn is passed over."""
+        try:
+            lines = (self.folder / LOG).read_bytes().splitlines()
+        except OSError:
+            return []
+        found = []
+        for line in lines:
+            with contextlib.suppress(msgspec.DecodeError):
+                found.append(msgspec.json.decode(line, type=Entry))
+        return found
+
+    def note(self, entry: Entry) -> None:
+        """Add to the log. Raises GalleryError when it cannot be written."""
+        try:
+            self._make()
+            path = self.folder / LOG
+            with path.open("ab") as file:
+                inherit(file.fileno(), path)
+                file.write(msgspec.json.encode(entry) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            lines = path.read_bytes().splitlines(keepends=True)
+            if len(lines) > MAX_LINES:
+                shorter = path.with_suffix(".new")
+                shorter.write_bytes(b"".join(lines[-MAX_LINES // 2 :]))
+                shorter.replace(path)
+        except OSError as error:
+            raise GalleryError(f"{self.folder}: the log cannot be written: {error.strerror}") from error
+
+    @property
+    def highest(self) -> int:
+        """The highest version that was ever received: an older one is a replay."""
+        versions = [e.version for e in self.entries() if e.action == "received" and e.version is not None]
+        return max(versions, default=-1)
+
+    def keep(self, version: int, identity: str, most: int) -> Path:
+        """Keep the gallery's present file under its version, and `most` earlier ones at all. Raises GalleryError."""
+        kept = self.folder / f"{version}-{identity[:16]}.whg"
+        try:
+            self._make()
+            kept.unlink(missing_ok=True)
+            try:
+                os.link(self.gallery, kept)
+            except OSError:
+                # Some file systems know no links.
+                shutil.copy2(self.gallery, kept)
+            for old in self.kept()[most:]:
+                old.unlink(missing_ok=True)
+            sync_folder(self.folder)
+        except OSError as error:
+            raise GalleryError(f"{self.folder}: the earlier gallery cannot be kept: {error.strerror}") from error
+        return kept
+
+    def kept(self) -> list[Path]:
+        """The galleries that one can go back to, the one kept last first."""
+        found = []
+        for path in self.folder.glob("*.whg"):
+            with contextlib.suppress(OSError):
+                found.append((path.stat().st_ctime_ns, path.name, path))
+        return [path for *_, path in sorted(found, reverse=True)]
+
+    def _make(self) -> None:
+        if self.folder.is_dir():
+            return
+        self.folder.mkdir(mode=0o750)
+        if os.geteuid() == 0:
+            like = self.folder.parent.stat()
+            os.chown(self.folder, like.st_uid, like.st_gid)

@@ -1,0 +1,237 @@
+"""A bundle comes in: checked, put in force, acknowledged by the running daemon. Until then the old one stays."""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from edge.errors import GalleryError
+from edge.exclusive import exclusive
+from edge.gallery import EmbedderId, Gallery
+from edge.gallery_file import Keys, identity_of, inherit, open_gallery, sync_folder
+from edge.history import Entry, History
+from edge.in_force import State, is_running, stamp_of, wait_for
+
+CHUNK = 1 << 20
+LOCK_WAIT_S = 30.0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a push is answered with."""
+
+    status: Literal["in force", "written", "verified", "refused"]
+    """`written`: no daemon has acknowledged it; `verified`: a dry run."""
+    reason: str | None = None
+    """Unless in force or verified."""
+    version: int | None = None
+    """Of the gallery in force in the running daemon; without one, of the file."""
+    people: int | None = None
+    templates: int | None = None
+    signer: str | None = None
+    previous: int | None = None
+    """The version that was there before."""
+    threshold: float | None = None
+    warnings: list[str] = []
+    took_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """One gallery put in the place of another."""
+
+    action: Literal["received", "rolled back"]
+    new: Gallery
+    old: Gallery | None
+    kept: Path | None
+    """Where the old file is; None: there was none, or it is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where galleries go on this box, and what is asked of them."""
+
+    path: Path
+    keys: Keys
+    embedder: EmbedderId
+    max_bytes: int
+    keep: int
+    """How many earlier galleries."""
+    ack_s: float = 15.0
+    """How long to wait for the daemon."""
+    sender: str | None = None
+
+    def receive(self, stream: BinaryIO, *, force: bool = False, dry_run: bool = False) -> Answer:
+        """Put what comes from the stream in force. `force`: though it is older; `dry_run`: only check it.
+
+        Raises GalleryError with the reason when it is refused: then everything is as it was.
+        """
+        began = time.monotonic()
+        with self._uploaded(stream) as upload:
+            new = open_gallery(upload, self.embedder, self.keys)
+            with exclusive(self.path, LOCK_WAIT_S):
+                old = self._current()
+                same = old is not None and identity_of(old) == identity_of(new)
+                if not force and not same:
+                    self._check_newer(new, old)
+                if dry_run:
+                    return self._answer("verified", new, old, None, began, [])
+                kept = None if same else self._replace(upload, old)
+                return self._settle(Change("received", new, old, kept), began)
+
+    def roll_back(self, kept: Path) -> Answer:
+        """Put an earlier gallery in force again. Raises GalleryError when that is refused."""
+        began = time.monotonic()
+        with exclusive(self.path, LOCK_WAIT_S):
+            new = open_gallery(kept, self.embedder, self.keys)
+            old = self._current()
+            beside = self._beside()
+            try:
+                os.link(kept, beside)
+            except OSError as error:
+                raise GalleryError(f"{kept}: cannot be put back: {error.strerror}") from error
+            return self._settle(Change("rolled back", new, old, self._replace(beside, old)), began)
+
+    @contextlib.contextmanager
+    def _uploaded(self, stream: BinaryIO) -> Iterator[Path]:
+        """The stream's contents in a file beside the gallery, synced; gone at the end unless it was renamed."""
+        beside = self._beside()
+        try:
+            try:
+                with beside.open("xb") as file:
+                    inherit(file.fileno(), self.path)
+                    self._copy(stream, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise GalleryError(f"{self.path}: cannot be received: {error.strerror or error}") from error
+            yield beside
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+    def _copy(self, stream: BinaryIO, file: BinaryIO) -> None:
+        size = 0
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if size > self.max_bytes:
+                raise GalleryError(
+                    f"the bundle is larger than {self.max_bytes // 10**6} MB, which gallery.max_mb allows on this box"
+                )
+            file.write(chunk)
+        if size == 0:
+            raise GalleryError("nothing came: send a bundle to the standard input, `ssh BOX < NAME.whg`")
+
+    def _beside(self) -> Path:
+        """A name of our own in the gallery's folder; what receivers that were killed left there is cleared away."""
+        for left in self.path.parent.glob(f".{self.path.name}.*.new"):
+            pid = left.name.split(".")[-2].partition("-")[0]
+            if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+                with contextlib.suppress(OSError):
+                    left.unlink()
+        return self.path.with_name(f".{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+
+    def _current(self) -> Gallery | None:
+        """The gallery that is there, of whatever embedder and signed by whom it may be; None: none that can be read."""
+        try:
+            return open_gallery(self.path, None, Keys(None, self.keys.identity))
+        except GalleryError:
+            return None
+
+    def _check_newer(self, new: Gallery, old: Gallery | None) -> None:
+        seen = max(History(self.path).highest, old.header.version if old else -1)
+        if new.header.version <= seen:
+            raise GalleryError(
+                f"version {new.header.version} is not newer than version {seen}, which this box has had; build it "
+                f"with `--version {seen + 1}`, or push it with --force if an older one is really meant"
+            )
+
+    def _replace(self, upload: Path, old: Gallery | None) -> Path | None:
+        """Keep the old file and rename the new one over it; where the old one is kept."""
+        kept = History(self.path).keep(old.header.version, identity_of(old), self.keep) if old is not None else None
+        try:
+            upload.replace(self.path)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise GalleryError(f"{self.path}: cannot be replaced: {error.strerror}") from error
+        return kept
+
+    def _settle(self, change: Change, began: float) -> Answer:
+        """Wait for the daemon; what it refuses is taken back."""
+        state = wait_for(self.path, stamp_of(self.path), self.ack_s)
+        if state is not None and state.error is not None:
+            if change.kept is not None:
+                self._take_back(change.kept)
+            self._note(change, "refused", state.error)
+            raise GalleryError(f"the daemon refused it, version {state.version} stays in force: {state.error}")
+        warnings = self._note(change, change.action, None)
+        return self._answer("in force" if state else "written", change.new, change.old, state, began, warnings)
+
+    def _note(
+        self, change: Change, action: Literal["received", "rolled back", "refused"], why: str | None
+    ) -> list[str]:
+        """The warnings that come of it."""
+        header = change.new.header
+        entry = Entry(
+            at=timestamp(),
+            action=action,
+            version=header.version,
+            identity=identity_of(change.new),
+            people=len(header.people),
+            templates=len(change.new.embeddings),
+            signer=change.new.signer,
+            sender=self.sender,
+            reason=why,
+        )
+        try:
+            History(self.path).note(entry)
+        except GalleryError as error:
+            # It is in force all the same.
+            return [str(error)]
+        return []
+
+    def _take_back(self, kept: Path) -> None:
+        beside = self._beside()
+        try:
+            os.link(kept, beside)
+            beside.replace(self.path)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise GalleryError(f"{self.path}: {kept} cannot be put back: {error.strerror}") from error
+
+    def _answer(
+        self,
+        status: Literal["in force", "written", "verified"],
+        new: Gallery,
+        old: Gallery | None,
+        state: State | None,
+        began: float,
+        warnings: list[str],
+    ) -> Answer:
+        unanswered = "the daemon does not answer" if is_running(self.path) else "no daemon is running on this box"
+        now = datetime.now(UTC)
+        expired = len(new.people) - len(new.living(now).people)
+        late = [f"{expired} whose time has run out are not recognised"] if expired else []
+        return Answer(
+            status=status,
+            reason=unanswered if status == "written" else None,
+            version=state.version if state else new.header.version,
+            people=state.people if state else len(new.people),
+            templates=state.templates if state else len(new.embeddings),
+            signer=new.signer,
+            previous=old.header.version if old else None,
+            threshold=state.threshold if state else None,
+            warnings=late + warnings,
+            took_ms=round((time.monotonic() - began) * 1000),
+        )
+
+
+def timestamp() -> str:
+    """Now, RFC 3339, UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,110 @@
+"""The gallery of a running daemon: taken in, watched for changes, rid of those whose time has run out."""
+
+import logging
+from datetime import UTC, datetime
+
+from edge.embed import TfliteEmbedder
+from edge.errors import WhosthereError
+from edge.gallery import Gallery
+from edge.gallery_file import open_gallery
+from edge.in_force import Announcer, Stamp, State, stamp_of
+from edge.match import Matcher
+from edge.runtime.config import LoadedConfig
+from edge.runtime.recognition import embedder_id, load_matcher
+
+log = logging.getLogger("whosthere.gallery")
+
+
+class Known:
+    """Makes the matchers, and says beside the gallery's file which one is in force."""
+
+    def __init__(self, loaded: LoadedConfig, embedder: TfliteEmbedder, now: datetime) -> None:
+        """Open the gallery; none at all means that everybody is unknown. Raises GalleryError and ModelError."""
+        self._embedder = embedder
+        self._loaded = loaded
+        path = loaded.gallery_path
+        self._looked_at = self._seen = stamp_of(path)
+        if self._looked_at is None and not path.exists():
+            log.warning("%s: no gallery yet, so that everybody is unknown; `whosthere enroll` makes one", path)
+            self._gallery = Gallery.empty(embedder_id(embedder), embedder.dimensions)
+        else:
+            self._gallery = open_gallery(path, embedder_id(embedder), loaded.gallery_keys)
+        self.matcher = self._matcher(now)
+        self._since = now
+        self._announcer = Announcer(path)
+        self._announce(None)
+
+    def reload(self, loaded: LoadedConfig, now: datetime) -> Matcher:
+        """Take the gallery anew. Raises WhosthereError, and then the old one stays in force."""
+        path = loaded.gallery_path
+        self._looked_at = self._seen = stamp_of(path)
+        before = self._loaded, self._gallery, self.matcher
+        try:
+            self._gallery = open_gallery(path, embedder_id(self._embedder), loaded.gallery_keys)
+            self._loaded = loaded
+            self.matcher = self._matcher(now)
+        except WhosthereError as error:
+            self._loaded, self._gallery, self.matcher = before
+            self._announce(str(error))
+            raise
+        self._since = now
+        if self._announcer.gallery != path:
+            self._announcer.close()
+            self._announcer = Announcer(path)
+        self._announce(None)
+        return self.matcher
+
+    def changed(self) -> bool:
+        """Whether the file is another one than that which was looked at last. Ask now and then.
+
+        One that was renamed into place is whole; one that is being written over is waited for until it rests.
+        """
+        before, self._seen = self._seen, stamp_of(self._loaded.gallery_path)
+        if self._seen == self._looked_at:
+            return False
+        return before == self._seen or not _same_file(self._seen, self._looked_at)
+
+    def expire(self, now: datetime) -> Matcher | None:
+        """A matcher without those whose time has run out since it was last asked; None when nobody's has."""
+        if all(person.expires_at is None or person.expires_at > now for person in self.matcher.gallery.people):
+            return None
+        self.matcher = self._matcher(now)
+        self._since = now
+        self._announce(None)
+        return self.matcher
+
+    def close(self) -> None:
+        """Nobody is running here any more."""
+        self._announcer.close()
+
+    def _matcher(self, now: datetime) -> Matcher:
+        return load_matcher(self._loaded, self._embedder, self._gallery.living(now))
+
+    def _announce(self, error: str | None) -> None:
+        gallery = self.matcher.gallery
+        self._announcer.tell(
+            State(
+                looked_at=self._looked_at,
+                error=error,
+                version=gallery.header.version,
+                people=len(gallery.people),
+                templates=len(gallery.embeddings),
+                signer=gallery.signer,
+                threshold=self.matcher.threshold,
+                since=self._since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            )
+        )
+
+
+def _same_file(one: Stamp | None, other: Stamp | None) -> bool:
+    return one is not None and other is not None and one.inode == other.inode
+
+
+def describe(matcher: Matcher) -> str:
+    """One line for the log."""
+    gallery = matcher.gallery
+    signed = f", signed by {gallery.signer}" if gallery.signer else ""
+    return (
+        f"gallery version {gallery.header.version}, {len(gallery.people)} people, "
+        f"threshold {matcher.threshold:.3f}{signed}"
+    )
