@@ -1,10 +1,8 @@
 """A bundle comes in or is refused, and whatever happens the box has exactly the old gallery or the new one."""
 
-import contextlib
 import io
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -235,34 +233,6 @@ def test_somebody_whose_time_runs_out_is_dropped_at_that_time(box: Box, key: Pat
     state = read_state(box.gallery)
     assert state and (state.people, state.templates) == (1, 1)
     known.close()
-
-
-def test_a_receiver_killed_at_any_moment_leaves_the_old_gallery_or_the_new_one(box: Box, key: Path) -> None:
-    """Also when it is killed between writing and renaming: what it leaves is cleared away by the next one."""
-    rounds = 200 if os.environ.get("WHOSTHERE_FULL") else 12
-    rng = np.random.default_rng(4)
-    command = [sys.executable, "-m", "edge", "gallery", "receive", "--config", str(box.config)]
-    valid, seen = {3}, set()
-    with keeping(box) as [known]:
-        for round_ in range(rounds):
-            content = encode(family(4 + round_), key)
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            assert process.stdin
-            delay = threading.Event()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(content)
-                process.stdin.close()
-            delay.wait(rng.uniform(0.3, 1.6))
-            process.kill()
-            process.wait()
-            valid.add(4 + round_)
-            found = open_gallery(box.gallery, None, box.loaded.gallery_keys)
-            assert found.header.version in valid
-            seen.add(found.header.version)
-            assert known.matcher.gallery.header.version in valid
-        answer = box.receiver().receive(stream(1000, key=key))
-    assert answer.status == "in force"
-    assert not [path for path in box.gallery.parent.iterdir() if path.name.endswith(".new")]
 
 
 def test_what_a_restricted_key_may_ask_for() -> None:

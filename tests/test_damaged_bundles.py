@@ -1,0 +1,141 @@
+"""Thousands of bundles that are damaged or forged: each refused with its reason, and the daemon never disturbed.
+
+200 of them, or with WHOSTHERE_FULL=1 in the environment 5,000.
+"""
+
+import hashlib
+import io
+import os
+import resource
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from box import Box, bundle, face, family, keeping
+from safetensors.numpy import save
+from sshd import new_key
+
+from edge.errors import GalleryError
+from edge.gallery_file import DIGEST, HEADER, SIGNATURE, TENSOR, encode, signed_text
+from edge.signature import sign
+
+HOW_MANY = 5000 if os.environ.get("WHOSTHERE_FULL") else 200
+MORE_MEMORY_KB = 150_000
+
+
+@dataclass(frozen=True)
+class Forger:
+    """Makes files that are whole and rightly signed, whatever they say."""
+
+    key: Path
+
+    def forge(self, rows: "np.ndarray[Any, Any] | None" = None, **changes: Any) -> bytes:
+        known = family(4)
+        text = msgspec.json.encode({**msgspec.to_builtins(known.header), **changes})
+        rows = known.embeddings if rows is None else rows
+        digest = np.frombuffer(hashlib.sha256(text + rows.tobytes()).digest(), np.uint8)
+        signature = np.frombuffer(sign(signed_text(text, rows), self.key), np.uint8)
+        return save({TENSOR: rows, DIGEST: digest, SIGNATURE: signature}, metadata={HEADER: text.decode()})
+
+    def person(self, **changes: Any) -> bytes:
+        first, second = msgspec.to_builtins(family(4).people)
+        return self.forge(people=[{**first, **changes}, second])
+
+
+def with_header(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """Another safetensors header before the same data."""
+    length = int.from_bytes(content[:8], "little")
+    header = change(content[8 : 8 + length])
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
+
+
+def forgeries(key: Path, folder: Path) -> dict[str, tuple[bytes, str]]:
+    """Kind -> a bundle and what its refusal says."""
+    forger, good = Forger(key), encode(family(4), key)
+    other = encode(family(4, "eve", "mallory"), key)
+    length = int.from_bytes(good[:8], "little")
+    nan = np.stack([face(1), face(2) * np.float32("nan")])
+    template = {"source": "\x1b[2Jcleared.jpg", "quality": 1.0, "added_at": ""}
+    return {
+        "swapped header": (other[: 8 + length] + good[8 + length :], "damaged"),
+        "header length of 2^63": ((2**63).to_bytes(8, "little") + good[8:], "cut off in its header"),
+        "a shape of 2^40 rows": (with_header(good, lambda h: h.replace(b"[2,192]", b"[1099511627776,192]")), "damaged"),
+        "2^62 rows": (with_header(good, lambda h: h.replace(b"[2,192]", b"[4611686018427387904,192]")), "damaged"),
+        "offsets that overlap": (with_header(good, lambda h: h.replace(b"[0,1536]", b"[0,1537]")), "damaged"),
+        "something added": (good + b"x", "something was added"),
+        "wrong signer": (encode(family(4), new_key(folder / "mallory")), "does not allow"),
+        "unsigned": (encode(family(4)), "not signed"),
+        "older version": (encode(family(2), key), "version 2 is not newer"),
+        "negative version": (forger.forge(version=-1), "header is not valid"),
+        "version of 10^30": (forger.forge(version=10**30), "header is not valid"),
+        "schema to come": (forger.forge(schema_version=9), "header is not valid"),
+        "other embedder": (forger.forge(embedder={"name": "facenet", "sha256": "f" * 64}), "made with the embedder"),
+        "NaN": (forger.forge(nan), "not unit vectors"),
+        "too long": (forger.forge(np.stack([face(1), 2 * face(2)])), "not unit vectors"),
+        "more people than vectors": (forger.forge(np.stack([face(1)])), "speaks of 2 templates"),
+        "path as id": (forger.person(id="../../etc/passwd"), "header is not valid"),
+        "topic as id": (forger.person(id="ada/#"), "header is not valid"),
+        "escape codes as name": (forger.person(name="\x1b]0;pwned\x07"), "cannot be a person's name"),
+        "no name": (forger.person(name=""), "header is not valid"),
+        "escape codes as source": (forger.person(templates=[template]), "cannot be shown"),
+        "same id twice": (forger.person(id="benny"), "occurs twice"),
+        "no templates": (forger.person(templates=[]), "header is not valid"),
+        "nobody's bytes": (np.random.default_rng(0).bytes(5000), "not a gallery"),
+        "age file of noise": (b"age-encryption.org/v1\n" + bytes(500), "encrypted; set gallery.identity_file"),
+    }
+
+
+def test_every_damaged_bundle_is_refused_with_its_reason_and_the_daemon_goes_on(tmp_path: Path) -> None:
+    key = new_key(tmp_path / "ada")
+    box = Box.make(tmp_path / "box", key)
+    bundle(box.gallery, 3, key=key)
+    before = box.gallery.read_bytes()
+    named, good = forgeries(key, tmp_path), encode(family(4), key)
+    rng = np.random.default_rng(1)
+    receiver, counts = box.receiver(), Counter[str]()
+    with keeping(box) as [known]:
+        matcher = known.matcher
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for n in range(HOW_MANY):
+            kind, content, complaint = damaged(n, named, good, rng)
+            with pytest.raises(GalleryError, match=complaint):
+                receiver.receive(io.BytesIO(content))
+            counts[kind] += 1
+            assert known.matcher is matcher
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+        assert box.gallery.read_bytes() == before
+        assert receiver.receive(io.BytesIO(good)).status == "in force"
+    assert grown < MORE_MEMORY_KB
+    assert not [path for path in box.gallery.parent.iterdir() if path.name.endswith(".new")]
+    print(f"\n{HOW_MANY} damaged bundles refused, {grown / 1024:.0f} MB more memory: {dict(counts)}")
+
+
+def damaged(
+    n: int, named: dict[str, tuple[bytes, str]], good: bytes, rng: np.random.Generator
+) -> tuple[str, bytes, str]:
+    """The named ones first, then cuts and flipped bits by turns."""
+    if n < len(named):
+        kind, (content, complaint) = list(named.items())[n]
+        return kind, content, complaint
+    if n % 2:
+        return "cut off", good[: rng.integers(1, len(good))], "damaged|encrypted|cut off"
+    changed = bytearray(good)
+    for place in rng.integers(0, len(good), rng.integers(1, 4)):
+        changed[place] ^= 1 << int(rng.integers(0, 8))
+    if bytes(changed) == good:
+        changed[0] ^= 1
+    return "flipped bits", bytes(changed), "damaged|header|signature|signed|embedder|templates|not a gallery"
+
+
+def test_an_expired_signer_is_refused(tmp_path: Path) -> None:
+    key = new_key(tmp_path / "ada")
+    box = Box.make(tmp_path / "box", key)
+    allowed = box.folder / "allowed_signers"
+    allowed.write_text(allowed.read_text().replace(" ssh-", ',valid-before="20250101" ssh-'))
+    with pytest.raises(GalleryError, match="not at this time"):
+        box.receiver().receive(io.BytesIO(encode(family(4), key)))
