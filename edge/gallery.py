@@ -39,7 +39,7 @@ class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The last day on which it holds; None: until it is withdrawn."""
 
 
-class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Somebody in the gallery; their templates are as many rows of the embeddings."""
 
     id: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")]

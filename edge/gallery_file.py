@@ -78,14 +78,23 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
         raise GalleryError(f"{where}: a safetensors file, but not a gallery: it has no `{HEADER}` header")
     text = metadata[HEADER].encode()
     embeddings = tensors.get(TENSOR, np.zeros(0, np.float32))
-    with ThreadPoolExecutor(1) as pool:
-        # Hashing and parsing each take a while for many people, and hashing lets others run meanwhile.
+    with ThreadPoolExecutor(2) as pool:
+        # For many people each takes a while, and what looks at the vectors lets others run meanwhile.
         digest = pool.submit(_digest, text, embeddings)
+        unit = pool.submit(_unit_vectors, embeddings)
         header = _header(where, text)
-    _check_embedder(where, header, embedder)
+        _check_embedder(where, header, embedder)
+        _check_people(where, header.people)
     if bytes(tensors.get(DIGEST, b"")) != digest.result():
         raise GalleryError(f"{where}: damaged: its contents are not those that were written; {_REMEDY}")
-    _check(where, header, embeddings)
+    rows = sum([len(person.templates) for person in header.people])
+    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != rows:
+        raise GalleryError(
+            f"{where}: damaged: the header speaks of {rows} templates, but the embeddings are "
+            f"{embeddings.dtype}{embeddings.shape}"
+        )
+    if not unit.result():
+        raise GalleryError(f"{where}: damaged: some embeddings are not unit vectors")
     signer = None
     if keys.allowed_signers is not None:
         signer = _signer(where, text, embeddings, tensors.get(SIGNATURE), keys.allowed_signers)
@@ -196,29 +205,28 @@ def _signer(
         raise SignatureError(f"{where}: {error}") from error
 
 
-def _check(where: str, header: Header, embeddings: NDArray[np.float32]) -> None:
-    rows = sum(len(person.templates) for person in header.people)
-    if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != rows:
-        raise GalleryError(
-            f"{where}: damaged: the header speaks of {rows} templates, but the embeddings are "
-            f"{embeddings.dtype}{embeddings.shape}"
-        )
+def _unit_vectors(embeddings: NDArray[np.float32]) -> bool:
+    if embeddings.ndim != 2:
+        return False
     lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
-    if not (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():
-        raise GalleryError(f"{where}: damaged: some embeddings are not unit vectors")
-    ids = [person.id for person in header.people]
-    if len(set(ids)) != len(ids):
-        raise GalleryError(f"{where}: damaged: a person id occurs twice")
-    for person in header.people:
-        _check_text(where, person)
+    return bool((np.abs(lengths - 1) <= UNIT_TOLERANCE).all())
 
 
-def _check_text(where: str, person: Person) -> None:
+def _check_people(where: str, people: list[Person]) -> None:
     """What is shown in terminals must not be able to command them."""
-    if problem := names.problem(person.name):
-        raise GalleryError(f"{where}: the name of {person.id} cannot be a person's name: {problem}")
-    shown = [person.notes.replace("\n", " "), *(template.source for template in person.templates)]
-    if person.consent:
-        shown += [person.consent.given_by, person.consent.purpose]
-    if not "".join(shown).isprintable():
-        raise GalleryError(f"{where}: what it says of {person.id} holds characters that cannot be shown")
+    if len({person.id for person in people}) != len(people):
+        raise GalleryError(f"{where}: damaged: a person id occurs twice")
+    for person in people:
+        if problem := names.problem(person.name):
+            raise GalleryError(f"{where}: the name of {person.id} cannot be a person's name: {problem}")
+    if _printable(people):
+        return
+    odd = next(person for person in people if not _printable([person]))
+    raise GalleryError(f"{where}: what it says of {odd.id} holds characters that cannot be shown")
+
+
+def _printable(people: list[Person]) -> bool:
+    shown = [template.source for person in people for template in person.templates]
+    shown += [person.notes.replace("\n", " ") for person in people if person.notes]
+    shown += [text for p in people if p.consent for text in (p.consent.given_by, p.consent.purpose)]
+    return "".join(shown).isprintable()

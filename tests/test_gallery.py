@@ -184,7 +184,7 @@ def test_people_who_look_alike_are_found_most_alike_first() -> None:
 NAMES = st.sampled_from(["Ada", "Ben", "Cy", "Dee"])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(NAMES, st.integers(0, 3)), max_size=12))
 def test_rows_stay_with_their_people(changes: list[tuple[str, int]]) -> None:
     """Adding so many templates to a person, 0 being a removal, against a dictionary of lists."""
