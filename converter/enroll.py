@@ -14,12 +14,12 @@ from PIL import Image as Pillow
 from converter.people_folder import PersonFolder
 from converter.selection import Fate, Shot, Verdict, select
 from edge.capture.clip import VideoClip
+from edge.enrolment.intake import Refusal, admit
 from edge.errors import CameraError
 from edge.gallery import EmbedderId, Gallery, Person, Template, lookalikes
 from edge.photos import VIDEO_SUFFIXES, PhotoError, read_photo, shrunk
 from edge.records import Image
 from edge.runtime.analyser import Analyser
-from edge.runtime.enrolment import Refusal, admit
 from edge.runtime.recognition import embedder_id
 
 LONG_AGO = "1970-01-01T00:00:00Z"
