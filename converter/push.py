@@ -73,6 +73,8 @@ class Pusher:
     """The client and options of one's own."""
     force: bool = False
     dry_run: bool = False
+    forget: str | None = None
+    """Id of a person whom the boxes are to forget."""
     timeout_s: float = 60.0
     retries: int = 0
     wait: Callable[[float], None] = time.sleep
@@ -103,6 +105,8 @@ class Pusher:
         if target.encrypt_to and not is_sealed(content):
             content = seal(content, [target.encrypt_to])
         wanted = ["receive"] + ["--force"] * self.force + ["--dry-run"] * self.dry_run
+        if self.forget:
+            wanted.append(f"--forget={self.forget}")
         # Without a terminal or a question to anybody; a box that is off is told from a slow one.
         options = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(self.timeout_s / 4))}"]
         command = [*self.ssh, *options, "--", target.host, *wanted]

@@ -14,6 +14,7 @@ import msgspec
 
 from edge.errors import GalleryError
 from edge.exclusive import exclusive
+from edge.forget import Forgotten, Traces, forget, galleries_with
 from edge.gallery import EmbedderId, Gallery
 from edge.gallery_file import Keys, identity_of, inherit, open_gallery, sync_folder
 from edge.history import Entry, History
@@ -39,6 +40,8 @@ class Answer(msgspec.Struct, frozen=True):
     """The version that was there before."""
     threshold: float | None = None
     warnings: list[str] = []
+    forgotten: Forgotten | None = None
+    """Of a push that was to make this box forget somebody."""
     took_ms: int = 0
 
 
@@ -66,15 +69,22 @@ class Receiver:
     ack_s: float = 15.0
     """How long to wait for the daemon."""
     sender: str | None = None
+    state: tuple[Path, ...] = ()
+    """Folders in which this box keeps anything, besides that of the gallery."""
 
-    def receive(self, stream: BinaryIO, *, force: bool = False, dry_run: bool = False) -> Answer:
-        """Put what comes from the stream in force. `force`: though it is older; `dry_run`: only check it.
+    def receive(
+        self, stream: BinaryIO, *, force: bool = False, dry_run: bool = False, without: str | None = None
+    ) -> Answer:
+        """Put what comes from the stream in force. `force`: though it is older; `dry_run`: only check it;
+        `without`: forget the person with that id, who must not be in it.
 
         Raises GalleryError with the reason when it is refused: then everything is as it was.
         """
         began = time.monotonic()
         with self._uploaded(stream) as upload:
             new = open_gallery(upload, self.embedder, self.keys)
+            if any(person.id == without for person in new.people):
+                raise GalleryError(f"{without} is to be forgotten, but the bundle still holds them")
             with exclusive(self.path, LOCK_WAIT_S):
                 old = self._current()
                 same = old is not None and identity_of(old) == identity_of(new)
@@ -82,8 +92,13 @@ class Receiver:
                     self._check_newer(new, old)
                 if dry_run:
                     return self._answer("verified", new, old, None, began, [])
+                traces = Traces.of(without, galleries_with(without, self.path, self.keys)) if without else None
                 kept = None if same else self._replace(upload, old)
-                return self._settle(Change("received", new, old, kept), began)
+                answer = self._settle(Change("received", new, old, kept), began)
+                if traces is None:
+                    return answer
+                gone = forget(traces, self.path, self.keys, [self.path.parent, *self.state])
+                return msgspec.structs.replace(answer, forgotten=gone)
 
     def roll_back(self, kept: Path) -> Answer:
         """Put an earlier gallery in force again. Raises GalleryError when that is refused."""

@@ -15,7 +15,7 @@ from networks import embedder
 from sshd import new_key
 
 from edge.commands.gallery_history import difference
-from edge.commands.gallery_receive import asked_over_ssh
+from edge.commands.gallery_receive import Asked, asked_over_ssh
 from edge.errors import GalleryError, UsageError
 from edge.exclusive import Busy, exclusive
 from edge.gallery import EmbedderId, Gallery
@@ -236,8 +236,9 @@ def test_somebody_whose_time_runs_out_is_dropped_at_that_time(box: Box, key: Pat
 
 
 def test_what_a_restricted_key_may_ask_for() -> None:
-    assert asked_over_ssh({}) == set()
-    assert asked_over_ssh({"SSH_ORIGINAL_COMMAND": "receive --force --dry-run"}) == {"--force", "--dry-run"}
+    assert asked_over_ssh({}) == Asked()
+    assert asked_over_ssh({"SSH_ORIGINAL_COMMAND": "receive --force --dry-run"}) == Asked(force=True, dry_run=True)
+    assert asked_over_ssh({"SSH_ORIGINAL_COMMAND": "receive --forget=ada-l"}) == Asked(person="ada-l")
     for asked in (
         "sh",
         "cat /etc/passwd",
@@ -246,6 +247,7 @@ def test_what_a_restricted_key_may_ask_for() -> None:
         "'",
         "scp -t /",
         "receive receive",
+        "--forget=../x",
     ):
         with pytest.raises(UsageError):
             asked_over_ssh({"SSH_ORIGINAL_COMMAND": asked})

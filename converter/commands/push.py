@@ -64,7 +64,7 @@ def command(
         open_gallery(bundle, None)
     elif any(target.encrypt_to for target in targets):
         raise GalleryError(f"{bundle}: already encrypted; give the plain one, it is encrypted for each box")
-    pusher = Pusher(content, shlex.split(ssh), force, dry_run, timeout_s, retries)
+    pusher = Pusher(content, shlex.split(ssh), force, dry_run, timeout_s=timeout_s, retries=retries)
     outcomes = with_canary(pusher, targets, canary, _tell)
     click.echo(msgspec.json.format(msgspec.json.encode(outcomes)).decode() if as_json else as_table(outcomes))
     failed = [outcome.box for outcome in outcomes if not outcome.fine]

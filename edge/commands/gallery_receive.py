@@ -1,10 +1,11 @@
 """`whosthere gallery receive`: a pushed bundle comes in. Meant to be all that an SSH key may run."""
 
 import os
-import shlex
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -23,7 +24,7 @@ Exit codes:
   3  config
   4  refused; everything is as it was
 """
-MAY_ASK = {"--force", "--dry-run"}
+FORGET = re.compile(r"--forget=([a-z0-9_-]{1,64})")
 
 config_option = click.option(
     "--config",
@@ -38,9 +39,10 @@ config_option = click.option(
 @click.command("receive", epilog=EXIT_CODES)
 @click.option("--force", is_flag=True, help="Take it though its version is older than what this box has had.")
 @click.option("--dry-run", is_flag=True, help="Check it and change nothing.")
+@click.option("--forget", "person", help="Forget this person (an id), who must not be in it, and search for traces.")
 @config_option
 @click.pass_context
-def command(ctx: click.Context, force: bool, dry_run: bool, config_path: Path) -> None:
+def command(ctx: click.Context, force: bool, dry_run: bool, person: str | None, config_path: Path) -> None:
     """Put a gallery that comes on the standard input in force, and answer in JSON.
 
     \b
@@ -50,9 +52,10 @@ def command(ctx: click.Context, force: bool, dry_run: bool, config_path: Path) -
     """
     try:
         asked = asked_over_ssh(os.environ)
+        force, dry_run, person = force or asked.force, dry_run or asked.dry_run, person or asked.person
         receiver = receiver_for(load_config(config_path), sender=_sender(os.environ))
         stream = sys.stdin.buffer
-        answer = receiver.receive(stream, force=force or "--force" in asked, dry_run=dry_run or "--dry-run" in asked)
+        answer = receiver.receive(stream, force=force, dry_run=dry_run, without=person)
     except WhosthereError as error:
         print_json(Answer("refused", reason=str(error)))
         ctx.exit(error.exit_code)
@@ -60,20 +63,33 @@ def command(ctx: click.Context, force: bool, dry_run: bool, config_path: Path) -
     ctx.exit(1 if answer.status == "written" else 0)
 
 
-def asked_over_ssh(environment: Mapping[str, str]) -> set[str]:
-    """The options in what the client of a restricted key asked for. Raises UsageError for anything else."""
-    asked = environment.get("SSH_ORIGINAL_COMMAND", "")
-    try:
-        words = shlex.split(asked)
-    except ValueError as error:
-        raise UsageError(f"{asked[:80]!r} cannot be understood: {error}") from error
-    options = set(words[1:] if words[:1] == ["receive"] else words)
-    if options <= MAY_ASK:
-        return options
-    raise UsageError(
-        f"this SSH key may push galleries and do nothing else; {asked[:80]!r} was asked for, "
-        "`receive [--force] [--dry-run]` is allowed"
-    )
+class Asked(NamedTuple):
+    """What an SSH client may ask for."""
+
+    force: bool = False
+    dry_run: bool = False
+    person: str | None = None
+
+
+def asked_over_ssh(environment: Mapping[str, str]) -> Asked:
+    """What the client of a restricted key asked for. Raises UsageError for all that it may not."""
+    text = environment.get("SSH_ORIGINAL_COMMAND", "")
+    words = text.split()
+    asked = Asked()
+    for word in words[1:] if words[:1] == ["receive"] else words:
+        person = FORGET.fullmatch(word)
+        if person:
+            asked = asked._replace(person=person[1])
+        elif word == "--force":
+            asked = asked._replace(force=True)
+        elif word == "--dry-run":
+            asked = asked._replace(dry_run=True)
+        else:
+            raise UsageError(
+                f"this SSH key may push galleries and do nothing else; {text[:80]!r} was asked for, "
+                "`receive [--force] [--dry-run] [--forget=ID]` is allowed"
+            )
+    return asked
 
 
 def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
@@ -85,7 +101,8 @@ def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
     path = loaded.gallery_path
     if not path.parent.is_dir():
         raise GalleryError(f"{path.parent}: no such folder; gallery.path in config.yaml lies in it")
-    return Receiver(path, loaded.gallery_keys, embedder, limit, gallery.keep_versions, sender=sender)
+    state = (Path(loaded.config.mqtt.outbox.path).parent,)
+    return Receiver(path, loaded.gallery_keys, embedder, limit, gallery.keep_versions, sender=sender, state=state)
 
 
 def _sender(environment: Mapping[str, str]) -> str | None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.publish.outbox import Entry, Outbox, OutboxError
@@ -30,6 +30,8 @@ class Backlog:
         """Rows that were sent but that a failing disk would not let go."""
         self._head: tuple[int | None, Entry] | None = None
         """The entry given out, with its row; no row: it is in memory."""
+        self._unwanted: Callable[[Entry], bool] | None = None
+        """What is still to be forgotten, because it was on its way or the disk failed."""
         self._retry_at: float | None = None
         self._lost = 0
         self.waiting = 0
@@ -78,6 +80,27 @@ class Backlog:
             self.tick(now)
         elif self._memory and self._memory[0] is entry:
             self._memory.popleft()
+        if self._unwanted is not None:
+            self.forget(self._unwanted, now)
+        self._count()
+
+    def forget(self, unwanted: Callable[[Entry], bool], now: float) -> None:
+        """Entries that must not be sent any more, nor be found in any file. The one given out goes when it is sent."""
+        head = self._head[1] if self._head else None
+        self._unwanted = unwanted if head is not None and unwanted(head) else None
+        before = len(self._memory)
+        self._memory = deque(entry for entry in self._memory if entry is head or not unwanted(entry))
+        forgotten = before - len(self._memory)
+        if self._outbox is not None:
+            try:
+                forgotten += self._outbox.forget(
+                    lambda e: unwanted(e) and (head is None or e.event_id != head.event_id)
+                )
+            except OutboxError as error:
+                self._unwanted = unwanted
+                self._failed(error, now)
+        if forgotten:
+            _log.info("%d waiting events of somebody who left the gallery are forgotten", forgotten)
         self._count()
 
     def close(self) -> None:

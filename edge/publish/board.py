@@ -34,15 +34,20 @@ class Board:
     def picture(self, payload: bytes) -> None:
         self._states.set(self._topics.snapshot, payload)
 
-    def people(self, people: Sequence[tuple[str, str]]) -> None:
-        """The gallery in force, as (id, name); the topics of those no longer in it are taken back."""
+    def people(self, people: Sequence[tuple[str, str]]) -> set[str]:
+        """The gallery in force, as (id, name); who is no longer in it, and whose topics are taken back."""
         before = set(self._presence.present)
         self._presence.people(people)
         self._people_known = True
-        for person in before - set(self._presence.present):
+        left = before - set(self._presence.present)
+        for person in left:
             self._states.clear(self._topics.person(person))
+        if left and self._states.knows(self._topics.snapshot):
+            # It may show one of them.
+            self._states.clear(self._topics.snapshot)
         self._show_people()
         self._sweep()
+        return left
 
     def event(self, event: Event) -> None:
         self._presence.update(event)

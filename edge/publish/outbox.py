@@ -7,7 +7,7 @@ committed and tears nothing (https://www.sqlite.org/wal.html). Nothing is writte
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,6 +105,18 @@ class Outbox:
         with self._transaction("NORMAL"):
             removed = self._db.executemany("DELETE FROM waiting WHERE row = ?", [(row,) for row in rows]).rowcount
         self.waiting -= removed
+
+    def forget(self, unwanted: Callable[[Entry], bool]) -> int:
+        """Remove the entries that are not wanted any more, so that nothing of them is left in any file; how many.
+
+        Deleted rows live on in free pages and in the log: the database is written anew and the log cut off.
+        """
+        rows = [row for row, entry in self.peek(self.waiting) if unwanted(entry)]
+        self.remove(rows)
+        with self._explained("written"):
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(rows)
 
     def close(self) -> None:
         """Write what the log holds into the database itself; never fails."""

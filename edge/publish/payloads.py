@@ -1,6 +1,6 @@
 """What whosthere says over MQTT, version 1. The shapes here are the contract; docs/schema/ is made from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
@@ -74,6 +74,12 @@ class VisitPayload(msgspec.Struct, frozen=True):
     model: Annotated[str, Meta(description="The embedder")]
     late: Annotated[bool, Meta(description="Too old to act upon; only on visit/late")] = False
     schema_version: Literal[1] = SCHEMA_VERSION
+
+
+def names_any(payload: bytes, people: Collection[str]) -> bool:
+    """Whether a serialised VisitPayload names one of these person ids."""
+    visit = msgspec.json.decode(payload, type=VisitPayload)
+    return visit.person_id in people or any(candidate.id in people for candidate in visit.candidates)
 
 
 class StageLatency(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -19,12 +19,12 @@ from edge.publish.inbox import CameraState, Happened, Inbox, Item, People, Pictu
 from edge.publish.link import Link
 from edge.publish.outbox import Entry
 from edge.publish.outgoing import Outgoing
-from edge.publish.payloads import HealthPayload, Origin, OutboxHealth, event_id, visit_payload
+from edge.publish.payloads import HealthPayload, Origin, OutboxHealth, event_id, names_any, visit_payload
 from edge.publish.settings import MqttSettings
 from edge.publish.snapshot import SnapshotChooser, jpeg
 from edge.publish.stamp import stamper
 from edge.publish.topics import OFFLINE, Topics
-from edge.records import Event, Image
+from edge.records import Event, EventKind, Image
 
 _log = logging.getLogger("whosthere.publish")
 
@@ -84,6 +84,8 @@ class MqttPublisher:
         self._inbox = Inbox()
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
+        self._gone: set[str] = set()
+        """Who has left the gallery since the start."""
         self._backlog = Backlog(Path(settings.outbox.path), settings.outbox.max_events)
         self._refusals = refusals = Refusals()
         self._delivery = Delivery(self._backlog, self._topics, settings.event_expiry_s, self._stamp, refusals)
@@ -172,7 +174,7 @@ class MqttPublisher:
         """Events that came together go to disk in one transaction, before anything else is done with them."""
         happened = [item for item in items if isinstance(item, Happened)]
         if happened:
-            self._backlog.add([_entry(item) for item in happened], now)
+            self._backlog.add([entry for item in happened if (entry := _entry(item, self._gone))], now)
         for item in items:
             self._handle_one(item, now)
 
@@ -185,7 +187,7 @@ class MqttPublisher:
             case HealthPayload():
                 self._board.health(msgspec.json.encode(item))
             case People():
-                self._board.people(item.people)
+                self._on_people(item.people, now)
             case Picture():
                 self._show(item.image)
             case Stop():
@@ -208,6 +210,13 @@ class MqttPublisher:
                     self._refusals.note(signal.topic, signal.code, signal.name)
                 case Arrived():
                     self._on_arrived(signal)
+
+    def _on_people(self, people: Sequence[tuple[str, str]], now: float) -> None:
+        """Whoever has left the gallery is forgotten, in what is retained and in what waits."""
+        left = self._board.people(people)
+        self._gone = (self._gone | left) - {person for person, _ in people}
+        if left:
+            self._backlog.forget(lambda entry: names_any(entry.payload, left), now)
 
     def _on_event(self, event: Event) -> None:
         self._board.event(event)
@@ -276,6 +285,15 @@ class MqttPublisher:
             ended = any(isinstance(item, Lost) for item in self._inbox.take(_LOOP_S))
 
 
-def _entry(item: Happened) -> Entry:
-    payload = visit_payload(item.event, wall_offset=item.wall_offset, origin=item.origin)
-    return Entry(event_id(item.event), item.stamp, msgspec.json.encode(payload))
+def _entry(item: Happened, gone: Collection[str]) -> Entry | None:
+    """What is to be told of an event. A visit that was open when its visitor left the gallery ends as nobody's;
+    None: nothing.
+    """
+    event = item.event
+    payload = msgspec.json.encode(visit_payload(event, wall_offset=item.wall_offset, origin=item.origin))
+    if gone and names_any(payload, gone):
+        if event.kind is not EventKind.ENDED:
+            return None
+        nobodys = visit_payload(replace(event, match=None), wall_offset=item.wall_offset, origin=item.origin)
+        payload = msgspec.json.encode(nobodys)
+    return Entry(event_id(event), item.stamp, payload)

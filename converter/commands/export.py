@@ -1,0 +1,51 @@
+"""`whosthere-converter export`: everything that is held about somebody."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from converter.people_folder import read_people
+from edge.errors import GalleryError, WhosthereError
+from edge.gallery import Gallery, Person
+from edge.gallery_file import open_gallery
+
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+@click.command("export")
+@click.argument("person")
+@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="NAME.whg")
+@click.option(
+    "--people", type=click.Path(exists=True, file_okay=False, path_type=Path), help="PEOPLE_DIR: their photos."
+)
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .zip file.")
+def command(person: str, bundle: Path, people: Path | None, output: Path) -> None:
+    """Write what NAME.whg says of PERSON, their templates and, with --people, their photos to a ZIP file."""
+    gallery = open_gallery(bundle, None)
+    known = gallery.person(person)
+    if known is None:
+        names = ", ".join(p.name for p in gallery.people) or "nobody"
+        raise GalleryError(f"{bundle}: nobody is called {person!r}; it holds {names}")
+    folders = [f for f in read_people(people, videos=True) if f.id == known.id] if people else []
+    files = sorted(path for folder in folders for path in folder.path.rglob("*") if path.is_file())
+    try:
+        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(zipfile.ZipInfo("person.json", LONG_AGO), about(gallery, known))
+            for path in files:
+                archive.write(path, f"photos/{path.relative_to(folders[0].path).as_posix()}")
+    except OSError as error:
+        raise WhosthereError(f"{output}: cannot be written: {error.strerror}") from error
+    click.echo(f"{output}: {known.name}, {len(known.templates)} templates, {len(files)} files")
+
+
+def about(gallery: Gallery, person: Person) -> bytes:
+    """All that a gallery holds of somebody, as JSON."""
+    document: dict[str, Any] = {
+        "gallery": {"version": gallery.header.version, "embedder": gallery.header.embedder},
+        "person": person,
+        "embeddings": [[float(x) for x in vector] for vector in gallery.vectors(person)],
+    }
+    return msgspec.json.format(msgspec.json.encode(document))

@@ -1,0 +1,122 @@
+"""Somebody is to be forgotten: earlier galleries go, and then the box's whole state is searched for them."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from edge.errors import GalleryError
+from edge.gallery import Gallery
+from edge.gallery_file import Keys, open_gallery, sync_folder
+from edge.history import History
+
+VECTOR_BYTES = 64
+"""So much of a template is enough to know it by."""
+SEARCH_S = 10.0
+"""How long the daemon may take to clear its outbox."""
+CHUNK = 1 << 22
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """What a box tells of somebody whom it was to forget."""
+
+    person: str
+    removed: list[str]
+    """Files that held them, and are gone."""
+    still_held: list[str]
+    """Where something of them was found all the same, and what to do about it; empty: nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What somebody can be found by."""
+
+    person: str
+    marks: set[bytes] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, person: str, galleries: Sequence[Gallery]) -> "Traces":
+        """Their id as it stands in JSON and in topics, their name and templates as these galleries have them."""
+        marks = {f'"{person}"'.encode(), f'\\"{person}\\"'.encode(), f"person/{person}".encode()}
+        for gallery in galleries:
+            known = next((one for one in gallery.people if one.id == person), None)
+            if known is not None:
+                marks.add(known.name.encode())
+                marks.update(vector.tobytes()[:VECTOR_BYTES] for vector in gallery.vectors(known))
+        return cls(person, marks)
+
+    def within(self, path: Path) -> bool:
+        """Whether a file holds any of it. Raises OSError."""
+        longest = max(map(len, self.marks))
+        rest = b""
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                text = rest + chunk
+                if any(mark in text for mark in self.marks):
+                    return True
+                rest = text[-longest:]
+        return False
+
+
+def galleries_with(person: str, path: Path, keys: Keys) -> list[Gallery]:
+    """The present and the kept galleries that hold them; to be asked before anything is replaced."""
+    found = []
+    for file in [path, *History(path).kept()]:
+        with contextlib.suppress(GalleryError):
+            gallery = open_gallery(file, None, Keys(None, keys.identity))
+            if any(one.id == person for one in gallery.people):
+                found.append(gallery)
+    return found
+
+
+def forget(traces: Traces, path: Path, keys: Keys, folders: Sequence[Path]) -> Forgotten:
+    """Remove the kept galleries that hold them or that cannot be read, then search `folders`."""
+    removed = []
+    for file in History(path).kept():
+        try:
+            gallery = open_gallery(file, None, Keys(None, keys.identity))
+            if all(one.id != traces.person for one in gallery.people):
+                continue
+        except GalleryError:
+            # What cannot be read may hold anybody.
+            pass
+        with contextlib.suppress(OSError):
+            file.unlink()
+            removed.append(str(file))
+    if removed:
+        sync_folder(History(path).folder)
+    held = _search(traces, folders)
+    deadline = time.monotonic() + SEARCH_S
+    while held and time.monotonic() < deadline:
+        time.sleep(0.2)
+        held = _search(traces, folders)
+    return Forgotten(traces.person, removed, held + _journal(traces.person))
+
+
+def _search(traces: Traces, folders: Sequence[Path]) -> list[str]:
+    found = []
+    for folder in dict.fromkeys(folders):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            try:
+                if traces.within(file):
+                    found.append(str(file))
+            except OSError as error:
+                found.append(f"{file}: cannot be searched: {error.strerror}")
+    return found
+
+
+def _journal(person: str) -> list[str]:
+    """The journal cannot forget one person; it can be emptied."""
+    command = ["journalctl", "--quiet", "--output=cat", f"PERSON_ID={person}"]
+    try:
+        asked = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = len(asked.stdout.splitlines())
+    if not lines:
+        return []
+    return [f"{lines} lines of the journal; `journalctl --rotate --vacuum-time=1s` empties it"]

@@ -1,0 +1,132 @@
+"""Somebody is forgotten: the gallery, its earlier versions, the outbox and everything retained are rid of them."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from album import make_album
+from box import AT, Box, bundle, family, keeping
+from broker import Broker
+from click.testing import CliRunner
+from daemon import running, write_config
+from sshd import new_key, running_sshd
+
+from converter.__main__ import main
+from edge.demo.theatre import PORTRAITS
+from edge.errors import GalleryError
+from edge.forget import Traces
+from edge.gallery_file import open_gallery, write_gallery
+from edge.history import History
+from edge.publish.backlog import Backlog
+from edge.publish.outbox import Entry
+from edge.publish.stamp import Stamp
+
+PERSON = "barack-obama"
+
+
+def test_nothing_of_them_is_left_on_a_box_with_events_waiting(tmp_path: Path, demo_gallery: Path) -> None:
+    """The broker is away, so that what the daemon saw of them waits on disk."""
+    key = new_key(tmp_path / "ada")
+    state = tmp_path / "box"
+    box = Box.make(state, key)
+    write_config(
+        state,
+        Broker(tmp_path, port=9),
+        box.gallery,
+        camera={"realtime": True, "loop": True},
+        gallery={"allowed_signers": "allowed_signers"},
+    )
+    home = tmp_path / "family.whg"
+    known = open_gallery(demo_gallery, None)
+    write_gallery(known, box.gallery, key)
+    vector = known.vectors(known.people[0])[0].tobytes()[:64]
+    with running(box.config) as daemon:
+        daemon.wait_for_log("recognized Barack Obama")
+        # A second version, so that the first one is kept.
+        write_gallery(known.with_templates("Joe Biden", [], [], AT), home, key)
+        command = f"{sys.executable} -m edge gallery receive --config {box.config}"
+        with running_sshd(tmp_path / "sshd", key, command) as server:
+            ssh = ("127.0.0.1", "--ssh", " ".join(server.ssh()), "--json")
+            pushed = CliRunner().invoke(main, ["push", str(home), *ssh])
+            assert json.loads(pushed.stdout)[0]["status"] == "in force", pushed.output
+            assert PERSON.encode() in everything(state)
+            done = CliRunner().invoke(main, ["forget", "Barack Obama", str(home), *ssh, "--sign", str(key)])
+        [outcome] = json.loads(done.stdout)
+        forgotten = outcome["answer"]["forgotten"]
+        assert done.exit_code == 0, done.output
+        assert forgotten["person"] == PERSON and forgotten["still_held"] == []
+        # Both earlier versions: the one that was pushed, and the one before.
+        assert len(forgotten["removed"]) == 2
+        left = everything(state)
+        assert PERSON.encode() not in left and b"Barack Obama" not in left and vector not in left
+        # The visit that was open ends as nobody's.
+        daemon.wait_for_log(": ended")
+        assert PERSON.encode() not in everything(state)
+    assert [p.id for p in open_gallery(home, None).people] == ["grace-hopper", "joe-biden"]
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_is_found_elsewhere_is_told(tmp_path: Path) -> None:
+    key = new_key(tmp_path / "ada")
+    box = Box.make(tmp_path / "box", key)
+    bundle(box.gallery, 3, "ada", "benny", key=key)
+    note = box.folder / "note.txt"
+    note.write_text("Benny was here")
+    rest = bundle(tmp_path / "rest.whg", 4, "ada", key=key)
+    both = bundle(tmp_path / "both.whg", 5, key=key)
+    with keeping(box), rest.open("rb") as stream:
+        answer = box.receiver().receive(stream, without="benny")
+        assert answer.forgotten and answer.forgotten.still_held == [str(note)]
+        assert History(box.gallery).kept() == []
+        with both.open("rb") as again, pytest.raises(GalleryError, match="the bundle still holds them"):
+            box.receiver().receive(again, without="benny")
+
+
+def test_templates_are_traces_also_across_the_ends_of_chunks(tmp_path: Path) -> None:
+    traces = Traces.of("ada", [family(1, "ada")])
+    vector = family(1, "ada").embeddings[0].tobytes()
+    path = tmp_path / "state"
+    path.write_bytes(bytes((1 << 22) - 20) + vector)
+    assert traces.within(path)
+    path.write_bytes(bytes(1000) + vector[4:])
+    assert not traces.within(path)
+
+
+def test_waiting_events_are_forgotten_and_leave_no_trace(tmp_path: Path) -> None:
+    backlog = Backlog(tmp_path / "outbox.sqlite3", 1000)
+    entries = [Entry(str(n), Stamp("boot", n), b"about %s" % (b"ada", b"ben")[n % 2]) for n in range(50)]
+    backlog.add(entries, 0.0)
+    head = backlog.head(0.0)
+    backlog.forget(lambda entry: entry.payload == b"about ada", 0.0)
+    # The one on its way goes when it is sent.
+    assert head == entries[0]
+    assert backlog.waiting == 26
+    backlog.sent(0.0)
+    assert backlog.waiting == 25
+    assert b"about ada" not in everything(tmp_path)
+    assert b"about ben" in everything(tmp_path)
+    backlog.close()
+
+
+def test_everything_held_about_somebody_is_exported(tmp_path: Path) -> None:
+    people, home, out = make_album(tmp_path / "people"), tmp_path / "family.whg", tmp_path / "obama.zip"
+    assert CliRunner().invoke(main, ["enroll", str(people), "-o", str(home)]).exit_code == 0
+    done = CliRunner().invoke(main, ["export", "Barack Obama", str(home), "--people", str(people), "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(out) as archive:
+        told = json.loads(archive.read("person.json"))
+        photo = archive.read("photos/barack-obama-photo.jpg")
+    assert photo == (PORTRAITS / "barack-obama" / "photo.jpg").read_bytes()
+    assert told["person"]["consent"]["purpose"] == "the front door"
+    known = open_gallery(home, None)
+    person = known.person(PERSON)
+    assert person is not None
+    np.testing.assert_allclose(told["embeddings"], known.vectors(person), rtol=1e-6)
+    nobody = CliRunner().invoke(main, ["export", "Eve", str(home), "-o", str(out)])
+    assert nobody.exit_code == 4 and "nobody is called 'Eve'" in nobody.stderr
