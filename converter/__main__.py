@@ -12,6 +12,7 @@ COMMANDS = {
     "push": "Put a gallery in force on boxes, over SSH, all at once, with a table of what became of it.",
     "forget": "Take somebody out of a gallery and off every box, and search the boxes for traces.",
     "export": "Everything held about somebody, as a ZIP file.",
+    "pull": "Fetch the gallery that a box has in force, people enrolled there included.",
     "merge": "Bring a box's gallery home: what either side added, with conflicts shown.",
     "evaluate": "How well two pictures are told to be of one person or of two: accuracy, TAR at FAR, faces missed.",
     "calibrate": "Measure similarity -> false-match rate from all pairs of different people, and write it to the card.",

@@ -30,6 +30,7 @@ def command() -> None:
 
 
 command.add_command(gallery_receive.command)
+command.add_command(gallery_receive.send)
 command.add_command(gallery_history.log)
 command.add_command(gallery_history.rollback)
 command.add_command(gallery_history.diff)

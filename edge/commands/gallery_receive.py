@@ -13,8 +13,10 @@ from edge import card
 from edge.commands.output import print_json
 from edge.errors import GalleryError, UsageError, WhosthereError
 from edge.gallery import EmbedderId
+from edge.gallery_file import encode, open_gallery
 from edge.receive import Answer, Receiver
 from edge.runtime.config import DEFAULT_PATH, LoadedConfig, load_config
+from edge.sealing import is_sealed
 
 EXIT_CODES = """\b
 Exit codes:
@@ -61,6 +63,16 @@ def command(ctx: click.Context, force: bool, dry_run: bool, person: str | None, 
         ctx.exit(error.exit_code)
     print_json(answer)
     ctx.exit(1 if answer.status == "written" else 0)
+
+
+@click.command("send")
+@config_option
+def send(config_path: Path) -> None:
+    """Write the gallery to the standard output, decrypted: for `whosthere-converter pull`, over a key of its own."""
+    loaded = load_config(config_path)
+    gallery = open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
+    content = loaded.gallery_path.read_bytes()
+    sys.stdout.buffer.write(encode(gallery) if is_sealed(content) else content)
 
 
 class Asked(NamedTuple):

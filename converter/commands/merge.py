@@ -1,0 +1,64 @@
+"""`whosthere-converter merge`: a box's gallery comes home."""
+
+from pathlib import Path
+
+import click
+
+from converter.merge import Side, merge
+from edge.commands import context
+from edge.commands.galleries import likeness_threshold
+from edge.commands.output import warn
+from edge.errors import WhosthereError
+from edge.exclusive import exclusive
+from edge.gallery import lookalikes
+from edge.gallery_file import open_gallery, write_gallery
+from edge.runtime.stages import load_embedder
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXIT_CODES = """\b
+Exit codes:
+  0  merged
+  1  both sides changed the same, and --prefer says nothing: nothing is written
+  4  one of the files is not a gallery, or they are of two embedders
+"""
+
+
+@click.command("merge", epilog=EXIT_CODES)
+@click.argument("mine", type=FILE)
+@click.argument("theirs", type=FILE)
+@click.option("--base", type=FILE, help="What both come from, such as the bundle pushed last: then removals count.")
+@click.option("--prefer", type=click.Choice(["mine", "theirs"]), help="Whose word counts in a conflict.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: MINE]")
+@click.option("--sign", "key", type=click.Path(path_type=Path), help="SSH key to sign with.")
+@context.config_option
+def command(
+    mine: Path,
+    theirs: Path,
+    base: Path | None,
+    prefer: Side | None,
+    output: Path | None,
+    key: Path | None,
+    config_path: Path | None,
+) -> None:
+    """Put into MINE what THEIRS has besides, so that neither side overwrites the other.
+
+    THEIRS is what a box has learnt since (`whosthere-converter pull`). Whatever both sides changed is a conflict.
+    """
+    loaded = context.settings(config_path)
+    embedder = load_embedder(loaded.config.models, loaded.base)
+    target = output or mine
+    with exclusive(target):
+        before = open_gallery(base, None) if base else None
+        merged = merge(open_gallery(mine, None), open_gallery(theirs, None), before, prefer)
+        for conflict in merged.conflicts:
+            warn(f"{conflict.person}: {conflict.what}")
+        if merged.conflicts and prefer is None:
+            raise WhosthereError(f"{target}: not written: {len(merged.conflicts)} conflicts; decide with --prefer")
+        write_gallery(merged.gallery, target, key)
+    gallery = merged.gallery
+    for sign, people in (("+", merged.added), ("-", merged.removed)):
+        for person in people:
+            click.echo(f"{sign} {person}")
+    for one, other, likeness in lookalikes(gallery, likeness_threshold(loaded, embedder, len(gallery.embeddings))):
+        warn(f"{one.name} and {other.name} look alike ({likeness:.2f}): one person under two names?")
+    click.echo(f"{target}: version {gallery.header.version}, {len(gallery.people)} people")

@@ -1,0 +1,111 @@
+"""Two galleries that went different ways, made one: neither side overwrites the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from edge.errors import GalleryError
+from edge.gallery import Gallery, Person, Template
+from edge.records import Vector
+
+Side = Literal["mine", "theirs"]
+ABOUT = ("name", "notes", "consent", "expires_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What both sides changed, each in its own way."""
+
+    person: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """The gallery of both; where they are in conflict, of the preferred side (mine, if none is)."""
+
+    gallery: Gallery
+    conflicts: list[Conflict]
+    added: list[str]
+    """Person ids that the home gallery did not have."""
+    removed: list[str]
+    """Person ids that it had."""
+
+
+Rows = dict[bytes, tuple[Template, Vector]]
+Known = tuple[Person, Rows]
+
+
+def merge(mine: Gallery, theirs: Gallery, base: Gallery | None = None, prefer: Side | None = None) -> Merged:
+    """Person by person. `base` is what both come from; without it nobody counts as removed.
+
+    Raises GalleryError when they are of two embedders.
+    """
+    if mine.header.embedder.sha256 != theirs.header.embedder.sha256:
+        raise GalleryError("the galleries are of two embedders: enrol the photos again")
+    ours, other, before = _known(mine), _known(theirs), _known(base) if base else {}
+    conflicts: list[Conflict] = []
+    people = []
+    for person in [*ours, *(one for one in other if one not in ours)]:
+        one = _merged(ours.get(person), other.get(person), before.get(person), prefer or "mine", conflicts.append)
+        if one is not None:
+            templates, vectors = zip(*one[1].values(), strict=True)
+            people.append((msgspec.structs.replace(one[0], templates=list(templates)), list(vectors)))
+    version = max(mine.header.version, theirs.header.version) + 1
+    at = max(mine.header.created_at, theirs.header.created_at)
+    gallery = Gallery.of(version, at, mine.header.embedder, mine.embeddings.shape[1], people)
+    left = {person.id for person in gallery.people}
+    return Merged(gallery, conflicts, sorted(left - ours.keys()), sorted(ours.keys() - left))
+
+
+def _known(gallery: Gallery) -> dict[str, Known]:
+    return {
+        person.id: (
+            person,
+            {v.tobytes(): (t, v) for t, v in zip(person.templates, vectors, strict=True)},
+        )
+        for person, vectors in gallery.known()
+    }
+
+
+def _merged(
+    mine: Known | None, theirs: Known | None, base: Known | None, prefer: Side, conflict: Callable[[Conflict], None]
+) -> Known | None:
+    """Somebody as both sides would have them; None: nobody any more."""
+    if mine is None or theirs is None:
+        there = mine or theirs
+        if there is None or base is None:
+            return there
+        if _same(there, base):
+            return None
+        changed: Side = "mine" if mine else "theirs"
+        conflict(Conflict(there[0].id, f"removed on one side, changed on the other ({changed})"))
+        return there if changed == prefer else None
+    about = mine[0]
+    for field in ABOUT:
+        ours, other = getattr(mine[0], field), getattr(theirs[0], field)
+        old = getattr(base[0], field) if base else None
+        if ours == other or (base and other == old):
+            continue
+        if not (base and ours == old):
+            conflict(Conflict(about.id, f"{field}: {ours!s} here, {other!s} there"))
+            if prefer == "mine":
+                continue
+        about = msgspec.structs.replace(about, **{field: other})
+    rows = _rows(mine[1], theirs[1], base[1] if base else {})
+    if not rows:
+        conflict(Conflict(about.id, "each side removed the templates that the other kept"))
+        rows = mine[1] if prefer == "mine" else theirs[1]
+    return about, rows
+
+
+def _rows(mine: Rows, theirs: Rows, base: Rows) -> Rows:
+    """Both sides' templates, but for those that one of them removed."""
+    gone = {key for key in base if key not in mine or key not in theirs}
+    return {key: row for key, row in (mine | theirs).items() if key not in gone}
+
+
+def _same(one: Known, other: Known) -> bool:
+    return one[1].keys() == other[1].keys() and all(getattr(one[0], f) == getattr(other[0], f) for f in ABOUT)
