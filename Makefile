@@ -1,5 +1,6 @@
 # make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs all tests
+# make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make lint    ruff, mypy --strict, import-linter
 # make bench   how fast this machine is, stage by stage
 # Nothing is done twice: remove .venv/ to begin anew.
@@ -13,7 +14,7 @@ DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client lib
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad
 
-.PHONY: demo test test-tflite-runtime lint bench format clean
+.PHONY: demo test test-tflite-runtime test-homeassistant lint bench format clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -29,6 +30,10 @@ test-tflite-runtime: .venv/.dev
 		.venv-tflite-runtime/bin/pytest $(RUNTIME_TESTS) $(PYTEST); \
 	else echo "skipped: tflite-runtime 2.14 needs Python 3.11, which is not here"; fi
 
+# Slow, and not a part of CI: Home Assistant itself, started on a loopback port and driven through its API.
+test-homeassistant: .venv/.dev .venv-homeassistant/.ready
+	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest -m homeassistant -s $(PYTEST)
+
 lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,7 +48,7 @@ bench: .venv/.demo
 	$(BIN)/whosthere bench
 
 clean:
-	rm -rf .venv .venv-tflite-runtime build dist demo-output
+	rm -rf .venv .venv-tflite-runtime .venv-homeassistant build dist demo-output
 
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 ...")'
@@ -69,6 +74,17 @@ clean:
 	@test -d .venv-tflite-runtime || python3.11 -m venv .venv-tflite-runtime
 	.venv-tflite-runtime/bin/pip install --quiet --constraint constraints-tflite-runtime.txt pytest pytest-timeout hypothesis jsonschema trustme '.[tflite-runtime]'
 	.venv-tflite-runtime/bin/pip install --quiet --no-deps --force-reinstall .
+	@touch $@
+
+# Home Assistant 2025.4 wants Python 3.13: on the path, or one of pyenv's.
+PYTHON313 ?= $(shell for p in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
+	"$$p" -c "" 2>/dev/null && echo "$$p" && break; done)
+
+.venv-homeassistant/.ready: requirements-homeassistant.txt
+	@test -n "$(PYTHON313)" || { echo "Home Assistant needs Python 3.13, which is not here; make PYTHON313=/path/to/it"; exit 1; }
+	@echo "installing into .venv-homeassistant/: Home Assistant, about two minutes"
+	@test -d .venv-homeassistant || $(PYTHON313) -m venv .venv-homeassistant
+	.venv-homeassistant/bin/pip install --quiet --requirement requirements-homeassistant.txt
 	@touch $@
 
 # Real components for the tests: a broker, an RTSP server. Tests say what they miss and skip.

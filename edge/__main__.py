@@ -12,6 +12,8 @@ COMMANDS = {
     "run": "The daemon: watch the camera, publish visits over MQTT.",
     "demo": "See it work: a bundled clip, an embedded broker, every event as it comes.",
     "check": "Validate config, models, gallery, camera and broker, and say what to do.",
+    "watch": "See live what boxes say: visits, health; as JSON for scripts.",
+    "broker-acl": "Print what the broker has to allow each box, for mosquitto.",
     "enroll": "Add a person to a gallery, from photos or from the camera.",
     "identify": "Who is in these pictures? A table, CSV, annotated copies.",
     "gallery": "The people of a gallery; receive a pushed one, go back to an earlier one.",
@@ -40,7 +42,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"edge.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"edge.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

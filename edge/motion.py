@@ -49,6 +49,10 @@ class MotionGate:
             return True
         return False
 
+    def wake(self, now: float) -> None:
+        """Look as if something had moved."""
+        self._moved_at = now
+
     def _moved(self, preview: Image, now: float) -> bool:
         # A whole factor is three times as fast as the exact width.
         factor = max(1, preview.shape[1] // MIN_WIDTH)

@@ -44,12 +44,12 @@ class Linking(msgspec.Struct, frozen=True):
 class Visit:
     """The state of one visit; only `Visits` touches it."""
 
-    def __init__(self, visit_id: str, sighting: Sighting) -> None:
+    def __init__(self, visit_id: str, track_id: int | None, since: float, at: float, box: Box | None) -> None:
         self.id = visit_id
-        self.track_id: int | None = sighting.track_id
-        self.since = sighting.since
-        self.last_seen_at = sighting.at
-        self.box: Box = sighting.box
+        self.track_id = track_id
+        self.since = since
+        self.last_seen_at = at
+        self.box = box
         self.evidence = Evidence()
         self.doubts: list[Sighting] = []
         self.looked_at: float | None = None
@@ -61,6 +61,21 @@ class Visit:
         self.sequence = 0
         self.picture: Image | None = None
         self.picture_score = -1.0
+
+    @classmethod
+    def of(cls, visit_id: str, sighting: Sighting) -> "Visit":
+        """Of a face that has come into view."""
+        return cls(visit_id, sighting.track_id, sighting.since, sighting.at, sighting.box)
+
+    @classmethod
+    def rung(cls, visit_id: str, now: float) -> "Visit":
+        """Of somebody who rang and is not in sight yet."""
+        return cls(visit_id, None, now, now, None)
+
+    @property
+    def seen(self) -> bool:
+        """Has a face of this visit been in view?"""
+        return self.box is not None
 
     def see(self, sighting: Sighting) -> None:
         self.last_seen_at, self.box = sighting.at, sighting.box

@@ -60,6 +60,24 @@ class Visits:
         events += [event for visit in self._gone(now) for event in self._end(visit, now)]
         return events, swapped
 
+    def ring(self, now: float) -> tuple[str, list[Event]]:
+        """Somebody rang: the visit that this belongs to, and its start when nobody was in sight.
+
+        The next face that comes into view is the ringer's. If none comes, the visit ends as any other does.
+        """
+        here = [visit for visit in self._visits if visit.track_id is not None]
+        visit = max(here, key=lambda v: (v.started, v.last_seen_at), default=None) or self._expected()
+        if visit is None:
+            visit = Visit.rung(self._new_id(), now)
+            self._visits.append(visit)
+        if not visit.started:
+            return visit.id, self._start(visit, now)
+        return visit.id, []
+
+    def _expected(self) -> Visit | None:
+        """The visit of somebody who rang and has not been seen yet."""
+        return next((v for v in self._visits if v.started and v.track_id is None and not v.seen), None)
+
     def flush(self, now: float) -> list[Event]:
         """End everything: there will be no more frames."""
         self._visits = [v for v in self._visits if v.started or v.evidence.any_face]
@@ -70,7 +88,7 @@ class Visits:
         """Add a sighting to its visit; True when it shows that the track has changed hands."""
         visit = self._of_track(sighting.track_id)
         if visit is None:
-            visit = Visit(self._new_id(), sighting)
+            visit = Visit.of(self._new_id(), sighting)
             self._visits.append(visit)
         visit.see(sighting)
         if sighting.quality is None:
@@ -104,9 +122,13 @@ class Visits:
             # A shop-window dummy or the back of a head is not a visitor.
             self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
             return []
+        if (rung := self._expected()) is not None:
+            return self._join(rung, visit)
         dormant = [v for v in self._visits if v.started and v.track_id is None]
-        if not dormant:
-            return self._start(visit, now)
+        return self._link(visit, dormant, now) if dormant else self._start(visit, now)
+
+    def _link(self, visit: Visit, dormant: list[Visit], now: float) -> list[Event]:
+        """To one of those who were here a moment ago, to none of them, or wait and see."""
         fused = visit.evidence.fused
         waited = visit.track_id is None or now - visit.since >= self._settings.link_wait_s
         if fused is None:

@@ -16,6 +16,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 import trustme
+from contract import breach
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -62,6 +63,8 @@ class Broker:
     """What stands in the ACL file."""
     persistence: bool = False
     """Sessions, queued and retained messages survive a stop."""
+    extra: str = ""
+    """More lines of its configuration."""
     host: str = "127.0.0.1"
     port: int = 0
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
@@ -69,7 +72,7 @@ class Broker:
     def start(self) -> "Broker":
         assert _MOSQUITTO
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         self._write_config()
         with (self.folder / "log").open("ab") as log:
             command = [_MOSQUITTO, "-c", str(self.folder / "mosquitto.conf")]
@@ -117,7 +120,7 @@ class Broker:
         lines += self._tls() + self._access()
         if self.persistence:
             lines += ["persistence true", f"persistence_location {self.folder}/"]
-        (self.folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
+        (self.folder / "mosquitto.conf").write_text("\n".join([*lines, self.extra, ""]))
 
     def _tls(self) -> list[str]:
         if not self.certificates:
@@ -185,7 +188,10 @@ class Listener:
         persistent: bool = False,
         user: tuple[str, str] | None = None,
         certificate: tuple[Path, Path] | None = None,
+        contract: bool = True,
     ) -> None:
+        """`contract`: at the end, everything heard must have kept the contract."""
+        self._breaches: list[str] | None = [] if contract else None
         self.heard: list[Heard] = []
         self._changed = threading.Condition()
         self._filters = filters or ("#",)
@@ -214,9 +220,10 @@ class Listener:
         assert self._subscribed.wait(WAIT_S), f"not subscribed:\n{self._broker.log}"
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        assert kind or not self._breaches, "\n".join(self._breaches or [])
 
     def on(self, topic: str) -> list[Heard]:
         """What was heard on one topic."""
@@ -261,6 +268,8 @@ class Listener:
         client.subscribe([(topic, 1) for topic in self._filters])
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        if self._breaches is not None and (wrong := breach(message.topic, bytes(message.payload))):
+            self._breaches.append(wrong)
         expiry = getattr(message.properties, "MessageExpiryInterval", None)
         correlation = getattr(message.properties, "CorrelationData", None)
         with self._changed:
@@ -270,7 +279,7 @@ class Listener:
             self._changed.notify_all()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

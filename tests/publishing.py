@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from broker import WAIT_S, Broker
 
-from edge.publish.payloads import Origin
+from edge.publish.payloads import ControlsPayload, Origin
 from edge.publish.publisher import MqttPublisher
 from edge.publish.settings import MqttSettings, OutboxSettings
 from edge.records import Box, Candidate, Event, EventKind, Image, Match, Outcome, Pose, Quality, frozen
@@ -46,6 +46,11 @@ def picture(level: int = 90, width: int = 800) -> Image:
     return frozen(np.full((600, width, 3), level, np.uint8))
 
 
+def controls(**changes: Any) -> ControlsPayload:
+    values = ControlsPayload("front-door", False, None, 0.001, 0.00001, 0.27, 0.42)
+    return msgspec.structs.replace(values, **changes)
+
+
 def settings(broker: Broker, folder: Path, **changes: Any) -> MqttSettings:
     outbox = OutboxSettings(path=str(folder / "outbox.sqlite3"))
     mqtt = MqttSettings(host=broker.host, port=broker.port, outbox=outbox)
@@ -53,7 +58,7 @@ def settings(broker: Broker, folder: Path, **changes: Any) -> MqttSettings:
 
 
 def publisher(mqtt: MqttSettings) -> MqttPublisher:
-    return MqttPublisher(mqtt, ORIGIN, lambda command, _: (True, f"{command} done"))
+    return MqttPublisher(mqtt, ORIGIN, lambda request: (True, f"{type(request).__name__} done"))
 
 
 def until(condition: Callable[[], bool]) -> None:

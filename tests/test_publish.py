@@ -15,6 +15,7 @@ from edge.errors import GalleryError
 from edge.publish.outbox import Entry, Outbox
 from edge.publish.payloads import CommandResult, Origin, OutboxHealth, VisitPayload
 from edge.publish.publisher import MqttPublisher
+from edge.publish.requests import Pause, Reload, Request, Resume, Ring
 from edge.publish.settings import MqttSettings, SnapshotSettings
 from edge.publish.stamp import stamper
 from edge.records import EventKind
@@ -150,7 +151,7 @@ def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttS
     outbox = Outbox(Path(mqtt.outbox.path), 100)
     outbox.put_many(entries)
     outbox.close()
-    with Listener(broker) as listener:
+    with Listener(broker, contract=False) as listener:
         told.start()
         told.publish(event(at=time.monotonic() - 100))
         late = listener.wait_for(f"{ROOT}/visit/late", count=3)
@@ -208,7 +209,7 @@ def test_no_picture_leaves_unless_the_owner_asks_and_an_old_one_is_taken_back(
     broker: Broker, told: MqttPublisher
 ) -> None:
     paho.mqtt.publish.single(f"{ROOT}/snapshot", b"an old picture", 1, retain=True, port=broker.port)
-    with Listener(broker) as listener:
+    with Listener(broker, contract=False) as listener:
         told.start()
         told.people(EVERYBODY)
         told.snapshot(picture())
@@ -234,20 +235,24 @@ def test_pictures_are_sent_when_asked_for(broker: Broker, mqtt: MqttSettings, re
 
 
 def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSettings) -> None:
-    asked: list[tuple[str, bytes]] = []
+    asked: list[Request] = []
 
-    def on_command(name: str, payload: bytes) -> tuple[bool, str]:
-        asked.append((name, payload))
-        if name == "reload":
+    def on_command(request: Request) -> tuple[bool, str]:
+        asked.append(request)
+        if isinstance(request, Reload):
             raise GalleryError("family.gallery: damaged; the old one stays in force")
         return True, "paused"
 
     told = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), on_command)
     paho.mqtt.publish.single(f"{ROOT}/command/resume", b"replayed", 1, retain=True, port=broker.port)
     requests = [
-        ("pause", b"10 min", "home/answers", b"id-1"),
+        ("pause", b'{"for_s": 600}', "home/answers", b"id-1"),
         ("reload", b"", f"{ROOT}/visit", b"\x00\xff"),
+        ("paused", b"OFF", "", b""),
+        ("ring", b'{"correlation_id": "42"}', "", b""),
         ("open_door", b"", "", b""),
+        ("pause", b"10 min", "", b""),
+        ("sensitivity", b'{"false_alarm_target": 2}', "", b""),
         ("pause", b"x" * 4097, "home/+/answers", b""),
     ]
     with Listener(broker) as listener:
@@ -263,16 +268,24 @@ def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSetting
     assert [(a.command, a.ok, a.correlation_id) for a in answers] == [
         ("pause", True, "id-1"),
         ("reload", False, "00ff"),
+        ("paused", True, None),
+        ("ring", True, "42"),
         ("open_door", False, None),
         ("pause", False, None),
+        ("sensitivity", False, None),
+        ("pause", False, None),
     ]
-    assert [a.message.split(";")[-1].strip() for a in answers] == [
-        "paused",
-        "the old one stays in force",
-        "known: pause, resume, reload, snapshot",
-        "at most 4096 are taken",
+    assert [a.message for a in answers if not a.ok] == [
+        "family.gallery: damaged; the old one stays in force",
+        "no such command; known: pause, resume, reload, restart, snapshot, sensitivity, ring, paused",
+        "expected nothing or a JSON object with for_s, correlation_id: Expected `object`, got `int`",
+        (
+            "expected nothing or a JSON object with correlation_id, false_alarm_target: "
+            "Expected `float` <= 0.5 - at `$.false_alarm_target`"
+        ),
+        "the payload is too large; at most 4096 bytes are taken",
     ]
-    assert asked == [("pause", b"10 min"), ("reload", b"")]
+    assert asked == [Pause(for_s=600), Reload(), Resume(), Ring(correlation_id="42")]
     (elsewhere,) = listener.on("home/answers")
     assert elsewhere.correlation == b"id-1"
     assert listener.on(f"{ROOT}/visit") == []

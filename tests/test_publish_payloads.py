@@ -1,5 +1,7 @@
 """The payloads against their schema, and the schema files against the code."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from edge.publish.payloads import (
     HealthPayload,
     ModelHealth,
     OutboxHealth,
+    SoftwareHealth,
     StageLatency,
     late,
     rfc3339,
@@ -66,6 +69,7 @@ def test_a_recognition_says_who_and_how_surely() -> None:
         "gallery_version": "2025-06-01/3",
         "model": "mobilefacenet",
         "late": False,
+        "clock_set": True,
         "schema_version": 1,
     }
 
@@ -123,6 +127,8 @@ def test_health_and_command_results_keep_to_their_schema() -> None:
         false_alarm_target=0.001,
         gallery=GalleryHealth("3", 2, 9),
         model=ModelHealth("mobilefacenet", "blazeface", "litert 2.0"),
+        software=SoftwareHealth("1.0"),
+        clock_set=True,
     )
 
     valid(msgspec.json.decode(msgspec.json.encode(health)), "health")
@@ -142,6 +148,20 @@ def test_the_schema_files_in_docs_are_up_to_date() -> None:
     assert {name: told.get(name) for name in schema.files()} == schema.files(), (
         "run: python -m edge.publish.schema docs/schema"
     )
+
+
+def test_the_asyncapi_document_holds_together() -> None:
+    document = json.loads(schema.files()["asyncapi.json"])
+
+    for name, operation in document["operations"].items():
+        assert operation["channel"]["$ref"] == f"#/channels/{name}"
+        channel = document["channels"][name]
+        assert channel["messages"][name]["$ref"] == f"#/components/messages/{name}"
+        assert set(re.findall(r"{(\w+)}", channel["address"])) == set(channel["parameters"])
+        payload = document["components"]["messages"][name]["payload"]
+        assert "$ref" not in payload or payload["$ref"].removeprefix("./") in schema.files()
+        topic = channel["address"].removeprefix("{base}/{device_id}/").replace("{person_id}", "<id>")
+        assert f"`{topic}`" in (DOCS / "40-mqtt.md").read_text() or topic.startswith("command/"), topic
 
 
 def test_the_example_in_docs_is_a_real_payload() -> None:

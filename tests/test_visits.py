@@ -184,3 +184,34 @@ def test_an_empty_gallery_knows_nobody() -> None:
     door = Door(gallery_of())
     door.show(5, t1=ADA)
     assert door.told() == ["visit1 started", "visit1 unknown"]
+
+
+def test_ringing_starts_a_visit_at_once_and_the_next_face_is_the_ringers() -> None:
+    door = Door(KNOWN)
+    door.leave_empty(1)
+    visit_id, events = door.visits.ring(door.now)
+    door.events += events
+    assert door.visits.ring(door.now) == (visit_id, [])
+    assert door.told() == ["visit1 started"]
+    door.leave_empty(2)
+    door.show(3, t1=alike(ADA, 0.8))
+    assert door.visits.ring(door.now) == ("visit1", [])
+    door.leave_empty(6)
+    assert door.told() == ["visit1 started", "visit1 recognized ada", "visit1 ended"]
+    assert door.events[1].latency_s > 2, "counted from the ring"
+
+
+def test_who_rings_and_is_never_seen_has_been_there_all_the_same() -> None:
+    door = Door(KNOWN)
+    door.events += door.visits.ring(door.now)[1]
+    door.leave_empty(6)
+    assert door.told() == ["visit1 started", "visit1 no_usable_face", "visit1 ended"]
+    assert all(event.box is None for event in door.events)
+
+
+def test_who_is_in_sight_and_rings_is_one_visit() -> None:
+    door = Door(KNOWN)
+    door.show(3, t1=STRANGER)
+    assert door.visits.ring(door.now) == ("visit1", [])
+    door.show(3, t1=STRANGER)
+    assert door.told() == ["visit1 started", "visit1 unknown"]

@@ -1,5 +1,7 @@
 """whosthere run"""
 
+import os
+import sys
 from pathlib import Path
 
 import click
@@ -29,4 +31,9 @@ def command(ctx: click.Context, config_path: Path) -> None:
     What the broker could not take waits in the outbox and is sent after the next start.
     """
     set_up_logging(load_config(config_path).config.runtime.log_level)
-    ctx.exit(App(config_path, notifier()).run())
+    app = App(config_path, notifier())
+    code = app.run()
+    if app.restart:
+        # The same process begins anew: whoever started it (systemd, a container, a shell) need not know.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (our own program)
+    ctx.exit(code)

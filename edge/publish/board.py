@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from edge.publish.client import Message
+from edge.publish.home_assistant import Announcer
+from edge.publish.payloads import ControlsPayload
 from edge.publish.presence import Presence
 from edge.publish.states import States
 from edge.publish.topics import NOBODY, OFF, OFFLINE, ON, ONLINE, Topics
@@ -12,8 +16,10 @@ from edge.records import Event
 class Board:
     """Everything that a new connection has to be told again."""
 
-    def __init__(self, topics: Topics) -> None:
+    def __init__(self, topics: Topics, announcer: Announcer | None = None) -> None:
+        """Without `announcer` Home Assistant is told nothing."""
         self._topics = topics
+        self._announcer = announcer
         self._states = States()
         self._presence = Presence()
         self._people_known = False
@@ -34,8 +40,34 @@ class Board:
     def picture(self, payload: bytes) -> None:
         self._states.set(self._topics.snapshot, payload)
 
+    def controls(self, controls: ControlsPayload) -> None:
+        self._states.set(self._topics.controls, msgspec.json.encode(controls))
+        if self._announcer:
+            self._announcer.controls(controls)
+
+    def tick(self, now: float) -> None:
+        """Tell Home Assistant what has changed, and all again when it has started."""
+        if self._announcer is None:
+            return
+        if (payload := self._announcer.payload(now)) is not None:
+            self._states.set(self._announcer.topic, payload)
+        if self._announcer.due(now):
+            self._states.again(self._announcer.topic)
+
+    def accepted(self, topic: str) -> None:
+        """The broker has taken what was told last on this topic."""
+        if self._announcer and topic == self._announcer.topic:
+            self._announcer.accepted(self._states.value(topic))
+
+    def born(self, now: float) -> None:
+        """Home Assistant has started."""
+        if self._announcer:
+            self._announcer.born(now)
+
     def people(self, people: Sequence[tuple[str, str]]) -> set[str]:
         """The gallery in force, as (id, name); who is no longer in it, and whose topics are taken back."""
+        if self._announcer:
+            self._announcer.people(people)
         before = set(self._presence.present)
         self._presence.people(people)
         self._people_known = True
@@ -58,14 +90,19 @@ class Board:
         self._presence.nobody()
         self._show_people()
 
-    def found(self, topic: str) -> None:
+    def found(self, topic: str, payload: bytes = b"") -> None:
         """The broker retains this: unless we say it too, it is of an earlier run and has to go."""
+        if self._announcer and topic == self._announcer.topic:
+            self._announcer.found(payload)
+            return
         self._strays.add(topic)
         self._sweep()
 
-    def all_untold(self) -> None:
+    def all_untold(self, now: float) -> None:
         """A new connection: the broker may have forgotten everything."""
         self._states.all_untold()
+        if self._announcer:
+            self._announcer.connected(now)
 
     def tell(self, publish: Callable[[Message], int | None]) -> dict[int, str]:
         """Publishes what is new. The topics by number of their PUBACK."""

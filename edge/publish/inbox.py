@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from edge.publish.client import Signal
-from edge.publish.payloads import HealthPayload, Origin
+from edge.publish.client import Arrived, Signal
+from edge.publish.payloads import ControlsPayload, DoorbellPayload, HealthPayload, Origin
 from edge.publish.stamp import Stamp
 from edge.records import Event, Image
 
@@ -21,6 +21,7 @@ class Happened:
     stamp: Stamp
     """Of `Event.at`."""
     origin: Origin
+    clock_set: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Stop:
     """Monotonic seconds."""
 
 
-Item = Signal | Happened | CameraState | People | Picture | HealthPayload | Stop
+Item = Signal | Happened | CameraState | People | Picture | HealthPayload | ControlsPayload | DoorbellPayload | Stop
 
 
 class Inbox:
@@ -64,6 +65,9 @@ class Inbox:
         """Events that were turned away."""
 
     def put(self, item: Item) -> None:
+        """A message is turned away while so many items wait: nobody shall fill the memory with commands."""
+        if isinstance(item, Arrived) and self._items.qsize() >= _LIMIT:
+            return
         self._items.put(item)
 
     def offer(self, item: Happened) -> None:

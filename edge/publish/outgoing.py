@@ -31,6 +31,7 @@ class Outgoing:
             self._link.drop(Reason(f"the broker acknowledged nothing within {_ANSWER_S:.0f} s", lasting=False), now)
             self.interrupted()
         self._delivery.tick(self._link, now)
+        self._board.tick(now)
         self.tell(now)
 
     def tell(self, now: float) -> None:
@@ -52,6 +53,7 @@ class Outgoing:
             self._refusals.note(topic, *answer.problem)
         elif topic:
             self._refusals.over(topic)
+            self._board.accepted(topic)
 
     def interrupted(self) -> None:
         """The connection is gone, and with it every answer."""

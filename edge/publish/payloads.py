@@ -23,6 +23,8 @@ Time = Annotated[
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Similarity = Annotated[float, Meta(ge=-1, le=1, description="Cosine similarity")]
 Count = Annotated[int, Meta(ge=0)]
+Source = Literal["button", "command"]
+State = Literal["starting", "watching", "paused", "no_camera", "stopping"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class VisitPayload(msgspec.Struct, frozen=True):
     gallery_version: str
     model: Annotated[str, Meta(description="The embedder")]
     late: Annotated[bool, Meta(description="Too old to act upon; only on visit/late")] = False
+    clock_set: Annotated[bool, Meta(description="false: the clock was not set yet, the times mean nothing")] = True
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
@@ -104,6 +107,17 @@ class GalleryHealth(msgspec.Struct, frozen=True):
     version: str
     people: Count
     templates: Count
+    on_disk: Annotated[
+        str | None,
+        Meta(description="Version of the file now: another one waits for `reload`; null: none readable"),
+    ] = None
+
+
+class SoftwareHealth(msgspec.Struct, frozen=True):
+    """whosthere itself."""
+
+    version: Annotated[str, Meta(description="Of the running daemon")]
+    on_disk: Annotated[str | None, Meta(description="As installed now: another one waits for `restart`")] = None
 
 
 class ModelHealth(msgspec.Struct, frozen=True):
@@ -120,7 +134,7 @@ class HealthPayload(msgspec.Struct, frozen=True):
     device_id: str
     at: Time
     uptime_s: Count
-    state: Literal["starting", "watching", "paused", "no_camera", "stopping"]
+    state: State
     camera_online: bool
     fps: float
     latency: Annotated[dict[str, StageLatency], Meta(description="By stage")]
@@ -135,6 +149,36 @@ class HealthPayload(msgspec.Struct, frozen=True):
     false_alarm_target: Fraction
     gallery: GalleryHealth
     model: ModelHealth
+    software: SoftwareHealth
+    clock_set: Annotated[bool, Meta(description="false: the box's clock is not set yet")]
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+class ControlsPayload(msgspec.Struct, frozen=True):
+    """What can be set from outside, as it is in force, on `controls`."""
+
+    device_id: str
+    paused: bool
+    paused_until: Annotated[Time | None, Meta(description="null: not paused, or until somebody resumes")]
+    false_alarm_target: Annotated[Fraction, Meta(description="How often a stranger may be called by a name")]
+    false_alarm_min: Annotated[
+        Fraction | None,
+        Meta(description="The least that can be set; null: not calibrated, nothing can"),
+    ]
+    false_alarm_max: Fraction | None
+    threshold: Annotated[Similarity, Meta(description="The similarity that a name needs now")]
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+class DoorbellPayload(msgspec.Struct, frozen=True):
+    """Somebody rang, on `doorbell`."""
+
+    event_type: Literal["ring"]
+    event_id: str
+    device_id: str
+    source: Annotated[Source, Meta(description="The button at the box, or command/ring")]
+    visit_id: Annotated[str | None, Meta(description="The visit that it began or belongs to; null while paused")]
+    at: Time
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
@@ -153,7 +197,7 @@ def rfc3339(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def visit_payload(event: Event, *, wall_offset: float, origin: Origin) -> VisitPayload:
+def visit_payload(event: Event, *, wall_offset: float, origin: Origin, clock_set: bool = True) -> VisitPayload:
     """`event` as it is published; `wall_offset` seconds turn its times into seconds since the epoch."""
     match = event.match
     best = match.best if match else None
@@ -182,6 +226,7 @@ def visit_payload(event: Event, *, wall_offset: float, origin: Origin) -> VisitP
         latency_ms=max(round(event.latency_s * 1000), 0),
         gallery_version=origin.gallery_version,
         model=origin.model,
+        clock_set=clock_set,
     )
 
 

@@ -1,4 +1,4 @@
-"""Events to MQTT: the seam, and the thread that keeps the contract of docs/40-mqtt.md."""
+"""Events to MQTT: the thread that keeps the contract of docs/40-mqtt.md."""
 
 import logging
 import threading
@@ -6,20 +6,32 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from edge.publish.backlog import Backlog
 from edge.publish.board import Board
 from edge.publish.client import Answered, Arrived, Connected, Lost, Message, NotSubscribed, Signal, check_credentials
-from edge.publish.commands import Command, OnCommand, answers, carry_out
+from edge.publish.clock import WallClock
+from edge.publish.commands import OnCommand
 from edge.publish.delivery import Delivery, Refusals
+from edge.publish.desk import Desk
+from edge.publish.entities import Box
+from edge.publish.home_assistant import BORN, Announcer, discovery_topic, display_name
 from edge.publish.inbox import CameraState, Happened, Inbox, Item, People, Picture, Stop
 from edge.publish.link import Link
 from edge.publish.outbox import Entry
 from edge.publish.outgoing import Outgoing
-from edge.publish.payloads import HealthPayload, Origin, OutboxHealth, event_id, names_any, visit_payload
+from edge.publish.payloads import (
+    ControlsPayload,
+    DoorbellPayload,
+    HealthPayload,
+    Origin,
+    OutboxHealth,
+    event_id,
+    names_any,
+    visit_payload,
+)
 from edge.publish.settings import MqttSettings
 from edge.publish.snapshot import SnapshotChooser, jpeg
 from edge.publish.stamp import stamper
@@ -30,32 +42,8 @@ _log = logging.getLogger("whosthere.publish")
 
 _LOOP_S = 0.5
 _FAREWELL_S = 1.0
-
-
-class Publisher(Protocol):
-    """Tells the world. Any thread may call any method; none blocks on the network and none raises."""
-
-    def publish(self, event: Event) -> None: ...
-
-    def camera_state(self, online: bool) -> None:
-        """Does the camera deliver frames?"""
-        ...
-
-    def health(self, payload: HealthPayload) -> None: ...
-
-    def people(self, people: Sequence[tuple[str, str]]) -> None:
-        """Everybody of the gallery in force, as (id, name); again after every change."""
-        ...
-
-    def snapshot(self, image: Image) -> None:
-        """Show this picture, if the owner allows pictures at all."""
-        ...
-
-    def start(self) -> None: ...
-
-    def stop(self, timeout_s: float) -> None:
-        """Send what can be sent in time, say goodbye; returns when that is done."""
-        ...
+_RING_S = 30
+"""A ring that reaches nobody within so long is no news."""
 
 
 class MqttPublisher:
@@ -77,10 +65,12 @@ class MqttPublisher:
         self.origin = origin
         self.beat = time.monotonic()
         self._settings = settings
-        self._on_command = on_command
         self._clock = clock
         self._stamp = stamper()
+        self._wall_clock = WallClock([Path(settings.outbox.path), Path(__file__)])
         self._topics = Topics(settings.base_topic, origin.device_id)
+        self._discovery = discovery_topic(settings.home_assistant.discovery_prefix, origin.device_id)
+        self._announcer = _announcer(settings, self._topics, origin)
         self._inbox = Inbox()
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
@@ -92,17 +82,23 @@ class MqttPublisher:
         self._link = Link(
             settings,
             f"whosthere-{origin.device_id}",
-            self._inbox.put,
+            self._post,
             will=Message(self._topics.status, OFFLINE, retain=True),
             filters=self._filters(),
         )
-        self._board = Board(self._topics)
+        self._board = Board(self._topics, self._announcer)
         self._outgoing = Outgoing(self._link, self._delivery, self._board, refusals)
+        self._desk = Desk(self._topics, on_command, self._outgoing.send, snapshots=settings.snapshot.enabled)
         self._chooser = SnapshotChooser()
 
     @property
     def connected(self) -> bool:
         return self._link.connected
+
+    @property
+    def clock_set(self) -> bool:
+        """Whether the times in payloads can be trusted."""
+        return self._wall_clock.is_set()
 
     @property
     def outbox_health(self) -> OutboxHealth:
@@ -121,12 +117,18 @@ class MqttPublisher:
         if not self._settings.snapshot.enabled:
             event = replace(event, picture=None)
         wall_offset = time.time() - age - event.at
-        self._inbox.offer(Happened(event, wall_offset, self._stamp().earlier(age), self.origin))
+        self._inbox.offer(Happened(event, wall_offset, self._stamp().earlier(age), self.origin, self.clock_set))
 
     def camera_state(self, online: bool) -> None:
         self._inbox.put(CameraState(online))
 
     def health(self, payload: HealthPayload) -> None:
+        self._inbox.put(payload)
+
+    def controls(self, payload: ControlsPayload) -> None:
+        self._inbox.put(payload)
+
+    def ring(self, payload: DoorbellPayload) -> None:
         self._inbox.put(payload)
 
     def people(self, people: Sequence[tuple[str, str]]) -> None:
@@ -148,11 +150,16 @@ class MqttPublisher:
         self._thread.join(timeout_s + 4 * _FAREWELL_S)
 
     def _filters(self) -> list[str]:
-        filters = [self._topics.commands, self._topics.people]
+        filters = [self._discovery, self._topics.commands, self._topics.people]
+        if self._announcer:
+            filters.append(self._announcer.birth_topic)
         if not (self._settings.snapshot.enabled and self._settings.snapshot.retain):
             # To find, and take back, a picture retained when the owner still allowed that.
             filters.append(self._topics.snapshot)
         return filters
+
+    def _post(self, signal: Signal) -> None:
+        self._inbox.put(self._desk.trimmed(signal))
 
     def _run(self) -> None:
         try:
@@ -188,6 +195,11 @@ class MqttPublisher:
                 self._board.health(msgspec.json.encode(item))
             case People():
                 self._on_people(item.people, now)
+            case ControlsPayload():
+                self._board.controls(item)
+            case DoorbellPayload():
+                ring = Message(self._topics.doorbell, msgspec.json.encode(item), expiry_s=_RING_S)
+                self._outgoing.send(ring, now)
             case Picture():
                 self._show(item.image)
             case Stop():
@@ -198,7 +210,7 @@ class MqttPublisher:
     def _on_signal(self, signal: Signal, now: float) -> None:
         if isinstance(signal, Connected):
             if self._link.on_connected(signal, now):
-                self._board.all_untold()
+                self._board.all_untold(now)
         elif self._link.owns(signal.session):
             match signal:
                 case Lost():
@@ -209,7 +221,7 @@ class MqttPublisher:
                 case NotSubscribed():
                     self._refusals.note(signal.topic, signal.code, signal.name)
                 case Arrived():
-                    self._on_arrived(signal)
+                    self._on_arrived(signal, now)
 
     def _on_people(self, people: Sequence[tuple[str, str]], now: float) -> None:
         """Whoever has left the gallery is forgotten, in what is retained and in what waits."""
@@ -225,21 +237,12 @@ class MqttPublisher:
         if self._settings.snapshot.enabled and (picture := self._chooser.update(event)) is not None:
             self._show(picture)
 
-    def _on_arrived(self, message: Arrived) -> None:
-        name = self._topics.command(message.topic)
-        if message.retained:
-            if name is not None:
-                _log.warning("%s: a retained command is ignored; send it without retain", message.topic)
-            elif message.payload:
-                self._board.found(message.topic)
-        elif name is not None:
-            self._on_request(Command(name, message.payload, message.response_topic, message.correlation))
-
-    def _on_request(self, command: Command) -> None:
-        result = carry_out(command, self._on_command, snapshots=self._settings.snapshot.enabled)
-        _log.info("command %s: %s", result.command, result.message)
-        for answer in answers(command, result, self._topics):
-            self._outgoing.send(answer, time.monotonic())
+    def _on_arrived(self, message: Arrived, now: float) -> None:
+        if self._announcer and message.topic == self._announcer.birth_topic:
+            if message.payload == BORN and not message.retained:
+                self._board.born(now)
+        elif not self._desk.take(message, now) and message.retained and message.payload:
+            self._board.found(message.topic, message.payload)
 
     def _show(self, image: Image) -> None:
         snapshot = self._settings.snapshot
@@ -285,15 +288,28 @@ class MqttPublisher:
             ended = any(isinstance(item, Lost) for item in self._inbox.take(_LOOP_S))
 
 
+def _announcer(settings: MqttSettings, topics: Topics, origin: Origin) -> Announcer | None:
+    """None: Home Assistant is told nothing."""
+    home = settings.home_assistant
+    if not home.enabled:
+        return None
+    name = home.name or display_name(origin.device_id)
+    return Announcer(home, Box(topics, origin.device_id, name, home.area, origin.model, settings.snapshot.enabled))
+
+
 def _entry(item: Happened, gone: Collection[str]) -> Entry | None:
     """What is to be told of an event. A visit that was open when its visitor left the gallery ends as nobody's;
     None: nothing.
     """
     event = item.event
-    payload = msgspec.json.encode(visit_payload(event, wall_offset=item.wall_offset, origin=item.origin))
+    payload = msgspec.json.encode(
+        visit_payload(event, wall_offset=item.wall_offset, origin=item.origin, clock_set=item.clock_set)
+    )
     if gone and names_any(payload, gone):
         if event.kind is not EventKind.ENDED:
             return None
-        nobodys = visit_payload(replace(event, match=None), wall_offset=item.wall_offset, origin=item.origin)
+        nobodys = visit_payload(
+            replace(event, match=None), wall_offset=item.wall_offset, origin=item.origin, clock_set=item.clock_set
+        )
         payload = msgspec.json.encode(nobodys)
     return Entry(event_id(event), item.stamp, payload)

@@ -1,4 +1,4 @@
-"""JSON Schemas of the payloads: `python -m edge.publish.schema docs/schema` writes them."""
+"""JSON Schemas of the payloads, and the AsyncAPI document: `python -m edge.publish.schema docs/schema` writes them."""
 
 import sys
 from pathlib import Path
@@ -6,35 +6,44 @@ from typing import Any
 
 import msgspec
 
-from edge.publish.payloads import CommandResult, HealthPayload, VisitPayload
+from edge.publish.asyncapi import document
+from edge.publish.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload, VisitPayload
+from edge.publish.requests import KINDS
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """By topic name: `visit`, `health`, `command_result`."""
-    kinds: dict[str, type[msgspec.Struct]] = {
+    """By file name: `visit`, `health`, `controls`, `doorbell`, `command_result`, and `command_...` of what is asked."""
+    said: dict[str, type[msgspec.Struct]] = {
         "visit": VisitPayload,
         "health": HealthPayload,
+        "controls": ControlsPayload,
+        "doorbell": DoorbellPayload,
         "command_result": CommandResult,
     }
-    return {name: _schema(kind) for name, kind in kinds.items()}
+    asked = {f"command_{name}": _schema(kind) for name, kind in KINDS.items()}
+    return {name: _complete(_schema(kind)) for name, kind in said.items()} | asked
 
 
 def _schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    schema = msgspec.json.schema(kind)
+    return {"$schema": _DIALECT, **msgspec.json.schema(kind)}
+
+
+def _complete(schema: dict[str, Any]) -> dict[str, Any]:
+    """msgspec lets a field with a default be absent; we always send every field."""
     for part in schema["$defs"].values():
         if "properties" in part:
-            # msgspec lets a field with a default be absent; we always send every field.
             part["required"] = list(part["properties"])
-    return {"$schema": _DIALECT, **schema}
+    return schema
 
 
 def files() -> dict[str, str]:
-    """The text of each schema file, by file name."""
+    """The text of each file, by its name: the schemas, and the AsyncAPI document that refers to them."""
+    documents = {**json_schemas(), "asyncapi": document()}
     return {
         f"{name}.json": msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
-        for name, schema in json_schemas().items()
+        for name, schema in documents.items()
     }
 
 

@@ -38,6 +38,20 @@ class SnapshotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """JPEG quality."""
 
 
+class HomeAssistantSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Appearing in Home Assistant by itself."""
+
+    enabled: bool = True
+    discovery_prefix: Annotated[str, Meta(pattern=r"^[^+#\s/][^+#\s]*$")] = "homeassistant"
+    """As set in Home Assistant's MQTT integration."""
+    name: Annotated[str, Meta(min_length=1, max_length=120)] | None = None
+    """Of the device; the device_id in words when left out."""
+    area: Annotated[str, Meta(min_length=1, max_length=120)] | None = None
+    """Suggested to Home Assistant when it first sees the device."""
+    birth_delay_s: Annotated[float, Meta(ge=0, le=300)] = 5.0
+    """After Home Assistant has started, each box waits a random time up to this before it is told again."""
+
+
 class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The broker and how to talk to it."""
 
@@ -56,3 +70,4 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsSettings = TlsSettings()
     outbox: OutboxSettings = OutboxSettings()
     snapshot: SnapshotSettings = SnapshotSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()

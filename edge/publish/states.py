@@ -29,6 +29,15 @@ class States:
         """Has this topic a value (or been cleared)?"""
         return topic in self._values
 
+    def again(self, topic: str) -> None:
+        """Tell this one again though it has not changed."""
+        if topic in self._values:
+            self._untold[topic] = None
+
+    def value(self, topic: str) -> bytes:
+        """What was set last; empty when nothing was."""
+        return self._values.get(topic, b"")
+
     def all_untold(self) -> None:
         """A new connection: the broker may have forgotten everything."""
         self._untold = dict.fromkeys(self._values)

@@ -70,6 +70,19 @@ class Topics:
         return self._under("health")
 
     @property
+    def controls(self) -> str:
+        """What can be set from outside, and is in force."""
+        return self._under("controls")
+
+    @property
+    def doorbell(self) -> str:
+        return self._under("doorbell")
+
+    def ask(self, command: str) -> str:
+        """Where to publish a command."""
+        return self._under("command", command)
+
+    @property
     def commands(self) -> str:
         """The filter of all commands; it also matches `command_result`."""
         return self._under("command", "#")

@@ -13,13 +13,16 @@ import msgspec
 
 from edge.capture.opening import is_recording, open_camera
 from edge.capture.steady import SteadyCamera
+from edge.doorbell import Doorbell, DoorbellSettings
 from edge.errors import WhosthereError
 from edge.gallery import Gallery
 from edge.match import Matcher
-from edge.publish.payloads import Origin
+from edge.publish.payloads import DoorbellPayload, Origin, Source, rfc3339
 from edge.publish.publisher import MqttPublisher
+from edge.publish.requests import Pause, Reload, Request, Restart, Ring, Sensitivity, Snapshot
 from edge.records import Event, EventKind
 from edge.runtime.config import Config, LoadedConfig, load_config
+from edge.runtime.controls import Controls
 from edge.runtime.health import HealthReport
 from edge.runtime.known import Known, describe
 from edge.runtime.pipeline import Pipeline
@@ -72,23 +75,34 @@ class App:
             lossless=lossless,
             max_fps=config.runtime.max_fps,
             on_event=_log_event,
+            on_ring=self._on_ring,
         )
+        self._controls = Controls()
+        self.restart = False
+        """Somebody asked for a new beginning: after `run` has returned, the process is to be replaced."""
         self._health = HealthReport(loaded, analyser, self._pipeline, self._publisher, self._timings)
         self._reloading = threading.Lock()
+        self._doorbell = self._wired(config.doorbell)
 
     def run(self) -> int:
         """Watch until told to stop, the recording ends or something fails; the exit code."""
         self._publisher.people(_people(self._matcher.gallery))
         self._publisher.start()
         self._pipeline.start()
+        self._show_controls()
         try:
             self._turns()
         finally:
-            self._notifier.tell("STOPPING=1")
+            # After STOPPING=1 systemd would end the process that follows this one in its place.
+            self._notifier.tell(_reloading() if self.restart else "STOPPING=1")
+            if self._doorbell:
+                self._doorbell.close()
             stopped = self._pipeline.stop(STOP_S)
             self._publisher.health(self._health.payload(self._matcher, stopping=True))
             self._publisher.stop(STOP_S)
             self._known.close()
+        if any(received is not signal.SIGHUP for received in self._signals.wait(0)):
+            self.restart = False
         if self._pipeline.failure is not None:
             raise self._pipeline.failure
         return 0 if stopped else 1
@@ -96,7 +110,7 @@ class App:
     def _turns(self) -> None:
         health_at = ready_at = 0.0
         watchdog_s = watchdog_interval_s() or self._loaded.config.runtime.stall_s
-        while not self._pipeline.finished:
+        while not (self._pipeline.finished or self.restart):
             for received in self._signals.wait(min(TURN_S, watchdog_s)):
                 if received is not signal.SIGHUP:
                     log.info("%s: stopping", received.name)
@@ -105,6 +119,8 @@ class App:
             self._watch_gallery()
             now = time.monotonic()
             self._check_progress(now)
+            if self._controls.tick(now):
+                self._show_controls()
             if now - health_at >= self._loaded.config.mqtt.health_interval_s:
                 self._publisher.health(self._health.payload(self._matcher))
                 health_at = now
@@ -133,7 +149,7 @@ class App:
     def reload(self) -> tuple[bool, str]:
         """Take gallery and thresholds anew; whatever is wrong with them, the old ones stay. Any thread."""
         with self._reloading:
-            self._notifier.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            self._notifier.tell(_reloading())
             try:
                 answer = True, self._reload()
                 log.info("reload: %s", answer[1])
@@ -169,6 +185,7 @@ class App:
         self._publisher.origin = self._origin()
         self._publisher.people(_people(matcher.gallery))
         self._pipeline.use(matcher)
+        self._show_controls()
 
     def _origin(self) -> Origin:
         version = str(self._matcher.gallery.header.version)
@@ -184,14 +201,48 @@ class App:
         while not stop.wait(min(TURN_S, max(0.0, deadline - time.monotonic()))) and time.monotonic() < deadline:
             self._pipeline.beat()
 
-    def _on_command(self, command: str, _: bytes) -> tuple[bool, str]:
+    def _wired(self, settings: DoorbellSettings) -> Doorbell | None:
+        if settings.pin is None:
+            return None
+        return Doorbell(settings, lambda: self._pipeline.ring("button"), time.monotonic)
+
+    def _on_ring(self, source: Source, visit_id: str | None) -> None:
+        device, at = self._loaded.device_id, rfc3339(time.time())
+        self._publisher.ring(DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at))
+
+    def _on_command(self, request: Request) -> tuple[bool, str]:
         """Runs on the publisher's thread."""
-        if command == "reload":
-            return self.reload()
-        if command == "snapshot":
-            return self._snapshot()
-        self._pipeline.paused = command == "pause"
-        return True, "paused: nobody is looked for" if self._pipeline.paused else "watching"
+        match request:
+            case Reload():
+                return self.reload()
+            case Snapshot():
+                return self._snapshot()
+            case Sensitivity():
+                return True, self._aim(request.false_alarm_target)
+            case Ring():
+                self._pipeline.ring("command")
+                return True, "rung"
+            case Restart():
+                self.restart = True
+                return True, "restarting"
+            case Pause():
+                answer = self._controls.pause(request.for_s, time.monotonic())
+            case _:
+                answer = self._controls.resume()
+        self._show_controls()
+        return True, answer
+
+    def _aim(self, target: float) -> str:
+        with self._reloading:
+            self._use(self._known.aim(target, datetime.now(UTC)))
+        return f"false_alarm_target is {target:g} until the next start, threshold {self._matcher.threshold:.3f}"
+
+    def _show_controls(self) -> None:
+        self._pipeline.paused = self._controls.paused
+        self._health.target = target = self._known.target
+        self._publisher.controls(
+            self._controls.payload(self._loaded.device_id, self._matcher, target, self._known.bounds)
+        )
 
     def _snapshot(self) -> tuple[bool, str]:
         if not self._loaded.config.mqtt.snapshot.enabled:
@@ -206,6 +257,10 @@ class App:
 def visit_id() -> str:
     """Sortable by time, unique across restarts."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _reloading() -> str:
+    return f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
 
 
 def _people(gallery: Gallery) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from edge import typed_yaml
 from edge.capture.opening import is_recording
 from edge.capture.settings import CameraSettings
 from edge.detect import DetectSettings
+from edge.doorbell import DoorbellSettings
 from edge.errors import ConfigError
 from edge.gallery_file import Keys
 from edge.match import MatchSettings
@@ -66,6 +67,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gallery: GallerySettings = GallerySettings()
     match: MatchSettings = MatchSettings()
     visit: VisitSettings = VisitSettings()
+    doorbell: DoorbellSettings = DoorbellSettings()
     mqtt: MqttSettings = MqttSettings()
     models: ModelSettings = ModelSettings()
     detect: DetectSettings = DetectSettings()

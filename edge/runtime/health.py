@@ -1,19 +1,26 @@
 """How the daemon is doing, for the health topic and for systemd's status line."""
 
 import time
-from typing import Literal
 
+from edge import __version__
 from edge.match import Matcher
-from edge.publish.payloads import GalleryHealth, HealthPayload, ModelHealth, StageLatency, rfc3339
+from edge.publish.payloads import (
+    GalleryHealth,
+    HealthPayload,
+    ModelHealth,
+    SoftwareHealth,
+    StageLatency,
+    State,
+    rfc3339,
+)
 from edge.publish.publisher import MqttPublisher
 from edge.runtime.analyser import Analyser
 from edge.runtime.config import LoadedConfig
+from edge.runtime.newer import OnDisk, software_version
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.timings import Spread, Timings
 from edge.runtime.vitals import memory_mb, temperature_c
 from edge.tflite import find_runtime
-
-State = Literal["starting", "watching", "paused", "no_camera", "stopping"]
 
 
 class HealthReport:
@@ -24,6 +31,8 @@ class HealthReport:
     ) -> None:
         self.camera_online: bool | None = None
         """None: neither a frame nor a failure yet."""
+        self.target = loaded.config.match.false_alarm_target
+        """The false-alarm target in force."""
         runtime = find_runtime()
         self._loaded = loaded
         self._models = ModelHealth(
@@ -31,6 +40,7 @@ class HealthReport:
             detector=loaded.config.models.detector,
             runtime=f"{runtime.package} {runtime.version}",
         )
+        self._on_disk = OnDisk(loaded.gallery_path, loaded.gallery_keys)
         self._pipeline = pipeline
         self._publisher = publisher
         self._timings = timings
@@ -57,11 +67,16 @@ class HealthReport:
             throttled=None,
             memory_mb=round(memory_mb(), 1),
             threshold=round(matcher.threshold, 4),
-            false_alarm_target=self._loaded.config.match.false_alarm_target,
+            false_alarm_target=self.target,
             gallery=GalleryHealth(
-                version=str(header.version), people=len(header.people), templates=len(matcher.gallery.embeddings)
+                version=str(header.version),
+                people=len(header.people),
+                templates=len(matcher.gallery.embeddings),
+                on_disk=self._on_disk.gallery_version(),
             ),
             model=self._models,
+            software=SoftwareHealth(__version__, software_version()),
+            clock_set=self._publisher.clock_set,
         )
 
     @property

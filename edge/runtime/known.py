@@ -3,6 +3,8 @@
 import logging
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from edge.embed import TfliteEmbedder
 from edge.errors import WhosthereError
 from edge.gallery import Gallery
@@ -10,6 +12,7 @@ from edge.gallery_file import open_gallery
 from edge.in_force import Announcer, Stamp, State, stamp_of
 from edge.match import Matcher
 from edge.runtime.config import LoadedConfig
+from edge.runtime.controls import Bounds, bounds, check_target
 from edge.runtime.recognition import embedder_id, load_matcher
 
 log = logging.getLogger("whosthere.gallery")
@@ -22,6 +25,8 @@ class Known:
         """Open the gallery; none at all means that everybody is unknown. Raises GalleryError and ModelError."""
         self._embedder = embedder
         self._loaded = loaded
+        self._target: float | None = None
+        """A false-alarm target in place of the configured one."""
         path = loaded.gallery_path
         self._looked_at = self._seen = stamp_of(path)
         if self._looked_at is None and not path.exists():
@@ -38,19 +43,42 @@ class Known:
         """Take the gallery anew. Raises WhosthereError, and then the old one stays in force."""
         path = loaded.gallery_path
         self._looked_at = self._seen = stamp_of(path)
-        before = self._loaded, self._gallery, self.matcher
+        before = self._loaded, self._gallery, self.matcher, self._target
         try:
             self._gallery = open_gallery(path, embedder_id(self._embedder), loaded.gallery_keys)
+            if loaded.config.match != self._loaded.config.match:
+                self._target = None
             self._loaded = loaded
             self.matcher = self._matcher(now)
         except WhosthereError as error:
-            self._loaded, self._gallery, self.matcher = before
+            self._loaded, self._gallery, self.matcher, self._target = before
             self._announce(str(error))
             raise
         self._since = now
         if self._announcer.gallery != path:
             self._announcer.close()
             self._announcer = Announcer(path)
+        self._announce(None)
+        return self.matcher
+
+    @property
+    def target(self) -> float:
+        """The false-alarm target in force."""
+        return self._loaded.config.match.false_alarm_target if self._target is None else self._target
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """Of the targets that can be set now; None: none can."""
+        return None if self._loaded.config.match.threshold is not None else bounds(self.matcher)
+
+    def aim(self, target: float, now: datetime) -> Matcher:
+        """A matcher for another false-alarm target, until the next start or a change of `match` in config.yaml.
+
+        Raises UsageError when that target has no meaning.
+        """
+        check_target(target, self.bounds)
+        self._target = target
+        self.matcher = self._matcher(now)
         self._announce(None)
         return self.matcher
 
@@ -78,7 +106,9 @@ class Known:
         self._announcer.close()
 
     def _matcher(self, now: datetime) -> Matcher:
-        return load_matcher(self._loaded, self._embedder, self._gallery.living(now))
+        match = replace(self._loaded.config.match, false_alarm_target=self.target)
+        aimed = replace(self._loaded, config=replace(self._loaded.config, match=match))
+        return load_matcher(aimed, self._embedder, self._gallery.living(now))
 
     def _announce(self, error: str | None) -> None:
         gallery = self.matcher.gallery

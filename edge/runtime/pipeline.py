@@ -3,13 +3,15 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
 from edge.match import Matcher
-from edge.publish.publisher import Publisher
+from edge.publish.payloads import Source
+from edge.publish.seam import Publisher
 from edge.records import Event, EventKind, Frame
 from edge.runtime.latest import Latest
 from edge.runtime.timings import Timings
@@ -18,6 +20,8 @@ from edge.runtime.watcher import Watcher
 log = logging.getLogger("whosthere.pipeline")
 
 POLL_S = 0.5
+RINGS = 4
+"""Rings that wait for the inference thread; an impatient visitor is one visitor."""
 EARLY = 0.8
 """Frames are taken a little early rather than a whole frame late: cameras do not keep exact time."""
 
@@ -43,6 +47,7 @@ class Pipeline:
         lossless: bool,
         max_fps: float,
         on_event: Callable[[Event], None] = lambda _: None,
+        on_ring: Callable[[Source, str | None], None] = lambda *_: None,
     ) -> None:
         self.paused = False
         self.frames = 0
@@ -60,6 +65,8 @@ class Pipeline:
         self._lossless = lossless
         self._min_interval_s = EARLY / max_fps
         self._on_event = on_event
+        self._on_ring = on_ring
+        self._rung: deque[Source] = deque(maxlen=RINGS)
         self._slot: Latest[Frame] = Latest()
         self._stop = threading.Event()
         self._next_matcher: Matcher | None = None
@@ -94,6 +101,10 @@ class Pipeline:
         """Match against another gallery from the next frame on."""
         self._next_matcher = matcher
 
+    def ring(self, source: Source) -> None:
+        """Somebody rang: a visit begins at once, and the detector is awake. Any thread."""
+        self._rung.append(source)
+
     def beat(self) -> None:
         """The capture thread is alive though it has no frame: called while it waits to open a camera."""
         self.beats["capture"] = time.monotonic()
@@ -127,12 +138,22 @@ class Pipeline:
             frame = self._slot.take(POLL_S)
             self.beats["inference"] = time.monotonic()
             self._swap_matcher()
+            self._answer_the_door(frame)
             if frame is None:
                 self._pass_time()
             elif frame.captured_at - looked_at >= self._min_interval_s:
                 looked_at = frame.captured_at
                 self._look(frame)
         self._end_visits()
+
+    def _answer_the_door(self, frame: Frame | None) -> None:
+        seen = frame or self.last_frame
+        if self._rung and not (self._lossless and seen is None):
+            now = seen.captured_at if self._lossless and seen else time.monotonic()
+            visit_id, events = (None, []) if self.paused else self._watcher.ring(now)
+            while self._rung:
+                self._on_ring(self._rung.popleft(), visit_id)
+            self._tell(events, 0.0)
 
     def _look(self, frame: Frame) -> None:
         self.last_frame = frame

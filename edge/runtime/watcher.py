@@ -94,6 +94,11 @@ class Watcher:
         events, _ = self._visits.update([], self._tracker.alive(), now)
         return events
 
+    def ring(self, now: float) -> tuple[str, list[Event]]:
+        """The bell rang: the visit that it belongs to, begun if nobody was there. Wakes the detector."""
+        self._gate.wake(now)
+        return self._visits.ring(now)
+
     def flush(self, now: float) -> list[Event]:
         """End every visit: there will be no more frames."""
         return self._visits.flush(now)

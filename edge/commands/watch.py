@@ -1,0 +1,96 @@
+"""whosthere watch"""
+
+import importlib.util
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec.structs import replace
+
+from edge.commands.context import config_option, settings
+from edge.commands.watch_view import House, document, panels
+from edge.errors import UsageError
+from edge.publish.client import Lost
+from edge.publish.settings import MqttSettings
+from edge.publish.watching import listen
+
+
+@click.command("watch")
+@click.argument("devices", nargs=-1)
+@config_option
+@click.option("--host", help="The broker, in place of mqtt.host.")
+@click.option("--port", type=click.IntRange(1, 65535), help="In place of mqtt.port.")
+@click.option("--username", help="In place of mqtt.username; a box's own user may read that box alone.")
+@click.option(
+    "--password-file", type=click.Path(dir_okay=False, path_type=Path), help="Its first line is the password."
+)
+@click.option("--base-topic", help="In place of mqtt.base_topic.")
+@click.option("--for", "seconds", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a message and line, for a script to read.")
+@click.option("--plain", is_flag=True, help="A line an event in place of the live view.")
+def command(
+    devices: tuple[str, ...],
+    config_path: Path | None,
+    host: str | None,
+    port: int | None,
+    username: str | None,
+    password_file: Path | None,
+    base_topic: str | None,
+    seconds: float | None,
+    *,
+    as_json: bool,
+    plain: bool,
+) -> None:
+    """See live what boxes say: visits, rings, who is there, how each box is.
+
+    All boxes of the broker, or only DEVICES. Ends with ^C. Nothing is published.
+    """
+    mqtt = settings(config_path).config.mqtt
+    given = {"host": host, "port": port, "username": username, "base_topic": base_topic}
+    given["password_file"] = str(password_file) if password_file else None
+    mqtt = replace(mqtt, **{key: value for key, value in given.items() if value is not None})
+    if any(character in device for device in devices for character in "+#/"):
+        raise UsageError(f"DEVICES: found {' '.join(devices)}; name boxes by their device_id, without + # /")
+    house = House(mqtt.base_topic)
+    deadline = time.monotonic() + seconds if seconds else float("inf")
+    with suppress(KeyboardInterrupt):
+        if as_json:
+            _watch(mqtt, devices, deadline, lambda topic, payload, old: _print_json(house, topic, payload, old))
+            return
+        with _shown(house, live=not plain and sys.stdout.isatty()) as show:
+            _watch(mqtt, devices, deadline, lambda topic, payload, _: show(house.message(topic, payload)))
+
+
+def _watch(
+    mqtt: MqttSettings, devices: tuple[str, ...], deadline: float, take: Callable[[str, bytes, bool], None]
+) -> None:
+    for heard in listen(mqtt, devices, threading.Event()):
+        if isinstance(heard, Lost):
+            click.echo(f"{heard.reason.text}; trying again", err=True)
+        elif heard is not None:
+            take(heard.topic, heard.payload, heard.retained)
+        if time.monotonic() >= deadline:
+            return
+
+
+def _print_json(house: House, topic: str, payload: bytes, retained: bool) -> None:
+    place = house.place(topic)
+    if place is not None:
+        click.echo(msgspec.json.encode(document(place, payload, retained=retained)).decode())
+
+
+@contextmanager
+def _shown(house: House, *, live: bool) -> Iterator[Callable[[str | None], None]]:
+    """Where lines go: into the live view if there can be one, else to the terminal one by one."""
+    if not live or importlib.util.find_spec("rich") is None:
+        yield lambda line: click.echo(line) if line else None
+        return
+    from rich.live import Live  # noqa: PLC0415  (rich is in the demo extra)
+
+    with Live(get_renderable=lambda: panels(house), refresh_per_second=4, screen=False):
+        yield lambda _: None

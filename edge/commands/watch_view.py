@@ -1,0 +1,163 @@
+"""What `whosthere watch` shows of each box: its state, who is there, the last visits, how it is."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge.publish.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload, VisitPayload
+from edge.records import EventKind
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+KEPT = 8
+"""Lines of each box that stay on the screen."""
+_KINDS: dict[str, type[msgspec.Struct]] = {
+    "visit": VisitPayload,
+    "visit/late": VisitPayload,
+    "doorbell": DoorbellPayload,
+    "health": HealthPayload,
+    "controls": ControlsPayload,
+    "command/result": CommandResult,
+}
+
+
+@dataclass
+class BoxView:
+    """One box, as far as it has been heard."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    health: HealthPayload | None = None
+    controls: ControlsPayload | None = None
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+
+class House:
+    """All boxes of a broker. What is not of the contract is told as unreadable, never raised."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self.boxes: dict[str, BoxView] = {}
+
+    def place(self, topic: str) -> tuple[str, str] | None:
+        """Device and what is below it; None: no topic of a box."""
+        if not topic.startswith(f"{self._base}/"):
+            return None
+        device, _, what = topic.removeprefix(f"{self._base}/").partition("/")
+        return (device, what) if what else None
+
+    def message(self, topic: str, payload: bytes) -> str | None:
+        """Take in a message; a line for people, if there is something to tell."""
+        place = self.place(topic)
+        if place is None or not payload:
+            return None
+        device, what = place
+        box = self.boxes.setdefault(device, BoxView())
+        try:
+            line = self._taken(box, what, payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            line = f"{what}: unreadable: {error}"
+        if line:
+            box.lines.append(line)
+        return f"{device}  {line}" if line else None
+
+    def _taken(self, box: BoxView, what: str, payload: bytes) -> str | None:
+        if what in _KINDS:
+            return _told(box, what, msgspec.json.decode(payload, type=_KINDS[what]))
+        if what == "snapshot":
+            return f"picture of {len(payload) // 1024} KiB"
+        if what.startswith("command/"):
+            return None
+        before, box.states[what] = box.states.get(what), payload.decode()
+        return f"{what} {box.states[what]}" if before != box.states[what] and what != "last_person" else None
+
+
+def _told(box: BoxView, what: str, message: msgspec.Struct) -> str | None:
+    match message:
+        case VisitPayload():
+            late = "  (late)" if what == "visit/late" else ""
+            return f"{_clock(message.decided_at)}  visit {message.visit_id}: {sentence(message)}{late}"
+        case DoorbellPayload():
+            return f"{_clock(message.at)}  the doorbell rings ({message.source})"
+        case CommandResult():
+            return f"command {message.command}: {'' if message.ok else 'refused: '}{message.message}"
+        case HealthPayload():
+            box.health = message
+        case ControlsPayload():
+            before, box.controls = box.controls, message
+            if (before is not None and before.paused) != message.paused:
+                until = f" until {_clock(message.paused_until)}" if message.paused_until else ""
+                return f"paused{until}" if message.paused else "watching again"
+    return None
+
+
+def sentence(event: VisitPayload) -> str:
+    """What an event says, in a few words."""
+    match event.event_type:
+        case EventKind.RECOGNIZED:
+            perhaps = "perhaps " if event.provisional else ""
+            return f"{perhaps}{event.person_name} ({event.similarity}, needed {event.threshold})"
+        case EventKind.UNKNOWN:
+            return "a stranger"
+        case EventKind.UNCERTAIN:
+            return "either " + " or ".join(candidate.name for candidate in event.candidates)
+        case EventKind.NO_USABLE_FACE:
+            return f"no usable face: {event.problem or 'none seen'}"
+        case EventKind.SPOOF:
+            return "a picture held before the camera"
+        case kind:
+            return kind.value
+
+
+def document(place: tuple[str, str], payload: bytes, *, retained: bool) -> dict[str, Any]:
+    """A message for a script: JSON as such, text as text, a picture as its size."""
+    device, what = place
+    shown: Any
+    if what == "snapshot":
+        shown = {"bytes": len(payload)}
+    else:
+        try:
+            shown = msgspec.json.decode(payload) if what in _KINDS else payload.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            shown = payload.decode(errors="replace")
+    return {"device": device, "topic": what, "retained": retained, "payload": shown}
+
+
+def summary(box: BoxView) -> str:
+    """One line on how a box is."""
+    here = sorted(name.removeprefix("person/") for name, state in box.states.items() if state == "ON")
+    parts = [box.states.get("status", "not heard of"), f"camera {box.states.get('camera', '?')}"]
+    if box.controls is not None and box.controls.paused:
+        parts.append("PAUSED")
+    if (health := box.health) is not None:
+        parts.append(f"{health.fps:.1f} fps")
+        if (frame := health.latency.get("frame")) is not None:
+            parts.append(f"{frame.p95_ms:.0f} ms")
+        parts += [f"{health.memory_mb:.0f} MB"]
+        parts += [f"{health.temperature_c:.0f} °C"] if health.temperature_c is not None else []
+        parts += [f"{health.outbox.waiting} events wait"] if health.outbox.waiting else []
+        parts.append(f"{health.gallery.people} people known")
+    return ", ".join(parts) + (f"; here now: {', '.join(here)}" if here else "")
+
+
+def panels(house: House) -> "RenderableType":
+    """A panel a box, for a terminal. Needs rich."""
+    from rich.console import Group  # noqa: PLC0415  (rich is in the demo extra)
+    from rich.panel import Panel  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    if not house.boxes:
+        return Text("nothing heard yet")
+    return Group(
+        *(
+            Panel(Text("\n".join([summary(box), "", *box.lines])), title=Text(device), title_align="left")
+            for device, box in sorted(house.boxes.items())
+        )
+    )
+
+
+def _clock(time: str) -> str:
+    """The time of day in a time of the contract."""
+    return time[11:19]

@@ -1,0 +1,40 @@
+"""Is the wall clock right? A box without a battery-backed clock begins with the time it went down at, or with 1970."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+TIMESYNCD = Path("/run/systemd/timesync")
+"""Of systemd-timesyncd, which writes `synchronized` there as soon as a time server has answered."""
+_SLACK_S = 60.0
+
+
+class WallClock:
+    """Tells whether times can be trusted; once they can, it no longer asks.
+
+    Where systemd-timesyncd runs, it knows. Elsewhere a clock counts as set that is not behind the files which this
+    box has already written.
+    """
+
+    def __init__(self, written: Sequence[Path], timesyncd: Path = TIMESYNCD) -> None:
+        self._written = written
+        self._timesyncd = timesyncd
+        self._set = False
+
+    def is_set(self, now: float | None = None) -> bool:
+        """`now`: seconds since the epoch, as the clock has it."""
+        if not self._set:
+            self._set = self._looks_set(time.time() if now is None else now)
+        return self._set
+
+    def _looks_set(self, now: float) -> bool:
+        if self._timesyncd.is_dir():
+            return (self._timesyncd / "synchronized").exists()
+        return all(now >= _written_at(path) - _SLACK_S for path in self._written)
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

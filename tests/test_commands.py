@@ -1,0 +1,164 @@
+"""What may be asked of the box: understood, refused with the reason, or dropped; never a crash."""
+
+import json
+import logging
+import os
+import random
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from broker import Listener, running_broker
+from hypothesis import given
+from hypothesis import strategies as st
+from publishing import ROOT, publisher, settings
+
+from edge.errors import WhosthereError
+from edge.publish.commands import Command, Flood, carry_out
+from edge.publish.payloads import CommandResult
+from edge.publish.requests import (
+    KINDS,
+    KNOWN,
+    MAX_PAYLOAD,
+    BadRequest,
+    Pause,
+    Reload,
+    Request,
+    Resume,
+    Sensitivity,
+    parse,
+)
+
+FULL = bool(os.environ.get("WHOSTHERE_FULL"))
+MESSAGES = 10_000 if FULL else 2_000
+
+
+def done(request: Request) -> tuple[bool, str]:
+    return True, type(request).__name__
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "request_"),
+    [
+        ("pause", b"", Pause()),
+        ("pause", b" {} ", Pause()),
+        ("pause", b'{"for_s": 0.5, "correlation_id": "a"}', Pause(for_s=0.5, correlation_id="a")),
+        ("paused", b"ON", Pause()),
+        ("paused", b"OFF", Resume()),
+        ("reload", b"{}", Reload()),
+        ("sensitivity", b'{"false_alarm_target": 1e-3}', Sensitivity(false_alarm_target=0.001)),
+    ],
+)
+def test_understood(name: str, payload: bytes, request_: Request) -> None:
+    assert parse(name, payload) == request_
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "why"),
+    [
+        ("open_door", b"", "no such command; known: pause"),
+        ("", b"", "no such command"),
+        ("pause/now", b"", "no such command"),
+        ("pause", b"600", "Expected `object`, got `int`"),
+        ("pause", b'{"for_s": -1}', "Expected `float` > 0"),
+        ("pause", b'{"for_s": 1e9}', "Expected `float` <= 604800"),
+        ("pause", b'{"for_s": NaN}', "malformed"),
+        ("pause", b'{"until": 3}', "unknown field `until`"),
+        ("paused", b"on", "expected ON or OFF"),
+        ("sensitivity", b"", "missing required field `false_alarm_target`"),
+        ("sensitivity", b'{"false_alarm_target": 0}', "> 0"),
+        ("reload", b"\xff\xfe\x00", "expected nothing or a JSON object"),
+        ("ring", b'{"correlation_id": "' + b"x" * 129 + b'"}', "length <= 128"),
+        ("ring", b"[" * MAX_PAYLOAD, "expected nothing or a JSON object"),
+        ("ring", b'{"a":' * 800, "expected nothing or a JSON object"),
+        ("ring", b" " * (MAX_PAYLOAD + 1), "too large"),
+    ],
+)
+def test_refused_with_the_reason(name: str, payload: bytes, why: str) -> None:
+    with pytest.raises(BadRequest, match=why.replace("(", r"\(")):
+        parse(name, payload)
+
+
+@given(st.sampled_from(KNOWN) | st.text(max_size=20), st.binary(max_size=300), st.none() | st.binary(max_size=40))
+def test_whatever_the_bytes_there_is_an_answer(name: str, payload: bytes, correlation: bytes | None) -> None:
+    result = carry_out(Command(name, payload, None, correlation), done, snapshots=False)
+
+    assert msgspec.json.decode(msgspec.json.encode(result), type=CommandResult) == result
+
+
+@given(st.sampled_from(list(KINDS)), st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
+def test_wrong_types_are_refused(name: str, value: Any) -> None:
+    for document in ({"for_s": value}, {"correlation_id": [value]}, [value]):
+        payload = json.dumps(document).encode()
+        try:
+            assert parse(name, payload) == msgspec.json.decode(payload, type=KINDS[name])
+        except WhosthereError:
+            continue
+
+
+def test_a_flood_is_cut_off_and_calms_down() -> None:
+    flood = Flood(burst=10, per_s=2)
+
+    assert [flood.admits(0.001 * n) for n in range(100)] == [True] * 10 + [False] * 90
+    assert flood.dropped == 90
+    assert not flood.admits(2.0), "not bit by bit"
+    assert [flood.admits(6.0) for _ in range(3)] == [True] * 3
+    assert all(flood.admits(100.0 + 0.5 * n) for n in range(100)), "a steady pace is no flood"
+
+
+def hostile(chance: random.Random) -> tuple[str, bytes]:
+    """A command message that nobody should send."""
+    bad = [
+        chance.randbytes(chance.randrange(200)),
+        b'{"for_s":' * chance.randrange(400),
+        b"[" * chance.randrange(MAX_PAYLOAD),
+        json.dumps({"for_s": chance.choice([[], {}, "x", None, -1, 1e308, True])}).encode(),
+        b"\x00" * chance.randrange(3 * MAX_PAYLOAD),
+        b'{"correlation_id":"' + "\U0001f6aa".encode() * chance.randrange(300) + b'"}',
+        b"x" * 200_000 if chance.random() < 0.02 else b"",
+    ]
+    names = [*KNOWN, "open_door", "x" * chance.randrange(1, 300), "a/b/c", "\u202e", "result/x"]
+    return chance.choice(names), chance.choice(bad)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    logging.getLogger("whosthere.publish").setLevel(logging.ERROR)
+    yield
+    logging.getLogger("whosthere.publish").setLevel(logging.NOTSET)
+
+
+def test_thousands_of_hostile_commands(tmp_path: Path, quiet: None) -> None:
+    """None crashes, blocks or leaks; `WHOSTHERE_FULL=1` sends 10,000 and `-s` shows the figures."""
+    chance = random.Random(6)
+    topics = [f"{ROOT}/{name}" for name in ("status", "visit", "command/result")]
+    with running_broker(tmp_path / "broker") as broker, Listener(broker, *topics) as listener:
+        told = publisher(settings(broker, tmp_path))
+        told.start()
+        listener.wait_for(f"{ROOT}/status", b"online")
+        memory: list[int] = []
+        longest, beat, begun = 0.0, told.beat, time.monotonic()
+        for number in range(MESSAGES):
+            name, payload = hostile(chance)
+            options = {"response_topic": chance.choice(["", f"{ROOT}/visit", "answers"]), "correlation": payload[:100]}
+            listener.publish(f"{ROOT}/command/{name}", payload, **options)
+            longest, beat = max(longest, told.beat - beat), told.beat
+            if number % (MESSAGES // 4) == MESSAGES // 4 - 1:
+                memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        seconds = time.monotonic() - begun
+        # It calms down, and the box does as it is told again.
+        time.sleep(6)
+        listener.publish(f"{ROOT}/command/pause", b'{"correlation_id": "afterwards"}')
+        listener.wait(lambda: any(b'"afterwards"' in m.payload for m in listener.on(f"{ROOT}/command/result")))
+        answers = len(listener.on(f"{ROOT}/command/result"))
+        told.stop(5)
+        listener.wait_for(f"{ROOT}/status", b"offline")
+    print(f"\n{MESSAGES} hostile commands in {seconds:.1f} s, {answers} answered; memory {memory} MB;", end=" ")
+    print(f"longest turn of the publisher {longest:.2f} s")
+    assert answers < 30 + 3 * (seconds + 6)
+    assert memory[-1] - memory[0] < 30, memory
+    assert listener.on(f"{ROOT}/visit") == []

@@ -1,0 +1,108 @@
+"""The whole daemon, asked over MQTT: pausing, sensitivity, ringing, a new beginning."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from broker import Listener, running_broker
+from daemon import TOPIC, decoded, running, told, visits, write_config
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> dict[str, Any]:
+    """A camera that shows an empty porch for ever."""
+    folder = tmp_path / "blank"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "0.png"), np.full((480, 640, 3), 90, np.uint8))
+    return {"source": str(folder), "realtime": True, "loop": True}
+
+
+def asker(listener: Listener) -> Callable[..., dict[str, Any]]:
+    """Sends a command and gives its answer."""
+
+    def ask(command: str, **fields: Any) -> dict[str, Any]:
+        number = len(listener.on(f"{TOPIC}/command/result"))
+        body = json.dumps(fields | {"correlation_id": str(number)}).encode()
+        listener.publish(f"{TOPIC}/command/{command}", body)
+        answer = decoded(listener.wait_for(f"{TOPIC}/command/result", count=number + 1))
+        assert (answer["command"], answer["correlation_id"]) == (command, str(number))
+        return answer
+
+    return ask
+
+
+def controls(listener: Listener) -> dict[str, Any]:
+    return decoded(listener.on(f"{TOPIC}/controls")[-1])
+
+
+def test_it_does_as_it_is_told(tmp_path: Path, demo_gallery: Path, nobody: dict[str, Any]) -> None:
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, demo_gallery, camera=nobody)
+        with running(config) as daemon:
+            listener.wait_for(f"{TOPIC}/camera", b"online")
+            ask = asker(listener)
+            _pauses_for_a_while(ask, listener)
+            _is_as_sure_as_it_is_told(ask, listener)
+            _rings(ask, listener)
+            assert ask("restart")["ok"]
+            listener.wait_for(f"{TOPIC}/status", b"online", count=2)
+            listener.wait_for(f"{TOPIC}/camera", b"online", count=2)
+            listener.wait(lambda: controls(listener)["false_alarm_target"] == 0.001)
+            assert ask("resume")["ok"]
+            daemon.send(signal.SIGTERM)
+            assert daemon.wait() == 0, daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline", count=2)
+
+
+def _pauses_for_a_while(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
+    assert ask("pause", for_s=1.5) | {"correlation_id": ""} == {
+        "command": "pause",
+        "ok": True,
+        "message": "paused: nobody is looked for for 1.5 s",
+        "correlation_id": "",
+        "schema_version": 1,
+    }
+    listener.wait(lambda: controls(listener)["paused"])
+    assert controls(listener)["paused_until"].endswith("Z")
+    listener.wait(lambda: not controls(listener)["paused"])
+    assert controls(listener)["paused_until"] is None
+
+
+def _is_as_sure_as_it_is_told(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
+    before = controls(listener)
+    assert ask("sensitivity", false_alarm_target=0.1)["ok"]
+    listener.wait(lambda: controls(listener)["false_alarm_target"] == 0.1)
+    assert controls(listener)["threshold"] < before["threshold"]
+    assert ask("reload")["ok"]
+    assert controls(listener)["false_alarm_target"] == 0.1, "a reload keeps it"
+    refused = ask("sensitivity", false_alarm_target=1e-9)
+    assert not refused["ok"]
+    assert "the calibration and this gallery allow 9.1e-06 to 0.27" in refused["message"]
+
+
+def _rings(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
+    assert ask("ring")["ok"]
+    ring = decoded(listener.wait_for(f"{TOPIC}/doorbell"))
+    listener.wait(lambda: told(listener)[-1:] == [("ended", None)])
+    assert [kind for kind, _ in told(listener)] == ["started", "no_usable_face", "ended"]
+    assert {event["visit_id"] for event in visits(listener)} == {ring["visit_id"]}
+    assert ring["source"] == "command"
+
+
+def test_who_rings_and_comes_into_view_is_one_visit(tmp_path: Path, demo_gallery: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        camera = {"realtime": True}
+        with running(write_config(tmp_path, broker, demo_gallery, camera=camera, visit={"gap_s": 8.0})):
+            listener.wait_for(f"{TOPIC}/camera", b"online")
+            listener.publish(f"{TOPIC}/command/ring", b"")
+            ring = decoded(listener.wait_for(f"{TOPIC}/doorbell"))
+            listener.wait(lambda: ("recognized", "barack-obama") in told(listener), 60)
+        first, second = visits(listener)[:2]
+        assert (first["event_type"], second["event_type"]) == ("started", "recognized")
+        assert first["visit_id"] == second["visit_id"] == ring["visit_id"]
+        assert first["box"] is None

@@ -1,0 +1,159 @@
+"""The recipes of docs/61-recipes.md, run as they stand there."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker import Broker, Listener, free_port, running_broker
+from publishing import ROOT, controls, event, publisher, recognized, settings, until
+
+from edge.publish.check import check_broker
+from edge.publish.settings import MqttSettings, OutboxSettings, TlsSettings
+from edge.records import EventKind
+
+PAGE = (Path(__file__).parents[1] / "docs" / "61-recipes.md").read_text()
+NODE_RED = os.environ.get("WHOSTHERE_NODE_RED")
+"""Path of `node-red`, where there is one."""
+
+
+def block(begin: str) -> str:
+    """The code block that begins with this."""
+    found = [text for text in re.findall(r"```[a-z]*\n(.*?)```", PAGE, re.DOTALL) if begin in text[: len(begin) + 20]]
+    assert len(found) == 1, begin
+    return str(found[0])
+
+
+@contextmanager
+def started(command: list[str], **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, 9)
+        process.communicate()
+
+
+@pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="mosquitto-clients are not installed")
+def test_the_shell_script(tmp_path: Path) -> None:
+    script = tmp_path / "who-is-there.sh"
+    script.write_text(block("#!/bin/sh\n# who-is-there.sh"))
+    with running_broker(tmp_path / "broker") as broker:
+        told = publisher(settings(broker, tmp_path))
+        told.start()
+        with started(["sh", str(script), broker.host, str(broker.port)]) as process, Listener(broker) as listener:
+            # Subscribed, or not yet: an event is told until it is heard.
+            told.publish(event())
+            listener.wait_for(f"{ROOT}/visit")
+            time.sleep(1)
+            told.publish(recognized(provisional=True))
+            told.publish(recognized(sequence=2))
+            told.publish(event(EventKind.UNKNOWN, visit="v2"))
+            listener.wait_for(f"{ROOT}/visit", count=4)
+            assert process.stdout
+            heard = [process.stdout.readline() for _ in range(2)]
+        told.stop(5)
+    assert heard == ["Ada Lovelace is at the door\n", "a stranger is at the door\n"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_the_broker_with_tls_users_and_acl(tmp_path: Path) -> None:
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    mosquitto = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+    if mosquitto is None:
+        pytest.skip("mosquitto is not installed (Debian: apt-get install mosquitto)")
+    port = free_port()
+    bin_folder = Path(sys.executable).parent
+    environment = os.environ | {"dir": str(folder), "data": str(folder), "port": str(port)}
+    environment["PATH"] = f"{bin_folder}:{environment['PATH']}"
+    (tmp_path / "broker.sh").write_text(block("#!/bin/sh -e\n# broker.sh"))
+    done = subprocess.run(
+        ["sh", "-e", str(tmp_path / "broker.sh"), "localhost"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    # mosquitto gives up root, and could then not read what is in a folder of root's.
+    with (folder / "mosquitto.conf").open("a") as config:
+        config.write("user root\n")
+    with started([mosquitto, "-c", str(folder / "mosquitto.conf")], stderr=subprocess.DEVNULL):
+        until(lambda: _listens(port))
+        mqtt = MqttSettings(
+            host="localhost",
+            port=port,
+            username="front-door",
+            password_file=str(folder / "front-door.password"),
+            tls=TlsSettings(enabled=True, ca_file=str(folder / "ca.pem")),
+            outbox=OutboxSettings(path=str(tmp_path / "outbox.sqlite3")),
+        )
+        said = check_broker(mqtt, "front-door")
+        assert "TLS, user front-door" in said
+        with pytest.raises(Exception, match="the broker's ACL denies it"):
+            check_broker(mqtt, "garden")
+
+
+def test_two_sites_bridged(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "home") as home:
+        bridge = block("connection home").replace("home.example.org:8883", f"{home.host}:{home.port}")
+        bridge = re.sub(r"remote_.*\n", "", bridge)
+        with running_broker(tmp_path / "cottage", extra=bridge) as cottage, Listener(home) as listener:
+            told = publisher(settings(cottage, tmp_path))
+            told.people([("ada", "Ada Lovelace")])
+            told.controls(controls())
+            told.start()
+            listener.wait_for(f"{ROOT}/person/ada", b"OFF")
+            listener.wait_for("homeassistant/device/whosthere_front-door/config")
+            told.publish(recognized())
+            assert 0 < (listener.wait_for(f"{ROOT}/visit").expiry_s or 0) <= 60
+            listener.publish(f"{ROOT}/command/pause", b'{"correlation_id": "from home"}')
+            answer = json.loads(listener.wait_for(f"{ROOT}/command/result").payload)
+            assert (answer["ok"], answer["correlation_id"]) == (True, "from home")
+            told.stop(5)
+            listener.wait_for(f"{ROOT}/status", b"offline")
+
+
+@pytest.mark.skipif(NODE_RED is None, reason="no Node-RED: WHOSTHERE_NODE_RED does not name one")
+def test_node_red(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker:
+        flow = block("[\n").replace('"broker": "localhost", "port": "1883"', _at(broker))
+        assert str(broker.port) in flow
+        assert json.loads(flow)
+        (tmp_path / "flows.json").write_text(flow)
+        command = [str(NODE_RED), "--userDir", str(tmp_path), "--port", str(free_port()), str(tmp_path / "flows.json")]
+        with started(command), Listener(broker) as listener:
+            told = publisher(settings(broker, tmp_path))
+            told.start()
+            # It takes its time to start, and nothing is kept for it: people come until it speaks.
+            deadline = time.monotonic() + 90
+            visit = 0
+            while not listener.on("home/announce") and time.monotonic() < deadline:
+                visit += 1
+                told.publish(recognized(visit=f"v{visit}", provisional=True))
+                told.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
+                told.publish(recognized(visit=f"v{visit}", sequence=2))
+                time.sleep(1)
+            told.stop(5)
+        said = [message.payload for message in listener.on("home/announce")]
+        assert set(said) == {b"Ada Lovelace is at front-door"}
+        assert len(said) <= visit
+
+
+def _at(broker: Broker) -> str:
+    return f'"broker": "{broker.host}", "port": "{broker.port}"'
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,151 @@
+"""`whosthere watch` and `whosthere broker-acl`, as commands, on a real broker."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.publish
+import pytest
+from broker import Broker, Listener, running_broker
+from click.testing import CliRunner
+from publishing import ROOT, controls, event, picture, publisher, recognized, settings
+
+from edge.__main__ import main
+from edge.commands.watch_view import House, summary
+from edge.publish.settings import SnapshotSettings
+from edge.records import EventKind, Problem
+
+EVERYBODY = [("ada", "Ada Lovelace"), ("grace", "Grace Hopper")]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with running_broker(tmp_path / "broker") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def watching(broker: Broker, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """`whosthere watch`, once it listens."""
+    command = [sys.executable, "-m", "edge", "watch", "--host", broker.host, "--port", str(broker.port), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    paho.mqtt.publish.single("whosthere/hall/status", b"online", 1, retain=True, port=broker.port)
+    try:
+        assert process.stdout
+        assert "hall" in process.stdout.readline(), "it listens: this is retained"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def visit(broker: Broker, folder: Path) -> None:
+    """A box that lives through a visit."""
+    told = publisher(settings(broker, folder, snapshot=SnapshotSettings(enabled=True)))
+    told.people(EVERYBODY)
+    told.controls(controls())
+    told.start()
+    with Listener(broker) as listener:
+        listener.wait_for(f"{ROOT}/person/ada", b"OFF")
+        told.publish(event())
+        told.publish(recognized(picture=picture()))
+        told.publish(event(EventKind.UNKNOWN, visit="v2"))
+        told.publish(event(EventKind.NO_USABLE_FACE, visit="v3", problem=Problem.TOO_DARK))
+        listener.wait_for(f"{ROOT}/visit", count=4)
+        told.controls(controls(paused=True))
+        listener.wait_for(f"{ROOT}/controls", count=2)
+        told.stop(5)
+        listener.wait_for(f"{ROOT}/status", b"offline")
+    paho.mqtt.publish.single("whosthere/garden/visit", b"not JSON", 1, port=broker.port)
+    paho.mqtt.publish.single("whosthere/garden/status", b"online", 1, port=broker.port)
+
+
+def test_lines_for_people(broker: Broker, tmp_path: Path) -> None:
+    with watching(broker, "--for", "8") as process:
+        visit(broker, tmp_path)
+        out, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    told = [line.partition(": ")[2] or line for line in out.splitlines() if "visit v" in line]
+    assert told == [
+        "started",
+        "Ada Lovelace (0.7123, needed 0.42)",
+        "a stranger",
+        "no usable face: too_dark",
+    ]
+    for line in (
+        "front-door  status online",
+        "front-door  person/ada ON",
+        "front-door  paused",
+        "garden  status online",
+    ):
+        assert line in out
+    assert "garden  visit: unreadable: JSON is malformed" in out
+
+
+def test_json_for_scripts(broker: Broker, tmp_path: Path) -> None:
+    with watching(broker, "--json", "--for", "8", "front-door", "hall") as process:
+        visit(broker, tmp_path)
+        out, _ = process.communicate(timeout=60)
+    heard = [json.loads(line) for line in out.splitlines()]
+    assert {message["device"] for message in heard} == {"front-door"}
+    visits = [message["payload"]["event_type"] for message in heard if message["topic"] == "visit"]
+    assert visits == ["started", "recognized", "unknown", "no_usable_face"]
+    (shown,) = [message["payload"] for message in heard if message["topic"] == "snapshot"]
+    assert shown["bytes"] > 1000
+    assert {"device": "front-door", "topic": "status", "retained": False, "payload": "offline"} in heard
+
+
+def test_no_broker_is_said_with_its_exit_code(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["watch", "--host", "127.0.0.1", "--port", "1"])
+    assert done.exit_code == 6
+    assert "nothing listens at 127.0.0.1:1" in done.output
+    assert CliRunner().invoke(main, ["watch", "front/door"]).exit_code == 2
+
+
+def test_a_box_in_one_line() -> None:
+    house = House("whosthere")
+    for topic, payload in (("status", b"online"), ("camera", b"offline"), ("person/ada", b"ON"), ("person/bo", b"OFF")):
+        house.message(f"whosthere/garden/{topic}", payload)
+    assert summary(house.boxes["garden"]) == "online, camera offline; here now: ada"
+    assert house.message("other/garden/status", b"online") is None
+    assert "unreadable" in (house.message("whosthere/garden/last_person", b"\xff") or "")
+
+
+def test_the_printed_acl_lets_a_box_write_its_own_topics_only(tmp_path: Path) -> None:
+    printed = CliRunner().invoke(main, ["broker-acl", "front-door", "b=garden", "--home", "home", "--watcher", "eve"])
+    assert printed.exit_code == 0
+    users = {"front-door": "f", "b": "b", "home": "h", "eve": "e"}
+    with running_broker(tmp_path / "broker", users=users, acl=printed.output) as broker:
+        (tmp_path / "password").write_text("f\n")
+        mqtt = settings(broker, tmp_path, username="front-door", password_file=str(tmp_path / "password"))
+        told = publisher(mqtt)
+        told.people(EVERYBODY)
+        told.controls(controls())
+        with (
+            Listener(broker, "whosthere/#", "homeassistant/#", user=("home", "h")) as home,
+            Listener(broker, "whosthere/#", client_id="eve", user=("eve", "e")) as eve,
+            Listener(broker, "whosthere/#", client_id="b", user=("b", "b")) as other,
+        ):
+            told.start()
+            home.wait_for("homeassistant/device/whosthere_front-door/config")
+            told.publish(recognized())
+            home.wait_for(f"{ROOT}/visit")
+            eve.publish(f"{ROOT}/command/pause", b'{"correlation_id": "eve"}')
+            other.publish(f"{ROOT}/command/pause", b'{"correlation_id": "b"}')
+            other.publish(f"{ROOT}/visit", b"forged")
+            home.publish(f"{ROOT}/visit", b"forged")
+            home.publish(f"{ROOT}/command/pause", b'{"correlation_id": "home"}')
+            answer = home.wait_for(f"{ROOT}/command/result")
+            eve.wait_for(f"{ROOT}/command/result")
+            told.stop(5)
+        assert json.loads(answer.payload)["correlation_id"] == "home"
+        assert len(home.on(f"{ROOT}/command/result")) == len(home.on(f"{ROOT}/visit")) == 1
+        assert other.heard == []
+        assert "Denied PUBLISH" in broker.log
+
+
+def test_an_acl_for_what_is_not_a_name_is_refused() -> None:
+    assert CliRunner().invoke(main, ["broker-acl", "front/door"]).exit_code == 2
