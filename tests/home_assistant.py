@@ -48,13 +48,9 @@ script:
 counter:
 {counters}
 """
-_BEFORE_US = (
-    "Skipping pip installation",
-    "aiohttp_fast_zlib",
-    "libturbojpeg",
-    "turbojpeg",
-    "is taking over 10 seconds",
-)
+_BEFORE_US = ("Skipping pip installation", "aiohttp_fast_zlib", "turbojpeg", "is taking over 10 seconds")
+_OUTAGE = ("Disconnected from MQTT server", "Failed to connect to MQTT server")
+"""What it says when the broker is away, and rightly."""
 
 
 @dataclass
@@ -161,7 +157,7 @@ class HomeAssistant:
     def complaints(self) -> list[str]:
         """Every warning and error in its log that has to do with what runs, not with how it was installed."""
         lines = [line for line in self.log.splitlines() if " WARNING " in line or " ERROR " in line]
-        return [line for line in lines if not any(known in line for known in _BEFORE_US)]
+        return [line for line in lines if not any(known in line for known in (*_BEFORE_US, *_OUTAGE))]
 
     def _alive(self) -> bool:
         with urllib.request.urlopen(self._url("/api/onboarding"), timeout=5) as answer:  # noqa: S310  (loopback)

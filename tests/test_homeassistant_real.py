@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, running_broker
-from daemon import Daemon, running, write_config
+from broker import Broker, Listener, running_broker
+from daemon import Daemon, decoded, running, write_config
 from home_assistant import HomeAssistant, running_home_assistant
 
 from edge import typed_yaml
@@ -105,7 +105,7 @@ def counts(home: HomeAssistant) -> dict[str, int]:
     return {name: home.count(name) for name in COUNTERS}
 
 
-def test_the_box_in_home_assistant(home: HomeAssistant, config: Path, gallery: Path) -> None:
+def test_the_box_in_home_assistant(home: HomeAssistant, broker: Broker, config: Path, gallery: Path) -> None:
     with running(config):
         begun = time.monotonic()
         home.until(lambda: set(box(home)) >= ALL, "every entity")
@@ -119,6 +119,7 @@ def test_the_box_in_home_assistant(home: HomeAssistant, config: Path, gallery: P
         _people_come_and_go(home, gallery)
     _killed(home, config)
     _home_assistant_starts_anew(home, config)
+    _the_broker_was_away(home, broker, config)
 
 
 def _a_visit_arrives(home: HomeAssistant) -> None:
@@ -252,3 +253,27 @@ def _home_assistant_starts_anew(home: HomeAssistant, config: Path) -> None:
         home.until(lambda: home.state("binary_sensor.front_door_barack_obama") == "off", "nobody is there")
         home.until(lambda: visits(home) == ("recognized", "Barack Obama"), "the next visit")
     print("a restart of Home Assistant and of the daemon in the middle of a visit: every entity is back")
+
+
+def _the_broker_was_away(home: HomeAssistant, broker: Broker, config: Path) -> None:
+    """Who came meanwhile is told, but as late: no automation hears of them."""
+    once = config.parent / "once.yaml"
+    once.write_text(config.read_text().replace("loop: true", "loop: false") + "\n")
+    text = once.read_text().replace("mqtt:\n", "mqtt:\n  event_expiry_s: 5\n")
+    once.write_text(text)
+    with running(once) as daemon:
+        home.until(lambda: home.state("switch.front_door_paused") == "off", "there")
+        broker.stop()
+        before = counts(home)
+        assert daemon.wait(120) == 0, daemon.log
+        assert daemon.log.count(": recognized") >= 2
+    time.sleep(5)
+    broker.start()
+    with Listener(broker, "whosthere/#") as listener, running(_blind(once)):
+        listener.wait(lambda: len(listener.on("whosthere/front-door/visit/late")) >= 6)
+        home.until(lambda: home.state("switch.front_door_paused") == "off", "available again")
+        time.sleep(5)
+        late = [decoded(m)["event_type"] for m in listener.on("whosthere/front-door/visit/late")]
+    assert late.count("recognized") >= 2
+    assert counts(home) == before, "an event of the outage has fired an automation"
+    print(f"the broker was away while {late.count('recognized')} people were recognized; told as late: {counts(home)}")

@@ -1,20 +1,23 @@
 """`whosthere watch` and `whosthere broker-acl`, as commands, on a real broker."""
 
 import contextlib
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import paho.mqtt.publish
 import pytest
 from broker import Broker, Listener, running_broker
 from click.testing import CliRunner
-from publishing import ROOT, controls, event, picture, publisher, recognized, settings
+from publishing import ORIGIN, ROOT, controls, event, picture, publisher, recognized, settings
 
 from edge.__main__ import main
-from edge.commands.watch_view import House, summary
+from edge.commands.watch_view import House, panels, summary
+from edge.publish.payloads import visit_payload
 from edge.publish.settings import SnapshotSettings
 from edge.records import EventKind, Problem
 
@@ -112,6 +115,23 @@ def test_a_box_in_one_line() -> None:
     assert summary(house.boxes["garden"]) == "online, camera offline; here now: ada"
     assert house.message("other/garden/status", b"online") is None
     assert "unreadable" in (house.message("whosthere/garden/last_person", b"\xff") or "")
+
+
+def test_the_live_view() -> None:
+    rich = pytest.importorskip("rich.console")
+    house = House("whosthere")
+    console = rich.Console(width=100, record=True, file=io.StringIO())
+    console.print(panels(house))
+    for device in ("garden", "front-door"):
+        house.message(f"whosthere/{device}/status", b"online")
+        house.message(f"whosthere/{device}/controls", msgspec.json.encode(controls(paused=device == "garden")))
+    payload = visit_payload(recognized(), wall_offset=1_748_800_000.0, origin=ORIGIN)
+    house.message("whosthere/front-door/visit", msgspec.json.encode(payload))
+    console.print(panels(house))
+    shown = console.export_text()
+    assert "nothing heard yet" in shown
+    assert shown.index("front-door") < shown.index("Ada Lovelace (0.7123, needed 0.42)") < shown.index("garden")
+    assert "online, camera ?, PAUSED" in shown
 
 
 def test_the_printed_acl_lets_a_box_write_its_own_topics_only(tmp_path: Path) -> None:

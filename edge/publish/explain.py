@@ -127,5 +127,5 @@ def hung_up(settings: MqttSettings) -> Reason:
 def denied(topic: str, code: int, name: str) -> str:
     """Of a publish or a subscription that the broker did not accept."""
     if code == 135:
-        return f"{topic}: the broker's ACL denies it; allow this box's user to read and write it"
+        return f"{topic}: the broker's ACL denies it; `whosthere broker-acl` prints what this box's user needs"
     return f"{topic}: the broker does not accept it: {name} ({code})"
