@@ -1,12 +1,15 @@
 """The command line `whosthere-converter`."""
 
 import importlib
+import keyword
 
 import click
 
 from converter.exits import CleanGroup
 
 COMMANDS = {
+    "import": "Rebuild a packaged network as a trained Keras model, proven against the original.",
+    "convert": "A trained network into its variants (fp32, fp16, dynamic, int8, int8-full, int16x8), with a card each.",
     "enroll": "A folder of photos a person becomes a gallery, with a table and a picture of what went in.",
     "sign": "Sign a gallery with an OpenSSH key; encrypt it to a box's key.",
     "push": "Put a gallery in force on boxes, over SSH, all at once, with a table of what became of it.",
@@ -39,7 +42,9 @@ class LazyGroup(CleanGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"converter.commands.{cmd_name.replace('-', '_')}")
+        name = cmd_name.replace("-", "_")
+        # `import` is a word of the language, and no name for a module.
+        module = importlib.import_module(f"converter.commands.{name}{'_' * keyword.iskeyword(name)}")
         command: click.Command = module.command
         return command
 

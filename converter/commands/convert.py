@@ -1,0 +1,154 @@
+"""`whosthere-converter convert`: a trained network into its quantised variants."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from converter import edgetpu, faces, sources
+from converter.commands import options
+from converter.convert import Job, Origin, Result, check, run, template
+from converter.datasets import DatasetError
+from converter.graph import Graph
+from converter.variants import VARIANTS, Variant
+from edge import card as cards
+from edge.card import Card, InputSpec
+from edge.errors import ModelError, UsageError
+
+PIXELS: dict[str, dict[str, Any]] = {
+    "0..1": {"mean": 0.0, "scale": 255.0},
+    "-1..1": {"mean": 127.5, "scale": 127.5},
+    "0..255": {"mean": 0.0, "scale": 1.0},
+    "per-picture": {"mean": 0.0, "scale": 1.0, "per_picture": True},
+}
+HELD_OUT = 40
+
+
+@click.command("convert")
+@click.argument("model", type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--variants", default=",".join(VARIANTS), show_default=True, metavar="LIST", help="Separated by commas.")
+@click.option(
+    "--card", "known", type=options.FILE, help="A card that says how MODEL is fed; the options below go first."
+)
+@click.option("--range", "pixels", type=click.Choice(list(PIXELS)), help="What the network wants of pixels 0..255.")
+@click.option("--channels", type=click.Choice(["rgb", "bgr", "grey"]), help="Order of the colours.")
+@click.option("--name", help="Of the variants' files.  [default: MODEL's]")
+@click.option("--licence", help="Of MODEL: every card carries it.")
+@click.option("--origin", help="Where MODEL comes from: every card carries it.")
+@click.option(
+    "--faces", "pictures", multiple=True, type=click.Path(path_type=Path, exists=True),
+    help="Pictures or folders of faces that ranges come from; may be repeated.  [default: the bundled portraits]",
+)  # fmt: skip
+@click.option(
+    "--count", type=click.IntRange(8), default=200, show_default=True, help="Faces, varied when there are fewer."
+)
+@click.option(
+    "--max-loss", type=click.FloatRange(0, 1), help="Fail when a variant's mean cosine to float32 loses more."
+)
+@options.as_json
+def command(
+    model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, max_loss: float | None,
+    as_json: bool, **feeding: Any,
+) -> None:  # fmt: skip
+    """Convert MODEL (.keras, .h5, the folder of a SavedModel, or a float .tflite) into DIR, a card with each variant.
+
+    Nothing is done twice: a variant that DIR holds already, made from the same network and faces, is kept, so that a
+    conversion that was interrupted goes on where it was.
+    """
+    wanted = _wanted(variants)
+    content = sources.float_model(model)
+    job = _job(model, content, pictures, count, feeding)
+    console = Console(stderr=True)
+    check(content, str(model), job.origin.spec, job.faces)
+
+    def progress(items: Sequence[Any], what: str) -> Any:
+        return track(items, what, transient=True, console=console, disable=not console.is_terminal)
+
+    results = run(job, output, wanted, progress)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(results, enc_hook=str)).decode())
+    else:
+        _show(results, job.described)
+    if "int8-full" in wanted:
+        click.echo(edgetpu.compile_model(output / f"{job.origin.name}-int8-full.tflite"), err=True)
+    _refuse(results, max_loss)
+
+
+def _wanted(variants: str) -> list[Variant]:
+    names = [name.strip() for name in variants.split(",") if name.strip()]
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise UsageError(f"--variants: {', '.join(unknown) or 'nothing'} is not one of {', '.join(VARIANTS)}")
+    return [variant for variant in VARIANTS if variant in names]
+
+
+def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, feeding: dict[str, Any]) -> Job:
+    card = cards.read_card(feeding["known"]) if feeding["known"] else None
+    origin = _origin(model, content, card, feeding)
+    looked = faces.find_faces(pictures or (faces.PORTRAITS,), count)
+    for said in [*looked.unreadable, *(f"{path}: no face in it" for path in looked.without)]:
+        click.echo(f"left out: {said}", err=True)
+    aligned = np.array(origin.alignment, np.float32)
+    size = origin.spec.shape[1]
+    made = faces.crops(looked.found, aligned, size, count)
+    others = faces.crops(looked.found[:1], aligned, size, 1) + faces.varied(
+        looked.found, aligned, size, HELD_OUT, seed=1
+    )
+    where = "the bundled portraits" if not pictures else ", ".join(sorted(path.name for path in pictures))
+    varied = max(0, count - len(looked.found))
+    described = f"{count} faces, {varied} of them variations of {len(looked.found)} in {where}"
+    spec = origin.spec
+    return Job(origin, content, faces.tensors(made, spec), faces.tensors(others, spec), described)
+
+
+def _origin(model: Path, content: bytes, card: Card | None, feeding: dict[str, Any]) -> Origin:
+    """From the card, from the options where they are given, and for the rest from the network itself."""
+    graph = Graph(content, str(model))
+    shape = graph.shape(graph.inputs[0])
+    if card is None and feeding["pixels"] is None:
+        raise UsageError(
+            f"{model}: give --card, or --range: what the network wants of pixels cannot be seen from outside"
+        )
+    if card is not None and tuple(card.input.shape[1:]) != tuple(shape[1:]):
+        raise ModelError(f"{feeding['known']}: it says that the network takes {card.input.shape}, but it takes {shape}")
+    spec = card.input if card else InputSpec((1, shape[1], shape[2], shape[3]), "rgb", 0.0, 1.0)
+    spec = msgspec.structs.replace(spec, shape=(1, shape[1], shape[2], shape[3]), **PIXELS.get(feeding["pixels"], {}))
+    channels = feeding["channels"] or ("grey" if shape[3] == 1 else spec.channels)
+    if (channels == "grey") != (shape[3] == 1):
+        raise ModelError(f"{model}: it takes {shape[3]} channels, but --channels or the card says {channels}")
+    alignment = card.alignment if card and card.alignment else template(shape[1])
+    return Origin(
+        feeding["name"] or model.stem,
+        msgspec.structs.replace(spec, channels=channels),
+        alignment,
+        feeding["licence"] or (card.licence if card else "not stated"),
+        feeding["origin"] or (card.origin if card else f"converted from {model.name}"),
+    )
+
+
+def _show(results: list[Result], described: str) -> None:
+    console = Console()
+    console.print(f"ranges from {described}; cosine to float32 on {HELD_OUT + 1} others")
+    table = Table("variant", "bytes", "mean cosine", "least", "card")
+    for r in results:
+        table.add_row(
+            r.variant, str(r.bytes), f"{r.mean_cosine:.5f}", f"{r.least_cosine:.5f}", f"{r.card}{' (kept)' * r.kept}"
+        )
+    console.print(table)
+    for r in results:
+        if r.variant == "int8-full" and r.not_for_edgetpu:
+            console.print(f"not for the Edge TPU: {', '.join(r.not_for_edgetpu)}")
+
+
+def _refuse(results: list[Result], max_loss: float | None) -> None:
+    bad = [r for r in results if max_loss is not None and 1 - r.mean_cosine > max_loss]
+    if bad:
+        listed = ", ".join(f"{r.variant} loses {1 - r.mean_cosine:.5f}" for r in bad)
+        raise DatasetError(f"--max-loss is {max_loss:g}, but {listed}; the files were written nevertheless")

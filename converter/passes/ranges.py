@@ -1,0 +1,134 @@
+"""What values flow through a network when it sees faces, and which range of them an int8 tensor should hold."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from converter.graph import Values
+from edge.errors import ModelError
+
+Progress = Callable[[Sequence[Any], str], Any]
+"""Wraps a loop: the items, and what is done with each."""
+Range = tuple[float, float]
+
+BINS = 2048
+CANDIDATES = 40
+ERROR_POWER = 3
+"""Between the mean square error, which lets outliers be clipped, and the largest error, which does not."""
+LEVELS = 255
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Of every float tensor that is computed or fed, by name."""
+
+    largest: dict[str, Values] = field(default_factory=dict)
+    """Largest absolute value a channel, over all pictures."""
+    lowest: dict[str, list[float]] = field(default_factory=dict)
+    """A picture each."""
+    highest: dict[str, list[float]] = field(default_factory=dict)
+    counts: dict[str, Values] = field(default_factory=dict)
+    """Histogram of BINS bins from the lowest to the highest of all; empty unless asked for."""
+
+    def whole(self, name: str) -> Range:
+        return min(self.lowest[name]), max(self.highest[name])
+
+
+class Probe:
+    """A float network whose inner tensors can be looked at."""
+
+    def __init__(self, content: bytes, name: str = "model") -> None:
+        """Raises ModelError when the runtime refuses the model."""
+        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        try:
+            self._runner = Interpreter(
+                model_content=content, experimental_preserve_all_tensors=True, experimental_op_resolver_type=resolver
+            )
+            self._runner.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
+        self._input: int = self._runner.get_input_details()[0]["index"]
+        self._watched = self._computed()
+
+    def run(self, tensor: Values) -> dict[str, Values]:
+        """Name -> values of every computed float tensor for one input (1, h, w, c)."""
+        self._runner.set_tensor(self._input, tensor.astype(np.float32))
+        self._runner.invoke()
+        return {name: self._runner.get_tensor(index) for name, index in self._watched.items()}
+
+    def _computed(self) -> dict[str, int]:
+        details = {d["index"]: d for d in self._runner.get_tensor_details()}
+        written = {int(i) for o in self._runner._get_ops_details() for i in o["outputs"]}
+        wanted = [self._input, *sorted(written)]
+        return {details[i]["name"]: i for i in wanted if i in details and details[i]["dtype"] == np.float32}
+
+
+def observe(content: bytes, inputs: Sequence[Values], progress: Progress, histograms: bool = False) -> Statistics:
+    """Run a float model on pictures (1, h, w, c), already normalised; `progress` wraps the loop.
+
+    Raises ModelError when a tensor is not finite.
+    """
+    probe, found = Probe(content), Statistics()
+    for tensor in progress(inputs, "values that flow"):
+        for name, values in probe.run(tensor).items():
+            _note(found, name, values)
+    if histograms:
+        for tensor in progress(inputs, "how often each"):
+            for name, values in probe.run(tensor).items():
+                counted = np.histogram(values, BINS, _some(found.whole(name)))[0]
+                found.counts[name] = found.counts.get(name, 0) + counted
+    return found
+
+
+def _note(found: Statistics, name: str, values: Values) -> None:
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(low + high):
+        raise ModelError(f"the tensor {name!r} is not finite ({low} to {high}) for one of the faces: it cannot be int8")
+    channels = np.abs(values).reshape(-1, values.shape[-1]).max(0)
+    found.largest[name] = np.maximum(found.largest.get(name, 0), channels)
+    found.lowest.setdefault(name, []).append(low)
+    found.highest.setdefault(name, []).append(high)
+
+
+def percentile_ranges(found: Statistics, cut: float = 1.0) -> dict[str, Range]:
+    """From the `cut`-th percentile of the pictures' minima to the same of their maxima, widened to hold 0."""
+    return {
+        name: with_zero((np.percentile(low, cut), np.percentile(found.highest[name], 100 - cut)))
+        for name, low in found.lowest.items()
+    }
+
+
+def searched_ranges(found: Statistics, power: float = ERROR_POWER) -> dict[str, Range]:
+    """For each tensor the range that 255 levels render best: least mean |error|^power over the histogram."""
+    return {name: _best_range(counts, _some(found.whole(name)), power) for name, counts in found.counts.items()}
+
+
+def _best_range(counts: Values, whole: Range, power: float) -> Range:
+    edges = np.linspace(*whole, BINS + 1)
+    centres, weights = (edges[:-1] + edges[1:]) / 2, counts / max(counts.sum(), 1)
+    low, high = with_zero(whole)
+    best, least = (low, high), np.inf
+    for keep in np.linspace(1.0, 0.3, CANDIDATES):
+        # The longer side is shortened first, then both: activations after PReLU are lopsided.
+        reach = keep * max(-low, high)
+        tried = (max(low, -reach), min(high, reach))
+        step = (tried[1] - tried[0]) / LEVELS or 1.0
+        outside = np.abs(centres - np.clip(centres, *tried))
+        # Inside, the error is uniform in +-step/2.
+        inside = (step / 2) ** power / (power + 1)
+        error = float((weights * np.where(outside > 0, outside**power, inside)).sum())
+        if error < least:
+            best, least = tried, error
+    return best
+
+
+def with_zero(given: Range) -> Range:
+    """Zero must be among the values of a range: padding is zero."""
+    return min(float(given[0]), 0.0), max(float(given[1]), 0.0)
+
+
+def _some(whole: Range) -> Range:
+    return whole if whole[1] > whole[0] else (whole[0], whole[0] + 1e-6)

@@ -1,0 +1,90 @@
+"""Selective precision: which convolutions pay in int8, and which of them the network can bear."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from converter.graph import CONVOLUTIONS, Graph, Values
+from converter.passes.precision import Quantiser
+from converter.passes.ranges import Progress, Range
+
+LEAST_CHANNELS = 16
+"""A convolution of fewer input channels gains nothing from int8, and is mostly the first, which sees the picture."""
+BUDGET = 0.0012
+"""How much cosine to float32 all chosen convolutions together may cost, by the sum of what each costs alone."""
+
+
+class Candidate(NamedTuple):
+    """A convolution that int8 would make faster."""
+
+    name: str
+    """Of its output."""
+    multiplications: int
+    loss: float
+    """1 - mean cosine to float32 when it alone is int8."""
+
+
+def candidates(graph: Graph) -> list[str]:
+    """Outputs of dense convolutions with enough channels, but for those that give the network's output."""
+    found = []
+    for operator in graph.operators:
+        wide = graph.kind(operator) == "CONV_2D" and graph.shape(int(operator.inputs[0]))[-1] >= LEAST_CHANNELS
+        if wide and int(operator.inputs[0]) not in graph.inputs and not _last(graph, operator):
+            found.append(graph.tensor_name(int(operator.outputs[0])))
+    return found
+
+
+def weigh(content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values], progress: Progress) -> list[Candidate]:
+    """What each candidate costs alone, on a few faces (1, h, w, c)."""
+    graph = Graph(content)
+    counts = {graph.tensor_name(int(o.outputs[0])): multiplications(graph, o) for o in graph.operators}
+    reference = _vectors(content, faces)
+    weighed = []
+    for name in progress(candidates(graph), "what each convolution bears"):
+        alone = Graph(content)
+        Quantiser(alone, ranges).run({name})
+        similar = (reference * _vectors(alone.pack(), faces)).sum(1)
+        weighed.append(Candidate(name, counts[name], max(0.0, 1.0 - float(similar.mean()))))
+    return weighed
+
+
+def chosen(weighed: Sequence[Candidate], budget: float = BUDGET) -> list[str]:
+    """Most multiplications for the least loss, until the budget is spent."""
+    names, spent = [], 0.0
+    for candidate in sorted(weighed, key=lambda c: c.loss / max(c.multiplications, 1)):
+        if spent + candidate.loss <= budget:
+            names.append(candidate.name)
+            spent += candidate.loss
+    return names
+
+
+def multiplications(graph: Graph, operator: Any) -> int:
+    """Of a convolution, for one picture; 0 for other operators."""
+    if graph.kind(operator) not in CONVOLUTIONS:
+        return 0
+    weights = graph.shape(int(operator.inputs[1]))
+    places = int(np.prod(graph.shape(int(operator.outputs[0]))[:-1]))
+    return places * int(np.prod(weights))
+
+
+def _last(graph: Graph, operator: Any) -> bool:
+    """Whether no convolution follows."""
+    after = graph.consumers(int(operator.outputs[0]))
+    return all(graph.kind(o) not in CONVOLUTIONS and _last(graph, o) for o in after)
+
+
+def _vectors(content: bytes, faces: Sequence[Values]) -> Values:
+    """(n, numbers), of length one."""
+    runner = Interpreter(model_content=content, num_threads=1)
+    runner.allocate_tensors()
+    taken, given = runner.get_input_details()[0]["index"], runner.get_output_details()[0]["index"]
+    rows = []
+    for face in faces:
+        runner.set_tensor(taken, face)
+        runner.invoke()
+        rows.append(runner.get_tensor(given).reshape(-1).copy())
+    vectors = np.stack(rows)
+    unit: Values = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit

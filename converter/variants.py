@@ -1,0 +1,136 @@
+"""A float network -> its variants: which passes each goes through, and what each keeps of the original."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from converter.graph import CONVOLUTIONS, Graph, Values
+from converter.passes import precision, selection
+from converter.passes.activations import spell_out_prelu
+from converter.passes.ranges import Progress, Statistics, observe, percentile_ranges, searched_ranges
+from converter.passes.scaling import equalise, flip_slopes
+from converter.passes.simplify import simplify
+from edge.errors import ModelError
+
+Variant = Literal["fp32", "fp16", "dynamic", "int8", "int8-full", "int16x8"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+NEED_FACES: frozenset[Variant] = frozenset({"int8", "int8-full", "int16x8"})
+WEIGHED_FACES = 8
+EDGETPU = frozenset(
+    {*CONVOLUTIONS, "ADD", "SUB", "MUL", "RESHAPE", "SQUEEZE", "PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN"}
+    | {"CONCATENATION", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "LOGISTIC", "TANH", "L2_NORMALIZATION"}
+    | {"RESIZE_BILINEAR", "PRELU", "QUANTIZE"}
+)
+"""After the table of operations in Coral's page "TensorFlow models on the Edge TPU"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A variant's bytes."""
+
+    content: bytes
+    operators: list[str]
+
+    @property
+    def not_for_edgetpu(self) -> list[str]:
+        return sorted({kind for kind in self.operators if kind not in EDGETPU})
+
+
+class Workshop:
+    """One float network, with what was seen of it, so that variants share the work."""
+
+    def __init__(self, content: bytes, name: str, faces: Sequence[Values], progress: Progress) -> None:
+        """`faces` are network inputs (1, h, w, c); they may be empty for variants that need none."""
+        self._name, self._faces, self._progress = name, faces, progress
+        graph = Graph(content, name)
+        simplify(graph)
+        self.simplified = graph.pack()
+        self._equalised: bytes | None = None
+
+    def make(self, variant: Variant) -> Made:
+        """Raises ModelError when there are no faces for a variant that needs them."""
+        if variant in NEED_FACES and not self._faces:
+            raise ModelError(f"{self._name}: {variant} needs representative faces")
+        graph = self._graph(variant)
+        content = graph.pack()
+        return Made(content, Graph(content).kinds())
+
+    def _graph(self, variant: Variant) -> Graph:
+        graph = Graph(self.simplified, self._name)
+        if variant == "fp16":
+            precision.half(graph)
+        elif variant == "dynamic":
+            precision.dynamic(graph)
+        elif variant == "int8":
+            graph = self._mixed()
+        elif variant != "fp32":
+            graph = self._whole(bits=16 if variant == "int16x8" else 8)
+        return graph
+
+    def equalised(self) -> bytes:
+        """Slopes flipped, channels equalised; the same function."""
+        if self._equalised is None:
+            graph = Graph(self.simplified, self._name)
+            flip_slopes(graph)
+            equalise(graph, self._seen(graph).largest)
+            self._equalised = graph.pack()
+        return self._equalised
+
+    def _mixed(self) -> Graph:
+        graph = Graph(self.equalised(), self._name)
+        ranges = percentile_ranges(self._seen(graph))
+        weighed = selection.weigh(self.equalised(), ranges, self._faces[:WEIGHED_FACES], self._progress)
+        precision.Quantiser(graph, ranges).run(selection.chosen(weighed))
+        return graph
+
+    def _whole(self, bits: int) -> Graph:
+        graph = Graph(self.equalised(), self._name)
+        spell_out_prelu(graph)
+        seen = self._seen(graph, histograms=bits == 8)
+        ranges = searched_ranges(seen) if bits == 8 else percentile_ranges(seen, 0.0)
+        precision.Quantiser(graph, ranges, bits).run()
+        return graph
+
+    def _seen(self, graph: Graph, histograms: bool = False) -> Statistics:
+        return observe(graph.pack(), self._faces, self._progress, histograms)
+
+
+class Runner:
+    """A made network, run bare."""
+
+    def __init__(self, content: bytes, name: str, threads: int = 1) -> None:
+        """Raises ModelError when LiteRT refuses it."""
+        try:
+            self._runner = Interpreter(model_content=content, num_threads=threads)
+            self._runner.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
+        self.input: dict[str, Any] = self._runner.get_input_details()[0]
+        self.output: dict[str, Any] = self._runner.get_output_details()[0]
+
+    def __call__(self, tensor: Values) -> Values:
+        """(1, h, w, c) float -> (numbers,) of length one."""
+        if self.input["dtype"] != np.float32:
+            step, zero = self.input["quantization"]
+            limits = np.iinfo(self.input["dtype"])
+            tensor = np.clip(np.round(tensor / step) + zero, limits.min, limits.max)
+        self._runner.set_tensor(self.input["index"], tensor.astype(self.input["dtype"]))
+        self._runner.invoke()
+        found: Values = self._runner.get_tensor(self.output["index"]).reshape(-1).astype(np.float32)
+        if self.output["dtype"] != np.float32:
+            step, zero = self.output["quantization"]
+            found = (found - zero) * step
+        return found / max(float(np.linalg.norm(found)), 1e-12)
+
+    def invoke(self) -> None:
+        """Once more on what it was fed last."""
+        self._runner.invoke()
+
+
+def cosines(reference: bytes, made: bytes, faces: Sequence[Values]) -> Values:
+    """(n,) cosine of each face's vector to the float network's."""
+    one, other = Runner(reference, "the float network"), Runner(made, "the variant")
+    return np.array([float(one(face) @ other(face)) for face in faces])

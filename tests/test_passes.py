@@ -1,0 +1,230 @@
+"""The converter's passes: what must stay the same stays the same, on networks small and bundled."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from float_models import Builder, pictures, residual_network
+
+from converter.graph import Graph, Values
+from converter.passes.activations import spell_out_prelu
+from converter.passes.precision import Quantiser, dynamic, half
+from converter.passes.ranges import observe, percentile_ranges, searched_ranges
+from converter.passes.scaling import equalise, flip_slopes
+from converter.passes.selection import Candidate, candidates, chosen, multiplications, weigh
+from converter.passes.simplify import simplify
+from converter.variants import Runner
+from edge.card import BUNDLED
+from edge.errors import ModelError
+
+
+def quietly(items: Sequence[Any], what: str) -> Sequence[Any]:
+    return items
+
+
+def vectors(content: bytes, inputs: Sequence[Values]) -> Values:
+    runner = Runner(content, "tested")
+    return np.stack([runner(tensor) for tensor in inputs])
+
+
+def cosine(one: bytes, other: bytes, inputs: Sequence[Values]) -> float:
+    return float((vectors(one, inputs) * vectors(other, inputs)).sum(1).mean())
+
+
+@pytest.fixture
+def network() -> Graph:
+    return residual_network()
+
+
+@pytest.mark.parametrize("spelling", ["abs", "negated", "maximum"])
+def test_prelu_is_recognised_however_it_is_spelt(spelling: str) -> None:
+    b = Builder()
+    x = b.conv(b.input, 8, 3)
+    shape, slopes = b.graph.shape(x), np.linspace(-0.9, 0.9, 8)
+    if spelling == "abs":
+        less = b.binary("SUB", x, b.add("ABS", [x], shape))
+        y = b.binary("ADD", b.add("RELU", [x], shape), b.binary("MUL", less, b.constant(slopes / 2)))
+    elif spelling == "negated":
+        below = b.add("RELU", [b.add("NEG", [x], shape)], shape)
+        y = b.binary("ADD", b.add("RELU", [x], shape), b.binary("MUL", below, b.constant(-slopes)))
+    else:
+        y = b.add("MAXIMUM", [x, b.binary("MUL", x, b.constant(slopes))], shape)
+    graph = b.vector(y)
+    before = graph.pack()
+
+    simplify(graph)
+
+    assert graph.kinds() == ["CONV_2D", "PRELU", "RESHAPE"]
+    assert np.allclose(vectors(graph.pack(), pictures(graph, 3)), vectors(before, pictures(graph, 3)), atol=1e-6)
+
+
+def test_what_only_looks_like_prelu_is_left_alone() -> None:
+    b = Builder()
+    x = b.conv(b.input, 8)
+    shifted = b.binary("ADD", b.add("RELU", [x], b.graph.shape(x)), b.constant(np.ones(8)))
+    graph = b.vector(b.binary("ADD", shifted, b.conv(b.input, 8)))
+
+    simplify(graph)
+
+    assert "PRELU" not in graph.kinds()
+
+
+def test_batch_norm_and_activations_go_into_the_convolution() -> None:
+    b = Builder()
+    x = b.conv(b.input, 8, 3, 2)
+    scaled = b.binary("MUL", x, b.constant(np.linspace(-1, 2, 8)))
+    moved = b.binary("SUB", b.binary("ADD", scaled, b.constant(np.ones(8))), b.constant(np.linspace(0, 1, 8)))
+    graph = b.vector(b.depthwise(b.add("RELU6", [moved], b.graph.shape(moved))))
+    before = graph.pack()
+
+    simplify(graph)
+
+    assert graph.kinds() == ["CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE"]
+    assert np.allclose(vectors(graph.pack(), pictures(graph, 3)), vectors(before, pictures(graph, 3)), atol=1e-6)
+
+
+def test_linear_layers_merge_only_when_that_saves_work() -> None:
+    b = Builder()
+    wide, narrow = b.conv(b.conv(b.input, 32), 16), b.conv(b.conv(b.conv(b.input, 16, 3, 1), 2), 16)
+    graph = b.vector(b.binary("ADD", wide, narrow))
+    before, work = graph.pack(), sum(multiplications(graph, o) for o in graph.operators)
+
+    simplify(graph)
+
+    # 3 -> 32 -> 16 becomes one, 16 -> 2 -> 16 stays two, 3x3 to 16 and 16 -> 2 become one.
+    assert graph.kinds().count("CONV_2D") == 3
+    assert sum(multiplications(graph, o) for o in graph.operators) < work
+    assert np.allclose(vectors(graph.pack(), pictures(graph, 3)), vectors(before, pictures(graph, 3)), atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_flip_equalisation_and_spelling_out_are_exact(seed: int) -> None:
+    graph = residual_network(seed)
+    inputs = pictures(graph, 6, seed)
+    before = vectors(graph.pack(), inputs)
+
+    simplify(graph)
+    assert flip_slopes(graph) > 0
+    assert all(np.abs(graph.weights(o, 1)).max() <= 1 for o in graph.operators if graph.kind(o) == "PRELU")
+    flipped = graph.pack()
+    graph = Graph(flipped)
+    assert equalise(graph, observe(flipped, inputs, quietly).largest) >= 5
+    assert np.allclose(vectors(graph.pack(), inputs), before, atol=1e-5)
+    for split_after in (False, True):
+        spelt = Graph(graph.pack())
+        assert spell_out_prelu(spelt, split_after) == 7
+        assert "PRELU" not in spelt.kinds()
+        assert np.allclose(vectors(spelt.pack(), inputs), before, atol=1e-5)
+
+
+def test_equalisation_brings_channels_nearer_to_each_other(network: Graph) -> None:
+    inputs = pictures(network, 8)
+    before = observe(network.pack(), inputs, quietly).largest
+
+    equalise(network, before)
+    after = observe(network.pack(), inputs, quietly).largest
+
+    def unevenness(largest: dict[str, Values]) -> float:
+        return float(np.mean([v.max() / np.maximum(v, 1e-9).min() for v in largest.values() if len(v) > 3]))
+
+    assert unevenness(after) < unevenness(before) / 2
+
+
+def test_a_network_that_was_made_uneven_is_rescued_by_equalisation() -> None:
+    """Nothing but the loudness of channels differs: float32 does not notice, int8 does."""
+    graph = residual_network()
+    simplify(graph)
+    flip_slopes(graph)
+    uneven = Graph(graph.pack())
+    inputs = pictures(graph, 12)
+    random = np.random.default_rng(1)
+    largest = observe(uneven.pack(), inputs, quietly).largest
+    equalise(uneven, {name: v * np.exp(random.normal(0, 3, v.shape)) for name, v in largest.items()})
+    made, spoilt = uneven.pack(), {}
+    for name, content in (("uneven", made), ("rescued", None)):
+        one = Graph(content or made)
+        if content is None:
+            equalise(one, observe(made, inputs, quietly).largest)
+        spell_out_prelu(one)
+        Quantiser(one, searched_ranges(observe(one.pack(), inputs, quietly, histograms=True))).run()
+        spoilt[name] = cosine(made, one.pack(), pictures(graph, 10, 5))
+
+    assert spoilt["rescued"] > 0.995
+    assert spoilt["rescued"] > spoilt["uneven"] + 0.01
+
+
+def test_integer_forms_stay_near_the_float_network(network: Graph) -> None:
+    simplify(network)
+    flip_slopes(network)
+    content, inputs, others = network.pack(), pictures(network, 12), pictures(network, 12, 9)
+    seen = observe(content, inputs, quietly)
+    mixed, halved, moving = Graph(content), Graph(content), Graph(content)
+    Quantiser(mixed, percentile_ranges(seen)).run(candidates(mixed))
+    half(halved)
+    dynamic(moving)
+
+    assert {"QUANTIZE", "DEQUANTIZE", "PRELU"} < set(mixed.kinds())
+    assert cosine(content, mixed.pack(), others) > 0.998
+    assert cosine(content, halved.pack(), others) > 0.99999
+    assert cosine(content, moving.pack(), others) > 0.999
+    assert len(halved.pack()) < len(content)
+
+
+@pytest.mark.parametrize(("bits", "least"), [(8, 0.99), (16, 0.9995)])
+def test_whole_networks_take_and_give_integers(network: Graph, bits: int, least: float) -> None:
+    simplify(network)
+    flip_slopes(network)
+    content, inputs = network.pack(), pictures(network, 12)
+    spell_out_prelu(network)
+    ranges = percentile_ranges(observe(network.pack(), inputs, quietly), 0.0)
+    Quantiser(network, ranges, bits).run()
+    made = network.pack()
+
+    runner = Runner(made, "whole")
+    assert {np.dtype(d["dtype"]).name for d in (runner.input, runner.output)} == {f"int{bits}"}
+    assert not {"QUANTIZE", "DEQUANTIZE"} & set(network.kinds())
+    assert cosine(content, made, pictures(network, 12, 9)) > least
+
+
+def test_an_operator_without_an_integer_form_is_named(network: Graph) -> None:
+    b = Builder()
+    graph = b.vector(b.add("EXP", [b.conv(b.input, 4)], (1, 12, 12, 4)))
+
+    with pytest.raises(ModelError, match=r"EXP 'exp_\d+'"):
+        Quantiser(graph, {}).run()
+
+
+def test_a_tensor_that_is_not_finite_is_named(network: Graph) -> None:
+    first = network.operators[0]
+    network.replace(first, 2, np.full_like(network.weights(first, 2), np.nan))
+
+    with pytest.raises(ModelError, match=r"'conv_2d_\d+' is not finite"):
+        observe(network.pack(), pictures(network, 1), quietly)
+
+
+def test_int8_goes_where_it_saves_most_for_least(network: Graph) -> None:
+    simplify(network)
+    content, inputs = network.pack(), pictures(network, 8)
+    weighed = weigh(content, percentile_ranges(observe(content, inputs, quietly)), inputs[:3], quietly)
+    last = network.tensor_name(int(network.operators[-2].outputs[0]))
+
+    assert len(weighed) == 6
+    assert last not in [c.name for c in weighed]
+    assert all(0 <= c.loss < 0.05 for c in weighed)
+    cheap, dear, small = Candidate("cheap", 1000, 0.001), Candidate("dear", 1000, 0.02), Candidate("small", 10, 0.0005)
+    assert chosen([small, dear, cheap], 0.0012) == ["cheap"]
+    assert chosen([small, dear, cheap], 0.5) == ["cheap", "dear", "small"]
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet", "face_detection_back", "face_landmark"])
+def test_bundled_networks_get_fewer_operators_and_stay_the_same(name: str) -> None:
+    graph = Graph((BUNDLED / f"{name}.tflite").read_bytes())
+    before, count = graph.pack(), len(graph.operators)
+    inputs = pictures(graph, 2)
+
+    simplify(graph)
+
+    assert len(graph.operators) < count or name == "face_landmark"
+    assert not {"DEQUANTIZE", "RELU", "ABS"} & set(graph.kinds())
+    assert np.allclose(vectors(graph.pack(), inputs), vectors(before, inputs), atol=1e-5)
