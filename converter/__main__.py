@@ -17,6 +17,7 @@ COMMANDS = {
     "export": "Everything held about somebody, as a ZIP file.",
     "pull": "Fetch the gallery that a box has in force, people enrolled there included.",
     "merge": "Bring a box's gallery home: what either side added, with conflicts shown.",
+    "profile": "Size, work, delegate nodes and milliseconds of models side by side, here or on a box over SSH.",
     "evaluate": "How well two pictures are told to be of one person or of two: accuracy, TAR at FAR, faces missed.",
     "calibrate": "Measure similarity -> false-match rate from all pairs of different people, and write it to the card.",
     "evaluate-detection": "Recall and precision of a detector by the size of the face.",

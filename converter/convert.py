@@ -11,7 +11,7 @@ import numpy as np
 from converter.graph import Graph, Values
 from converter.passes.ranges import Progress
 from converter.sources import check_float
-from converter.variants import NEED_FACES, Made, Runner, Variant, Workshop, cosines
+from converter.variants import NEED_FACES, Made, Runner, Variant, Workshop, vectors
 from edge import card as cards
 from edge import typed_yaml
 from edge.card import Card, InputSpec, Numbers, Quantisation
@@ -75,11 +75,10 @@ def check(content: bytes, name: str, spec: InputSpec, faces: Sequence[Values]) -
     taken = graph.shape(graph.inputs[0])
     if taken != spec.shape:
         raise ModelError(f"{name}: the network takes {taken}, but {spec.shape} was stated (card or --size, --channels)")
-    runner = Runner(content, name)
-    vectors = np.stack([runner(face) for face in faces[:4]])
-    if not np.isfinite(vectors).all() or (np.linalg.norm(vectors, axis=1) < 0.5).any():
+    rows = vectors(content, name, faces[:4])
+    if not np.isfinite(rows).all() or (np.linalg.norm(rows, axis=1) < 0.5).any():
         raise ModelError(f"{name}: a face gives a vector that is not finite or all zero: damaged, or never trained")
-    if len(vectors) > 1 and np.ptp(vectors, axis=0).max() < 1e-5:
+    if len(rows) > 1 and np.ptp(rows, axis=0).max() < 1e-5:
         raise ModelError(f"{name}: every face gives the same vector; are --range and --channels those of its training?")
 
 
@@ -93,15 +92,16 @@ def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress)
     """Make, measure and write every variant that is not there yet. Raises ModelError."""
     folder.mkdir(parents=True, exist_ok=True)
     workshop = Workshop(job.content, job.origin.name, job.faces, progress)
-    return [_one(job, workshop, folder, variant) for variant in variants]
+    reference = vectors(job.content, job.origin.name, job.held_out)
+    return [_one(job, workshop, folder, variant, reference) for variant in variants]
 
 
-def _one(job: Job, workshop: Workshop, folder: Path, variant: Variant) -> Result:
+def _one(job: Job, workshop: Workshop, folder: Path, variant: Variant, reference: Values) -> Result:
     path = folder / f"{job.origin.name}-{variant}.yaml"
     made_from = f"{job.digest(variant)[:16]}"
     kept = _already(path, made_from)
     content = cards.load(path, "embed").content if kept else workshop.make(variant).content
-    similar = cosines(job.content, content, job.held_out)
+    similar = (vectors(content, path.stem, job.held_out) * reference).sum(1)
     if not kept:
         _write(job, path, variant, content, similar, made_from)
     made = Made(content, Graph(content).kinds())

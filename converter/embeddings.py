@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ from edge import align, card, detect, embed, landmarks, quality, records, tflite
 from edge.detect import DetectSettings
 from edge.quality import QualitySettings
 from edge.records import Face, Image, Problem, Quality
-from edge.runtime.analyser import Analyser
+from edge.runtime.analyser import Analyser, Portrait
 from edge.runtime.stages import ModelSettings, load_analyser
 
 DETECTORS = ("blazeface-back", "blazeface-short-range")
@@ -69,6 +69,7 @@ class Looker:
         self._analyser = load_analyser(models, detection, QualitySettings())
         self._cache = cache / f"{fingerprint(models, detection)[:32]}.msgpack" if cache else None
         self._known = _read(self._cache) if self._cache else {}
+        self._kept = len(self._known)
 
     def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> Embedded:
         """The central face of each picture; with `change`, of the changed picture, which is not cached.
@@ -77,14 +78,40 @@ class Looker:
         """
         console = Console(stderr=True)
         wanted = sorted(set(pictures))
-        before = len(self._known)
         try:
             bar = track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal)
             looks = {picture: self._look(picture, change) for picture in bar}
         finally:
-            if self._cache and len(self._known) > before:
-                _write(self._cache, self._known)
+            self.save()
         return Embedded(looks, self._analyser.embedder.dimensions)
+
+    def knows(self, key: str) -> bool:
+        """Whether the picture whose bytes have this SHA-256 was embedded before."""
+        return key in self._known
+
+    def learn(self, key: str, image: Image, seen: Portrait | None) -> None:
+        """Embed a face that another network's stages looked at already; None: there was none."""
+        if seen is None:
+            self._known[key] = Look(b"")
+            return
+        embedder = self._analyser.embedder
+        (vector,) = embedder.embed([embedder.crop(image, seen.landmarks)])
+        self._known[key] = _described(Look(vector.tobytes(), score=seen.face.score), seen.quality)
+
+    def save(self) -> None:
+        """Remember on disk what was learnt."""
+        if self._cache and len(self._known) > self._kept:
+            _write(self._cache, self._known)
+            self._kept = len(self._known)
+
+    def recall(self, keys: Mapping[Path, str]) -> Embedded:
+        """Of pictures, all known, by the SHA-256 of each."""
+        return Embedded({path: self._known[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
+
+    def central_portrait(self, image: Image) -> Portrait | None:
+        """The face nearest to the middle, not embedded; None: no face was found."""
+        faces = self._analyser.detector.detect(image)
+        return self._analyser.look(image, central(faces, image)) if faces else None
 
     def _look(self, picture: Path, change: Callable[[Image], Image] | None) -> Look:
         content = read_bytes(picture)
@@ -94,6 +121,30 @@ class Looker:
         if key not in self._known:
             self._known[key] = look(self._analyser, decode(content, picture))
         return self._known[key]
+
+
+def embed_with_all(lookers: Sequence[Looker], pictures: Iterable[Path]) -> list[Embedded]:
+    """The central face of each picture by several networks; it is looked for once.
+
+    What was done is remembered also when it is interrupted. Raises DatasetError naming a picture that cannot be read.
+    """
+    console = Console(stderr=True)
+    keys: dict[Path, str] = {}
+    try:
+        wanted = sorted(set(pictures))
+        for picture in track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal):
+            content = read_bytes(picture)
+            key = keys[picture] = hashlib.sha256(content).hexdigest()
+            lacking = [looker for looker in lookers if not looker.knows(key)]
+            if lacking:
+                image = decode(content, picture)
+                seen = lacking[0].central_portrait(image)
+                for looker in lacking:
+                    looker.learn(key, image, seen)
+    finally:
+        for looker in lookers:
+            looker.save()
+    return [looker.recall(keys) for looker in lookers]
 
 
 def look(analyser: Analyser, image: Image) -> Look:

@@ -48,7 +48,7 @@ def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back
 
     Raises DatasetError when there is no picture, or no face in any.
     """
-    files = [file for file, _ in expand(paths, PHOTO_SUFFIXES)]
+    files = [file for file, _ in expand(paths, PHOTO_SUFFIXES) if file.is_file()]
     if not files:
         raise DatasetError(f"{', '.join(map(str, paths))}: no pictures there; representative faces are needed")
     chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, most)})]

@@ -130,7 +130,7 @@ class Runner:
         self._runner.invoke()
 
 
-def cosines(reference: bytes, made: bytes, faces: Sequence[Values]) -> Values:
-    """(n,) cosine of each face's vector to the float network's."""
-    one, other = Runner(reference, "the float network"), Runner(made, "the variant")
-    return np.array([float(one(face) @ other(face)) for face in faces])
+def vectors(content: bytes, name: str, faces: Sequence[Values]) -> Values:
+    """(n, numbers), each of length one. Raises ModelError."""
+    runner = Runner(content, name)
+    return np.stack([runner(face) for face in faces])

@@ -214,3 +214,49 @@ def test_every_command_explains_itself() -> None:
         assert name in listing.output
         assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
     assert CliRunner().invoke(main, ["train-everything"]).exit_code == 2
+
+
+def test_models_side_by_side_look_for_each_face_once(folder: Path) -> None:
+    pairs = ["--pairs", str(folder / "small" / "pairs.txt"), "--json"]
+    alone = json.loads(run(folder, "evaluate", *pairs)[1])
+
+    code, printed = run(folder, "evaluate", *pairs, "--model", "mobilefacenet")
+
+    assert code == 0
+    bundled, copied = json.loads(printed)
+    assert bundled["model"] == "mobilefacenet"
+    assert copied == alone
+    assert bundled["operating"] == alone["operating"]
+    assert alone["in_force"]["true_positives"] == alone["genuine"]
+    assert alone["in_force"]["false_positives"] == 0
+    assert sum(alone["histogram"]["impostors"]) == alone["impostors"]
+
+
+def test_absent_pictures_are_left_out_only_when_that_is_allowed(folder: Path) -> None:
+    (folder / "small" / "images" / "Grace_Hopper" / "Grace_Hopper_0001.jpg").unlink()
+    pairs = ["--pairs", str(folder / "small" / "pairs.txt"), "--json"]
+
+    refused, printed = run(folder, "evaluate", *pairs)
+    assert refused == 1
+    assert "1 of the pictures listed are not there" in printed
+    with_rest = run(folder, "evaluate", *pairs, "--allow-missing")
+
+    # What is left has pairs of one kind in the second fold only; the protocol still runs.
+    result = json.loads(with_rest[1])
+    assert (result["genuine"], result["impostors"], result["left_out"]) == (2, 1, ["Grace_Hopper_0001.jpg"])
+
+
+def test_pairs_or_identification_and_not_both(folder: Path) -> None:
+    assert run(folder, "evaluate")[0] == 2
+    assert run(folder, "evaluate", "--identify", "--pairs", str(folder / "small" / "pairs.txt"))[0] == 2
+
+
+def test_identification_enrols_some_and_asks_for_others(folder: Path) -> None:
+    code, printed = run(folder, "evaluate", "--identify", "--json")
+
+    result = json.loads(printed)
+    assert code == 0
+    # Obama alone has more than one picture.
+    assert (result["people"], result["templates"], result["known_probes"], result["unknown_probes"]) == (1, 1, 2, 3)
+    assert result["rank_one"] == 1.0
+    assert [r["identified"] for r in result["rates"]] == [1.0, 1.0]

@@ -1,61 +1,238 @@
-"""`whosthere-converter evaluate`: verification on a list of pairs."""
+"""`whosthere-converter evaluate`: verification on a list of pairs, or open-set identification; models side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from converter import card_text, datasets
 from converter.commands import options
-from converter.evaluate import Verification, verify
+from converter.curves import Confusion, Curve, Histogram, confusion, curve, histogram
+from converter.embeddings import Embedded, embed_with_all
+from converter.evaluate import Verification, similarities, verify
+from converter.identification import Identification, identify, split
 from edge import card
+from edge.card import Card
+from edge.errors import UsageError
+from edge.match import MatchSettings, threshold_for
+
+
+class Evaluation(Verification, frozen=True, kw_only=True):
+    """One model's verification with all that its scores say."""
+
+    model: str
+    left_out: list[str]
+    """Pictures that are listed but absent; their pairs were not asked (--allow-missing)."""
+    in_force: Confusion | None
+    """At the threshold that the box would use; None: the card has no calibration."""
+    curve: Curve
+    histogram: Histogram
+
+
+class Search(Identification, frozen=True, kw_only=True):
+    """One model's identification."""
+
+    model: str
 
 
 @click.command("evaluate")
-@options.stages
-@options.pairs
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    default=("mobilefacenet",),
+    show_default=True,
+    metavar="CARD",
+    help="Embedder: a bundled one's name, or the path of a card (.yaml); repeat it to compare, the reference first.",
+)
+@options.shared_stages
+@click.option("--pairs", type=options.FILE, help="List of pairs in the form of LFW's pairs.txt.")
 @options.images
 @options.as_json
-@click.option("--record", is_flag=True, help="Add the accuracy to the card's `measured`.")
+@click.option("--record", is_flag=True, help="Add the figures to each card's `measured`.")
 @options.name
-def command(pairs: Path, images: Path, as_json: bool, record: bool, name: str | None, **stages: Any) -> None:
-    """Verification after LFW's protocol.
+@click.option("--allow-missing", is_flag=True, help="Leave out pairs whose pictures are absent, and count them.")
+@click.option(
+    "--templates",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Of the gallery whose threshold is in force.",
+)
+@click.option(
+    "--false-alarm",
+    type=click.FloatRange(0, 0.5, min_open=True),
+    default=MatchSettings().false_alarm_target,
+    show_default=True,
+    help="The target that it follows from.",
+)
+@click.option(
+    "--identify",
+    "as_identification",
+    is_flag=True,
+    help="Open-set identification over the people in IMAGES, in place of pairs.",
+)
+@click.option(
+    "--enrol",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="With --identify: pictures of each person in the gallery.",
+)
+def command(
+    models: tuple[str, ...],
+    pairs: Path | None,
+    images: Path,
+    as_json: bool,
+    record: bool,
+    name: str | None,
+    allow_missing: bool,
+    templates: int,
+    false_alarm: float,
+    as_identification: bool,
+    enrol: int,
+    **stages: Any,
+) -> None:
+    """Verification after LFW's protocol, or with --identify open-set identification.
 
     For each fold the threshold is the best one on the other folds. A picture in which no face is found counts as "not
     the same person"; it is never left out. The face nearest to the middle of the picture is the one that counts.
     """
+    if as_identification == (pairs is not None):
+        raise UsageError("give --pairs, or --identify, and not both")
+    lookers = [options.looker(model=model, **stages) for model in models]
+    title = name or images.resolve().parent.name
+    results: Sequence[Evaluation | Search]
+    if pairs is None:
+        parts = split(datasets.people(images), enrol)
+        groups = (parts.enrolled, parts.known, parts.unknown)
+        pictures = [p for group in groups for own in group.values() for p in own]
+        searched = zip(models, embed_with_all(lookers, pictures), strict=True)
+        results = [_searched(model, identify(parts, found)) for model, found in searched]
+        lines = [f"identification on {title}, {enrol} picture(s) a person"] * len(models)
+    else:
+        listed, absent = _listed(pairs, images, allow_missing)
+        pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
+        embedded = embed_with_all(lookers, pictures)
+        settings = MatchSettings(false_alarm_target=false_alarm)
+        results = [
+            _evaluated(model, listed, absent, found, settings, templates)
+            for model, found in zip(models, embedded, strict=True)
+        ]
+        lines = [f"verification on {title}, {stages['detector']}"] * len(models)
+    if record:
+        for model, line, result in zip(models, lines, results, strict=True):
+            card_text.record(card.find(model), {line: summary(result)})
+    if as_json:
+        # One model alone is one object: what reads it need not know of comparisons.
+        document = results[0] if len(results) == 1 else list(results)
+        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+    else:
+        for result in results:
+            show(result)
+
+
+def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datasets.Pair], list[str]]:
+    """Raises DatasetError when pictures are absent, unless that is allowed."""
     listed = datasets.read_pairs(pairs, images)
     pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
-    datasets.require(pictures)
-    result = verify(listed, options.looker(**stages).embed(pictures))
-    if record:
-        title = f"verification on {name or images.resolve().parent.name}, {stages['detector']}"
-        card_text.record(card.find(stages["model"]), {title: summary(result)})
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(result)).decode())
-    else:
-        show(result)
+    if not allow_missing:
+        datasets.require(pictures)
+    absent = set(datasets.absent(pictures))
+    kept = [pair for pair in listed if not {pair.first, pair.second} & absent]
+    return kept, sorted(picture.name for picture in absent)
 
 
-def summary(result: Verification) -> str:
+def _evaluated(
+    model: str,
+    listed: list[datasets.Pair],
+    absent: list[str],
+    embedded: Embedded,
+    settings: MatchSettings,
+    templates: int,
+) -> Evaluation:
+    scores, same = similarities(listed, embedded, embedded), np.array([pair.same for pair in listed])
+    known: Card = card.read_card(card.find(model))
+    threshold = threshold_for(settings, known.calibration, templates)
+    return Evaluation(
+        **msgspec.structs.asdict(verify(listed, embedded)),
+        model=model,
+        left_out=absent,
+        in_force=confusion(scores, same, threshold.similarity, threshold.within_data) if threshold else None,
+        curve=curve(scores, same),
+        histogram=histogram(scores, same),
+    )
+
+
+def _searched(model: str, found: Identification) -> Search:
+    return Search(**msgspec.structs.asdict(found), model=model)
+
+
+def summary(result: Evaluation | Search) -> str:
     """The one line that goes into a card."""
+    if isinstance(result, Search):
+        rates = ", ".join(f"DIR {r.identified:.2%} at FPIR {r.false_positive_rate:g}" for r in result.rates)
+        return (
+            f"rank-1 {result.rank_one:.2%}, {rates}; {result.people} people, {result.known_probes} known and "
+            f"{result.unknown_probes} unknown probes (whosthere-converter evaluate --identify)"
+        )
     return (
         f"accuracy {result.accuracy:.2%} +- {result.deviation:.2%} over {result.folds} folds, "
         f"{result.genuine + result.impostors} pairs, {len(result.missed)} faces missed (whosthere-converter evaluate)"
     )
 
 
-def show(result: Verification) -> None:
+def show(result: Evaluation | Search) -> None:
     console = Console()
+    console.print(f"[bold]{result.model}[/bold]")
+    if isinstance(result, Search):
+        _show_search(console, result)
+        return
     console.print(f"{result.genuine} pairs of one person, {result.impostors} of two, {result.folds} folds")
     console.print(f"accuracy {result.accuracy:.2%} +- {result.deviation:.2%} (standard deviation of the folds)")
     console.print(f"equal error rate {result.equal_error_rate:.2%}, area under the curve {result.area_under_curve:.5f}")
     console.print(f"no face found in {len(result.missed)} pictures, {result.pairs_missed} pairs")
+    if result.left_out:
+        console.print(f"{len(result.left_out)} pictures are absent, and their pairs left out")
     table = Table("false accept rate", "threshold", "true accept rate", "impostors above")
     for point in result.operating:
         rates = f"{point.false_accept_rate:g}", f"{point.threshold:.4f}", f"{point.true_accept_rate:.2%}"
         table.add_row(*rates, str(point.impostors_above))
     console.print(table)
+    _show_in_force(console, result.in_force)
+
+
+def _show_in_force(console: Console, c: Confusion | None) -> None:
+    if c is None:
+        console.print("no threshold in force: the card has no calibration")
+        return
+    precision = "-" if c.precision is None else f"{c.precision:.2%}"
+    reach = "" if c.within_data else ", the strictest that the calibration's data could show"
+    console.print(
+        f"threshold in force {c.threshold:.4f}{reach}: accuracy {c.accuracy:.2%}, precision {precision}, "
+        f"recall {c.recall:.2%}, specificity {c.specificity:.2%}, F1 {c.f1:.4f}"
+    )
+    table = Table("", "accepted", "refused")
+    table.add_row("one person", str(c.true_positives), str(c.false_negatives))
+    table.add_row("two people", str(c.false_positives), str(c.true_negatives))
+    console.print(table)
+
+
+def _show_search(console: Console, result: Search) -> None:
+    console.print(
+        f"{result.people} people, {result.templates} templates; {result.known_probes} known probes, "
+        f"{result.unknown_probes} unknown, {result.missed} pictures without a face"
+    )
+    console.print(f"rank-1 {result.rank_one:.2%}")
+    table = Table("FPIR", "threshold", "DIR", "strangers above")
+    for rate in result.rates:
+        figures = f"{rate.false_positive_rate:g}", f"{rate.threshold:.4f}", f"{rate.identified:.2%}"
+        table.add_row(*figures, str(rate.strangers_above))
+    console.print(table)
+    for confused in result.confused:
+        console.print(f"{confused.person} taken for {confused.taken_for}: {confused.times}x")

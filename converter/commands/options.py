@@ -35,6 +35,11 @@ name = click.option(
 
 def stages(command: F) -> F:
     """The options that `looker` wants: --model, --detector, --threads, --cache, --no-cache."""
+    return model(shared_stages(command))
+
+
+def shared_stages(command: F) -> F:
+    """The same but for --model."""
     threads = click.option(
         "--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="CPU threads for each network."
     )
@@ -45,7 +50,7 @@ def stages(command: F) -> F:
         help="Where embeddings are remembered, by content of picture and network.  [default: ~/.cache/whosthere]",
     )
     no_cache = click.option("--no-cache", is_flag=True, help="Compute everything anew.")
-    return model(detector(threads(cache(no_cache(command)))))
+    return detector(threads(cache(no_cache(command))))
 
 
 def looker(model: str, detector: str, threads: int, cache: Path, no_cache: bool) -> Looker:

@@ -8,7 +8,7 @@ from converter.graph import CONVOLUTIONS, NONE, RELU, Graph, Values, schema
 from converter.passes.simplify import scale_inputs, scale_outputs
 
 
-def spell_out_prelu(graph: Graph, split_after: bool = True) -> int:
+def spell_out_prelu(graph: Graph, split_after: bool = False) -> int:
     """Replace each PRELU by what is exact and fast in int8; returns how many. Slopes must be at most 1.
 
     prelu(x, a) = a x + (1 - a) relu(x). Before a depthwise convolution the two parts come from two 1x1 convolutions and
@@ -62,7 +62,7 @@ def _split_after(graph: Graph, operator: Any, after: Any, slopes: Values) -> Non
     """W prelu(x) + b = (Wa x + b) + W(1-a) relu(x)"""
     source, output = int(operator.inputs[0]), int(after.outputs[0])
     name = graph.tensor_name(int(operator.outputs[0]))
-    nothing = graph.add_constant(f"{name}/nothing", np.zeros((1, 1, 1, graph.shape(source)[-1]), np.float32))
+    nothing = graph.add_constant(f"{name}/nothing", np.zeros((1, 1, 1, 1), np.float32))
     positive = graph.add_tensor(f"{name}/positive", graph.shape(source))
     parts = [graph.add_tensor(f"{name}/{part}", graph.shape(output)) for part in ("first", "second")]
     relu = graph.make("ADD", [source, nothing], [positive], addition(RELU))

@@ -37,6 +37,7 @@ VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4} | dict.f
 )
 """Of the operators' schema, where their first version knows no int8."""
 WEIGHT_LIMIT = 127
+LEAST_RATIO = 1 / 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,9 @@ class Quantiser:
             for slot, tensor in enumerate(operator.inputs):
                 values = graph.values(int(tensor))
                 if values is not None and values.dtype.kind == "f":
-                    bounds = float(values.min()), float(values.max())
+                    # XNNPACK leaves additions alone whose operands are of too different a step.
+                    least = 127 * scales[int(operator.outputs[0])].step * LEAST_RATIO
+                    bounds = min(float(values.min()), -least), max(float(values.max()), least)
                     scale = sixteen_bits(bounds) if self._wide else eight_bits(bounds)
                     limit = 32767 if self._wide else 127
                     numbers = np.clip(np.round(values / scale.step) + scale.zero, -limit - 1, limit)

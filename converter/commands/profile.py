@@ -1,0 +1,54 @@
+"""`whosthere-converter profile`: how large and how fast models are, side by side."""
+
+from collections import Counter
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from converter import profile
+from converter.commands import options
+from edge import card as cards
+from edge.errors import UsageError
+
+
+@click.command("profile")
+@click.argument("models", nargs=-1, required=True, metavar="CARD...")
+@click.option("--threads", default="1,2,4", show_default=True, metavar="LIST", help="Numbers of CPU threads.")
+@click.option("--runs", type=click.IntRange(3), default=50, show_default=True, help="Of each model, for each of them.")
+@click.option("--host", help="A box to measure on, over SSH: user@name.")
+@click.option("--python", default="python3", show_default=True, help="With --host: a Python there that has a runtime.")
+@options.as_json
+def command(models: tuple[str, ...], threads: str, runs: int, host: str | None, python: str, as_json: bool) -> None:
+    """Size, multiply-adds, delegate nodes, memory and milliseconds of each CARD (a path, or a bundled model's name).
+
+    The models take turns in one run; "relative" is the median of each one's time over the first one's right before.
+    """
+    paths = [cards.find(model) for model in models]
+    found = profile.profile(profile.read(paths), _numbers(threads), runs, host, python)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    else:
+        show(found)
+
+
+def _numbers(threads: str) -> list[int]:
+    parts = [part.strip() for part in threads.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= 64 for part in parts):
+        raise UsageError(f"--threads: {threads!r}: numbers from 1 to 64 are expected, with commas between")
+    return [int(part) for part in parts]
+
+
+def show(found: profile.Profiles) -> None:
+    console = Console()
+    console.print(found.machine)
+    counts = list(found.models[0].ms)
+    timed = [f"ms, {n} thr. (least; relative)" for n in counts]
+    table = Table("model", "MB", "M mult-adds", "nodes", "left out", "memory MB", *timed)
+    for p in found.models:
+        left = ", ".join(f"{kind} {n}x" for kind, n in Counter(p.left_out).items()) or "-"
+        times = [f"{p.ms[n]:.2f} ({p.fastest_ms[n]:.2f}; {p.relative[n]:.2f})" for n in counts]
+        sizes = [f"{p.bytes / 1e6:.2f}", f"{p.multiplications / 1e6:.0f}", str(p.nodes)]
+        table.add_row(p.name, *sizes, left, f"{p.memory_mb:.1f}", *times)
+    console.print(table)

