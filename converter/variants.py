@@ -113,11 +113,7 @@ class Runner:
 
     def __call__(self, tensor: Values) -> Values:
         """(1, h, w, c) float -> (numbers,) of length one."""
-        if self.input["dtype"] != np.float32:
-            step, zero = self.input["quantization"]
-            limits = np.iinfo(self.input["dtype"])
-            tensor = np.clip(np.round(tensor / step) + zero, limits.min, limits.max)
-        self._runner.set_tensor(self.input["index"], tensor.astype(self.input["dtype"]))
+        self._runner.set_tensor(self.input["index"], fed(tensor, self.input))
         self._runner.invoke()
         found: Values = self._runner.get_tensor(self.output["index"]).reshape(-1).astype(np.float32)
         if self.output["dtype"] != np.float32:
@@ -128,6 +124,16 @@ class Runner:
     def invoke(self) -> None:
         """Once more on what it was fed last."""
         self._runner.invoke()
+
+
+def fed(tensor: Values, details: dict[str, Any]) -> Values:
+    """A float input as the numbers that a network takes, by the runtime's details of its input."""
+    if details["dtype"] != np.float32:
+        step, zero = details["quantization"]
+        limits = np.iinfo(details["dtype"])
+        tensor = np.clip(np.round(tensor / step) + zero, limits.min, limits.max)
+    numbers: Values = tensor.astype(details["dtype"])
+    return numbers
 
 
 def vectors(content: bytes, name: str, faces: Sequence[Values]) -> Values:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_lfw
 from click.testing import CliRunner
-from data_sets import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, OBAMA_2012
+from data_sets import BIDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,19 +117,7 @@ def test_a_subset_takes_as_many_of_each_kind_and_fold() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Portraits under names as in LFW, two folds of pairs, and a copy of the embedder and its card."""
-    people = {
-        "Barack_Obama": [OBAMA_2009, OBAMA_2010, OBAMA_2012],
-        "Joe_Biden": [BIDEN],
-        "Grace_Hopper": [HOPPER],
-        "Eileen_Collins": [COLLINS],
-    }
-    for name, pictures in people.items():
-        (tmp_path / "small" / "images" / name).mkdir(parents=True)
-        for i, picture in enumerate(pictures, 1):
-            shutil.copy(picture, tmp_path / "small" / "images" / name / f"{name}_{i:04}.jpg")
-    obama = "Barack_Obama"
-    rows = [f"{obama}\t1\t2", f"{obama}\t1\tJoe_Biden\t1", f"{obama}\t2\t3", "Grace_Hopper\t1\tEileen_Collins\t1"]
-    (tmp_path / "small" / "pairs.txt").write_text("2\t1\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    small_lfw.make(tmp_path / "small")
     for path in card.BUNDLED.glob("mobilefacenet.*"):
         shutil.copy(path, tmp_path)
     return tmp_path
@@ -207,7 +196,7 @@ def test_bad_input_ends_with_a_message_and_the_code_of_its_kind(
 
 def test_every_command_explains_itself() -> None:
     listing = CliRunner().invoke(main, ["--help"])
-    commands = ["evaluate", "calibrate", "evaluate-detection", "degrade"]
+    commands = ["import", "convert", "profile", "report", "evaluate", "calibrate", "evaluate-detection", "degrade"]
 
     assert listing.exit_code == 0
     for name in commands:

@@ -121,7 +121,7 @@ def command(
         embedded = embed_with_all(lookers, pictures)
         settings = MatchSettings(false_alarm_target=false_alarm)
         results = [
-            _evaluated(model, listed, absent, found, settings, templates)
+            evaluated(model, listed, absent, found, settings, templates)
             for model, found in zip(models, embedded, strict=True)
         ]
         lines = [f"verification on {title}, {stages['detector']}"] * len(models)
@@ -148,7 +148,7 @@ def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datase
     return kept, sorted(picture.name for picture in absent)
 
 
-def _evaluated(
+def evaluated(
     model: str,
     listed: list[datasets.Pair],
     absent: list[str],
@@ -156,6 +156,7 @@ def _evaluated(
     settings: MatchSettings,
     templates: int,
 ) -> Evaluation:
+    """All figures of one model; `embedded` holds every picture of `listed`. Raises DatasetError."""
     scores, same = similarities(listed, embedded, embedded), np.array([pair.same for pair in listed])
     known: Card = card.read_card(card.find(model))
     threshold = threshold_for(settings, known.calibration, templates)

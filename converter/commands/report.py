@@ -1,0 +1,67 @@
+"""`whosthere-converter report`: everything about some models on one page."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from converter import datasets, faces, profile, report
+from converter.commands import options
+from converter.commands.evaluate import Evaluation, evaluated
+from converter.drift import Layer, layers
+from converter.embeddings import embed_with_all
+from edge import card as cards
+from edge.errors import ModelError
+from edge.match import MatchSettings
+
+FACES = 6
+RUNS = 20
+
+
+@click.command("report")
+@click.option(
+    "--model", "models", multiple=True, required=True, metavar="CARD",
+    help="Embedder: a bundled one's name, or the path of a card (.yaml); the float original first.",
+)  # fmt: skip
+@options.shared_stages
+@options.pairs
+@options.images
+@options.name
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None, output: Path, **stages: Any) -> None:
+    """Measure the models side by side and write DIR/report.html, a page that needs no other file.
+
+    With it come report.json and the plots as PNG. Whoever gets the page sees the pictures of people on it.
+    """
+    listed = datasets.read_pairs(pairs, images)
+    pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
+    datasets.require(pictures)
+    embedded = embed_with_all([options.looker(model=model, **stages) for model in models], pictures)
+    settings = MatchSettings()
+    named = zip(models, embedded, strict=True)
+    evaluations = [named_short(evaluated(model, listed, [], found, settings, 1)) for model, found in named]
+    speed = profile.profile(profile.read([cards.find(m) for m in models]), [1, 2, 4], RUNS, None, "")
+    title = f"{', '.join(Path(m).stem for m in models)} on {name or images.resolve().parent.name}"
+    document = report.Document(title, evaluations, speed, drift(models))
+    path = report.write(output, document, report.worst_pairs(listed, embedded[0]))
+    Console(stderr=True).print(f"{path}: open it in a browser")
+
+
+def drift(models: tuple[str, ...]) -> dict[str, list[Layer]]:
+    """Of every model but the first against the first, on the bundled portraits. Raises ModelError."""
+    first = cards.load(cards.find(models[0]), "embed")
+    if first.card.alignment is None:
+        raise ModelError(f"{first.path}: its card states no `alignment`")
+    found = faces.find_faces([faces.PORTRAITS], FACES).found
+    size = first.card.input.shape[1]
+    made = faces.tensors(faces.crops(found, np.array(first.card.alignment, np.float32), size, FACES), first.card.input)
+    rows = {model: layers(first.content, cards.load(cards.find(model), "embed").content, made) for model in models[1:]}
+    return {Path(model).stem: row for model, row in rows.items() if len(row) > 1}
+
+
+def named_short(evaluation: Evaluation) -> Evaluation:
+    """Under the card's name, not its path: a page is for people elsewhere."""
+    return msgspec.structs.replace(evaluation, model=Path(evaluation.model).stem)
