@@ -82,3 +82,21 @@ def test_a_camera_that_is_not_there_is_told_and_the_service_stays_up(tmp_path: P
             daemon.send(signal.SIGTERM)
             assert daemon.wait() == 0, daemon.log
     assert any("127.0.0.1:9" in line for line in manager.told if line.startswith("STATUS="))
+
+
+def test_ready_waits_until_the_missing_broker_has_been_told(tmp_path: Path, demo_gallery: Path) -> None:
+    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+        broker.kill()
+        config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True, "loop": True})
+        with running(config, environment=manager.environment) as daemon:
+            manager.wait_for("READY=1")
+            daemon.wait_for_log("Events wait in the outbox")
+
+
+def test_the_reason_of_an_end_stays_in_the_status(tmp_path: Path, demo_gallery: Path) -> None:
+    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+        config = write_config(tmp_path, broker, demo_gallery, camera={"rotation": 45})
+        with running(config, environment=manager.environment) as daemon:
+            assert daemon.wait() == 3, daemon.log
+    [status] = [line for line in manager.told if line.startswith("STATUS=")]
+    assert "camera.rotation: found 45; allowed: 0 or 90 or 180 or 270" in status

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edge.errors import WhosthereError
 from edge.runtime.app import App
 from edge.runtime.config import DEFAULT_PATH, load_config
 from edge.runtime.service import notifier, set_up_logging
@@ -30,9 +31,15 @@ def command(ctx: click.Context, config_path: Path) -> None:
 
     What the broker could not take waits in the outbox and is sent after the next start.
     """
-    set_up_logging(load_config(config_path).config.runtime.log_level)
-    app = App(config_path, notifier())
-    code = app.run()
+    manager = notifier()
+    try:
+        set_up_logging(load_config(config_path).config.runtime.log_level)
+        app = App(config_path, manager)
+        code = app.run()
+    except WhosthereError as error:
+        # Stays in `systemctl status` after the end, where people look first.
+        manager.tell("STATUS=" + " ".join(str(error).split()))
+        raise
     if app.restart:
         # The same process begins anew: whoever started it (systemd, a container, a shell) need not know.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (our own program)

@@ -50,6 +50,11 @@ class Link:
         """How many connections in a row broke before they were steady."""
 
     @property
+    def settled(self) -> bool:
+        """The broker has answered, or its absence has been logged."""
+        return self.connected or self._outage_at is not None
+
+    @property
     def connecting(self) -> bool:
         return self._session is not None and not self.connected
 

@@ -101,6 +101,11 @@ class MqttPublisher:
         return self._wall_clock.is_set()
 
     @property
+    def settled(self) -> bool:
+        """The broker has answered, or its absence has been logged."""
+        return self._link.settled
+
+    @property
     def outbox_health(self) -> OutboxHealth:
         """For the health message."""
         backlog = self._backlog

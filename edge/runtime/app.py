@@ -124,9 +124,15 @@ class App:
             if now - health_at >= self._loaded.config.mqtt.health_interval_s:
                 self._publisher.health(self._health.payload(self._matcher))
                 health_at = now
-            if not ready_at and (self._pipeline.frames or self._health.camera_online is False):
+            if not ready_at and self._settled:
                 self._notifier.tell("READY=1")
                 ready_at = now
+
+    @property
+    def _settled(self) -> bool:
+        """Camera and broker have each been found, or their absence has been told."""
+        seen = bool(self._pipeline.frames) or self._health.camera_online is False
+        return seen and self._publisher.settled
 
     def _check_progress(self, now: float) -> None:
         """WATCHDOG=1 only while every thread makes progress; without any, end rather than be a dead doorbell."""

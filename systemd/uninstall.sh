@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Removes what install.sh made; run it as root.
+#
+#   systemd/uninstall.sh [--remove-gallery | --keep-gallery]
+#
+# Asks whether the gallery, the templates of the people you enrolled, is to go as well; without a terminal it stays.
+# Debian packages stay, as others may need them.
+set -euo pipefail
+
+GALLERY=/var/lib/whosthere/gallery.whg
+gallery=ask
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'uninstall.sh: %s\n' "$*" >&2; exit 1; }
+
+for option in "$@"; do
+    case "$option" in
+        --remove-gallery) gallery=remove ;;
+        --keep-gallery) gallery=keep ;;
+        -h|--help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0"; exit 0 ;;
+        *) fail "unknown option $option; --help lists them" ;;
+    esac
+done
+[ "$(id -u)" = 0 ] || fail "has to be run as root: sudo $0"
+
+if [ "$gallery" = ask ]; then
+    gallery=keep
+    if [ -e "$GALLERY" ] && [ -t 0 ]; then
+        read -r -p "Remove the gallery $GALLERY as well? [y/N] " answer
+        case "$answer" in [yY]*) gallery=remove ;; esac
+    fi
+fi
+
+units=(whosthere.service whosthere-gallery.path whosthere-gallery.service)
+systemctl --quiet disable --now "${units[@]}" 2>/dev/null || true
+systemctl reset-failed "${units[@]}" 2>/dev/null || true
+rm -rf /etc/systemd/system/whosthere.service.d
+for unit in "${units[@]}"; do rm -f "/etc/systemd/system/$unit"; done
+systemctl daemon-reload
+rm -rf /opt/whosthere /etc/whosthere /usr/local/bin/whosthere /etc/sysusers.d/whosthere.conf /etc/tmpfiles.d/whosthere.conf
+
+if [ "$gallery" = keep ] && [ -e "$GALLERY" ]; then
+    find /var/lib/whosthere -mindepth 1 ! -path "$GALLERY" -delete
+    # Its owner is about to go, and the next user of that number must not inherit faces.
+    chown -R root:root /var/lib/whosthere
+    chmod 700 /var/lib/whosthere
+    say "kept: $GALLERY"
+else
+    rm -rf /var/lib/whosthere
+fi
+if getent passwd whosthere >/dev/null; then userdel whosthere; fi
+if getent group whosthere >/dev/null; then groupdel whosthere; fi
+say "whosthere is gone"

@@ -1,0 +1,96 @@
+"""The systemd units and scripts, as far as they can be judged without running them; test_box.py runs them."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge.errors import BrokerError, CameraError, ConfigError, ModelError, UsageError
+from edge.runtime.config import RuntimeSettings
+
+ROOT = Path(__file__).parent.parent
+SYSTEMD = ROOT / "systemd"
+EXPOSURE = 1.5
+NEWER_THAN_BOOKWORM = ("RestartSteps", "RestartMaxDelaySec")
+
+
+@pytest.fixture
+def analyze() -> str:
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        pytest.skip("systemd-analyze is not installed (Debian: apt-get install systemd)")
+    return found
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> list[Path]:
+    """Copies whose program exists here."""
+    for unit in SYSTEMD.glob("whosthere*.*"):
+        text = unit.read_text().replace("/opt/whosthere/current/bin/whosthere", "/bin/true")
+        (tmp_path / unit.name).write_text(text)
+    return sorted(tmp_path.iterdir())
+
+
+def values(key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", (SYSTEMD / "whosthere.service").read_text(), re.MULTILINE)
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(analyze: str, units: list[Path]) -> None:
+    assert len(units) == 3
+    done = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
+    lines = [line for line in done.stderr.splitlines() if not any(f"'{key}'" in line for key in NEWER_THAN_BOOKWORM)]
+    assert (done.returncode, lines) == (0, [])
+
+
+def test_the_service_is_hardly_exposed(analyze: str, units: list[Path]) -> None:
+    unit = next(unit for unit in units if unit.name == "whosthere.service")
+    threshold = f"--threshold={EXPOSURE * 10:.0f}"
+    done = subprocess.run(
+        [analyze, "security", "--offline=true", threshold, unit], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_secret_of_the_config_reaches_the_service() -> None:
+    named = set(re.findall(r"\$CREDENTIALS_DIRECTORY/([\w.-]+)", (ROOT / "config.yaml").read_text()))
+    loaded = dict(value.split(":", 1) for value in values("LoadCredential"))
+    stand_ins = {value.split(":", 1)[0] for value in values("SetCredential")}
+    guarded = (SYSTEMD / "tmpfiles.d" / "whosthere.conf").read_text()
+    assert named
+    assert named <= set(loaded)
+    assert set(loaded) == stand_ins, "without a stand-in, a file that is not there keeps the service from starting"
+    assert all(f"z {path} 0600 root root" in guarded for path in loaded.values())
+
+
+def test_what_no_restart_can_mend_is_not_restarted() -> None:
+    [codes] = values("RestartPreventExitStatus")
+    final = {int(code) for code in codes.split()}
+    assert final == {UsageError.exit_code, ConfigError.exit_code, ModelError.exit_code}
+    assert not final & {CameraError.exit_code, BrokerError.exit_code, 1}
+
+
+def test_the_daemon_says_which_thread_stalls_before_the_watchdog_ends_it() -> None:
+    [watchdog_s] = values("WatchdogSec")
+    assert int(watchdog_s) >= 2 * RuntimeSettings().stall_s
+
+
+@pytest.mark.parametrize("script", sorted(SYSTEMD.glob("*.sh")), ids=lambda path: path.name)
+def test_the_scripts_are_sound(script: Path) -> None:
+    subprocess.run(["bash", "-n", script], check=True)
+    shellcheck = shutil.which("shellcheck")
+    if shellcheck is None:
+        pytest.skip("shellcheck is not installed (Debian: apt-get install shellcheck): only the syntax was checked")
+    done = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["install.sh", "uninstall.sh"])
+def test_the_scripts_explain_themselves_and_refuse_what_they_do_not_know(name: str) -> None:
+    helped = subprocess.run([SYSTEMD / name, "--help"], capture_output=True, text=True, check=False)
+    assert helped.returncode == 0
+    assert f"systemd/{name}" in helped.stdout
+    refused = subprocess.run([SYSTEMD / name, "--galery"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "unknown option --galery" in refused.stderr
