@@ -23,7 +23,7 @@ from edge.match import MatchSettings, threshold_for
 from edge.runtime.config import InvalidConfig, LoadedConfig, default_config, load_config
 from edge.runtime.recognition import embedder_id, threshold_in_force
 from edge.runtime.stages import TASKS, Networks, assemble, load_network
-from edge.runtime.vitals import temperature_c
+from edge.runtime.vitals import Throttling, clock_synchronised, temperature_c, throttling
 from edge.tflite import Model, find_runtime
 
 TARGETS = (0.01, 0.001, 0.0001)
@@ -158,6 +158,7 @@ class Stocktaking:
             outbox_free_mb=round(shutil.disk_usage(folder).free / 1e6),
         )
         self._hints.extend(_strains(box, self._loaded.config.models.threads))
+        self._hints.extend(limits(throttling(), clock_synchronised()))
         return box
 
     def _hint_at_camera(self) -> None:
@@ -185,6 +186,24 @@ def _strains(box: of.Box, threads: int) -> list[str]:
         ),
     )
     return [text for strained, text in rules if strained]
+
+
+def limits(firmware: Throttling | None, clock: bool | None) -> list[str]:
+    """What firmware and clock complain of, each with what to do; now, or else since the board was switched on."""
+    found = []
+    if firmware and (firmware.under_voltage or firmware.has_had_under_voltage):
+        when = "gets" if firmware.under_voltage else "has been getting"
+        found.append(f"the board {when} too little voltage: use the power supply made for it and a short, thick cable")
+    if firmware and firmware.throttled:
+        found.append("the board slows itself down now: it is too hot or gets too little power")
+    elif firmware and firmware.has_been_throttled:
+        found.append("the board has slowed itself down since it was switched on: it needs a cooler or more power")
+    if clock is False:
+        found.append(
+            "the clock has not been set since the start, so that events bear a wrong time: let the box reach a time "
+            "server (`timedatectl status`)"
+        )
+    return found
 
 
 def _network(role: str, network: Model) -> of.Network:

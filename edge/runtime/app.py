@@ -23,6 +23,7 @@ from edge.publish.requests import Pause, Reload, Request, Restart, Ring, Sensiti
 from edge.records import Event, EventKind
 from edge.runtime.config import Config, LoadedConfig, load_config
 from edge.runtime.controls import Controls
+from edge.runtime.cooling import Cooling
 from edge.runtime.health import HealthReport
 from edge.runtime.known import Known, describe
 from edge.runtime.pipeline import Pipeline
@@ -31,6 +32,7 @@ from edge.runtime.service import Notifier, watchdog_interval_s
 from edge.runtime.signals import SignalInbox
 from edge.runtime.stages import load_analyser
 from edge.runtime.timings import Timings
+from edge.runtime.vitals import temperature_c
 from edge.runtime.watcher import Watcher
 
 log = logging.getLogger("whosthere.app")
@@ -81,6 +83,7 @@ class App:
         self.restart = False
         """Somebody asked for a new beginning: after `run` has returned, the process is to be replaced."""
         self._health = HealthReport(loaded, analyser, self._pipeline, self._publisher, self._timings)
+        self._cooling = Cooling(config.runtime.cool_above_c)
         self._reloading = threading.Lock()
         self._doorbell = self._wired(config.doorbell)
 
@@ -121,6 +124,7 @@ class App:
             self._check_progress(now)
             if self._controls.tick(now):
                 self._show_controls()
+            self._pipeline.pace = self._cooling.update(temperature_c(), now)
             if now - health_at >= self._loaded.config.mqtt.health_interval_s:
                 self._publisher.health(self._health.payload(self._matcher))
                 health_at = now

@@ -55,6 +55,8 @@ class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Faces of one frame that are embedded at the most; the others wait for the next frame."""
     stall_s: Annotated[float, Meta(ge=2, le=600)] = 30.0
     """A thread without progress for so long ends the process, which systemd then starts again."""
+    cool_above_c: Annotated[float, Meta(ge=40, le=110)] = 75.0
+    """Degrees Celsius of the processor from which on fewer frames are looked at."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -19,7 +19,7 @@ from edge.runtime.config import LoadedConfig
 from edge.runtime.newer import OnDisk, software_version
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.timings import Spread, Timings
-from edge.runtime.vitals import memory_mb, temperature_c
+from edge.runtime.vitals import memory_mb, temperature_c, throttling
 from edge.tflite import find_runtime
 
 
@@ -50,7 +50,7 @@ class HealthReport:
     def payload(self, matcher: Matcher, *, stopping: bool = False) -> HealthPayload:
         """The health message of this moment."""
         header = matcher.gallery.header
-        temperature = temperature_c()
+        temperature, limits = temperature_c(), throttling()
         return HealthPayload(
             device_id=self._loaded.device_id,
             at=rfc3339(time.time()),
@@ -64,7 +64,7 @@ class HealthReport:
             visits=self._pipeline.visits,
             outbox=self._publisher.outbox_health,
             temperature_c=None if temperature is None else round(temperature, 1),
-            throttled=None,
+            throttled=limits.throttled if limits else None,
             memory_mb=round(memory_mb(), 1),
             threshold=round(matcher.threshold, 4),
             false_alarm_target=self.target,

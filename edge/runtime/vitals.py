@@ -1,9 +1,31 @@
-"""What the box itself says: temperature and memory."""
+"""What the box itself says: temperature, throttling, power, clock and memory."""
 
+import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 STATUS = Path("/proc/self/status")
+THROTTLED = (
+    Path("/sys/devices/platform/soc/soc:firmware/get_throttled"),
+    Path("/sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"),
+)
+"""Where the Raspberry Pi's kernel shows what its firmware says: up to the Pi 4, and on the Pi 5."""
+TIMESYNC = Path("/run/systemd/timesync/synchronized")
+VCGENCMD_S = 2.0
+
+
+class Throttling(NamedTuple):
+    """What a Raspberry Pi's firmware says of its own limits, of this moment and since it was switched on.
+
+    Bits as documented for `vcgencmd get_throttled`.
+    """
+
+    throttled: bool
+    """Slowed down now, by heat or by lack of power."""
+    under_voltage: bool
+    has_been_throttled: bool
+    has_had_under_voltage: bool
 
 
 def temperature_c() -> float | None:
@@ -12,6 +34,38 @@ def temperature_c() -> float | None:
         return int(THERMAL.read_text(encoding="ascii")) / 1000
     except (OSError, ValueError):
         return None
+
+
+def throttling() -> Throttling | None:
+    """By sysfs, else by vcgencmd; None where neither tells, as on anything but a Raspberry Pi."""
+    for path in THROTTLED:
+        try:
+            return decode_throttled(path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            continue
+    try:
+        done = subprocess.run(
+            ["vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=VCGENCMD_S, check=True
+        )
+        return decode_throttled(done.stdout.partition("=")[2])
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def decode_throttled(text: str) -> Throttling:
+    """`50005` or `0x50005`. Raises ValueError for anything else."""
+    bits = int(text.strip(), 16)
+    return Throttling(
+        throttled=bool(bits & 0b1110),
+        under_voltage=bool(bits & 1),
+        has_been_throttled=bool(bits >> 16 & 0b1110),
+        has_had_under_voltage=bool(bits >> 16 & 1),
+    )
+
+
+def clock_synchronised() -> bool | None:
+    """Has systemd-timesyncd set the clock since the start; None where it does not run."""
+    return TIMESYNC.exists() if TIMESYNC.parent.exists() else None
 
 
 def memory_mb() -> float:
