@@ -2,6 +2,9 @@
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs all tests
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make lint    ruff, mypy --strict, import-linter
+# make bundle  what a box without a network installs from, for arm64 and x86-64, in build/
+# make test-systemd   installs on a Debian box with systemd, in a container; needs root and takes minutes
+# make test-arm64     identifies on an emulated arm64 Debian: the same names and similarities as here; needs root
 # make bench   how fast this machine is, stage by stage
 # Nothing is done twice: remove .venv/ to begin anew.
 
@@ -11,10 +14,18 @@ BIN := .venv/bin
 RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py near.py landmarks.py align.py embed.py quality.py \
 	identify.py enroll.py) tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
 DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client libsystemd-dev pkg-config gcc \
+	shellcheck systemd \
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad
 
 .PHONY: demo test test-tflite-runtime test-homeassistant lint bench format clean
+# What the box of `make test-systemd` is made of; kept outside of the checkout, as it takes a minute or two to make.
+BOX ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-box
+SUITE ?= trixie
+BOX_PYTHON = $(if $(filter bookworm,$(SUITE)),3.11,3.13)
+BOX_DEBIAN_PACKAGES := mosquitto mmdebstrap systemd-container iproute2
+
+.PHONY: bundle test-systemd test-arm64
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -33,6 +44,42 @@ test-tflite-runtime: .venv/.dev
 # Slow, and not a part of CI: Home Assistant itself, started on a loopback port and driven through its API.
 test-homeassistant: .venv/.dev .venv-homeassistant/.ready
 	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest -m homeassistant -s $(PYTEST)
+
+bundle: .venv/.demo
+	@for arch in aarch64 x86_64; do \
+		folder=whosthere-$$($(BIN)/python -c 'import edge; print(edge.__version__)')-$$arch; \
+		PYTHON=$(BIN)/python systemd/bundle.sh $$arch build/$$folder && \
+		tar -C build -czf build/$$folder.tar.gz $$folder && rm -rf build/$$folder && \
+		echo "build/$$folder.tar.gz: copy it to the box, unpack it, run systemd/install.sh there" || exit 1; \
+	done
+
+test-systemd: .venv/.dev
+	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="$(BOX_DEBIAN_PACKAGES)"
+	@$(MAKE) --no-print-directory $(BOX)/$(SUITE)/rootfs.tar
+	PYTHON=$(BIN)/python systemd/bundle.sh x86_64 $(BOX)/$(SUITE)/bundle $(BOX_PYTHON)
+	WHOSTHERE_SYSTEMD=1 WHOSTHERE_BOX=$(BOX)/$(SUITE) $(BIN)/python -m pytest -s tests/test_box.py $(PYTEST)
+
+# The suite comes from wherever this machine's own Debian packages do.
+$(BOX)/%/rootfs.tar:
+	@mkdir -p $(@D)
+	sed "s/$$(. /etc/os-release && echo $$VERSION_CODENAME)/$*/g" /etc/apt/sources.list.d/debian.sources > $(@D)/debian.sources
+	mmdebstrap --quiet --variant=apt --include=systemd-sysv,dbus,ca-certificates,python3,python3-venv,python3-systemd \
+		$* $@ $(@D)/debian.sources
+
+# The arm64 wheels, on an emulated arm64 Debian.
+test-arm64: .venv/.dev
+	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mmdebstrap qemu-user-static"
+	@$(MAKE) --no-print-directory $(BOX)/$(SUITE)-arm64/.made
+	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(BOX)/$(SUITE)-arm64/bundle $(BOX_PYTHON)
+	tests/arm64.sh $(BOX)/$(SUITE)-arm64/root $(BOX)/$(SUITE)-arm64/bundle $(BOX_PYTHON)
+
+# Extracted only: running the packages' own scripts under emulation takes a quarter of an hour.
+ARM64_PACKAGES := base-files,coreutils,dash,libc6,python3,libstdc++6,libgcc-s1,zlib1g,libacl1,libattr1,libgmp10,libselinux1,libpcre2-8-0
+$(BOX)/%-arm64/.made:
+	@mkdir -p $(@D) && rm -rf $(@D)/root
+	sed "s/$$(. /etc/os-release && echo $$VERSION_CODENAME)/$*/g" /etc/apt/sources.list.d/debian.sources > $(@D)/debian.sources
+	mmdebstrap --quiet --arch=arm64 --variant=extract --include=$(ARM64_PACKAGES) $* $(@D)/root $(@D)/debian.sources
+	@touch $@
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Enrols and identifies on emulated arm64 and compares the answers with this machine's; for `make test-arm64`.
+#
+#   tests/arm64.sh ROOTFS BUNDLE PYTHON
+#
+# ROOTFS is an arm64 Debian (mmdebstrap --arch=arm64 --variant=extract) with that Python version, BUNDLE what
+# systemd/bundle.sh made for aarch64; needs root and qemu-user-static. Prints a table and fails when a name differs, or a
+# similarity by more than 0.001.
+set -euo pipefail
+
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+root="$1" bundle="$2" version="$3"
+BIN="$HERE/.venv/bin"
+TOLERANCE=0.001
+
+mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
+[ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || /lib/systemd/systemd-binfmt /usr/lib/binfmt.d/qemu-aarch64.conf
+
+rm -rf "$root/opt/site" "$root/photos"
+tags=(--implementation cp --python-version "$version" --abi "cp${version/./}" --abi abi3 --abi none)
+for glibc in 28 27 17; do tags+=(--platform "manylinux_2_${glibc}_aarch64"); done
+"$BIN/pip" install --quiet --disable-pip-version-check --no-compile --no-index --find-links "$bundle/wheels" \
+    --only-binary=:all: "${tags[@]}" --platform manylinux2014_aarch64 --target "$root/opt/site" 'whosthere[litert]'
+# Compiled here: under emulation `import numpy` takes 90 s without, and 7 s with compiled files.
+if command -v "python$version" >/dev/null; then
+    env -u PYTHONDONTWRITEBYTECODE "python$version" -m compileall -q -j 2 -s "$root" "$root/opt/site" || true
+fi
+cp -R "$HERE/edge/demo/portraits" "$root/photos"
+mkdir -p "$root/tmp" "$root/proc" "$root/dev"
+mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
+trap 'umount "$root/proc"' EXIT
+
+box() { chroot "$root" env -i PATH=/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 PYTHONPATH=/opt/site "python$version" -m edge "$@"; }
+here() { (cd "$1" && shift && "$BIN/python" -P -m edge "$@"); }
+
+work="$(mktemp -d)"
+cp -R "$HERE/edge/demo/portraits" "$work/photos"
+rm -f "$root/g.whg"
+for folder in "$root"/photos/enroll/*; do
+    person="$(basename "$folder")"
+    box enroll --gallery /g.whg --person "$person" "/photos/enroll/$person/photo.jpg" >/dev/null
+    here "$work" enroll --gallery g.whg --person "$person" "photos/enroll/$person/photo.jpg" >/dev/null
+done
+box identify --gallery /g.whg /photos/visit /photos/enroll --json >"$work/arm64.json"
+here "$work" identify --gallery g.whg photos/visit photos/enroll --json >"$work/here.json"
+box doctor --json >"$work/doctor.json" || true
+"$BIN/python" "$HERE/tests/compare_answers.py" "$work/here.json" "$work/arm64.json" "$TOLERANCE"
+"$BIN/python" -c 'import json, sys; s = json.load(open(sys.argv[1]))["software"]; print(s["arch"], s["system"], "Python", s["python"], s["runtime"])' "$work/doctor.json"

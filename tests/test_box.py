@@ -1,0 +1,258 @@
+"""The service on a real Debian box: systemd, its sandbox, the install script, and a broker outside.
+
+`make test-systemd` makes what WHOSTHERE_BOX holds: `rootfs.tar` and the folder `bundle`. The tests share one box and
+stand in the order of its life.
+"""
+
+import json
+import os
+import shutil
+import signal
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nspawn import OUTSIDE, WAIT_S, Box, booted, stalled_threads, why_not
+from broker import Broker, Listener, running_broker
+from daemon import TOPIC, decoded
+
+from edge import typed_yaml
+from edge.demo.theatre import HERE, NAMES, PORTRAITS
+
+pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "seven ravens"  # noqa: S105  (of a broker that lives as long as this test)
+CLIP = "/usr/local/share/clip.mp4"
+GALLERY = "/var/lib/whosthere/gallery.whg"
+DROP_IN = "/etc/systemd/system/whosthere.service.d"
+INSTALL = "/root/whosthere/systemd/install.sh"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    made = Path(os.environ["WHOSTHERE_BOX"])
+    with booted(made / "rootfs.tar", tmp_path_factory.mktemp("box")) as box:
+        shutil.copytree(made / "bundle", box.root / "root/whosthere")
+        shutil.copytree(PORTRAITS, box.root / "root/portraits")
+        shutil.copy(HERE / "clip.mp4", box.root / CLIP.lstrip("/"))
+        yield box
+
+
+@pytest.fixture(scope="module")
+def broker(machine: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    users = {"front-door": PASSWORD, "home": "automation"}
+    with running_broker(tmp_path_factory.mktemp("broker"), host="0.0.0.0", users=users) as running:  # noqa: S104  (the box has a network of its own)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def box(machine: Box, broker: Broker) -> Box:
+    """Installed as README says, with the demo's clip for a camera and its three people enrolled."""
+    etc = machine.root / "etc/whosthere"
+    etc.mkdir()
+    (etc / "mqtt-password").write_text(PASSWORD + "\n")
+    (machine.root / "root/config.yaml").write_text(config(broker))
+    print(machine.run(f"{INSTALL} --config /root/config.yaml", timeout_s=900))
+    for person, name in NAMES.items():
+        machine.run(f"whosthere enroll --gallery {GALLERY} --person '{name}' /root/portraits/{person}/*.jpg")
+    return machine
+
+
+def config(broker: Broker, **sections: object) -> str:
+    document = {
+        "device_id": "front-door",
+        "camera": {"source": CLIP, "name": "clip", "loop": True},
+        "visit": {"gap_s": 2.0},
+        "mqtt": {
+            "host": OUTSIDE,
+            "port": broker.port,
+            "username": "front-door",
+            "password_file": "$CREDENTIALS_DIRECTORY/mqtt-password",
+            "health_interval_s": 2.0,
+        },
+        "runtime": {"stall_s": 8.0},
+    }
+    return typed_yaml.dump({**document, **sections})
+
+
+def named(home: Listener) -> list[dict[str, Any]]:
+    """The events on the visit topic that name somebody."""
+    events = [decoded(message) for message in home.on(f"{TOPIC}/visit")]
+    return [event for event in events if event["event_type"] == "recognized"]
+
+
+def status(box: Box) -> str:
+    return box.run("systemctl --no-pager --full status whosthere.service", ok=False)
+
+
+def set_in_unit(box: Box, *lines: str) -> None:
+    """A drop-in; none: without."""
+    folder = box.root / DROP_IN.lstrip("/")
+    shutil.rmtree(folder, ignore_errors=True)
+    if lines:
+        folder.mkdir()
+        (folder / "test.conf").write_text("\n".join(["[Service]", *lines, ""]))
+    box.run(
+        "systemctl daemon-reload && systemctl reset-failed whosthere.service && systemctl restart whosthere.service"
+    )
+
+
+def restarted(box: Box, before: int) -> bool:
+    return box.show("ActiveState") == ["active"] and box.main_process() not in {0, before}
+
+
+def test_who_is_at_the_door_is_heard_outside(box: Box, broker: Broker) -> None:
+    box.wait_for_journal("3 people, threshold")
+    with Listener(broker, user=("home", "automation")) as home:
+        home.wait(lambda: any(event["person_name"] == "Joe Biden" for event in named(home)), WAIT_S)
+        heard = named(home)
+        assert home.on(f"{TOPIC}/status")[-1].payload == b"online"
+    assert {event["person_name"] for event in heard} <= set(NAMES.values())
+    fields = box.run("journalctl --quiet --unit whosthere PERSON_ID=joe-biden --output json --lines 1")
+    assert json.loads(fields)["VISIT_ID"] in {event["visit_id"] for event in heard}
+    assert "3 people known" in status(box)
+    assert box.run("systemctl is-enabled whosthere.service whosthere-gallery.path").split() == ["enabled"] * 2
+
+
+def test_the_password_reaches_the_service_and_nobody_else(box: Box) -> None:
+    assert "connected to the broker" in box.journal()
+    assert PASSWORD not in box.run("journalctl --quiet --no-pager")
+    assert box.attempt("runuser -u whosthere -- cat /etc/whosthere/mqtt-password").returncode != 0
+    environment = Path(f"/proc/{box.main_process()}/environ").read_text()
+    assert PASSWORD not in environment
+    assert "CREDENTIALS_DIRECTORY=/run/credentials/whosthere.service" in environment
+
+
+def test_what_the_service_can_and_cannot_touch(box: Box) -> None:
+    unit = (box.root / "etc/systemd/system/whosthere.service").read_text()
+    started = "ExecStart=/opt/whosthere/current/bin/whosthere run --config /etc/whosthere/config.yaml"
+    assert started in unit
+    probe = unit.replace(started, "ExecStart=/usr/bin/python3 /usr/local/share/sandbox.py")
+    probe = probe.replace("Type=notify", "Type=oneshot").replace("Restart=always", "Restart=no")
+    (box.root / "etc/systemd/system/probe.service").write_text(probe.replace("WatchdogSec=60\n", ""))
+    shutil.copy(ROOT / "tests/sandbox.py", box.root / "usr/local/share/sandbox.py")
+    box.run("systemctl daemon-reload && systemctl start probe.service")
+    lines = box.run("journalctl --quiet --no-pager --output cat --unit probe.service").splitlines()
+    found = json.loads(next(line for line in lines if line.startswith("{")))
+    print(json.dumps(found, indent=2))
+    allowed = {what for what, outcome in found.items() if outcome == "done"}
+    assert allowed == {
+        "write the state folder",
+        "write /tmp",
+        "read the config",
+        "open a TCP socket",
+        "read its secret",
+    }
+
+
+def test_reload_and_a_changed_gallery_take_effect_without_a_restart(box: Box) -> None:
+    before = box.main_process()
+    box.run("systemctl reload whosthere.service")
+    people = box.journal().count("3 people, threshold")
+    assert people >= 1
+    box.run(f"whosthere gallery remove --gallery {GALLERY} --yes 'Grace Hopper'")
+    box.wait_for_journal("2 people, threshold")
+    assert box.main_process() == before
+    box.run(f"whosthere enroll --gallery {GALLERY} --person 'Grace Hopper' /root/portraits/grace-hopper/*.jpg")
+    box.wait_until("three again", lambda: box.journal().count("3 people, threshold") > people)
+
+
+def test_stalled_threads_are_told_and_the_service_starts_again(box: Box) -> None:
+    before = box.main_process()
+    with stalled_threads(before):
+        box.wait_for_journal("has made no progress for")
+    box.wait_until("started again", lambda: restarted(box, before))
+
+
+def test_a_process_that_hangs_whole_is_ended_by_the_watchdog(box: Box) -> None:
+    set_in_unit(box, "WatchdogSec=6", "TimeoutAbortSec=2")
+    before = box.main_process()
+    os.kill(before, signal.SIGSTOP)
+    box.wait_for_journal("Watchdog timeout")
+    box.wait_until("started again", lambda: restarted(box, before))
+    set_in_unit(box)
+
+
+def test_a_killed_service_comes_back_and_hides_nothing(box: Box, broker: Broker) -> None:
+    before = box.main_process()
+    with Listener(broker, user=("home", "automation")) as home:
+        os.kill(before, signal.SIGKILL)
+        box.wait_until("started again", lambda: restarted(box, before))
+        home.wait_for(f"{TOPIC}/status", b"online", count=1)
+    assert box.show("NRestarts") != ["0"]
+
+
+def test_a_wrong_config_ends_in_failed_with_the_reason(box: Box, broker: Broker) -> None:
+    path = box.root / "etc/whosthere/config.yaml"
+    path.write_text(config(broker, camera={"source": CLIP, "rotation": 45}))
+    assert box.attempt("systemctl restart whosthere.service").returncode != 0
+    box.wait_until("failed", lambda: box.show("ActiveState") == ["failed"])
+    told = status(box)
+    print(told)
+    assert "camera.rotation: found 45; allowed: 0 or 90 or 180 or 270" in told
+    assert box.show("NRestarts") == ["0"], "a config does not mend itself"
+    path.write_text(config(broker))
+    box.run("systemctl restart whosthere.service")
+
+
+def test_installing_again_upgrades_and_keeps_config_and_gallery(box: Box) -> None:
+    before, kept = box.run("readlink /opt/whosthere/current"), kept_files(box)
+    print(box.run(INSTALL, timeout_s=900))
+    assert box.run("readlink /opt/whosthere/current") != before
+    assert kept_files(box) == kept
+    assert box.show("ActiveState") == ["active"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["raise RuntimeError('broken')", "__import__('time').sleep(1000)"],
+    ids=["crashes", "never gets ready"],
+)
+def test_a_version_that_does_not_become_healthy_is_rolled_back(box: Box, broken: str) -> None:
+    before, kept = box.run("readlink /opt/whosthere/current"), kept_files(box)
+    worse = box.root / "root/worse"
+    shutil.rmtree(worse, ignore_errors=True)
+    shutil.copytree(box.root / "root/whosthere", worse)
+    break_wheel(next((worse / "wheels").glob("whosthere-*.whl")), broken)
+    done = box.attempt("/root/worse/systemd/install.sh --health-timeout 40", timeout_s=900)
+    print(done.stdout)
+    assert done.returncode == 1
+    assert "rolled back; the version before runs again" in done.stdout
+    assert box.run("readlink /opt/whosthere/current") == before
+    assert kept_files(box) == kept
+    assert box.show("ActiveState") == ["active"]
+    assert box.run("ls /opt/whosthere/releases").count("\n") <= 2
+
+
+def test_uninstalling_leaves_nothing_but_the_gallery_if_that_is_wanted(box: Box) -> None:
+    uninstall = "cp /root/whosthere/systemd/uninstall.sh /root/ && /root/uninstall.sh"
+    assert f"kept: {GALLERY}" in box.run(uninstall)
+    assert box.run("ls /var/lib/whosthere").split() == ["gallery.whg"]
+    box.run(f"{uninstall} --remove-gallery")
+    left = box.run("find / -xdev -iname '*whosthere*' -not -path '/root/*' -not -path '/proc/*' -not -path '/sys/*'")
+    assert left.split() == []
+    assert box.attempt("getent passwd whosthere").returncode != 0
+    assert "could not be found" in status(box)
+
+
+def kept_files(box: Box) -> str:
+    return box.run(f"sha256sum /etc/whosthere/config.yaml /etc/whosthere/mqtt-password {GALLERY}")
+
+
+def break_wheel(wheel: Path, statement: str) -> None:
+    """The same wheel with a daemon that does not work."""
+    with zipfile.ZipFile(wheel) as whole:
+        files = {name: whole.read(name) for name in whole.namelist()}
+    text = files["edge/commands/run.py"].decode()
+    assert "    manager = notifier()\n" in text
+    broken = text.replace("    manager = notifier()\n", f"    {statement}\n    manager = notifier()\n")
+    files["edge/commands/run.py"] = broken.encode()
+    with zipfile.ZipFile(wheel, "w") as worse:
+        for name, content in files.items():
+            worse.writestr(name, content)
