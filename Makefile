@@ -43,7 +43,7 @@ test-tflite-runtime: .venv/.dev
 
 # Slow, and not a part of CI: Home Assistant itself, started on a loopback port and driven through its API.
 test-homeassistant: .venv/.dev .venv-homeassistant/.ready
-	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest -m homeassistant -s $(PYTEST)
+	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest tests/test_homeassistant_real.py -s $(PYTEST)
 
 bundle: .venv/.demo
 	@for arch in aarch64 x86_64; do \
