@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,19 +51,22 @@ def test_the_shell_script(tmp_path: Path) -> None:
     with running_broker(tmp_path / "broker") as broker:
         told = publisher(settings(broker, tmp_path))
         told.start()
-        with started(["sh", str(script), broker.host, str(broker.port)]) as process, Listener(broker) as listener:
-            # Subscribed, or not yet: an event is told until it is heard.
-            told.publish(event())
-            listener.wait_for(f"{ROOT}/visit")
-            time.sleep(1)
-            told.publish(recognized(provisional=True))
-            told.publish(recognized(sequence=2))
-            told.publish(event(EventKind.UNKNOWN, visit="v2"))
-            listener.wait_for(f"{ROOT}/visit", count=4)
+        with started(["sh", str(script), broker.host, str(broker.port)]) as process:
             assert process.stdout
-            heard = [process.stdout.readline() for _ in range(2)]
+            heard: list[str] = []
+            threading.Thread(target=heard.extend, args=(process.stdout,), daemon=True).start()
+            # Nothing is kept for who subscribes later: people come until they are heard.
+            visit = 0
+            deadline = time.monotonic() + 60
+            while len(set(heard)) < 2 and time.monotonic() < deadline:
+                visit += 1
+                told.publish(recognized(visit=f"v{visit}", provisional=True))
+                told.publish(recognized(visit=f"v{visit}", sequence=2))
+                told.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
+                time.sleep(0.5)
         told.stop(5)
-    assert heard == ["Ada Lovelace is at the door\n", "a stranger is at the door\n"]
+    assert set(heard) == {"Ada Lovelace is at the door\n", "a stranger is at the door\n"}
+    assert heard.count("Ada Lovelace is at the door\n") <= visit, "provisional ones are not told"
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
