@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tiny_models
 from click.testing import CliRunner
-from data_sets import OBAMA_2009, OBAMA_2010, PORTRAITS, read_picture
+from data_sets import COLLINS, OBAMA_2009, OBAMA_2010, OBAMA_2012, PORTRAITS, read_picture
 from float_models import residual_network
 
 from converter.__main__ import main
@@ -22,7 +22,8 @@ from converter.profile import describe
 from converter.rebuild import largest_difference, to_keras
 from converter.sources import float_model
 from converter.variants import VARIANTS, Runner
-from edge import card
+from edge import card, typed_yaml
+from edge.__main__ import main as edge_main
 from edge.detect import DetectSettings
 from edge.errors import ModelError
 from edge.quality import QualitySettings
@@ -98,6 +99,20 @@ def test_the_box_runs_them_and_knows_people(converted: Path, variant: str) -> No
     assert one is not None and again is not None and other is not None
     assert float(one @ again) > 0.5
     assert float(one @ other) < 0.3
+
+
+def test_identify_takes_the_card_from_the_config(converted: Path, tmp_path: Path) -> None:
+    given = {"models": {"embedder": str(converted / "mobilefacenet-int8-full.yaml")}, "match": {"threshold": 0.45}}
+    (tmp_path / "config.yaml").write_text(typed_yaml.dump(given), encoding="utf-8")
+    common = ["--config", str(tmp_path / "config.yaml"), "--gallery", str(tmp_path / "people.whg")]
+    enrolled = CliRunner().invoke(edge_main, ["enroll", *common, "--person", "Barack Obama", str(OBAMA_2012)])
+    assert enrolled.exit_code == 0, enrolled.output
+
+    found = CliRunner().invoke(edge_main, ["identify", *common, str(OBAMA_2010), str(COLLINS), "--json"])
+
+    assert found.exit_code == 0, found.output
+    assert "Barack Obama" in found.stdout
+    assert found.stdout.count('"recognized"') == found.stdout.count('"unknown"') == 1
 
 
 def test_a_second_run_keeps_what_is_there_and_mends_what_is_not(converted: Path, tmp_path: Path) -> None:
