@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nspawn import OUTSIDE, WAIT_S, Box, booted, stalled_threads, why_not
 from broker import Broker, Listener, running_broker
 from daemon import TOPIC, decoded
+from nspawn import OUTSIDE, WAIT_S, Box, booted, stalled_threads, why_not
 
 from edge import typed_yaml
 from edge.demo.theatre import HERE, NAMES, PORTRAITS
