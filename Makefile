@@ -5,6 +5,7 @@
 # make bundle  what a box without a network installs from, for arm64 and x86-64, in build/
 # make test-systemd   installs on a Debian box with systemd, in a container; needs root and takes minutes
 # make test-arm64     identifies on an emulated arm64 Debian: the same names and similarities as here; needs root
+# make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
 # make bench   how fast this machine is, stage by stage
 # Nothing is done twice: remove .venv/ to begin anew.
 
@@ -25,7 +26,7 @@ SUITE ?= trixie
 BOX_PYTHON = $(if $(filter bookworm,$(SUITE)),3.11,3.13)
 BOX_DEBIAN_PACKAGES := mosquitto mmdebstrap systemd-container iproute2
 
-.PHONY: bundle test-systemd test-arm64
+.PHONY: bundle test-systemd test-arm64 test-ansible
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -44,6 +45,10 @@ test-tflite-runtime: .venv/.dev
 # Slow, and not a part of CI: Home Assistant itself, started on a loopback port and driven through its API.
 test-homeassistant: .venv/.dev .venv-homeassistant/.ready
 	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest tests/test_homeassistant_real.py -s $(PYTEST)
+
+# The Ansible role: ansible-lint, and its playbooks run against sshd hosts.
+test-ansible: .venv/.dev .venv-ansible/.ready
+	$(BIN)/python -m pytest tests/test_ansible.py $(PYTEST)
 
 bundle: .venv/.demo
 	@for arch in aarch64 x86_64; do \
@@ -95,7 +100,7 @@ bench: .venv/.demo
 	$(BIN)/whosthere bench
 
 clean:
-	rm -rf .venv .venv-tflite-runtime .venv-homeassistant build dist demo-output
+	rm -rf .venv .venv-tflite-runtime .venv-homeassistant .venv-ansible build dist demo-output
 
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 ...")'
@@ -132,6 +137,13 @@ PYTHON313 ?= $(shell for p in python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/version
 	@echo "installing into .venv-homeassistant/: Home Assistant, about two minutes"
 	@test -d .venv-homeassistant || $(PYTHON313) -m venv .venv-homeassistant
 	.venv-homeassistant/bin/pip install --quiet --requirement requirements-homeassistant.txt
+	@touch $@
+
+# The Ansible role is tested with Ansible itself, which has many dependencies of its own.
+.venv-ansible/.ready: constraints-ansible.txt
+	@echo "installing into .venv-ansible/: ansible-core and ansible-lint"
+	@test -d .venv-ansible || $(PYTHON) -m venv .venv-ansible
+	.venv-ansible/bin/pip install --quiet --constraint constraints-ansible.txt ansible-core ansible-lint
 	@touch $@
 
 # Real components for the tests: a broker, an RTSP server. Tests say what they miss and skip.

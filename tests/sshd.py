@@ -30,7 +30,7 @@ class Sshd:
     folder: Path
     key: Path
     command: str
-    """What the key is restricted to."""
+    """What the key is restricted to; empty: nothing."""
     port: int = 0
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
@@ -40,7 +40,7 @@ class Sshd:
         new_key(self.folder / "host_key")
         public = self.key.with_suffix(".pub").read_text()
         authorized = self.folder / "authorized_keys"
-        authorized.write_text(f'restrict,command="{self.command}" {public}')
+        authorized.write_text(f'restrict,command="{self.command}" {public}' if self.command else public)
         authorized.chmod(0o600)
         self.port = _free_port()
         lines = [
