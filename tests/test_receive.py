@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from box import SIGNER, Box, bundle, family, keeping
+from click.testing import CliRunner
 from networks import embedder
 from sshd import new_key
 
+from edge.__main__ import main
 from edge.commands.gallery_history import difference
 from edge.commands.gallery_receive import Asked, asked_over_ssh
 from edge.errors import GalleryError, UsageError
@@ -216,6 +218,35 @@ def test_a_gallery_that_changed_by_other_means_comes_into_force_when_it_rests(bo
     assert known.changed()
     assert known.reload(box.loaded, datetime.now(UTC)).gallery.header.version == 4
     known.close()
+
+
+def test_a_daemon_that_starts_on_a_damaged_gallery_uses_the_one_before(box: Box, key: Path) -> None:
+    box.receiver().receive(stream(4, "ada", key=key))
+    box.gallery.write_bytes(box.gallery.read_bytes()[:500])
+    known = Known(box.loaded, embedder(), datetime.now(UTC))
+    assert known.matcher.gallery.header.version == 3
+    state = read_state(box.gallery)
+    assert state and state.version == 3 and state.error and "damaged" in state.error
+    write_gallery(family(5), box.gallery, key)
+    assert known.changed() and known.reload(box.loaded, datetime.now(UTC)).gallery.header.version == 5
+    known.close()
+    for kept in History(box.gallery).kept():
+        kept.unlink()
+    box.gallery.write_bytes(b"")
+    with pytest.raises(GalleryError):
+        Known(box.loaded, embedder(), datetime.now(UTC))
+
+
+def test_a_box_that_trusts_signatures_writes_nothing_unsigned(box: Box, key: Path) -> None:
+    before = box.gallery.read_bytes()
+    words = ["gallery", "remove", "ada", "--yes", "--config", str(box.config)]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 4 and "set gallery.signing_key" in refused.stderr
+    assert box.gallery.read_bytes() == before
+    box.config.write_text(box.config.read_text() + f"  signing_key: {key}\n")
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert open_gallery(box.gallery, None, box.loaded.gallery_keys).signer == SIGNER
 
 
 def test_somebody_whose_time_runs_out_is_dropped_at_that_time(box: Box, key: Path) -> None:

@@ -8,7 +8,7 @@ from edge import names
 from edge.commands import context, enroll_report
 from edge.commands.enroll_camera import take_portraits
 from edge.commands.enroll_report import EnrollReport, Intaken, Result
-from edge.commands.galleries import gallery_option, likeness_threshold
+from edge.commands.galleries import gallery_option, likeness_threshold, signing_key
 from edge.commands.output import json_option, progress, timestamp
 from edge.enrolment.intake import Intake, Refusal, admit, outliers, resemblances
 from edge.errors import GalleryError
@@ -69,6 +69,7 @@ def command(
         raise click.UsageError("give either photos (files or folders) or --camera")
     loaded = context.settings(config_path)
     path = gallery_path or loaded.gallery_path
+    key = signing_key(loaded)
     with exclusive(path):
         analyser = context.analyser(loaded)
         at = timestamp()
@@ -81,7 +82,7 @@ def command(
             taken, shortfall = _from_photos(photos, analyser, intake, at), None
         gallery = intake.result(at)
         if gallery is not known and not dry_run:
-            write_gallery(gallery, path, loaded.signing_key)
+            write_gallery(gallery, path, key)
     report = _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
     enroll_report.show(report, as_json=as_json)
     enroll_report.conclude(report)

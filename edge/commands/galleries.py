@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from edge.embed import TfliteEmbedder
+from edge.errors import GalleryError
 from edge.match import threshold_for
 from edge.runtime.config import LoadedConfig
 from edge.runtime.recognition import linking_for
@@ -16,6 +17,16 @@ gallery_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="The gallery file; without it, the one that config.yaml names.",
 )
+
+
+def signing_key(loaded: LoadedConfig) -> Path | None:
+    """What this box signs with. Raises GalleryError when the daemon would refuse what it writes."""
+    if loaded.gallery_keys.allowed_signers is not None and loaded.signing_key is None:
+        raise GalleryError(
+            "gallery.allowed_signers is set, so that the daemon refuses unsigned galleries: set gallery.signing_key "
+            "(and allow its public half), or change the gallery on the desktop and push it"
+        )
+    return loaded.signing_key
 
 
 def likeness_threshold(loaded: LoadedConfig, embedder: TfliteEmbedder, templates: int) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from edge.commands import context, gallery_history, gallery_receive, gallery_report
-from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint
+from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint, signing_key
 from edge.commands.output import json_option, plural, print_json, timestamp
 from edge.errors import GalleryError
 from edge.exclusive import exclusive
@@ -80,6 +80,7 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
     """Take a person with all their templates out of the gallery. This cannot be undone."""
     loaded = context.settings(config_path)
     path = gallery_path or loaded.gallery_path
+    key = signing_key(loaded)
     with exclusive(path):
         gallery = open_gallery(path, None, loaded.gallery_keys)
         known = _person(path, gallery, person)
@@ -87,7 +88,7 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
         if not yes:
             click.confirm(f"Remove {known.name} ({known.id}) and {total} from {path}?", abort=True, err=True)
         left = gallery.without(known.id, timestamp())
-        write_gallery(left, path, loaded.signing_key)
+        write_gallery(left, path, key)
     if as_json:
         print_json(gallery_report.listing(path, left))
         return

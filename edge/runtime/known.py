@@ -1,14 +1,17 @@
 """The gallery of a running daemon: taken in, watched for changes, rid of those whose time has run out."""
 
+import contextlib
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from edge.embed import TfliteEmbedder
-from edge.errors import WhosthereError
+from edge.errors import GalleryError, WhosthereError
 from edge.gallery import Gallery
 from edge.gallery_file import open_gallery
+from edge.history import History
 from edge.in_force import Announcer, Stamp, State, stamp_of
 from edge.match import Matcher
 from edge.runtime.config import LoadedConfig
@@ -32,12 +35,13 @@ class Known:
         if self._looked_at is None and not path.exists():
             log.warning("%s: no gallery yet, so that everybody is unknown; `whosthere enroll` makes one", path)
             self._gallery = Gallery.empty(embedder_id(embedder), embedder.dimensions)
+            problem = None
         else:
-            self._gallery = open_gallery(path, embedder_id(embedder), loaded.gallery_keys)
+            self._gallery, problem = self._opened(path)
         self.matcher = self._matcher(now)
         self._since = now
         self._announcer = Announcer(path)
-        self._announce(None)
+        self._announce(problem)
 
     def reload(self, loaded: LoadedConfig, now: datetime) -> Matcher:
         """Take the gallery anew. Raises WhosthereError, and then the old one stays in force."""
@@ -104,6 +108,19 @@ class Known:
     def close(self) -> None:
         """Nobody is running here any more."""
         self._announcer.close()
+
+    def _opened(self, path: Path) -> tuple[Gallery, str | None]:
+        """The gallery, or when its file is no good the last one before it that is, and why. Raises GalleryError."""
+        wanted, keys = embedder_id(self._embedder), self._loaded.gallery_keys
+        try:
+            return open_gallery(path, wanted, keys), None
+        except GalleryError as error:
+            for kept in History(path).kept():
+                with contextlib.suppress(GalleryError):
+                    earlier = open_gallery(kept, wanted, keys)
+                    log.error("%s; the earlier version %d is used", error, earlier.header.version)
+                    return earlier, str(error)
+            raise
 
     def _matcher(self, now: datetime) -> Matcher:
         match = replace(self._loaded.config.match, false_alarm_target=self.target)
