@@ -67,7 +67,7 @@ class Report(msgspec.Struct, frozen=True):
 @click.command("enroll", epilog=EXIT_CODES)
 @click.argument("people_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .whg file.")
-@click.option("--most", type=click.IntRange(1, 100), default=10, show_default=True, help="Templates a person, at most.")
+@click.option("--most", type=click.IntRange(1, 100), default=5, show_default=True, help="Templates a person, at most.")
 @click.option("--from-video", is_flag=True, help="Videos in the folders count as well: two frames a second.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), help="SSH key to sign with, such as ~/.ssh/id_ed25519.")
 @click.option("--version", type=click.IntRange(1), help="Version to give it.  [default: one more than OUTPUT had]")

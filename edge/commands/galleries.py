@@ -39,7 +39,7 @@ def likeness_threshold(loaded: LoadedConfig, embedder: TfliteEmbedder, templates
 
 
 def reload_hint() -> str | None:
-    """What to do for a daemon that runs as a service to take up a change; None when there is none."""
+    """What becomes of a change when the daemon runs as a service; None when it does not."""
     try:
         asked = subprocess.run(
             ["systemctl", "is-active", "--quiet", "whosthere"], timeout=5, check=False, capture_output=True
@@ -47,4 +47,4 @@ def reload_hint() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     running = asked.returncode == 0
-    return "The daemon goes on with the old gallery until `systemctl reload whosthere`." if running else None
+    return "The daemon takes it up within a second." if running else None
