@@ -132,6 +132,7 @@ def test_twenty_boxes_of_which_three_are_broken(tmp_path: Path, key: Path) -> No
         inventory.write_text("boxes:\n" + "".join(f"  {name}: {{groups: [house]}}\n" for name in names))
         words = (str(new), "house", "--inventory", str(inventory), "--ssh", f"ssh -F {config}", "--timeout", "45")
         done = run(*words)
+        print(f"\nexit code {done.exit_code}\n{done.stdout}")
         assert done.exit_code == 1
         states = dict(re.findall(r"^(box\d\d)  (in force|unreachable|refused|timed out)", done.stdout, re.MULTILINE))
         assert {name: state for name, state in states.items() if state != "in force"} == {
