@@ -49,7 +49,12 @@ counter:
 {counters}
 """
 _BEFORE_US = ("Skipping pip installation", "aiohttp_fast_zlib", "turbojpeg", "is taking over 10 seconds")
-_OUTAGE = ("Disconnected from MQTT server", "Failed to connect to MQTT server")
+_OUTAGE = (
+    "Disconnected from MQTT server",
+    "Failed to connect to MQTT server",
+    "failed to receive on socket",
+    "The connection was lost",
+)
 """What it says when the broker is away, and rightly."""
 
 

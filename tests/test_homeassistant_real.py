@@ -256,7 +256,11 @@ def _home_assistant_starts_anew(home: HomeAssistant, config: Path) -> None:
 
 
 def _the_broker_was_away(home: HomeAssistant, broker: Broker, config: Path) -> None:
-    """Who came meanwhile is told, but as late: no automation hears of them."""
+    """Who came meanwhile is told, but as late: no automation hears of them.
+
+    But one that is triggered by nothing but a change of the event entity's state: Home Assistant makes every MQTT
+    entity unavailable while it has no broker, and its return is a change too. The page in docs warns of it.
+    """
     once = config.parent / "once.yaml"
     once.write_text(config.read_text().replace("loop: true", "loop: false") + "\n")
     text = once.read_text().replace("mqtt:\n", "mqtt:\n  event_expiry_s: 5\n")
@@ -265,6 +269,7 @@ def _the_broker_was_away(home: HomeAssistant, broker: Broker, config: Path) -> N
         home.until(lambda: home.state("switch.front_door_paused") == "off", "there")
         broker.stop()
         before = counts(home)
+        said = home.state("input_text.phone"), home.state("input_text.speaker")
         assert daemon.wait(120) == 0, daemon.log
         assert daemon.log.count(": recognized") >= 2
     time.sleep(5)
@@ -275,5 +280,7 @@ def _the_broker_was_away(home: HomeAssistant, broker: Broker, config: Path) -> N
         time.sleep(5)
         late = [decoded(m)["event_type"] for m in listener.on("whosthere/front-door/visit/late")]
     assert late.count("recognized") >= 2
-    assert counts(home) == before, "an event of the outage has fired an automation"
-    print(f"the broker was away while {late.count('recognized')} people were recognized; told as late: {counts(home)}")
+    after = counts(home)
+    assert after | {"naive": 0} == before | {"naive": 0}, "an event of the outage has fired an automation"
+    assert (home.state("input_text.phone"), home.state("input_text.speaker")) == said
+    print(f"the broker was away while {late.count('recognized')} people were recognized; told as late: {after}")
