@@ -103,13 +103,13 @@ def _varied(face: Found, template: Template, size: int, random: np.random.Genera
 
 
 def _relit(pixels: NDArray[np.float32], random: np.random.Generator) -> Image:
-    gamma = 255 * (pixels / 255) ** np.exp(random.normal(0, 0.35))
+    gamma = 255 * (pixels / 255) ** np.exp(random.normal(0, 0.15))
     middle = gamma.mean()
-    lit = (gamma - middle) * np.exp(random.normal(0, 0.25)) + middle * np.exp(random.normal(0, 0.2))
-    lit *= np.exp(random.normal(0, 0.08, 3))
-    if random.random() < 0.4:
-        lit = cv2.GaussianBlur(lit, (0, 0), random.uniform(0.3, 2) * pixels.shape[0] / 112)
-    if random.random() < 0.5:
-        lit = lit + random.normal(0, random.uniform(1, 8), pixels.shape)
+    lit = (gamma - middle) * np.exp(random.normal(0, 0.12)) + middle * np.exp(random.normal(0, 0.1))
+    lit *= np.exp(random.normal(0, 0.04, 3))
+    if random.random() < 0.6:
+        lit = cv2.GaussianBlur(lit, (0, 0), random.uniform(0.3, 1.5) * pixels.shape[0] / 112)
+    if random.random() < 0.3:
+        lit = lit + random.normal(0, random.uniform(1, 3), pixels.shape)
     relit: Image = np.clip(np.round(lit), 0, 255).astype(np.uint8)
     return relit

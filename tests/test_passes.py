@@ -207,10 +207,10 @@ def test_int8_goes_where_it_saves_most_for_least(network: Graph) -> None:
     simplify(network)
     content, inputs = network.pack(), pictures(network, 8)
     weighed = weigh(content, percentile_ranges(observe(content, inputs, quietly)), inputs[:3], quietly)
-    last = network.tensor_name(int(network.operators[-2].outputs[0]))
+    dense = [network.tensor_name(int(o.outputs[0])) for o in network.operators if network.kind(o) == "CONV_2D"]
 
-    assert len(weighed) == 6
-    assert last not in [c.name for c in weighed]
+    assert len(weighed) == 5
+    assert not {dense[0], *dense[-2:]} & {c.name for c in weighed}
     assert all(0 <= c.loss < 0.05 for c in weighed)
     cheap, dear, small = Candidate("cheap", 1000, 0.001), Candidate("dear", 1000, 0.02), Candidate("small", 10, 0.0005)
     assert chosen([small, dear, cheap], 0.0012) == ["cheap"]
@@ -225,6 +225,7 @@ def test_bundled_networks_get_fewer_operators_and_stay_the_same(name: str) -> No
 
     simplify(graph)
 
-    assert len(graph.operators) < count or name == "face_landmark"
+    # The bundled embedder went through this when it was bundled.
+    assert len(graph.operators) < count or name in {"face_landmark", "mobilefacenet"}
     assert not {"DEQUANTIZE", "RELU", "ABS"} & set(graph.kinds())
     assert np.allclose(vectors(graph.pack(), inputs), vectors(before, inputs), atol=1e-5)

@@ -27,11 +27,14 @@ class Candidate(NamedTuple):
 
 
 def candidates(graph: Graph) -> list[str]:
-    """Outputs of dense convolutions with enough channels, but for those that give the network's output."""
+    """Outputs of dense convolutions with enough channels, but for the first, the last and the one before the last.
+
+    What the ends cost differs most from faces to faces, so that a few faces do not show it.
+    """
     found = []
     for operator in graph.operators:
         wide = graph.kind(operator) == "CONV_2D" and graph.shape(int(operator.inputs[0]))[-1] >= LEAST_CHANNELS
-        if wide and int(operator.inputs[0]) not in graph.inputs and not _last(graph, operator):
+        if wide and int(operator.inputs[0]) not in graph.inputs and _dense_after(graph, operator) > 1:
             found.append(graph.tensor_name(int(operator.outputs[0])))
     return found
 
@@ -69,10 +72,27 @@ def multiplications(graph: Graph, operator: Any) -> int:
     return places * int(np.prod(weights))
 
 
-def _last(graph: Graph, operator: Any) -> bool:
-    """Whether no convolution follows."""
-    after = graph.consumers(int(operator.outputs[0]))
-    return all(graph.kind(o) not in CONVOLUTIONS and _last(graph, o) for o in after)
+def _dense_after(graph: Graph, operator: Any) -> int:
+    """How many dense layers follow at least, whatever way is taken to the output."""
+    level, reached = 0, {int(operator.outputs[0])}
+    while True:
+        # All that is reached without one more dense layer; a breadth-first search, as residual streams branch a lot.
+        following: set[int] = set()
+        waiting = list(reached)
+        while waiting:
+            tensor = waiting.pop()
+            if tensor in graph.outputs:
+                return level
+            for reader in graph.consumers(tensor):
+                output = int(reader.outputs[0])
+                if graph.kind(reader) in {"CONV_2D", "FULLY_CONNECTED"}:
+                    following.add(output)
+                elif output not in reached:
+                    reached.add(output)
+                    waiting.append(output)
+        if not following:
+            return level
+        level, reached = level + 1, following
 
 
 def _vectors(content: bytes, faces: Sequence[Values]) -> Values:
