@@ -69,7 +69,7 @@ def test_every_variant_is_near_float_and_in_one_delegate_node(converted: Path) -
         assert result["mean_cosine"] > bound, variant
         assert (nodes, left_out) == (1, []), variant
     assert results["int8-full"]["not_for_edgetpu"] == []
-    assert results["int8"]["bytes"] < 0.4 * EMBEDDER.stat().st_size
+    assert results["int8"]["bytes"] < 0.5 * EMBEDDER.stat().st_size
 
 
 def test_cards_carry_on_what_is_known_and_say_what_is_new(converted: Path) -> None:
