@@ -260,6 +260,8 @@ def test_the_live_view_shows_how_the_box_is(box: Box) -> None:
         "false_alarm_target": 0.001,
         "gallery": {"version": "3", "people": 3, "templates": 3},
         "model": {"embedder": "mobilefacenet", "detector": "blazeface", "runtime": "LiteRT"},
+        "software": {"version": "0.1.0", "on_disk": None},
+        "clock_set": True,
     }
     box.view.message("whosthere/demo-door/health", json.dumps(health).encode())
     box.view.message("whosthere/demo-door/camera", b"online")

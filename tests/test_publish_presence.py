@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from publishing import ADA, GRACE, event, match, picture, quality, recognized
 
-from edge.publish.presence import Presence
+from edge.publish.presence import HOUSEHOLD, Presence
 from edge.publish.settings import SnapshotSettings
 from edge.publish.snapshot import SnapshotChooser, jpeg
 from edge.publish.stamp import Stamp
@@ -68,6 +68,23 @@ def test_whoever_leaves_the_gallery_is_forgotten() -> None:
 
     presence.update(recognized("v2"))
     assert presence.present == {"grace": False}
+
+
+def test_of_a_crowd_only_who_came_is_told() -> None:
+    presence = Presence()
+    crowd = [(f"person-{number}", f"Person {number}") for number in range(HOUSEHOLD)] + [("ada", "Ada Lovelace")]
+    presence.people(crowd)
+    assert presence.present == {}
+
+    presence.update(recognized())
+    assert presence.present == {"ada": True}
+    presence.update(event(EventKind.ENDED, sequence=2, match=match()))
+    assert presence.present == {"ada": False}
+
+    presence.people(crowd[1:])
+    assert len(presence.present) == HOUSEHOLD
+    presence.people([person for person in crowd if person[0] != "ada"] + [("grace", "Grace Hopper")])
+    assert presence.present == {}
 
 
 def test_a_picture_goes_out_with_a_decision_and_once_more_if_a_better_one_comes() -> None:

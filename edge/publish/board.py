@@ -7,7 +7,7 @@ import msgspec
 from edge.publish.client import Message
 from edge.publish.home_assistant import Announcer
 from edge.publish.payloads import ControlsPayload
-from edge.publish.presence import Presence
+from edge.publish.presence import HOUSEHOLD, Presence
 from edge.publish.states import States
 from edge.publish.topics import NOBODY, OFF, OFFLINE, ON, ONLINE, Topics
 from edge.records import Event
@@ -67,12 +67,12 @@ class Board:
     def people(self, people: Sequence[tuple[str, str]]) -> set[str]:
         """The gallery in force, as (id, name); who is no longer in it, and whose topics are taken back."""
         if self._announcer:
-            self._announcer.people(people)
-        before = set(self._presence.present)
+            self._announcer.people(people if len(people) <= HOUSEHOLD else ())
+        known, shown = self._presence.known, self._presence.present
         self._presence.people(people)
         self._people_known = True
-        left = before - set(self._presence.present)
-        for person in left:
+        left = set(known - self._presence.known)
+        for person in shown.keys() - self._presence.present.keys():
             self._states.clear(self._topics.person(person))
         if left and self._states.knows(self._topics.snapshot):
             # It may show one of them.

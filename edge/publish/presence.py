@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from edge.records import Candidate, Event, EventKind
 
+HOUSEHOLD = 200
+"""The most people whose presence is told one by one; of a larger gallery, only who came."""
+
 _DECISIONS = frozenset(EventKind) - {EventKind.STARTED, EventKind.ENDED}
 
 
@@ -14,13 +17,20 @@ class Presence:
         self._names: dict[str, str] = {}
         self._visits: dict[str, str] = {}
         """Person by visit, for open visits of recognized people."""
+        self._came: set[str] = set()
+        """Who was recognized since the start."""
         self._last: str | None = None
 
     @property
+    def known(self) -> frozenset[str]:
+        """Everybody in the gallery in force."""
+        return frozenset(self._names)
+
+    @property
     def present(self) -> dict[str, bool]:
-        """For every person of the gallery: are they in a visit now?"""
+        """Are they in a visit now? Of everybody in a household's gallery; of whoever came, in a larger one."""
         here = set(self._visits.values())
-        return {person: person in here for person in self._names}
+        return {person: person in here for person in self._names if len(self._names) <= HOUSEHOLD or person in self._came}
 
     @property
     def last_name(self) -> str | None:
@@ -31,6 +41,7 @@ class Presence:
         """The gallery in force, as (id, name); whoever is missing from it is forgotten."""
         self._names = dict(people)
         self._visits = {visit: person for visit, person in self._visits.items() if person in self._names}
+        self._came &= self._names.keys()
         if self._last not in self._names:
             self._last = None
 
@@ -43,6 +54,7 @@ class Presence:
             return
         if event.kind is EventKind.RECOGNIZED:
             self._visits[event.visit_id] = person.person_id
+            self._came.add(person.person_id)
         self._remember(event, person)
 
     def nobody(self) -> None:
