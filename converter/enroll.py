@@ -16,7 +16,7 @@ from converter.selection import Fate, Shot, Verdict, select
 from edge.capture.clip import VideoClip
 from edge.enrolment.intake import Refusal, admit
 from edge.errors import CameraError
-from edge.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
 from edge.photos import VIDEO_SUFFIXES, PhotoError, read_photo, shrunk
 from edge.records import Image
 from edge.runtime.analyser import Analyser

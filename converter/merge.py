@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from edge.errors import GalleryError
-from edge.gallery import Gallery, Person, Template
+from edge.galleries.gallery import Gallery, Person, Template
 from edge.records import Vector
 
 Side = Literal["mine", "theirs"]

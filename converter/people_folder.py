@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from edge import names, typed_yaml
 from edge.errors import WhosthereError
-from edge.gallery import Consent
+from edge.galleries.gallery import Consent
 from edge.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, natural
 
 PERSON_FILE = "person.yaml"

@@ -12,8 +12,8 @@ import msgspec
 
 from converter.people_folder import PeopleError
 from edge import typed_yaml
-from edge.receive import Answer
-from edge.sealing import is_sealed, seal
+from edge.galleries.receive import Answer
+from edge.galleries.sealing import is_sealed, seal
 
 UNREACHABLE = 255
 """ssh's own exit code for whatever is wrong with the connection."""

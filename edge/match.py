@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta
 
 from edge.card import Calibration
-from edge.gallery import Gallery
+from edge.galleries.gallery import Gallery
 from edge.records import Candidate, Match, Outcome, Vector
 
 

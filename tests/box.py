@@ -13,9 +13,9 @@ from networks import embedder
 
 from edge import typed_yaml
 from edge.errors import WhosthereError
-from edge.gallery import Gallery, Person, Template
-from edge.gallery_file import write_gallery
-from edge.receive import Receiver
+from edge.galleries.file import write_gallery
+from edge.galleries.gallery import Gallery, Person, Template
+from edge.galleries.receive import Receiver
 from edge.records import Vector
 from edge.runtime.config import LoadedConfig, load_config
 from edge.runtime.known import Known

@@ -1,10 +1,16 @@
 """What several test files share."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from edge.demo.theatre import make_gallery
+
+
+def pytest_configure() -> None:
+    """A shell starts background jobs with ^C ignored, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge.gallery import EmbedderId, Gallery, Template
+from edge.galleries.gallery import EmbedderId, Gallery, Template
 from edge.match import Matcher
 from edge.records import Box, Event, Pose, Problem, Quality, Sighting, Vector
 from edge.visit import Linking, VisitSettings

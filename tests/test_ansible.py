@@ -14,7 +14,7 @@ import pytest
 from box import SIGNER, bundle
 from sshd import Sshd, new_key, running_sshd
 
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
 
 ROOT = Path(__file__).parent.parent
 ROLE = ROOT / "systemd" / "ansible"

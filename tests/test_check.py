@@ -19,8 +19,8 @@ from portraits import analyser, whosthere
 
 from edge import card, typed_yaml
 from edge.__main__ import main
-from edge.gallery import Gallery, Template
-from edge.gallery_file import write_gallery
+from edge.galleries.file import write_gallery
+from edge.galleries.gallery import Gallery, Template
 from edge.inspection.findings import exit_code
 from edge.runtime.recognition import embedder_id
 

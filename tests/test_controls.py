@@ -9,7 +9,7 @@ from people import gallery_of, somebody
 
 from edge.card import Calibration
 from edge.errors import UsageError
-from edge.gallery_file import Keys, open_gallery, write_gallery
+from edge.galleries.file import Keys, open_gallery, write_gallery
 from edge.match import Matcher
 from edge.runtime.controls import Bounds, Controls, bounds, check_target
 from edge.runtime.newer import OnDisk, software_version

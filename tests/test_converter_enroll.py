@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from converter.__main__ import main
 from converter.people_folder import PeopleError, read_people
-from edge.gallery import Consent
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Consent
 
 
 def enroll(folder: Path, output: Path, *options: str) -> Result:

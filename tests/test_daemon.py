@@ -15,7 +15,7 @@ from broker import Broker, Certificates, Listener, running_broker
 from daemon import DEVICE, TOPIC, clip, decoded, running, told, visits, write_config
 
 from edge.demo.theatre import HERE
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery, write_gallery
 from edge.publish.schema import json_schemas
 
 THE_CLIP = [

@@ -21,8 +21,8 @@ from safetensors.numpy import save
 from sshd import new_key
 
 from edge.errors import GalleryError
-from edge.gallery_file import DIGEST, HEADER, SIGNATURE, TENSOR, encode, signed_text
-from edge.signature import sign
+from edge.galleries.file import DIGEST, HEADER, SIGNATURE, TENSOR, encode, signed_text
+from edge.galleries.signature import sign
 
 HOW_MANY = 5000 if os.environ.get("WHOSTHERE_FULL") else 200
 MORE_MEMORY_KB = 150_000

@@ -23,7 +23,7 @@ from portraits import (
 )
 
 from edge import typed_yaml
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
 from edge.records import Image
 
 

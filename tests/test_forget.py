@@ -17,9 +17,9 @@ from sshd import new_key, running_sshd
 from converter.__main__ import main
 from edge.demo.theatre import PORTRAITS
 from edge.errors import GalleryError
-from edge.forget import Traces
-from edge.gallery_file import open_gallery, write_gallery
-from edge.history import History
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.forget import Traces
+from edge.galleries.history import History
 from edge.publish.backlog import Backlog
 from edge.publish.outbox import Entry
 from edge.publish.stamp import Stamp

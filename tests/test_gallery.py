@@ -16,9 +16,9 @@ from people import AT, alike, gallery_of, somebody
 from safetensors.numpy import save
 
 from edge.errors import GalleryError
-from edge.exclusive import exclusive
-from edge.gallery import EmbedderId, Gallery, Template, lookalikes
-from edge.gallery_file import DIGEST, HEADER, TENSOR, open_gallery, write_gallery
+from edge.galleries.exclusive import exclusive
+from edge.galleries.file import DIGEST, HEADER, TENSOR, open_gallery, write_gallery
+from edge.galleries.gallery import EmbedderId, Gallery, Template, lookalikes
 
 EMBEDDER = EmbedderId("vectors", "0" * 64)
 ADA, BEN = somebody(1), somebody(2)

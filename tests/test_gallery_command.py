@@ -9,8 +9,8 @@ import pytest
 from people import AT, gallery_of, somebody
 from portraits import BIDEN, HOPPER, OBAMA, OBAMA_2009, analyser, whosthere
 
-from edge.gallery import EmbedderId, Gallery
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.gallery import EmbedderId, Gallery
 from edge.runtime.recognition import embedder_id
 
 

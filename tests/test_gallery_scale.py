@@ -13,8 +13,8 @@ from broker import Heard, Listener, running_broker
 from daemon import TOPIC, decoded, running, write_config
 from networks import embedder
 
-from edge.gallery import Gallery, Header, Person, Template
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.gallery import Gallery, Header, Person, Template
 from edge.match import Matcher
 from edge.records import frozen
 from edge.runtime.recognition import embedder_id
@@ -69,7 +69,7 @@ def test_a_hundred_thousand_templates_open_and_match_in_time(big: Path) -> None:
 
 def test_processes_share_one_copy(big: Path) -> None:
     program = (
-        "import re, sys; from pathlib import Path; from edge.gallery_file import open_gallery\n"
+        "import re, sys; from pathlib import Path; from edge.galleries.file import open_gallery\n"
         "gallery = open_gallery(Path(sys.argv[1]), None); print(float(gallery.embeddings.sum()))\n"
         "maps = Path('/proc/self/smaps').read_text(); part = maps[maps.index(sys.argv[1]):]\n"
         "print(re.search(r'Private_Dirty: +(\\d+)', part)[1])"

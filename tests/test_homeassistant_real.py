@@ -14,7 +14,7 @@ from daemon import Daemon, decoded, running, write_config
 from home_assistant import HomeAssistant, running_home_assistant
 
 from edge import typed_yaml
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery, write_gallery
 
 pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 

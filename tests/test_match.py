@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from people import AT, alike, gallery_of, somebody
 
 from edge.card import Calibration
-from edge.gallery import Template
+from edge.galleries.gallery import Template
 from edge.match import Matcher, MatchSettings, threshold_for
 from edge.records import Outcome
 

@@ -12,8 +12,8 @@ from sshd import new_key, running_sshd
 from converter.__main__ import main
 from converter.merge import Conflict, Side, merge
 from edge.errors import GalleryError
-from edge.gallery import EmbedderId, Gallery, Template
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.gallery import EmbedderId, Gallery, Template
 
 
 def more(gallery: Gallery, name: str, seed: int) -> Gallery:

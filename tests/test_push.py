@@ -20,7 +20,7 @@ from converter.__main__ import main
 from converter.people_folder import PeopleError
 from converter.push import Box as Listed
 from converter.push import Inventory, Target, targets_for
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
 
 RECEIVE = f"{sys.executable} -m edge gallery receive --config "
 

@@ -9,7 +9,7 @@ from data_sets import data_set
 from portraits import analyser, picture
 
 from edge.capture.clip import open_clip
-from edge.gallery import Gallery, Template
+from edge.galleries.gallery import Gallery, Template
 from edge.identification.recording import FoundVisit, identify_video
 from edge.match import Matcher, MatchSettings, threshold_for
 from edge.records import EventKind, Image

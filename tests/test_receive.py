@@ -19,11 +19,11 @@ from edge.__main__ import main
 from edge.commands.gallery_history import difference
 from edge.commands.gallery_receive import Asked, asked_over_ssh
 from edge.errors import GalleryError, UsageError
-from edge.exclusive import Busy, exclusive
-from edge.gallery import EmbedderId, Gallery
-from edge.gallery_file import encode, open_gallery, write_gallery
-from edge.history import History
-from edge.in_force import is_running, read_state
+from edge.galleries.exclusive import Busy, exclusive
+from edge.galleries.file import encode, open_gallery, write_gallery
+from edge.galleries.gallery import EmbedderId, Gallery
+from edge.galleries.history import History
+from edge.galleries.in_force import is_running, read_state
 from edge.records import frozen
 from edge.runtime.known import Known
 from edge.runtime.recognition import embedder_id

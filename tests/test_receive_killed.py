@@ -19,8 +19,8 @@ from broker import Broker
 from daemon import Daemon, write_config
 from sshd import new_key
 
-from edge.gallery_file import encode, open_gallery
-from edge.in_force import is_running, read_state, stamp_of, wait_for
+from edge.galleries.file import encode, open_gallery
+from edge.galleries.in_force import is_running, read_state, stamp_of, wait_for
 
 ROUNDS = 200 if os.environ.get("WHOSTHERE_FULL") else 6
 RECEIVE = ["-m", "edge", "gallery", "receive", "--config"]

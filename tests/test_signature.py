@@ -7,9 +7,9 @@ import pytest
 from people import gallery_of, somebody
 
 from edge.errors import GalleryError
-from edge.gallery_file import Keys, decode, encode, identity_of, open_gallery, write_gallery
-from edge.sealing import is_sealed
-from edge.signature import SignatureError, sign
+from edge.galleries.file import Keys, decode, encode, identity_of, open_gallery, write_gallery
+from edge.galleries.sealing import is_sealed
+from edge.galleries.signature import SignatureError, sign
 
 FAMILY = gallery_of(ada=somebody(1), ben=somebody(2))
 

@@ -18,9 +18,9 @@ from edge.commands.galleries import likeness_threshold
 from edge.commands.output import warn
 from edge.commands.table import table
 from edge.errors import GalleryError
-from edge.exclusive import exclusive
-from edge.gallery import Gallery
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.exclusive import exclusive
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.gallery import Gallery
 
 EXIT_CODES = """\b
 Exit codes:

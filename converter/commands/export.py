@@ -9,8 +9,8 @@ import msgspec
 
 from converter.people_folder import read_people
 from edge.errors import GalleryError, WhosthereError
-from edge.gallery import Gallery, Person
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Gallery, Person
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 

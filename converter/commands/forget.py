@@ -11,9 +11,9 @@ from converter.people_folder import read_people
 from converter.push import Outcome, Pusher, read_inventory, targets_for
 from edge.commands.output import timestamp
 from edge.errors import WhosthereError
-from edge.exclusive import exclusive
-from edge.gallery import Gallery
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.exclusive import exclusive
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.gallery import Gallery
 
 EXIT_CODES = """\b
 Exit codes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edge.errors import WhosthereError
-from edge.gallery_file import Keys, decode, write_whole
+from edge.galleries.file import Keys, decode, write_whole
 
 
 @click.command("pull")

@@ -9,8 +9,8 @@ import msgspec
 from converter.push import Outcome, Pusher, read_inventory, targets_for, with_canary
 from edge.commands.table import table
 from edge.errors import GalleryError, WhosthereError
-from edge.gallery_file import open_gallery
-from edge.sealing import is_sealed
+from edge.galleries.file import open_gallery
+from edge.galleries.sealing import is_sealed
 
 EXIT_CODES = """\b
 Exit codes:

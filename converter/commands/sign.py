@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from edge.errors import UsageError
-from edge.exclusive import exclusive
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.exclusive import exclusive
+from edge.galleries.file import open_gallery, write_gallery
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

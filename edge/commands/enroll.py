@@ -12,9 +12,9 @@ from edge.commands.galleries import gallery_option, likeness_threshold, signing_
 from edge.commands.output import json_option, progress, timestamp
 from edge.enrolment.intake import Intake, Refusal, admit, outliers, resemblances
 from edge.errors import GalleryError
-from edge.exclusive import exclusive
-from edge.gallery import Gallery
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.exclusive import exclusive
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.gallery import Gallery
 from edge.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
 from edge.runtime.analyser import Analyser
 from edge.runtime.config import LoadedConfig

@@ -8,9 +8,9 @@ from edge.commands import context, gallery_history, gallery_receive, gallery_rep
 from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint, signing_key
 from edge.commands.output import json_option, plural, print_json, timestamp
 from edge.errors import GalleryError
-from edge.exclusive import exclusive
-from edge.gallery import Gallery, Person
-from edge.gallery_file import open_gallery, write_gallery
+from edge.galleries.exclusive import exclusive
+from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.gallery import Gallery, Person
 from edge.runtime.recognition import embedder_id, linking_for, threshold_in_force
 from edge.runtime.stages import load_embedder
 

@@ -9,10 +9,10 @@ from edge.commands.gallery_receive import config_option, receiver_for
 from edge.commands.output import json_option, print_json
 from edge.commands.table import table
 from edge.errors import GalleryError, WhosthereError
-from edge.gallery import Gallery
-from edge.gallery_file import Keys, open_gallery
-from edge.history import Entry, History
-from edge.in_force import State, is_running, read_state
+from edge.galleries.file import Keys, open_gallery
+from edge.galleries.gallery import Gallery
+from edge.galleries.history import Entry, History
+from edge.galleries.in_force import State, is_running, read_state
 from edge.runtime.config import LoadedConfig, load_config
 
 

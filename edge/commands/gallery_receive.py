@@ -12,11 +12,11 @@ import click
 from edge import card
 from edge.commands.output import print_json
 from edge.errors import GalleryError, UsageError, WhosthereError
-from edge.gallery import EmbedderId
-from edge.gallery_file import encode, open_gallery
-from edge.receive import Answer, Receiver
+from edge.galleries.file import encode, open_gallery
+from edge.galleries.gallery import EmbedderId
+from edge.galleries.receive import Answer, Receiver
+from edge.galleries.sealing import is_sealed
 from edge.runtime.config import DEFAULT_PATH, LoadedConfig, load_config
-from edge.sealing import is_sealed
 
 EXIT_CODES = """\b
 Exit codes:

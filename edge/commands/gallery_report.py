@@ -9,7 +9,7 @@ from edge.commands.enroll_report import Likeness, likeness
 from edge.commands.output import plural, warn
 from edge.commands.table import table
 from edge.enrolment.intake import outliers, resemblances
-from edge.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
 from edge.match import Threshold
 
 

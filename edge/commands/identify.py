@@ -14,7 +14,7 @@ from edge.commands.identify_copies import Copies
 from edge.commands.identify_rows import CsvFile, Found, Row
 from edge.commands.output import json_option, plural, print_json, progress
 from edge.errors import CameraError, UsageError, WhosthereError
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
 from edge.identification.picture import identify_image
 from edge.identification.recording import identify_video
 from edge.match import Matcher

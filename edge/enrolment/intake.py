@@ -6,7 +6,7 @@ import numpy as np
 
 from edge.enrolment.advice import explain
 from edge.errors import WhosthereError
-from edge.gallery import Gallery, Person, Template
+from edge.galleries.gallery import Gallery, Person, Template
 from edge.records import Image, Problem, Vector
 from edge.runtime.analyser import Analyser, Portrait
 from edge.runtime.portraits import all_portraits

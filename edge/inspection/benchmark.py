@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from edge.capture.camera import EndOfRecording
 from edge.capture.opening import open_camera
 from edge.detect import Detector
-from edge.gallery import Gallery
+from edge.galleries.gallery import Gallery
 from edge.inspection.peers import Peer
 from edge.match import Matcher
 from edge.records import Frame, Image

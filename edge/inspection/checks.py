@@ -7,8 +7,8 @@ from pathlib import Path
 
 from edge.embed import TfliteEmbedder
 from edge.errors import ConfigError, GalleryError, ModelError
-from edge.gallery import Gallery, lookalikes
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Gallery, lookalikes
 from edge.inspection.findings import Finding, failed, ok, skipped, strangers, warning
 from edge.inspection.surroundings import broker_finding, camera_finding, outbox_finding
 from edge.match import MatchSettings, Threshold

@@ -13,8 +13,8 @@ from edge.capture.opening import describe
 from edge.card import Calibration
 from edge.embed import TfliteEmbedder
 from edge.errors import ConfigError, GalleryError, ModelError, WhosthereError
-from edge.gallery import Gallery
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Gallery
 from edge.inspection import inventory as of
 from edge.inspection.checks import threshold_finding
 from edge.inspection.findings import Verdict, exit_code

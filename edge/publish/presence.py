@@ -30,7 +30,9 @@ class Presence:
     def present(self) -> dict[str, bool]:
         """Are they in a visit now? Of everybody in a household's gallery; of whoever came, in a larger one."""
         here = set(self._visits.values())
-        return {person: person in here for person in self._names if len(self._names) <= HOUSEHOLD or person in self._came}
+        return {
+            person: person in here for person in self._names if len(self._names) <= HOUSEHOLD or person in self._came
+        }
 
     @property
     def last_name(self) -> str | None:

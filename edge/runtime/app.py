@@ -15,7 +15,7 @@ from edge.capture.opening import is_recording, open_camera
 from edge.capture.steady import SteadyCamera
 from edge.doorbell import Doorbell, DoorbellSettings
 from edge.errors import WhosthereError
-from edge.gallery import Gallery
+from edge.galleries.gallery import Gallery
 from edge.match import Matcher
 from edge.publish.payloads import DoorbellPayload, Origin, Source, rfc3339
 from edge.publish.publisher import MqttPublisher

@@ -16,7 +16,7 @@ from edge.capture.settings import CameraSettings
 from edge.detect import DetectSettings
 from edge.doorbell import DoorbellSettings
 from edge.errors import ConfigError
-from edge.gallery_file import Keys
+from edge.galleries.file import Keys
 from edge.match import MatchSettings
 from edge.motion import MotionSettings
 from edge.publish.settings import MqttSettings

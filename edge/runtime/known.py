@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from edge.embed import TfliteEmbedder
 from edge.errors import GalleryError, WhosthereError
-from edge.gallery import Gallery
-from edge.gallery_file import open_gallery
-from edge.history import History
-from edge.in_force import Announcer, Stamp, State, stamp_of
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Gallery
+from edge.galleries.history import History
+from edge.galleries.in_force import Announcer, Stamp, State, stamp_of
 from edge.match import Matcher
 from edge.runtime.config import LoadedConfig
 from edge.runtime.controls import Bounds, bounds, check_target

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge import __version__
 from edge.errors import GalleryError
-from edge.gallery_file import Keys, open_gallery
+from edge.galleries.file import Keys, open_gallery
 
 
 class OnDisk:

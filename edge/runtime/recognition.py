@@ -2,8 +2,8 @@
 
 from edge.embed import TfliteEmbedder
 from edge.errors import GalleryError, ModelError
-from edge.gallery import EmbedderId, Gallery
-from edge.gallery_file import open_gallery
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import EmbedderId, Gallery
 from edge.match import Matcher, Threshold, threshold_for
 from edge.runtime.config import LoadedConfig
 from edge.visit import Linking

@@ -1,4 +1,4 @@
-"""The known people and their templates. Immutable; `gallery_file` reads and writes them."""
+"""The known people and their templates. Immutable; `file` reads and writes them."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

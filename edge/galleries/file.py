@@ -23,11 +23,11 @@ from safetensors.numpy import save
 
 from edge import names
 from edge.errors import GalleryError
-from edge.gallery import EmbedderId, Gallery, Header, Person
+from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
+from edge.galleries.sealing import is_sealed, seal, unseal
+from edge.galleries.signature import SignatureError, sign, verify
+from edge.galleries.tensors import Malformed, read_tensors
 from edge.records import frozen
-from edge.sealing import is_sealed, seal, unseal
-from edge.signature import SignatureError, sign, verify
-from edge.tensors import Malformed, read_tensors
 
 HEADER = "whosthere"
 TENSOR = "embeddings"

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from edge.errors import GalleryError
-from edge.gallery import Gallery
-from edge.gallery_file import Keys, open_gallery, sync_folder
-from edge.history import History
+from edge.galleries.file import Keys, open_gallery, sync_folder
+from edge.galleries.gallery import Gallery
+from edge.galleries.history import History
 
 VECTOR_BYTES = 64
 """So much of a template is enough to know it by."""

@@ -13,12 +13,12 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from edge.errors import GalleryError
-from edge.exclusive import exclusive
-from edge.forget import Forgotten, Traces, forget, galleries_with
-from edge.gallery import EmbedderId, Gallery
-from edge.gallery_file import Keys, identity_of, inherit, open_gallery, sync_folder
-from edge.history import Entry, History
-from edge.in_force import State, is_running, stamp_of, wait_for
+from edge.galleries.exclusive import exclusive
+from edge.galleries.file import Keys, identity_of, inherit, open_gallery, sync_folder
+from edge.galleries.forget import Forgotten, Traces, forget, galleries_with
+from edge.galleries.gallery import EmbedderId, Gallery
+from edge.galleries.history import Entry, History
+from edge.galleries.in_force import State, is_running, stamp_of, wait_for
 
 CHUNK = 1 << 20
 LOCK_WAIT_S = 30.0

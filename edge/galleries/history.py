@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from edge.errors import GalleryError
-from edge.gallery_file import inherit, sync_folder
+from edge.galleries.file import inherit, sync_folder
 
 LOG = "log.jsonl"
 MAX_LINES = 1000
