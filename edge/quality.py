@@ -6,22 +6,30 @@ from typing import Annotated
 import cv2
 import msgspec
 import numpy as np
+from cv2.typing import MatLike
 from msgspec import Meta
 
 from edge.records import Image, Landmarks, Pose, Problem, Quality
 
 FULL_EYE_DISTANCE_PX = 40.0
 """Beyond this more pixels do not make a 112x112 crop better."""
-FULL_SHARPNESS = 300.0
+FULL_SHARPNESS = 60.0
+SECOND_DIFFERENCES = (
+    np.array([[0, 0, 0], [1, -2, 1], [0, 0, 0]], np.float32),
+    np.array([[0, 1, 0], [0, -2, 0], [0, 1, 0]], np.float32),
+    # Along the diagonals the steps are longer by the root of two.
+    np.array([[1, 0, 0], [0, -2, 0], [0, 0, 1]], np.float32) / 2,
+    np.array([[0, 0, 1], [0, -2, 0], [1, 0, 0]], np.float32) / 2,
+)
 
 
 class QualitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits beyond which a face is not used to decide who somebody is."""
 
-    min_eye_distance_px: Annotated[float, Meta(ge=4, le=500)] = 14.0
-    min_sharpness: Annotated[float, Meta(ge=0)] = 15.0
-    """Variance of the Laplacian of the aligned crop: about 500 is crisp, 20 a smear."""
-    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 35.0
+    min_eye_distance_px: Annotated[float, Meta(ge=4, le=500)] = 12.0
+    min_sharpness: Annotated[float, Meta(ge=0)] = 2.5
+    """Fine detail of the aligned crop in the direction that has least: about 40 is crisp, 2 a smear."""
+    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 25.0
     max_brightness: Annotated[float, Meta(ge=0, le=255)] = 225.0
     max_turn_deg: Annotated[float, Meta(ge=5, le=90)] = 45.0
     """How far a head may be turned away from the camera, whichever way."""
@@ -35,7 +43,7 @@ def assess(image: Image, crop: Image, landmarks: Landmarks, settings: QualitySet
     # Aligned crops are smoothed by the warp; the border of the crop is background.
     inner = luma[16:-16, 16:-16]
     eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))
-    sharpness = float(cv2.Laplacian(inner, cv2.CV_32F).var())
+    sharpness = detail(inner)
     brightness = float(inner.mean())
     checks = (
         (landmarks.presence < settings.min_presence, Problem.NOT_A_FACE),
@@ -49,6 +57,16 @@ def assess(image: Image, crop: Image, landmarks: Landmarks, settings: QualitySet
     problem = next((problem for wrong, problem in checks if wrong), None)
     score = _score(eyes, sharpness, landmarks.pose, landmarks.presence)
     return Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, problem)
+
+
+def detail(luma: MatLike) -> float:
+    """Fine detail of a grey picture in the direction that has least of it: variance of the second difference.
+
+    The least of four directions, because a smear leaves the detail across it, which the Laplacian takes for sharpness.
+    """
+    differences = (cv2.filter2D(luma, cv2.CV_32F, kernel)[1:-1, 1:-1] for kernel in SECOND_DIFFERENCES)
+    # Without the border, where a mirrored neighbour turns every slope into detail.
+    return min(float(difference.var()) for difference in differences)
 
 
 def is_cut_off(image: Image, landmarks: Landmarks) -> bool:

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import threading
@@ -20,6 +19,7 @@ from contract import breach
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from ports import accepts, free_port
 
 _MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 WAIT_S = 30.0
@@ -78,7 +78,7 @@ class Broker:
             command = [_MOSQUITTO, "-c", str(self.folder / "mosquitto.conf")]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + WAIT_S
-        while not _accepts(self.port):
+        while not accepts(self.port):
             assert self._process.poll() is None, f"mosquitto ended:\n{self.log}"
             assert time.monotonic() < deadline, f"mosquitto does not listen:\n{self.log}"
             time.sleep(0.02)
@@ -277,16 +277,3 @@ class Listener:
                 Heard(message.topic, bytes(message.payload), message.retain, message.qos, expiry, correlation)
             )
             self._changed.notify_all()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,7 +1,6 @@
 """Real recordings and a real camera server, made on the spot for the capture tests."""
 
 import base64
-import socket
 import struct
 import threading
 from collections.abc import Sequence
@@ -48,12 +47,6 @@ def write_gif(path: Path, delays_s: Sequence[float]) -> Path:
         data += b"\x01\x81\x00"
     path.write_bytes(data + b";")
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MjpegServer:

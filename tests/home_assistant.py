@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, free_port
+from broker import Broker
+from ports import free_port
 
 WAIT_S = 120.0
 PROGRAM = os.environ.get("WHOSTHERE_HASS")

@@ -3,7 +3,6 @@
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from ports import accepts, free_port
 
 _SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 WAIT_S = 30.0
@@ -42,7 +42,7 @@ class Sshd:
         authorized = self.folder / "authorized_keys"
         authorized.write_text(f'restrict,command="{self.command}" {public}' if self.command else public)
         authorized.chmod(0o600)
-        self.port = _free_port()
+        self.port = free_port()
         lines = [
             f"ListenAddress 127.0.0.1:{self.port}",
             f"HostKey {self.folder / 'host_key'}",
@@ -64,7 +64,7 @@ class Sshd:
             command = [_SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
             self._process = subprocess.Popen(command, stderr=log, stdout=log)
         deadline = time.monotonic() + WAIT_S
-        while not _accepts(self.port):
+        while not accepts(self.port):
             assert self._process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -108,16 +108,3 @@ def running_sshd(folder: Path, key: Path, command: str) -> Iterator[Sshd]:
         yield server
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

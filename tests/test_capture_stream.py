@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from capture_helpers import MjpegServer, free_port, number_of
+from capture_helpers import MjpegServer, number_of
+from ports import free_port
 
 from edge.capture.opening import describe, open_camera
 from edge.capture.settings import CameraSettings

@@ -74,9 +74,9 @@ def half_a_face(image: Image) -> Image:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (blurred, r"the face is too blurred: sharpness \d+, 15 is needed; take a photo that is in focus"),
-        (darkened, r"the face is too dark: brightness \d+ of 255, 35 is needed; take a photo with light on the face"),
-        (tiny, r"the face is too small: \d+ pixels between the eyes, 14 are needed; take a larger photo"),
+        (blurred, r"the face is too blurred: sharpness \d+\.\d, 2\.5 is needed; take a photo that is in focus"),
+        (darkened, r"the face is too dark: brightness \d+ of 255, 25 is needed; take a photo with light on the face"),
+        (tiny, r"the face is too small: \d+ pixels between the eyes, 12 are needed; take a larger photo"),
         (upside_down, "the photo is upside down; turn it upright"),
         (on_its_side, "the photo lies on its side; turn it upright"),
         (half_a_face, "the face is cut off at the edge of the photo; take one that shows the whole face"),

@@ -98,6 +98,18 @@ def test_sharpness_falls_and_weight_with_it_as_blur_grows() -> None:
     assert [q.score for q in rows] == sorted((q.score for q in rows), reverse=True)
 
 
+def test_a_smear_is_not_sharp_whichever_way_it_goes() -> None:
+    image = read_picture(COLLINS)
+    seen = landmarks_of(image)
+    scale = float(np.linalg.norm(seen.five[1] - seen.five[0])) / 37
+    length = round(17 * scale)
+    row = np.full((1, length), 1 / length, np.float32)
+    diagonal = np.eye(length, dtype=np.float32) / length
+    for kernel in (row, row.T, diagonal, diagonal[::-1]):
+        smeared = cv2.filter2D(image, -1, kernel).astype(np.uint8)
+        assert assess(smeared, embedder().crop(smeared, seen), seen, LIMITS).problem is Problem.TOO_BLURRED
+
+
 def test_limits_are_the_settings() -> None:
     strict = QualitySettings(min_eye_distance_px=400)
 

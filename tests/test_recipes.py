@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, Listener, free_port, running_broker
+from broker import Broker, Listener, running_broker
+from ports import free_port
 from publishing import ROOT, controls, event, publisher, recognized, settings, until
 
 from edge.publish.check import check_broker

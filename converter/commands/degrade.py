@@ -1,5 +1,6 @@
 """`whosthere-converter degrade`: what blur, small size and darkness cost."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,13 @@ def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **
 def show(rows: list[Row], threshold: float) -> None:
     console = Console()
     console.print(f"similarity {threshold:.3f} and more counts as one person; medians of the harmed pictures")
-    table = Table(
-        "harm", "degree", "pairs", "missed", "true match", "false", "eyes px", "sharp", "bright", "turn", "refused"
-    )
-    for row in rows:
-        counts = [row.harm, f"{row.degree:g}", str(row.pairs), str(row.missed), f"{row.true_match_rate:.1%}"]
-        medians = [row.eye_distance_px, row.sharpness, row.brightness, row.off_axis]
-        table.add_row(*counts, str(row.false_matches), *(f"{m:.0f}" for m in medians), f"{row.refused:.0%}")
-    console.print(table)
+    for harm, degrees in groupby(rows, lambda row: row.harm):
+        table = Table(
+            "degree", "pairs", "missed", "true match", "false", "eyes px", "sharp", "bright", "turn", "refused"
+        )
+        table.title, table.title_justify = harm, "left"
+        for row in degrees:
+            counts = [f"{row.degree:g}", str(row.pairs), str(row.missed), f"{row.true_match_rate:.1%}"]
+            medians = [row.eye_distance_px, row.sharpness, row.brightness, row.off_axis]
+            table.add_row(*counts, str(row.false_matches), *(f"{m:.0f}" for m in medians), f"{row.refused:.0%}")
+        console.print(table)

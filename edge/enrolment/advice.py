@@ -23,7 +23,7 @@ def explain(quality: Quality, limits: QualitySettings) -> str:
             f"{limits.min_eye_distance_px:.0f} are needed; take a larger photo, or one from closer by"
         ),
         Problem.TOO_BLURRED: (
-            f"the face is too blurred: sharpness {quality.sharpness:.0f}, {limits.min_sharpness:.0f} is needed; "
+            f"the face is too blurred: sharpness {quality.sharpness:.1f}, {limits.min_sharpness:.1f} is needed; "
             "take a photo that is in focus and not shaken"
         ),
         Problem.TOO_DARK: (
