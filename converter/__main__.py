@@ -20,6 +20,7 @@ COMMANDS = {
     "profile": "Size, work, delegate nodes and milliseconds of models side by side, here or on a box over SSH.",
     "evaluate": "How well two pictures are told to be of one person or of two: accuracy, TAR at FAR, faces missed.",
     "calibrate": "Measure similarity -> false-match rate from all pairs of different people, and write it to the card.",
+    "households": "What a false-alarm target comes to: strangers called by a name, in many households drawn at random.",
     "report": "All of that about some models on one page, with curves and the pairs that were judged worst.",
     "evaluate-detection": "Recall and precision of a detector by the size of the face.",
     "degrade": "How blur, small size and darkness of a picture cost recognition: what the quality limits rest on.",

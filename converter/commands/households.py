@@ -1,0 +1,103 @@
+"""`whosthere-converter households`: what a false-alarm target comes to."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from converter import datasets
+from converter.commands import options
+from converter.embeddings import Embedded
+from converter.households import Faces, Household, simulate
+from edge import card
+from edge.match import MatchSettings
+
+
+@click.command("households")
+@options.stages
+@options.images
+@click.option("--not-compared", type=options.FILE, help="Pairs of names that are one person or share a picture.")
+@click.option(
+    "--people", type=click.IntRange(1), multiple=True, default=(4, 10), show_default=True, help="Who live there."
+)
+@click.option(
+    "--enrol", type=click.IntRange(1), multiple=True, default=(1, 3, 5), show_default=True, help="Templates of each."
+)
+@click.option("--draws", type=click.IntRange(20), default=400, show_default=True, help="Households of each kind.")
+@click.option("--false-alarm", type=click.FloatRange(0, 0.5, min_open=True), default=1e-3, show_default=True)
+@options.as_json
+def command(
+    images: Path,
+    not_compared: Path | None,
+    people: tuple[int, ...],
+    enrol: tuple[int, ...],
+    draws: int,
+    false_alarm: float,
+    as_json: bool,
+    **stages: Any,
+) -> None:
+    """How many strangers are called by a name, and how many of the household by their own.
+
+    Households are drawn from IMAGES, the same ones every time. The box's own matcher decides, at the threshold
+    that follows from the false-alarm target, the card's calibration and the number of templates; faces that the
+    box would not use are left out. Every figure is of single faces: a visit adds several up.
+    """
+    everybody = datasets.people(images)
+    skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
+    embedded = options.looker(**stages).embed(p for pictures in everybody.values() for p in pictures)
+    faces = Faces(usable(everybody, embedded), skipped)
+    calibration = card.read_card(card.find(stages["model"])).calibration
+    settings = MatchSettings(false_alarm_target=false_alarm)
+    console = Console(stderr=True)
+    kinds = [(p, n) for p in people for n in enrol]
+    bar = track(kinds, "households", transient=True, console=console, disable=not console.is_terminal)
+    rows = [simulate(faces, p, n, draws, settings, calibration) for p, n in bar]
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+    else:
+        show(rows, false_alarm)
+
+
+def usable(everybody: dict[str, list[Path]], embedded: Embedded) -> dict[str, NDArray[np.float32]]:
+    """The faces that the box would use; people without one are left out."""
+    found = {
+        name: embedded.matrix([p for p in pictures if embedded.looks[p].vector and embedded.looks[p].problem is None])
+        for name, pictures in everybody.items()
+    }
+    return {name: vectors for name, vectors in found.items() if len(vectors)}
+
+
+def show(rows: list[Household], target: float) -> None:
+    console = Console()
+    console.print(
+        f"{rows[0].households} households of each kind, {rows[0].strangers} strangers' faces at each kind, "
+        f"of whom {target:.2%} may be called by a name"
+    )
+    columns = ("people", "each", "threshold", "faces", "named", "unsure", "wrong", "strangers", "19 of 20")
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(
+            str(row.people),
+            str(row.templates_each),
+            f"{row.threshold:.3f}{'' if row.within_data else '*'}",
+            str(row.probes),
+            f"{row.named:.1%}",
+            f"{row.uncertain:.1%}",
+            str(row.wrong),
+            f"{row.strangers_named / row.strangers:.2%}",
+            f"{row.worst_twentieth:.1%}",
+        )
+    console.print(table)
+    console.print(
+        "people in the household, templates of each, threshold in force; faces of theirs, and how many were called by "
+        "their own name, by none (unsure), by another's (wrong); strangers called by a name, and at most how many at "
+        "19 of 20 households"
+    )
+    if not all(row.within_data for row in rows):
+        console.print("*: the calibration does not reach as far as the target; its strictest point is used")

@@ -1,0 +1,112 @@
+"""What a false-alarm target comes to: many households drawn from a data set, and who is called by whose name.
+
+The box's own matcher decides, at the threshold that follows from target, calibration and size of the gallery.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from converter.datasets import DatasetError
+from edge.card import Calibration
+from edge.errors import ModelError
+from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
+from edge.match import Matcher, MatchSettings, threshold_for
+from edge.records import Match, Outcome
+
+PROBES_EACH = 2
+STRANGERS = 500
+"""Asked at each household, one picture each."""
+
+
+class Household(msgspec.Struct, frozen=True):
+    """Households of one size, together. Every figure is of single faces; a visit adds several up."""
+
+    people: int
+    templates_each: int
+    threshold: float
+    within_data: bool
+    """Whether the calibration reaches as far as the target asks."""
+    households: int
+    probes: int
+    """Pictures of those who live there."""
+    named: float
+    uncertain: float
+    wrong: int
+    """Probes that were called by the name of somebody else who lives there."""
+    strangers: int
+    strangers_named: int
+    worst_twentieth: float
+    """In 19 of 20 households no larger share of the strangers is called by a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Usable faces by person, as unit vectors (n, d), and whose pairs are no strangers to each other."""
+
+    vectors: Mapping[str, NDArray[np.float32]]
+    not_compared: Sequence[tuple[str, str]] = ()
+
+
+def simulate(
+    faces: Faces, people: int, templates: int, households: int, settings: MatchSettings, calibration: Calibration | None
+) -> Household:
+    """Draw them, the same ones every time. Raises DatasetError when there are too few people, ModelError without
+    a calibration.
+    """
+    threshold = threshold_for(settings, calibration, people * templates)
+    if threshold is None:
+        raise ModelError("the embedder's card has no calibration; run `whosthere-converter calibrate` first")
+    able = [name for name, vectors in faces.vectors.items() if len(vectors) > templates]
+    if len(able) < people or len(faces.vectors) <= people:
+        raise DatasetError(
+            f"{len(able)} people have more than {templates} usable pictures; {people} are needed, and strangers besides"
+        )
+    rng = np.random.default_rng(0)
+    own: list[tuple[str, Match]] = []
+    strangers: list[list[Match]] = []
+    for _ in range(households):
+        chosen = [able[i] for i in rng.choice(len(able), people, replace=False)]
+        rows = {name: rng.permutation(len(faces.vectors[name])) for name in chosen}
+        gallery = _gallery({name: faces.vectors[name][rows[name][:templates]] for name in chosen})
+        matcher = Matcher(gallery, threshold.similarity, settings.min_margin, calibration)
+        for name in chosen:
+            asked = rows[name][templates : templates + PROBES_EACH]
+            own += [(name, matcher.match(face)) for face in faces.vectors[name][asked]]
+        strangers.append([matcher.match(face) for face in _strangers(faces, chosen, rng)])
+    named = np.array([sum(m.outcome is Outcome.RECOGNIZED for m in some) / len(some) for some in strangers])
+    right = [m for name, m in own if m.person is not None and m.person.name == name]
+    return Household(
+        people=people,
+        templates_each=templates,
+        threshold=threshold.similarity,
+        within_data=threshold.within_data,
+        households=households,
+        probes=len(own),
+        named=len(right) / len(own),
+        uncertain=sum(m.outcome is Outcome.UNCERTAIN for _, m in own) / len(own),
+        wrong=sum(m.person is not None for _, m in own) - len(right),
+        strangers=sum(map(len, strangers)),
+        strangers_named=sum(m.outcome is Outcome.RECOGNIZED for some in strangers for m in some),
+        worst_twentieth=float(np.quantile(named, 0.95, method="higher")),
+    )
+
+
+def _gallery(enrolled: Mapping[str, NDArray[np.float32]]) -> Gallery:
+    known = [
+        (Person(f"p{i}", name, [Template("", 1.0, "") for _ in vectors]), list(vectors))
+        for i, (name, vectors) in enumerate(enrolled.items())
+    ]
+    return Gallery.of(1, "", EmbedderId("", ""), next(iter(enrolled.values())).shape[1], known)
+
+
+def _strangers(faces: Faces, chosen: Sequence[str], rng: Generator) -> list[NDArray[np.float32]]:
+    """One face each of people who neither live there nor may be the same person as somebody who does."""
+    barred = set(chosen).union(*(pair for pair in faces.not_compared if set(pair) & set(chosen)))
+    others = [name for name in faces.vectors if name not in barred]
+    picked = [others[i] for i in rng.permutation(len(others))[:STRANGERS]]
+    return [faces.vectors[name][rng.integers(len(faces.vectors[name]))] for name in picked]
