@@ -264,4 +264,6 @@ class Event:
     problem: Problem | None = None
     """Of `no_usable_face`: what was most often wrong."""
     picture: Image | None = None
-    """The visit's best frame so far, when snapshots are on."""
+    """The visit's best frame so far, when pictures are wanted."""
+    picture_box: Box | None = None
+    """Where the visitor's face is in it."""

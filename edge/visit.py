@@ -60,6 +60,7 @@ class Visit:
         self.decided = False
         self.sequence = 0
         self.picture: Image | None = None
+        self.picture_box: Box | None = None
         self.picture_score = -1.0
 
     @classmethod
@@ -83,9 +84,9 @@ class Visit:
             self.looked_at = sighting.at
             self.looks += 1
 
-    def keep_picture(self, score: float, image: Image) -> None:
+    def keep_picture(self, score: float, image: Image, box: Box) -> None:
         if score > self.picture_score:
-            self.picture, self.picture_score = image, score
+            self.picture, self.picture_box, self.picture_score = image, box, score
 
     def absorb(self, other: "Visit") -> None:
         """Take over a face that turned out to be this visitor's."""
@@ -116,6 +117,7 @@ class Visit:
             usable_faces=evidence.faces,
             problem=problem,
             picture=self.picture,
+            picture_box=self.picture_box,
         )
         self.sequence += 1
         return made

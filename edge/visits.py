@@ -94,7 +94,7 @@ class Visits:
         if sighting.quality is None:
             return False
         if self._pictures and image is not None:
-            visit.keep_picture(sighting.quality.score, image)
+            visit.keep_picture(sighting.quality.score, image, sighting.box)
         if self._doubtful(visit, sighting):
             visit.doubts.append(sighting)
             if len(visit.doubts) >= DOUBTS_TO_SPLIT:

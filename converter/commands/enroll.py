@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import track
 
+from converter.commands import naming
 from converter.contact_sheet import write_sheet
 from converter.enroll import Build, Enrolled, build, successor
 from converter.people_folder import PersonFolder, read_people
@@ -77,6 +78,7 @@ class Report(msgspec.Struct, frozen=True):
     help="The contact sheet.  [default: beside OUTPUT, .png]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@naming.options
 @context.config_option
 def command(
     people_dir: Path,
@@ -87,6 +89,9 @@ def command(
     version: int | None,
     sheet: Path | None,
     as_json: bool,
+    from_box: str | None,
+    called: tuple[str, ...],
+    ssh: str,
     config_path: Path | None,
 ) -> None:
     """Build a gallery from PEOPLE_DIR: a folder a person, with photos and, if you like, a person.yaml.
@@ -99,7 +104,14 @@ def command(
 
     Faces are found, judged and embedded as on the box (with --config, as on that very box). The same photos give the
     same file, byte for byte. Photos stay where they are.
+
+    With --from-box, unknown visitors whose pictures the box keeps (`strangers.keep` in its config.yaml) are named
+    first: they are shown on a sheet, and those you name with --name, or when asked, go into that person's folder.
     """
+    if from_box:
+        naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
+    elif called:
+        raise click.UsageError("--name names visitors of a box; give --from-box HOST")
     people = read_people(people_dir, videos=from_video)
     loaded = context.settings(config_path)
     analyser = context.analyser(loaded)

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +12,13 @@ import click
 
 from edge import card
 from edge.commands.output import print_json
-from edge.errors import GalleryError, UsageError, WhosthereError
+from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
 from edge.galleries.file import encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.galleries.sealing import is_sealed
 from edge.runtime.config import DEFAULT_PATH, LoadedConfig, load_config
+from edge.strangers import Strangers, StrangerSettings
 
 EXIT_CODES = """\b
 Exit codes:
@@ -66,13 +68,31 @@ def command(ctx: click.Context, force: bool, dry_run: bool, person: str | None, 
 
 
 @click.command("send")
+@click.option("--strangers", is_flag=True, help="The pictures of unknown visitors in its place, as a tar file.")
 @config_option
-def send(config_path: Path) -> None:
-    """Write the gallery to the standard output, decrypted: for `whosthere-converter pull`, over a key of its own."""
+def send(config_path: Path, strangers: bool) -> None:
+    """Write the gallery to the standard output, decrypted: for `whosthere-converter pull`, over a key of its own.
+
+    \b
+    In authorized_keys on the box, as one line:
+      restrict,command="whosthere gallery send" ssh-ed25519 AAAA... ada
+    That key may fetch the gallery and strangers' pictures, and do nothing else.
+    """
     loaded = load_config(config_path)
+    if strangers or os.environ.get("SSH_ORIGINAL_COMMAND", "").split() == ["send", "--strangers"]:
+        _send_strangers(Path(loaded.config.strangers.path), loaded.config.strangers)
+        return
     gallery = open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
     content = loaded.gallery_path.read_bytes()
     sys.stdout.buffer.write(encode(gallery) if is_sealed(content) else content)
+
+
+def _send_strangers(folder: Path, settings: StrangerSettings) -> None:
+    if not settings.keep:
+        raise ConfigError("this box keeps no pictures of strangers: `strangers.keep` in its config.yaml is 0")
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+        for path in Strangers(folder, settings).kept():
+            archive.add(path, path.name)
 
 
 class Asked(NamedTuple):
@@ -114,7 +134,16 @@ def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
     if not path.parent.is_dir():
         raise GalleryError(f"{path.parent}: no such folder; gallery.path in config.yaml lies in it")
     state = (Path(loaded.config.mqtt.outbox.path).parent,)
-    return Receiver(path, loaded.gallery_keys, embedder, limit, gallery.keep_versions, sender=sender, state=state)
+    return Receiver(
+        path,
+        loaded.gallery_keys,
+        embedder,
+        limit,
+        gallery.keep_versions,
+        sender=sender,
+        state=state,
+        strangers=Path(loaded.config.strangers.path),
+    )
 
 
 def _sender(environment: Mapping[str, str]) -> str | None:

@@ -13,6 +13,7 @@ from edge.errors import GalleryError
 from edge.galleries.file import Keys, open_gallery, sync_folder
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
+from edge.strangers import clear
 
 VECTOR_BYTES = 64
 """So much of a template is enough to know it by."""
@@ -73,9 +74,13 @@ def galleries_with(person: str, path: Path, keys: Keys) -> list[Gallery]:
     return found
 
 
-def forget(traces: Traces, path: Path, keys: Keys, folders: Sequence[Path]) -> Forgotten:
-    """Remove the kept galleries that hold them or that cannot be read, then search `folders`."""
-    removed = []
+def forget(
+    traces: Traces, path: Path, keys: Keys, folders: Sequence[Path], *, strangers: Path | None = None
+) -> Forgotten:
+    """Remove the kept galleries that hold them or that cannot be read, and all pictures of `strangers`, as nobody can
+    tell whom they show; then search `folders`.
+    """
+    removed = [str(picture) for picture in clear(strangers)] if strangers else []
     for file in History(path).kept():
         try:
             gallery = open_gallery(file, None, Keys(None, keys.identity))

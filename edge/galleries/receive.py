@@ -71,6 +71,8 @@ class Receiver:
     sender: str | None = None
     state: tuple[Path, ...] = ()
     """Folders in which this box keeps anything, besides that of the gallery."""
+    strangers: Path | None = None
+    """Where it keeps pictures of unknown visitors."""
 
     def receive(
         self, stream: BinaryIO, *, force: bool = False, dry_run: bool = False, without: str | None = None
@@ -97,7 +99,8 @@ class Receiver:
                 answer = self._settle(Change("received", new, old, kept), began)
                 if traces is None:
                     return answer
-                gone = forget(traces, self.path, self.keys, [self.path.parent, *self.state])
+                folders = [self.path.parent, *self.state]
+                gone = forget(traces, self.path, self.keys, folders, strangers=self.strangers)
                 return msgspec.structs.replace(answer, forgotten=gone)
 
     def roll_back(self, kept: Path) -> Answer:

@@ -20,7 +20,7 @@ from edge.match import Matcher
 from edge.publish.payloads import DoorbellPayload, Origin, Source, rfc3339
 from edge.publish.publisher import MqttPublisher
 from edge.publish.requests import Pause, Reload, Request, Restart, Ring, Sensitivity, Snapshot
-from edge.records import Event, EventKind
+from edge.records import Event
 from edge.runtime.config import Config, LoadedConfig, load_config
 from edge.runtime.controls import Controls
 from edge.runtime.cooling import Cooling
@@ -28,17 +28,19 @@ from edge.runtime.health import HealthReport
 from edge.runtime.known import Known, describe
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.recognition import linking_for
-from edge.runtime.service import Notifier, watchdog_interval_s
+from edge.runtime.service import Notifier, log_event, watchdog_interval_s
 from edge.runtime.signals import SignalInbox
 from edge.runtime.stages import load_analyser
 from edge.runtime.timings import Timings
 from edge.runtime.vitals import temperature_c
 from edge.runtime.watcher import Watcher
+from edge.strangers import Strangers
 
 log = logging.getLogger("whosthere.app")
 
 TURN_S = 0.5
 STOP_S = 10.0
+TIDY_S = 600.0
 RELOADABLE = {"gallery", "match"}
 
 
@@ -76,9 +78,10 @@ class App:
             self._timings,
             lossless=lossless,
             max_fps=config.runtime.max_fps,
-            on_event=_log_event,
+            on_event=self._on_event,
             on_ring=self._on_ring,
         )
+        self._strangers = Strangers(Path(config.strangers.path), config.strangers)
         self._controls = Controls()
         self.restart = False
         """Somebody asked for a new beginning: after `run` has returned, the process is to be replaced."""
@@ -111,7 +114,7 @@ class App:
         return 0 if stopped else 1
 
     def _turns(self) -> None:
-        health_at = ready_at = 0.0
+        health_at = ready_at = tidy_at = 0.0
         watchdog_s = watchdog_interval_s() or self._loaded.config.runtime.stall_s
         while not (self._pipeline.finished or self.restart):
             for received in self._signals.wait(min(TURN_S, watchdog_s)):
@@ -128,6 +131,9 @@ class App:
             if now - health_at >= self._loaded.config.mqtt.health_interval_s:
                 self._publisher.health(self._health.payload(self._matcher))
                 health_at = now
+            if now >= tidy_at:
+                self._strangers.tidy(time.time())
+                tidy_at = now + TIDY_S
             if not ready_at and self._settled:
                 self._notifier.tell("READY=1")
                 ready_at = now
@@ -206,6 +212,10 @@ class App:
         self._publisher.camera_state(online)
         self._notifier.tell(f"STATUS={reason}")
 
+    def _on_event(self, event: Event) -> None:
+        log_event(event)
+        self._strangers.take(event, time.time())
+
     def _wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not stop.wait(min(TURN_S, max(0.0, deadline - time.monotonic()))) and time.monotonic() < deadline:
@@ -280,14 +290,3 @@ def _people(gallery: Gallery) -> list[tuple[str, str]]:
 def _changed(old: Config, new: Config) -> list[str]:
     names = [field.name for field in msgspec.structs.fields(Config)]
     return [name for name in names if getattr(old, name) != getattr(new, name)]
-
-
-def _log_event(event: Event) -> None:
-    person = event.match.person if event.match else None
-    who = f" {person.name}" if person and event.kind is EventKind.RECOGNIZED else ""
-    fields = {
-        "VISIT_ID": event.visit_id,
-        "EVENT_TYPE": event.kind.value,
-        "PERSON_ID": person.person_id if person else "",
-    }
-    log.info("visit %s: %s%s", event.visit_id, event.kind.value, who, extra=fields)

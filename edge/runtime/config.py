@@ -23,6 +23,7 @@ from edge.publish.settings import MqttSettings
 from edge.quality import QualitySettings
 from edge.runtime.contradictions import contradictions
 from edge.runtime.stages import ModelSettings
+from edge.strangers import StrangerSettings
 from edge.track import TrackSettings
 from edge.visit import VisitSettings
 
@@ -69,6 +70,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gallery: GallerySettings = GallerySettings()
     match: MatchSettings = MatchSettings()
     visit: VisitSettings = VisitSettings()
+    strangers: StrangerSettings = StrangerSettings()
     doorbell: DoorbellSettings = DoorbellSettings()
     mqtt: MqttSettings = MqttSettings()
     models: ModelSettings = ModelSettings()
@@ -191,6 +193,7 @@ def _placed(config: Config, base: Path) -> LoadedConfig:
         config,
         camera=replace(camera, source=source, password_file=_beside(base, camera.password_file)),
         gallery=_placed_gallery(config.gallery, base),
+        strangers=replace(config.strangers, path=str(base / Path(config.strangers.path).expanduser())),
         mqtt=replace(
             mqtt,
             password_file=_beside(base, mqtt.password_file),

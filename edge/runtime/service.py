@@ -7,6 +7,9 @@ import sys
 from typing import Protocol
 
 from edge.errors import WhosthereError
+from edge.records import Event, EventKind
+
+log = logging.getLogger("whosthere.visits")
 
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 
@@ -79,3 +82,15 @@ def _terminal_handler() -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(LOG_FORMAT, datefmt="%H:%M:%S"))
     return handler
+
+
+def log_event(event: Event) -> None:
+    """One line for people; visit and person as fields of their own in the journal."""
+    person = event.match.person if event.match else None
+    who = f" {person.name}" if person and event.kind is EventKind.RECOGNIZED else ""
+    fields = {
+        "VISIT_ID": event.visit_id,
+        "EVENT_TYPE": event.kind.value,
+        "PERSON_ID": person.person_id if person else "",
+    }
+    log.info("visit %s: %s%s", event.visit_id, event.kind.value, who, extra=fields)

@@ -55,7 +55,8 @@ class Watcher:
         self._max_looks = config.runtime.max_looks_per_frame
         self._gate = MotionGate(config.motion)
         self._tracker = Tracker(config.track)
-        self._visits = Visits(config.visit, linking, matcher, new_id, pictures=config.mqtt.snapshot.enabled)
+        pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0
+        self._visits = Visits(config.visit, linking, matcher, new_id, pictures=pictures)
 
     def use(self, matcher: Matcher) -> None:
         """Match against another gallery or threshold from now on; decisions already made stay."""
