@@ -11,7 +11,8 @@ import pytest
 from broker import Broker, Listener, retained, running_broker
 from publishing import ROOT, controls, publisher, settings
 
-from edge.publish.entities import Box, components
+from edge.publish.entities import components
+from edge.publish.entity import Box
 from edge.publish.home_assistant import Announcer, announced, discovery, display_name
 from edge.publish.settings import HomeAssistantSettings
 from edge.publish.topics import Topics

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from edge import __version__
-from edge.publish.entities import Box, components
+from edge.publish.entities import components
+from edge.publish.entity import Box
 from edge.publish.payloads import ControlsPayload
 from edge.publish.settings import HomeAssistantSettings
 

@@ -16,7 +16,7 @@ from edge.publish.clock import WallClock
 from edge.publish.commands import OnCommand
 from edge.publish.delivery import Delivery, Refusals
 from edge.publish.desk import Desk
-from edge.publish.entities import Box
+from edge.publish.entity import Box
 from edge.publish.home_assistant import BORN, Announcer, discovery_topic, display_name
 from edge.publish.inbox import CameraState, Happened, Inbox, Item, People, Picture, Stop
 from edge.publish.link import Link
