@@ -14,6 +14,7 @@ from publishing import ROOT, controls, publisher, settings
 from edge.publish.entities import components
 from edge.publish.entity import Box
 from edge.publish.home_assistant import Announcer, announced, discovery, display_name
+from edge.publish.presence import HOUSEHOLD
 from edge.publish.settings import HomeAssistantSettings
 from edge.publish.topics import Topics
 from edge.records import EventKind
@@ -216,6 +217,34 @@ def test_a_box_that_is_to_be_left_alone_disappears(broker: Broker, tmp_path: Pat
     assert TOPIC not in retained(broker)
 
 
-def test_a_hundred_people_fit() -> None:
-    people = [(f"person-{n}", f"A person of a long name {n}") for n in range(100)]
-    assert len(discovery(box(), components(box(), people, controls()), {})) < 150_000
+CROWD = [(f"person-{n}", f"A person of a long name {n}") for n in range(HOUSEHOLD)]
+
+
+def test_a_household_fits() -> None:
+    assert len(discovery(box(), components(box(), CROWD, controls()), {})) < 300_000
+
+
+def test_of_a_crowd_nobody_has_entities_and_triggers_stay_for_all(broker: Broker, tmp_path: Path) -> None:
+    """A gallery that outgrows a household takes its people's entities back, and one that shrinks brings them again."""
+    told = publisher(settings(broker, tmp_path))
+    with Listener(broker, TOPIC) as listener:
+        told.start()
+        told.controls(controls())
+        told.people([ADA, GRACE])
+        listener.wait(lambda: bool(listener.on(TOPIC)) and "person_ada" in parts(listener.on(TOPIC)[-1].payload))
+        told.people([*CROWD, ADA])
+        listener.wait(lambda: _keys_of_people(listener) == [])
+        removing = parts(listener.on(TOPIC)[-2].payload)
+        assert removing["person_ada"] == {"platform": "binary_sensor"}
+        assert removing["came_grace-hopper"] == {"platform": "device_automation"}
+        crowded = parts(listener.on(TOPIC)[-1].payload)
+        assert {"visit", "last_person", "came_known", "came_stranger"} <= set(crowded)
+        told.people(CROWD)
+        listener.wait(lambda: len(_keys_of_people(listener)) == 2 * HOUSEHOLD)
+        told.stop(5)
+
+
+def _keys_of_people(listener: Listener) -> list[str]:
+    ours = ("person_", "came_")
+    found = {key for key in parts(listener.on(TOPIC)[-1].payload) if key.startswith(ours)}
+    return sorted(found - {"came_known", "came_stranger"})

@@ -9,14 +9,14 @@ import msgspec
 import paho.mqtt.publish
 import pytest
 from broker import Broker, Listener, retained, running_broker
-from publishing import ROOT, event, match, picture, publisher, recognized, settings, until
+from publishing import ROOT, event, match, publisher, recognized, settings, until
 
 from edge.errors import GalleryError
 from edge.publish.outbox import Entry, Outbox
 from edge.publish.payloads import CommandResult, Origin, OutboxHealth, VisitPayload
 from edge.publish.publisher import MqttPublisher
 from edge.publish.requests import Pause, Reload, Request, Resume, Ring
-from edge.publish.settings import MqttSettings, SnapshotSettings
+from edge.publish.settings import MqttSettings
 from edge.publish.stamp import stamper
 from edge.records import EventKind
 
@@ -104,6 +104,7 @@ def test_a_broker_that_goes_away_and_comes_back_gets_every_event_once_and_in_ord
     with Listener(broker, persistent=True) as listener:
         told.start()
         told.people(EVERYBODY)
+        until(lambda: told.connected)
         for sequence in range(5):
             told.publish(event(sequence=sequence))
         listener.wait_for(f"{ROOT}/visit", count=5)
@@ -120,6 +121,7 @@ def test_a_broker_that_goes_away_and_comes_back_gets_every_event_once_and_in_ord
         listener.wait_for(f"{ROOT}/status", b"online", count=2)
         listener.wait_for(f"{ROOT}/person/ada", b"OFF", count=2)
     assert visits(listener) == [f"v1/{n}" for n in range(60)]
+    assert [decoded(m.payload).delayed for m in listener.on(f"{ROOT}/visit")] == [False] * 5 + [True] * 55
     until(lambda: told.outbox_health == OutboxHealth(waiting=0, dropped=0, late=0, on_disk=True))
     levels = [record.levelname for record in caplog.records if "127.0.0.1" in record.message]
     assert levels == ["INFO", "WARNING", "INFO"], caplog.messages
@@ -203,35 +205,6 @@ def test_people_who_left_the_gallery_are_taken_back(broker: Broker, told: MqttPu
         told.people(EVERYBODY)
         listener.wait_for(f"{ROOT}/person/grace", b"OFF", count=2)
     assert [m.payload for m in listener.on(f"{ROOT}/person/ada")] == [b"OFF"]
-
-
-def test_no_picture_leaves_unless_the_owner_asks_and_an_old_one_is_taken_back(
-    broker: Broker, told: MqttPublisher
-) -> None:
-    paho.mqtt.publish.single(f"{ROOT}/snapshot", b"an old picture", 1, retain=True, port=broker.port)
-    with Listener(broker, contract=False) as listener:
-        told.start()
-        told.people(EVERYBODY)
-        told.snapshot(picture())
-        told.publish(recognized(picture=picture()))
-        listener.wait_for(f"{ROOT}/snapshot", b"")
-        listener.publish(f"{ROOT}/command/snapshot", b"")
-        refused = listener.wait_for(f"{ROOT}/command/result")
-    assert b"mqtt.snapshot.enabled" in refused.payload
-    assert [m.payload for m in listener.on(f"{ROOT}/snapshot")] == [b"an old picture", b""]
-
-
-@pytest.mark.parametrize("retain", [True, False])
-def test_pictures_are_sent_when_asked_for(broker: Broker, mqtt: MqttSettings, retain: bool) -> None:
-    told = publisher(msgspec.structs.replace(mqtt, snapshot=SnapshotSettings(enabled=True, retain=retain)))
-    with Listener(broker) as listener:
-        told.start()
-        told.people(EVERYBODY)
-        listener.wait_for(f"{ROOT}/person/ada")
-        told.publish(recognized(picture=picture()))
-        assert listener.wait_for(f"{ROOT}/snapshot").payload.startswith(b"\xff\xd8\xff")
-        told.stop(5)
-    assert (f"{ROOT}/snapshot" in retained(broker)) is retain
 
 
 def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSettings) -> None:

@@ -19,7 +19,7 @@ from edge.publish.payloads import (
     OutboxHealth,
     SoftwareHealth,
     StageLatency,
-    late,
+    marked,
     rfc3339,
     visit_payload,
 )
@@ -69,6 +69,7 @@ def test_a_recognition_says_who_and_how_surely() -> None:
         "gallery_version": "2025-06-01/3",
         "model": "mobilefacenet",
         "late": False,
+        "delayed": False,
         "clock_set": True,
         "schema_version": 1,
     }
@@ -97,14 +98,14 @@ def test_numbers_stay_in_range_when_rounding_errors_do_not() -> None:
     assert (document["similarity"], document["quality"], document["latency_ms"]) == (1.0, 1.0, 0)
 
 
-def test_late_changes_nothing_else_and_survives_garbage() -> None:
+def test_a_mark_changes_nothing_else_and_survives_garbage() -> None:
     payload = msgspec.json.encode(visit_payload(recognized(), wall_offset=0.0, origin=ORIGIN))
 
-    marked = msgspec.json.decode(late(payload))
-
-    assert marked == msgspec.json.decode(payload) | {"late": True}
-    assert late(b'{"torn') == b'{"torn'
-    assert late(b"\xff\xfe") == b"\xff\xfe"
+    for mark in ("late", "delayed"):
+        found = msgspec.json.decode(marked(payload, **{mark: True}))
+        assert found == msgspec.json.decode(payload) | {mark: True}
+    assert marked(b'{"torn', late=True) == b'{"torn'
+    assert marked(b"\xff\xfe", late=True) == b"\xff\xfe"
 
 
 def test_health_and_command_results_keep_to_their_schema() -> None:

@@ -1,12 +1,8 @@
 """Who is said to be here, and which pictures are shown, as events go by."""
 
-import cv2
-import numpy as np
-from publishing import ADA, GRACE, event, match, picture, quality, recognized
+from publishing import ADA, GRACE, event, match, recognized
 
 from edge.publish.presence import HOUSEHOLD, Presence
-from edge.publish.settings import SnapshotSettings
-from edge.publish.snapshot import SnapshotChooser, jpeg
 from edge.publish.stamp import Stamp
 from edge.publish.topics import Topics
 from edge.records import EventKind, Outcome
@@ -85,29 +81,6 @@ def test_of_a_crowd_only_who_came_is_told() -> None:
     assert len(presence.present) == HOUSEHOLD
     presence.people([person for person in crowd if person[0] != "ada"] + [("grace", "Grace Hopper")])
     assert presence.present == {}
-
-
-def test_a_picture_goes_out_with_a_decision_and_once_more_if_a_better_one_comes() -> None:
-    chooser = SnapshotChooser()
-    first, better = picture(1), picture(2)
-    steps = [
-        (event(picture=first, quality=quality(0.4)), None),
-        (recognized(picture=first, quality=quality(0.5), provisional=True), first),
-        (recognized(sequence=2, picture=first, quality=quality(0.5)), None),
-        (event(EventKind.ENDED, sequence=3, picture=better, quality=quality(0.9)), better),
-        (recognized("v2", picture=first, quality=quality(0.1)), first),
-        (event(EventKind.ENDED, "v2", 2, picture=first, quality=quality(0.1)), None),
-    ]
-    for happened, expected in steps:
-        assert chooser.update(happened) is expected
-
-
-def test_a_picture_is_made_smaller_but_never_larger() -> None:
-    for width, expected in ((800, (480, 640)), (320, (600, 320))):
-        shown = cv2.imdecode(np.frombuffer(jpeg(picture(90, width), SnapshotSettings()), np.uint8), cv2.IMREAD_COLOR)
-        assert shown is not None
-        assert shown.shape[:2] == expected
-        assert abs(float(shown.mean()) - 90) < 2
 
 
 def test_age_is_only_known_within_one_boot() -> None:

@@ -74,9 +74,6 @@ class Board:
         left = set(known - self._presence.known)
         for person in shown.keys() - self._presence.present.keys():
             self._states.clear(self._topics.person(person))
-        if left and self._states.knows(self._topics.snapshot):
-            # It may show one of them.
-            self._states.clear(self._topics.snapshot)
         self._show_people()
         self._sweep()
         return left

@@ -46,6 +46,7 @@ class Delivery:
         self._stamp = stamp
         self._refusals = refusals
         self._sent: _Sent | None = None
+        self._connected_at: Stamp | None = None
         self._not_before = 0.0
         self._denied_s = _DENIED_MIN_S
         self.late = 0
@@ -60,6 +61,10 @@ class Delivery:
     def waits_since(self) -> float | None:
         """When the event under way was sent."""
         return self._sent.at if self._sent else None
+
+    def connected(self) -> None:
+        """A new connection stands: whatever has happened until now comes delayed, if not late."""
+        self._connected_at = self._stamp()
 
     def tick(self, link: Link, now: float) -> None:
         """Send the next event, unless one is under way."""
@@ -97,13 +102,18 @@ class Delivery:
     def _message(self, entry: Entry) -> tuple[Message, bool]:
         """What to send for an entry now, and whether it is late.
 
-        The age is looked at here, at the last moment. An event of before the last boot is always late.
+        The age is looked at here, at the last moment. An event of before the last boot is always late. One of before
+        this connection is delayed: it waited through an outage, or went under way in it and may have arrived.
         """
         age = entry.stamp.age_s(self._stamp())
         left = 0 if age is None else math.floor(self._expiry_s - age)
         if left < 1:
-            return Message(self._topics.visit_late, payloads.late(entry.payload)), True
-        return Message(self._topics.visit, entry.payload, expiry_s=left), False
+            return Message(self._topics.visit_late, payloads.marked(entry.payload, late=True)), True
+        payload = payloads.marked(entry.payload, delayed=True) if self._waited(entry) else entry.payload
+        return Message(self._topics.visit, payload, expiry_s=left), False
+
+    def _waited(self, entry: Entry) -> bool:
+        return self._connected_at is not None and (entry.stamp.age_s(self._connected_at) or 0.0) > 0
 
 
 class Refusals:

@@ -6,26 +6,29 @@ from edge.publish.entity import Box, Component
 from edge.publish.entity_controls import operation
 from edge.publish.entity_readings import presence, readings
 from edge.publish.payloads import ControlsPayload
+from edge.records import EventKind
 
-_FINAL = "value_json.event_type == 'recognized' and not value_json.provisional"
+_NOW = "not value_json.provisional and not value_json.delayed"
+"""It is decided, and it is happening: not something of before an outage."""
 
 
 def components(box: Box, people: Sequence[tuple[str, str]], controls: ControlsPayload) -> dict[str, Component]:
     """Everything that Home Assistant shows, by component key. `people` are (id, name)."""
+    came = f"value_json.event_type == 'recognized' and {_NOW}"
     found = {**readings(box), **operation(box, controls), **_triggers(box)}
     for person_id, name in people:
         found[f"person_{person_id}"] = presence(box, person_id, name)
         found[f"came_{person_id}"] = _trigger(
-            box, "came", name, f"{{{{ value_json.person_id if {_FINAL} else '' }}}}", person_id
+            box, "came", name, f"{{{{ value_json.person_id if {came} else '' }}}}", person_id
         )
     return found
 
 
 def _triggers(box: Box) -> dict[str, Component]:
-    known = f"{{{{ 'known' if {_FINAL} else '' }}}}"
+    kind = f"{{{{ value_json.event_type if {_NOW} else '' }}}}"
     return {
-        "came_known": _trigger(box, "came", "a known person", known, "known"),
-        "came_stranger": _trigger(box, "came", "a stranger", "{{ value_json.event_type }}", "unknown"),
+        "came_known": _trigger(box, "came", "a known person", kind, EventKind.RECOGNIZED.value),
+        "came_stranger": _trigger(box, "came", "a stranger", kind, EventKind.UNKNOWN.value),
         "rang": _trigger(box, "rang", "the doorbell", "{{ value_json.event_type }}", "ring", box.topics.doorbell),
     }
 

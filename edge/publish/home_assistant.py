@@ -14,8 +14,9 @@ import msgspec
 from edge import __version__
 from edge.publish.entities import components
 from edge.publish.entity import Box
-from edge.publish.payloads import ControlsPayload
-from edge.publish.settings import HomeAssistantSettings
+from edge.publish.payloads import ControlsPayload, Origin
+from edge.publish.settings import HomeAssistantSettings, MqttSettings
+from edge.publish.topics import Topics
 
 BORN = b"online"
 """What Home Assistant says on its status topic when it has started."""
@@ -123,6 +124,15 @@ class Announcer:
         """The broker has taken this message: what it removed need not be named any more."""
         for key in self._told.keys() & _removed(payload):
             del self._told[key]
+
+
+def announcer(mqtt: MqttSettings, topics: Topics, origin: Origin) -> Announcer | None:
+    """As the settings want it; None: Home Assistant is told nothing."""
+    home = mqtt.home_assistant
+    if not home.enabled:
+        return None
+    name = home.name or display_name(origin.device_id)
+    return Announcer(home, Box(topics, origin.device_id, name, home.area, origin.model, mqtt.snapshot.enabled))
 
 
 class _Component(msgspec.Struct):

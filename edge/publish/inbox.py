@@ -4,24 +4,11 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from edge.publish.client import Arrived, Signal
-from edge.publish.payloads import ControlsPayload, DoorbellPayload, HealthPayload, Origin
-from edge.publish.stamp import Stamp
-from edge.records import Event, Image
+from edge.publish.happened import Happened
+from edge.publish.payloads import ControlsPayload, DoorbellPayload, HealthPayload
+from edge.records import Image
 
 _LIMIT = 256
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Happened:
-    """An event, and all that has to be known of the moment in which it was handed over."""
-
-    event: Event
-    wall_offset: float
-    """Seconds from the clock of `Event.at` to the epoch."""
-    stamp: Stamp
-    """Of `Event.at`."""
-    origin: Origin
-    clock_set: bool
 
 
 @dataclass(frozen=True, slots=True)

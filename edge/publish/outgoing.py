@@ -55,6 +55,11 @@ class Outgoing:
             self._refusals.over(topic)
             self._board.accepted(topic)
 
+    def connected(self, now: float) -> None:
+        """A new connection: everything retained is told again."""
+        self._delivery.connected()
+        self._board.all_untold(now)
+
     def interrupted(self) -> None:
         """The connection is gone, and with it every answer."""
         self._pending.clear()

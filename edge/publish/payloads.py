@@ -75,6 +75,10 @@ class VisitPayload(msgspec.Struct, frozen=True):
     gallery_version: str
     model: Annotated[str, Meta(description="The embedder")]
     late: Annotated[bool, Meta(description="Too old to act upon; only on visit/late")] = False
+    delayed: Annotated[
+        bool,
+        Meta(description="It happened before the present connection with the broker; it may have been told already"),
+    ] = False
     clock_set: Annotated[bool, Meta(description="false: the clock was not set yet, the times mean nothing")] = True
     schema_version: Literal[1] = SCHEMA_VERSION
 
@@ -235,8 +239,8 @@ def event_id(event: Event) -> str:
     return f"{event.visit_id}/{event.sequence}"
 
 
-def late(payload: bytes) -> bytes:
-    """An encoded visit payload, of this version or an older one, marked as late.
+def marked(payload: bytes, **marks: bool) -> bytes:
+    """An encoded visit payload, of this version or an older one, with `late` or `delayed` set.
 
     One that a failing card has garbled is passed on as it is: it must not keep the next ones from being sent.
     """
@@ -244,7 +248,7 @@ def late(payload: bytes) -> bytes:
         document = msgspec.json.decode(payload, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return payload
-    return msgspec.json.encode(document | {"late": True})
+    return msgspec.json.encode(document | marks)
 
 
 def _candidates(match: Match | None) -> tuple[CandidatePayload, ...]:

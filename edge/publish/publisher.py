@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +16,10 @@ from edge.publish.clock import WallClock
 from edge.publish.commands import OnCommand
 from edge.publish.delivery import Delivery, Refusals
 from edge.publish.desk import Desk
-from edge.publish.entity import Box
-from edge.publish.home_assistant import BORN, Announcer, discovery_topic, display_name
-from edge.publish.inbox import CameraState, Happened, Inbox, Item, People, Picture, Stop
+from edge.publish.happened import Departed, Happened
+from edge.publish.home_assistant import BORN, announcer, discovery_topic
+from edge.publish.inbox import CameraState, Inbox, Item, People, Picture, Stop
 from edge.publish.link import Link
-from edge.publish.outbox import Entry
 from edge.publish.outgoing import Outgoing
 from edge.publish.payloads import (
     ControlsPayload,
@@ -28,15 +27,13 @@ from edge.publish.payloads import (
     HealthPayload,
     Origin,
     OutboxHealth,
-    event_id,
     names_any,
-    visit_payload,
 )
 from edge.publish.settings import MqttSettings
-from edge.publish.snapshot import SnapshotChooser, jpeg
+from edge.publish.snapshot import Pictures
 from edge.publish.stamp import stamper
 from edge.publish.topics import OFFLINE, Topics
-from edge.records import Event, EventKind, Image
+from edge.records import Event, Image
 
 _log = logging.getLogger("whosthere.publish")
 
@@ -70,12 +67,11 @@ class MqttPublisher:
         self._wall_clock = WallClock([Path(settings.outbox.path), Path(__file__)])
         self._topics = Topics(settings.base_topic, origin.device_id)
         self._discovery = discovery_topic(settings.home_assistant.discovery_prefix, origin.device_id)
-        self._announcer = _announcer(settings, self._topics, origin)
+        self._announcer = announcer(settings, self._topics, origin)
         self._inbox = Inbox()
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
-        self._gone: set[str] = set()
-        """Who has left the gallery since the start."""
+        self._departed = Departed()
         self._backlog = Backlog(Path(settings.outbox.path), settings.outbox.max_events)
         self._refusals = refusals = Refusals()
         self._delivery = Delivery(self._backlog, self._topics, settings.event_expiry_s, self._stamp, refusals)
@@ -89,7 +85,7 @@ class MqttPublisher:
         self._board = Board(self._topics, self._announcer)
         self._outgoing = Outgoing(self._link, self._delivery, self._board, refusals)
         self._desk = Desk(self._topics, on_command, self._outgoing.send, snapshots=settings.snapshot.enabled)
-        self._chooser = SnapshotChooser()
+        self._pictures = Pictures(settings.snapshot, self._show)
 
     @property
     def connected(self) -> bool:
@@ -186,14 +182,14 @@ class MqttPublisher:
         """Events that came together go to disk in one transaction, before anything else is done with them."""
         happened = [item for item in items if isinstance(item, Happened)]
         if happened:
-            self._backlog.add([entry for item in happened if (entry := _entry(item, self._gone))], now)
+            self._backlog.add([entry for item in happened if (entry := self._departed.entry(item))], now)
         for item in items:
             self._handle_one(item, now)
 
     def _handle_one(self, item: Item, now: float) -> None:
         match item:
             case Happened():
-                self._on_event(item.event)
+                self._on_event(item)
             case CameraState():
                 self._board.camera(online=item.online)
             case HealthPayload():
@@ -206,7 +202,7 @@ class MqttPublisher:
                 ring = Message(self._topics.doorbell, msgspec.json.encode(item), expiry_s=_RING_S)
                 self._outgoing.send(ring, now)
             case Picture():
-                self._show(item.image)
+                self._pictures.show(item.image)
             case Stop():
                 self._deadline = item.deadline
             case _:
@@ -215,7 +211,7 @@ class MqttPublisher:
     def _on_signal(self, signal: Signal, now: float) -> None:
         if isinstance(signal, Connected):
             if self._link.on_connected(signal, now):
-                self._board.all_untold(now)
+                self._outgoing.connected(now)
         elif self._link.owns(signal.session):
             match signal:
                 case Lost():
@@ -231,16 +227,18 @@ class MqttPublisher:
     def _on_people(self, people: Sequence[tuple[str, str]], now: float) -> None:
         """Whoever has left the gallery is forgotten, in what is retained and in what waits."""
         left = self._board.people(people)
-        self._gone = (self._gone | left) - {person for person, _ in people}
+        self._departed.update(people, left)
         if left:
+            # The last picture may show one of them.
+            self._pictures.hide()
             self._backlog.forget(lambda entry: names_any(entry.payload, left), now)
 
-    def _on_event(self, event: Event) -> None:
-        self._board.event(event)
+    def _on_event(self, happened: Happened) -> None:
+        self._board.event(happened.event)
         # At once, or a short ON is never seen when its OFF comes in the same batch.
         self._outgoing.tell(time.monotonic())
-        if self._settings.snapshot.enabled and (picture := self._chooser.update(event)) is not None:
-            self._show(picture)
+        if not self._departed.named_in(happened):
+            self._pictures.event(happened.event)
 
     def _on_arrived(self, message: Arrived, now: float) -> None:
         if self._announcer and message.topic == self._announcer.birth_topic:
@@ -249,12 +247,8 @@ class MqttPublisher:
         elif not self._desk.take(message, now) and message.retained and message.payload:
             self._board.found(message.topic, message.payload)
 
-    def _show(self, image: Image) -> None:
-        snapshot = self._settings.snapshot
-        if not snapshot.enabled:
-            return
-        picture = jpeg(image, snapshot)
-        if snapshot.retain:
+    def _show(self, picture: bytes) -> None:
+        if self._settings.snapshot.retain:
             self._board.picture(picture)
         else:
             self._outgoing.send(Message(self._topics.snapshot, picture), time.monotonic())
@@ -291,30 +285,3 @@ class MqttPublisher:
         limit = time.monotonic() + _FAREWELL_S
         while not ended and time.monotonic() < limit:
             ended = any(isinstance(item, Lost) for item in self._inbox.take(_LOOP_S))
-
-
-def _announcer(settings: MqttSettings, topics: Topics, origin: Origin) -> Announcer | None:
-    """None: Home Assistant is told nothing."""
-    home = settings.home_assistant
-    if not home.enabled:
-        return None
-    name = home.name or display_name(origin.device_id)
-    return Announcer(home, Box(topics, origin.device_id, name, home.area, origin.model, settings.snapshot.enabled))
-
-
-def _entry(item: Happened, gone: Collection[str]) -> Entry | None:
-    """What is to be told of an event. A visit that was open when its visitor left the gallery ends as nobody's;
-    None: nothing.
-    """
-    event = item.event
-    payload = msgspec.json.encode(
-        visit_payload(event, wall_offset=item.wall_offset, origin=item.origin, clock_set=item.clock_set)
-    )
-    if gone and names_any(payload, gone):
-        if event.kind is not EventKind.ENDED:
-            return None
-        nobodys = visit_payload(
-            replace(event, match=None), wall_offset=item.wall_offset, origin=item.origin, clock_set=item.clock_set
-        )
-        payload = msgspec.json.encode(nobodys)
-    return Entry(event_id(event), item.stamp, payload)

@@ -1,10 +1,15 @@
 """Pictures for the `snapshot` topic: which to send, and their JPEG bytes."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 from edge.publish.settings import SnapshotSettings
-from edge.records import Event, EventKind, Image
+from edge.records import Event, EventKind, Image, frozen
+
+_BLANK = 64, 48
+"""Width and height of a picture of nothing."""
 
 
 class SnapshotChooser:
@@ -25,6 +30,33 @@ class SnapshotChooser:
         if event.kind is not EventKind.ENDED:
             self._sent[event.visit_id] = quality
         return event.picture
+
+
+class Pictures:
+    """What is to be seen on `snapshot`: nothing at all unless the owner allows pictures."""
+
+    def __init__(self, settings: SnapshotSettings, send: Callable[[bytes], None]) -> None:
+        """`send` gets a JPEG."""
+        self._settings = settings
+        self._send = send
+        self._chooser = SnapshotChooser()
+
+    def event(self, event: Event) -> None:
+        """Show the visit's best picture, if this event brings it."""
+        if self._settings.enabled and (picture := self._chooser.update(event)) is not None:
+            self.show(picture)
+
+    def show(self, image: Image) -> None:
+        if self._settings.enabled:
+            self._send(jpeg(image, self._settings))
+
+    def hide(self) -> None:
+        """Nobody is to be seen any more, neither at the broker nor with whoever remembers the last picture.
+
+        A grey picture and not an empty message, on which Home Assistant answers with an error.
+        """
+        width, height = _BLANK
+        self.show(frozen(np.full((height, width, 3), 128, np.uint8)))
 
 
 def jpeg(image: Image, settings: SnapshotSettings) -> bytes:
