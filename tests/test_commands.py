@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import random
 import resource
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from broker import Listener, running_broker
+from hostile import MESSAGES, hostile
 from hypothesis import given
 from hypothesis import strategies as st
 from publishing import ROOT, publisher, settings
@@ -33,9 +33,6 @@ from edge.publish.requests import (
     parse,
 )
 
-FULL = bool(os.environ.get("WHOSTHERE_FULL"))
-MESSAGES = 10_000 if FULL else 2_000
-
 
 def done(request: Request) -> tuple[bool, str]:
     return True, type(request).__name__
@@ -49,6 +46,8 @@ def done(request: Request) -> tuple[bool, str]:
         ("pause", b'{"for_s": 0.5, "correlation_id": "a"}', Pause(for_s=0.5, correlation_id="a")),
         ("paused", b"ON", Pause()),
         ("paused", b"OFF", Resume()),
+        ("paused", b"true", Pause()),
+        ("paused", b"false", Resume()),
         ("reload", b"{}", Reload()),
         ("sensitivity", b'{"false_alarm_target": 1e-3}', Sensitivity(false_alarm_target=0.001)),
     ],
@@ -108,21 +107,6 @@ def test_a_flood_is_cut_off_and_calms_down() -> None:
     assert not flood.admits(2.0), "not bit by bit"
     assert [flood.admits(6.0) for _ in range(3)] == [True] * 3
     assert all(flood.admits(100.0 + 0.5 * n) for n in range(100)), "a steady pace is no flood"
-
-
-def hostile(chance: random.Random) -> tuple[str, bytes]:
-    """A command message that nobody should send."""
-    bad = [
-        chance.randbytes(chance.randrange(200)),
-        b'{"for_s":' * chance.randrange(400),
-        b"[" * chance.randrange(MAX_PAYLOAD),
-        json.dumps({"for_s": chance.choice([[], {}, "x", None, -1, 1e308, True])}).encode(),
-        b"\x00" * chance.randrange(3 * MAX_PAYLOAD),
-        b'{"correlation_id":"' + "\U0001f6aa".encode() * chance.randrange(300) + b'"}',
-        b"x" * 200_000 if chance.random() < 0.02 else b"",
-    ]
-    names = [*KNOWN, "open_door", "x" * chance.randrange(1, 300), "a/b/c", "\u202e", "result/x"]
-    return chance.choice(names), chance.choice(bad)
 
 
 @pytest.fixture

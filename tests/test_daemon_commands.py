@@ -1,7 +1,9 @@
 """The whole daemon, asked over MQTT: pausing, sensitivity, ringing, a new beginning."""
 
 import json
+import random
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,10 @@ import numpy as np
 import pytest
 from broker import Listener, running_broker
 from daemon import TOPIC, decoded, running, told, visits, write_config
+from hostile import MESSAGES, hostile
+
+CALM_S = 6.0
+"""So long after a flood, commands are taken again."""
 
 
 @pytest.fixture
@@ -57,6 +63,47 @@ def test_it_does_as_it_is_told(tmp_path: Path, demo_gallery: Path, nobody: dict[
             daemon.send(signal.SIGTERM)
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline", count=2)
+
+
+def test_hostile_commands_do_not_disturb_it(tmp_path: Path, demo_gallery: Path, nobody: dict[str, Any]) -> None:
+    """None crashes, blocks or leaks; `WHOSTHERE_FULL=1` sends 10,000 and `-s` shows the figures."""
+    chance = random.Random(66)
+    topics = [f"{TOPIC}/{name}" for name in ("camera", "controls", "health", "visit", "command/result")]
+    with running_broker(tmp_path / "broker") as broker, Listener(broker, *topics) as listener:
+        with running(write_config(tmp_path, broker, demo_gallery, camera=nobody)) as daemon:
+            listener.wait_for(f"{TOPIC}/camera", b"online")
+            listener.wait_for(f"{TOPIC}/health", count=3)
+            before = usage(daemon.pid), decoded(listener.on(f"{TOPIC}/health")[-1])
+            begun = time.monotonic()
+            for _ in range(MESSAGES):
+                name, payload = hostile(chance)
+                # Well-formed ones by chance must not end what is to be measured.
+                listener.publish(f"{TOPIC}/command/{'x' if name in ('restart', 'pause', 'paused') else name}", payload)
+            seconds = time.monotonic() - begun
+            time.sleep(CALM_S)
+            answers = len(listener.on(f"{TOPIC}/command/result"))
+            assert asker(listener)("resume")["ok"]
+            listener.wait_for(f"{TOPIC}/health", count=len(listener.on(f"{TOPIC}/health")) + 2)
+            after = usage(daemon.pid), decoded(listener.on(f"{TOPIC}/health")[-1])
+            assert daemon.log.count("Traceback") == 0, daemon.log
+        frames = (after[1]["frames"] - before[1]["frames"]) / (after[1]["uptime_s"] - before[1]["uptime_s"])
+    print(f"\n{MESSAGES} hostile commands to the daemon in {seconds:.1f} s, {answers} answered; {frames:.1f} frames/s;")
+    print(f"before: {before[0]}\nafter: {after[0]}")
+    assert answers < 30 + 3 * (seconds + CALM_S)
+    assert after[0]["threads"] <= before[0]["threads"]
+    assert after[0]["files"] <= before[0]["files"] + 2
+    assert after[0]["memory_mb"] - before[0]["memory_mb"] < 40
+    assert frames > 2, "it goes on watching"
+
+
+def usage(pid: int) -> dict[str, int]:
+    """Of a process, as the kernel has it (proc(5))."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {
+        "memory_mb": int(status["VmRSS"].split()[0]) // 1024,
+        "threads": int(status["Threads"]),
+        "files": len(list(Path(f"/proc/{pid}/fd").iterdir())),
+    }
 
 
 def _pauses_for_a_while(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:

@@ -2,18 +2,20 @@
 
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from broker import Broker, Certificates, Listener, retained, running_broker
-from publishing import ROOT, box, event, publisher, settings, until
+from publishing import ROOT, box, event, publisher, recognized, settings, until
 
+from edge.demo.broker import embedded_broker
 from edge.errors import BrokerError, ConfigError
 from edge.publish import explain
 from edge.publish.check import check_broker
-from edge.publish.settings import MqttSettings, TlsSettings
+from edge.publish.settings import MqttSettings, OutboxSettings, TlsSettings
 
 SECRET = "correct horse battery staple"  # noqa: S105
 ACL_WITHOUT_VISITS = (
@@ -137,6 +139,31 @@ def test_where_there_is_no_broker(tmp_path: Path) -> None:
             check_broker(here, "front-door", timeout_s=0.5)
     with pytest.raises(BrokerError, match=r"mqtt\.host: 'no-such-host\.invalid' has no address"):
         check_broker(MqttSettings(host="no-such-host.invalid"), "front-door", timeout_s=30)
+
+
+def test_brokers_that_know_only_the_older_protocol(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One in software that is in use (amqtt), and one that refuses as MQTT 3.1.1 has it (3.2.2.3)."""
+    with embedded_broker() as port:
+        older = MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1")
+        assert "lets us in (MQTT 3.1.1" in check_broker(older, "front-door")
+        with pytest.raises(BrokerError, match=r"does not answer in time.*mqtt\.protocol"):
+            check_broker(MqttSettings(host="127.0.0.1", port=port), "front-door", timeout_s=1)
+        told = publisher(msgspec.structs.replace(older, outbox=OutboxSettings(path=str(tmp_path / "outbox"))))
+        told.start()
+        told.publish(recognized())
+        until(lambda: told.connected and told.outbox_health.waiting == 0)
+        told.stop(5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_refuse, args=(server,), daemon=True).start()
+        with pytest.raises(BrokerError, match=r"mqtt\.protocol: .* does not speak MQTT 5; try the other one"):
+            check_broker(MqttSettings(host="127.0.0.1", port=server.getsockname()[1]), "front-door")
+
+
+def _refuse(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"\x20\x02\x00\x01")
 
 
 def test_what_the_acl_denies_is_said_once_and_kept_until_it_is_allowed(

@@ -11,15 +11,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import openhab
 import pytest
 from broker import Broker, Listener, running_broker
 from ports import free_port
-from publishing import ROOT, controls, event, publisher, recognized, settings, until
+from publishing import ORIGIN, ROOT, controls, event, publisher, recognized, settings, until
 
 from edge.publish.check import check_broker
+from edge.publish.payloads import DoorbellPayload, rfc3339
+from edge.publish.publisher import MqttPublisher
 from edge.publish.settings import MqttSettings, OutboxSettings, TlsSettings
 from edge.records import EventKind
 
@@ -127,6 +131,74 @@ def test_two_sites_bridged(tmp_path: Path) -> None:
             assert (answer["ok"], answer["correlation_id"]) == (True, "from home")
             told.stop(5)
             listener.wait_for(f"{ROOT}/status", b"offline")
+
+
+@pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="mosquitto-clients are not installed")
+def test_several_boxes_at_one_house(tmp_path: Path) -> None:
+    """The line of the page, with Ada at one of two doors; each box says who it is."""
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        boxes = []
+        for name in ("front-door", "garden"):
+            (tmp_path / name).mkdir()
+            box = MqttPublisher(
+                settings(broker, tmp_path / name), replace(ORIGIN, device_id=name), lambda _: (True, "")
+            )
+            box.start()
+            box.people([("ada", "Ada Lovelace")])
+            listener.wait_for(f"whosthere/{name}/person/ada", b"OFF")
+            boxes.append(box)
+        boxes[0].publish(recognized())
+        listener.wait_for("whosthere/front-door/person/ada", b"ON")
+        visit = json.loads(listener.wait_for("whosthere/front-door/visit").payload)
+        where = re.findall(r"\$ (mosquitto_sub .* -t '(whosthere/\+/person/ada)' -v)\n((?:    whosthere.*\n)+)", PAGE)
+        ((_, topic, printed),) = where
+        command = ["mosquitto_sub", "-h", broker.host, "-p", str(broker.port), "-t", topic, "-v", "-C", "2", "-W", "30"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        for box in boxes:
+            box.stop(5)
+    print(f"\n{done.stdout}")
+    assert sorted(done.stdout.splitlines()) == sorted(line.strip() for line in printed.splitlines())
+    assert (visit["device_id"], listener.on("whosthere/garden/visit")) == ("front-door", [])
+
+
+def test_openhab_reads_its_files(tmp_path: Path) -> None:
+    """By its grammar, with what its MQTT binding knows; every topic is in the contract, every item has its channel."""
+    bridge, thing = openhab.things(block("Bridge mqtt:broker"))
+    assert (bridge.kind, thing.kind) == ("broker", "topic")
+    kinds = {f"{thing.id}:{channel.id}": channel.kind for channel in thing.channels}
+    for item in openhab.items(block("Switch Door_Ada")):
+        assert item.kind == openhab.ITEMS[kinds[item.parameters["channel"]]], item
+    (used,) = re.findall(r'Channel "(.*)" triggered', block('rule "Somebody'))
+    assert kinds[used] == "trigger"
+    wanted = {"person/ada": b"OFF", "last_person": b"none", "controls": None, "visit": None, "doorbell": None}
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        told = publisher(settings(broker, tmp_path))
+        told.people([("ada", "Ada Lovelace")])
+        told.controls(controls())
+        told.start()
+        until(lambda: told.connected)
+        told.publish(recognized())
+        told.ring(DoorbellPayload("ring", "1", "front-door", "button", None, rfc3339(0)))
+        for topic, payload in wanted.items():
+            listener.wait_for(f"{ROOT}/{topic}", payload)
+        heard = {message.topic for message in listener.heard} | {f"{ROOT}/snapshot"}
+        assert {channel.parameters["stateTopic"] for channel in thing.channels} <= heard
+        assert listener.wait_for(thing.parameters["availabilityTopic"], thing.parameters["payloadAvailable"].encode())
+        (paused,) = [channel.parameters for channel in thing.channels if "commandTopic" in channel.parameters]
+        _switches(listener, paused)
+        told.stop(5)
+
+
+def _switches(listener: Listener, channel: dict[str, str]) -> None:
+    """What OnOffValue of the binding does: `on` and `off` are what it understands and what it sends."""
+    pattern, path = channel["transformationPattern"].split(":$.")
+    assert pattern == "JSONPATH"
+    value = json.loads(listener.on(channel["stateTopic"])[-1].payload)[path]
+    assert json.dumps(value) in (channel["on"], channel["off"])
+    for number, (word, done) in enumerate((("on", "Pause done"), ("off", "Resume done")), 1):
+        listener.publish(channel["commandTopic"], channel[word].encode())
+        answer = json.loads(listener.wait_for(f"{ROOT}/command/result", count=number).payload)
+        assert (answer["ok"], answer["message"]) == (True, done)
 
 
 @pytest.mark.skipif(NODE_RED is None, reason="no Node-RED: WHOSTHERE_NODE_RED does not name one")

@@ -54,7 +54,9 @@ def _sentence(kind: type[Request]) -> str:
 def channels() -> list[Channel]:
     """Every topic of the contract."""
     asked = [Channel(f"command/{name}", _sentence(kind), f"command_{name}", asked=True) for name, kind in KINDS.items()]
-    switch = Channel("command/paused", "For switches: pause or resume", _words(ON, OFF), content=_TEXT, asked=True)
+    switch = Channel(
+        "command/paused", "For switches: pause or resume", _words(ON, OFF, b"true", b"false"), content=_TEXT, asked=True
+    )
     return [*_SAID, *asked, switch]
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from edge.errors import BrokerError
 from edge.publish.client import Answered, Connected, Lost, Message, Session, Signal
-from edge.publish.explain import denied, where
+from edge.publish.explain import denied, silent, where
 from edge.publish.payloads import CommandResult
 from edge.publish.settings import MqttSettings
 from edge.publish.topics import Topics
@@ -46,7 +46,7 @@ def _await(signals: SimpleQueue[Signal], kind: type[Signal], deadline: float, se
             raise BrokerError(signal.reason.text)
         if isinstance(signal, kind):
             return signal
-    raise BrokerError(f"mqtt.host, mqtt.port: the broker {where(settings)} does not answer in time; is it one?")
+    raise BrokerError(silent(settings).text)
 
 
 def _manner(settings: MqttSettings) -> str:

@@ -113,6 +113,14 @@ def flapping(reason: Reason, times: int, client_id: str) -> Reason:
     return Reason(text, lasting=True)
 
 
+def silent(settings: MqttSettings) -> Reason:
+    """Of a broker that takes the connection and then says nothing."""
+    text = f"mqtt.host, mqtt.port: the broker {where(settings)} does not answer in time; is it one?"
+    if settings.protocol == "5":
+        text += " One that knows nothing newer than MQTT 3.1.1 may be silent too: mqtt.protocol"
+    return Reason(text, lasting=False)
+
+
 def hung_up(settings: MqttSettings) -> Reason:
     """Of a broker that closed the connection in place of answering to our CONNECT."""
     at = where(settings)

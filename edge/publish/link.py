@@ -64,7 +64,7 @@ class Link:
             if now >= self._next_at:
                 self._open(now)
         elif not self.connected and now - self._since > _GIVE_UP_S:
-            self.drop(Reason(f"the broker {where(self._settings)} does not answer", lasting=False), now)
+            self.drop(explain.silent(self._settings), now)
 
     def on_connected(self, signal: Connected, now: float) -> bool:
         """True: a new connection stands, on which everything has to be told again."""

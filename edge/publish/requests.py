@@ -8,7 +8,7 @@ from msgspec import Meta
 from edge.errors import UsageError
 
 MAX_PAYLOAD = 4096
-_SWITCH = {b"ON": True, b"OFF": False}
+_SWITCH = {b"ON": True, b"OFF": False, b"true": True, b"false": False}
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -64,7 +64,7 @@ KINDS: dict[str, type[Request]] = {
     "ring": Ring,
 }
 KNOWN = (*KINDS, "paused")
-"""`paused` is for switches: `ON` pauses, `OFF` resumes."""
+"""`paused` is for switches: `ON` or `true` pauses, `OFF` or `false` resumes."""
 
 
 class BadRequest(UsageError):
@@ -79,7 +79,7 @@ def parse(name: str, payload: bytes) -> Request:
         raise BadRequest(f"the payload is too large; at most {MAX_PAYLOAD} bytes are taken")
     if name == "paused":
         if payload not in _SWITCH:
-            raise BadRequest("expected ON or OFF")
+            raise BadRequest("expected ON or OFF, or true or false")
         return Pause() if _SWITCH[payload] else Resume()
     try:
         return msgspec.json.decode(payload.strip() or b"{}", type=KINDS[name])
