@@ -1,6 +1,7 @@
 # make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs all tests
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
+# make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
 # make lint    ruff, mypy --strict, import-linter
 # make bundle  what a box without a network installs from, for arm64 and x86-64, in build/
 # make test-systemd   installs on a Debian box with systemd, in a container; needs root and takes minutes
@@ -19,7 +20,7 @@ DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client lib
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad
 
-.PHONY: demo test test-tflite-runtime test-homeassistant lint bench format clean
+.PHONY: demo test test-tflite-runtime test-homeassistant test-node-red lint bench format clean
 # What the box of `make test-systemd` is made of; kept outside of the checkout, as it takes a minute or two to make.
 BOX ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-box
 SUITE ?= trixie
@@ -45,6 +46,16 @@ test-tflite-runtime: .venv/.dev
 # Slow, and not a part of CI: Home Assistant itself, started on a loopback port and driven through its API.
 test-homeassistant: .venv/.dev .venv-homeassistant/.ready
 	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest tests/test_homeassistant_real.py -s $(PYTEST)
+
+# Node-RED itself, with the flow of docs/61-recipes.md.
+test-node-red: .venv/.dev .node-red/.ready
+	WHOSTHERE_NODE_RED=$(CURDIR)/.node-red/node_modules/.bin/node-red $(BIN)/python -m pytest tests/test_recipes.py -s $(PYTEST)
+
+.node-red/.ready:
+	@echo "installing into .node-red/: Node-RED"
+	@mkdir -p .node-red
+	npm install --silent --prefix .node-red node-red@4.1.15
+	@touch $@
 
 # The Ansible role: ansible-lint, and its playbooks run against sshd hosts.
 test-ansible: .venv/.dev .venv-ansible/.ready
@@ -100,7 +111,7 @@ bench: .venv/.demo
 	$(BIN)/whosthere bench
 
 clean:
-	rm -rf .venv .venv-tflite-runtime .venv-homeassistant .venv-ansible build dist demo-output
+	rm -rf .venv .venv-tflite-runtime .venv-homeassistant .venv-ansible .node-red build dist demo-output
 
 .venv/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 ...")'

@@ -70,6 +70,7 @@ def test_the_shell_script(tmp_path: Path) -> None:
                 told.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
                 time.sleep(0.5)
         told.stop(5)
+    print(f"\nthe shell script: {sorted(set(heard))}")
     assert set(heard) == {"Ada Lovelace is at the door\n", "a stranger is at the door\n"}
     assert heard.count("Ada Lovelace is at the door\n") <= visit, "provisional ones are not told"
 
@@ -108,6 +109,7 @@ def test_the_broker_with_tls_users_and_acl(tmp_path: Path) -> None:
             outbox=OutboxSettings(path=str(tmp_path / "outbox.sqlite3")),
         )
         said = check_broker(mqtt, "front-door")
+        print(f"\nthe guarded broker: {said}")
         assert "TLS, user front-door" in said
         with pytest.raises(Exception, match="the broker's ACL denies it"):
             check_broker(mqtt, "garden")
@@ -128,6 +130,7 @@ def test_two_sites_bridged(tmp_path: Path) -> None:
             assert 0 < (listener.wait_for(f"{ROOT}/visit").expiry_s or 0) <= 60
             listener.publish(f"{ROOT}/command/pause", b'{"correlation_id": "from home"}')
             answer = json.loads(listener.wait_for(f"{ROOT}/command/result").payload)
+            print(f"\nover the bridge: {answer}")
             assert (answer["ok"], answer["correlation_id"]) == (True, "from home")
             told.stop(5)
             listener.wait_for(f"{ROOT}/status", b"offline")
@@ -223,6 +226,7 @@ def test_node_red(tmp_path: Path) -> None:
                 time.sleep(1)
             told.stop(5)
         said = [message.payload for message in listener.on("home/announce")]
+        print(f"\nNode-RED: {set(said)}")
         assert set(said) == {b"Ada Lovelace is at front-door"}
         assert len(said) <= visit
 
