@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from broker import Broker
 from ports import free_port
+from websockets.sync.client import connect
 
 WAIT_S = 120.0
 PROGRAM = os.environ.get("WHOSTHERE_HASS")
@@ -132,6 +133,17 @@ class HomeAssistant:
 
     def render(self, template: str) -> str:
         return self._ask("POST", "/api/template", {"template": template}).decode()
+
+    def ask(self, kind: str, **more: Any) -> Any:
+        """What only its WebSocket API answers (https://developers.home-assistant.io/docs/api/websocket)."""
+        with connect(self._url("/api/websocket").replace("http", "ws"), max_size=None) as socket:
+            socket.recv(30)
+            socket.send(json.dumps({"type": "auth", "access_token": self._token}))
+            socket.recv(30)
+            socket.send(json.dumps({"id": 1, "type": kind, **more}))
+            answer = json.loads(socket.recv(30))
+        assert answer["success"], answer
+        return answer["result"]
 
     def get(self, path: str) -> Any:
         return json.loads(self._ask("GET", path))
