@@ -103,6 +103,9 @@ def test_the_box_in_home_assistant(home: HomeAssistant, broker: Broker, config: 
         automate(home)
         _a_visit_arrives(home)
         _the_dashboard_card(home)
+        repairs = home.ask("repairs/list_issues")["issues"]
+        print(f"repairs: {[(issue['domain'], issue['issue_id']) for issue in repairs]}")
+        assert not [issue for issue in repairs if issue["domain"] == "mqtt"]
         _everything_has_a_state(home)
         _triggers_fire(home)
         _it_can_be_controlled(home)
