@@ -16,7 +16,7 @@ from outages import COUNTERS, box, counts, visits
 
 from edge import typed_yaml
 from edge.galleries.file import open_gallery, write_gallery
-from edge.gallery import Template
+from edge.galleries.gallery import Template
 
 pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 
