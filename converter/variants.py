@@ -10,7 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 from converter.graph import CONVOLUTIONS, Graph, Values
 from converter.passes import precision, selection
 from converter.passes.activations import spell_out_prelu
-from converter.passes.ranges import Progress, Statistics, observe, percentile_ranges, searched_ranges
+from converter.passes.biases import correct_biases
+from converter.passes.ranges import Progress, Statistics, joined, observe, percentile_ranges, searched_ranges
 from converter.passes.scaling import equalise, flip_slopes
 from converter.passes.simplify import simplify
 from edge.errors import ModelError
@@ -88,9 +89,10 @@ class Workshop:
 
     def _whole(self, bits: int) -> Graph:
         graph = Graph(self.equalised(), self._name)
-        spell_out_prelu(graph)
+        pairs = spell_out_prelu(graph)
         seen = self._seen(graph, histograms=bits == 8)
-        ranges = searched_ranges(seen) if bits == 8 else percentile_ranges(seen, 0.0)
+        ranges = joined(searched_ranges(seen) if bits == 8 else percentile_ranges(seen, 0.0), pairs)
+        correct_biases(graph, seen.mean)
         precision.Quantiser(graph, ranges, bits).run()
         return graph
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from float_models import Builder, pictures, residual_network
 
-from converter.graph import Graph, Values
+from converter.graph import RELU, Graph, Values
 from converter.passes.activations import spell_out_prelu
-from converter.passes.precision import Quantiser, dynamic, half
-from converter.passes.ranges import observe, percentile_ranges, searched_ranges
+from converter.passes.biases import correct_biases
+from converter.passes.precision import Quantiser, dynamic, half, rounded_weights
+from converter.passes.ranges import joined, observe, percentile_ranges, searched_ranges, with_zero
 from converter.passes.scaling import equalise, flip_slopes
 from converter.passes.selection import Candidate, candidates, chosen, multiplications, weigh
 from converter.passes.simplify import simplify
@@ -111,11 +112,10 @@ def test_flip_equalisation_and_spelling_out_are_exact(seed: int) -> None:
     graph = Graph(flipped)
     assert equalise(graph, observe(flipped, inputs, quietly).largest) >= 5
     assert np.allclose(vectors(graph.pack(), inputs), before, atol=1e-5)
-    for split_after in (False, True):
-        spelt = Graph(graph.pack())
-        assert spell_out_prelu(spelt, split_after) == 7
-        assert "PRELU" not in spelt.kinds()
-        assert np.allclose(vectors(spelt.pack(), inputs), before, atol=1e-5)
+    spelt = Graph(graph.pack())
+    assert len(spell_out_prelu(spelt)) == 7
+    assert "PRELU" not in spelt.kinds()
+    assert np.allclose(vectors(spelt.pack(), inputs), before, atol=1e-5)
 
 
 def test_equalisation_brings_channels_nearer_to_each_other(network: Graph) -> None:
@@ -185,6 +185,40 @@ def test_whole_networks_take_and_give_integers(network: Graph, bits: int, least:
     assert {np.dtype(d["dtype"]).name for d in (runner.input, runner.output)} == {f"int{bits}"}
     assert not {"QUANTIZE", "DEQUANTIZE"} & set(network.kinds())
     assert cosine(content, made, pictures(network, 12, 9)) > least
+
+
+def test_corrected_biases_keep_the_mean_of_every_channel() -> None:
+    """Weights so coarse that rounding shows: one large weight in each output channel."""
+    b = Builder()
+    graph = b.vector(b.conv(b.conv(b.input, 16, 3, 1, RELU), 8))
+    inputs, second = pictures(graph, 12), graph.operators[1]
+    weights = graph.weights(second, 1)
+    weights[:, 0, 0, 0] = 40.0
+    graph.replace(second, 1, weights)
+    content, moved = graph.pack(), {}
+    wanted = observe(content, inputs, quietly).mean
+    for corrected in (False, True):
+        graph = Graph(content)
+        if corrected:
+            correct_biases(graph, wanted)
+        for operator in graph.operators[:2]:
+            numbers, steps, _ = rounded_weights(graph, operator)
+            graph.replace(operator, 1, numbers * steps.reshape(-1, 1, 1, 1))
+        name = graph.tensor_name(int(graph.operators[1].outputs[0]))
+        moved[corrected] = float(np.abs(observe(graph.pack(), inputs, quietly).mean[name] - wanted[name]).max())
+
+    assert moved[True] < moved[False] / 5
+
+
+def test_where_little_was_seen_more_is_expected(network: Graph) -> None:
+    seen = observe(network.pack(), pictures(network, 4), quietly, histograms=True)
+    ranges = searched_ranges(seen)
+    few = next(name for name, places in seen.places.items() if places == 1)
+    many = next(name for name, places in seen.places.items() if places > 100)
+
+    assert np.allclose(ranges[few], 1.5 * np.array(with_zero(seen.whole(few))))
+    assert ranges[many][1] <= seen.whole(many)[1]
+    assert joined(ranges, [(few, many)])[few] == joined(ranges, [(few, many)])[many]
 
 
 def test_an_operator_without_an_integer_form_is_named(network: Graph) -> None:

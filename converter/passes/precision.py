@@ -38,6 +38,7 @@ VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4} | dict.f
 """Of the operators' schema, where their first version knows no int8."""
 WEIGHT_LIMIT = 127
 LEAST_RATIO = 1 / 128
+ADDITIONS = frozenset({"ADD", "SUB"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class Quantiser:
                 values = graph.values(int(tensor))
                 if values is not None and values.dtype.kind == "f":
                     # XNNPACK leaves additions alone whose operands are of too different a step.
-                    least = 127 * scales[int(operator.outputs[0])].step * LEAST_RATIO
+                    least = 127 * scales[int(operator.outputs[0])].step * LEAST_RATIO if kind in ADDITIONS else 0.0
                     bounds = min(float(values.min()), -least), max(float(values.max()), least)
                     scale = sixteen_bits(bounds) if self._wide else eight_bits(bounds)
                     limit = 32767 if self._wide else 127
@@ -202,14 +203,19 @@ class Quantiser:
 
 def integer_weights(graph: Graph, operator: Any) -> Values:
     """Weights of a convolution as int8 with a scale for each output channel; returns those scales."""
+    numbers, steps, axis = rounded_weights(graph, operator)
+    own_constant(graph, operator, 1, numbers, schema.TensorType.INT8, parameters(steps, np.zeros(len(steps)), axis))
+    return steps
+
+
+def rounded_weights(graph: Graph, operator: Any) -> tuple[Values, Values, int]:
+    """(whole numbers in the weights' shape, a step for each output channel, the axis of those)."""
     weights = graph.weights(operator, 1)
     axis = weights.ndim - 1 if graph.kind(operator) == "DEPTHWISE_CONV_2D" else 0
     others = tuple(i for i in range(weights.ndim) if i != axis)
     steps: Values = np.maximum(np.abs(weights).max(others), 1e-9) / WEIGHT_LIMIT
     shaped = steps.reshape([-1 if i == axis else 1 for i in range(weights.ndim)])
-    numbers = np.clip(np.round(weights / shaped), -WEIGHT_LIMIT, WEIGHT_LIMIT)
-    own_constant(graph, operator, 1, numbers, schema.TensorType.INT8, parameters(steps, np.zeros(len(steps)), axis))
-    return steps
+    return np.clip(np.round(weights / shaped), -WEIGHT_LIMIT, WEIGHT_LIMIT), steps, axis
 
 
 def own_constant(graph: Graph, operator: Any, slot: int, numbers: Values, kind: int, quantisation: Any) -> None:

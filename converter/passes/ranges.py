@@ -1,6 +1,6 @@
 """What values flow through a network when it sees faces, and which range of them an int8 tensor should hold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,10 @@ Range = tuple[float, float]
 
 BINS = 2048
 CANDIDATES = 40
-ERROR_POWER = 3
-"""Between the mean square error, which lets outliers be clipped, and the largest error, which does not."""
 LEVELS = 255
+FEW_PLACES = 64
+"""A tensor of so few places a picture (7 x 7, a vector) shows few values: other faces go beyond what was seen."""
+MARGIN = 1.5
 
 
 @dataclass(slots=True)
@@ -27,6 +28,10 @@ class Statistics:
 
     largest: dict[str, Values] = field(default_factory=dict)
     """Largest absolute value a channel, over all pictures."""
+    mean: dict[str, Values] = field(default_factory=dict)
+    """A channel, over all pictures."""
+    places: dict[str, int] = field(default_factory=dict)
+    """Values a channel in one picture."""
     lowest: dict[str, list[float]] = field(default_factory=dict)
     """A picture each."""
     highest: dict[str, list[float]] = field(default_factory=dict)
@@ -75,6 +80,7 @@ def observe(content: bytes, inputs: Sequence[Values], progress: Progress, histog
     for tensor in progress(inputs, "values that flow"):
         for name, values in probe.run(tensor).items():
             _note(found, name, values)
+    found.mean = {name: total / len(inputs) for name, total in found.mean.items()}
     if histograms:
         for tensor in progress(inputs, "how often each"):
             for name, values in probe.run(tensor).items():
@@ -87,8 +93,10 @@ def _note(found: Statistics, name: str, values: Values) -> None:
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(low + high):
         raise ModelError(f"the tensor {name!r} is not finite ({low} to {high}) for one of the faces: it cannot be int8")
-    channels = np.abs(values).reshape(-1, values.shape[-1]).max(0)
-    found.largest[name] = np.maximum(found.largest.get(name, 0), channels)
+    rows = values.reshape(-1, values.shape[-1])
+    found.largest[name] = np.maximum(found.largest.get(name, 0), np.abs(rows).max(0))
+    found.mean[name] = found.mean.get(name, 0) + rows.mean(0, np.float64)
+    found.places[name] = len(rows)
     found.lowest.setdefault(name, []).append(low)
     found.highest.setdefault(name, []).append(high)
 
@@ -101,12 +109,28 @@ def percentile_ranges(found: Statistics, cut: float = 1.0) -> dict[str, Range]:
     }
 
 
-def searched_ranges(found: Statistics, power: float = ERROR_POWER) -> dict[str, Range]:
-    """For each tensor the range that 255 levels render best: least mean |error|^power over the histogram."""
-    return {name: _best_range(counts, _some(found.whole(name)), power) for name, counts in found.counts.items()}
+def searched_ranges(found: Statistics) -> dict[str, Range]:
+    """For each tensor the range that 255 levels render with the least mean square error, by its histogram.
+
+    Where there are few places a picture: all that was seen, and half as much again.
+    """
+    ranges = {}
+    for name, counts in found.counts.items():
+        low, high = with_zero(found.whole(name))
+        few = found.places[name] <= FEW_PLACES
+        ranges[name] = (low * MARGIN, high * MARGIN) if few else _best_range(counts, _some(found.whole(name)))
+    return ranges
 
 
-def _best_range(counts: Values, whole: Range, power: float) -> Range:
+def joined(ranges: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dict[str, Range]:
+    """The two tensors of each pair get one range that holds both of theirs."""
+    made = dict(ranges)
+    for one, other in pairs:
+        made[one] = made[other] = min(made[one][0], made[other][0]), max(made[one][1], made[other][1])
+    return made
+
+
+def _best_range(counts: Values, whole: Range) -> Range:
     edges = np.linspace(*whole, BINS + 1)
     centres, weights = (edges[:-1] + edges[1:]) / 2, counts / max(counts.sum(), 1)
     low, high = with_zero(whole)
@@ -118,8 +142,7 @@ def _best_range(counts: Values, whole: Range, power: float) -> Range:
         step = (tried[1] - tried[0]) / LEVELS or 1.0
         outside = np.abs(centres - np.clip(centres, *tried))
         # Inside, the error is uniform in +-step/2.
-        inside = (step / 2) ** power / (power + 1)
-        error = float((weights * np.where(outside > 0, outside**power, inside)).sum())
+        error = float((weights * np.where(outside > 0, outside**2, step**2 / 12)).sum())
         if error < least:
             best, least = tried, error
     return best
