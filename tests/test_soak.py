@@ -1,0 +1,140 @@
+"""A day at the door, as fast as it goes: what a long life costs in memory, files and bytes on the card.
+
+`WHOSTHERE_FULL=1` replays 24 hours, 100,000 frames and 1,000 visits, in about half an hour; otherwise a hundredth of it.
+"""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from broker import Broker, Listener, running_broker
+from daemon import TOPIC, Daemon, running, write_config
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, picture
+
+from edge.records import Image
+
+FULL = os.environ.get("WHOSTHERE_FULL") == "1"
+VISITS = 1000 if FULL else 10
+PART = 100
+"""Frames from one visitor's coming to the next one's."""
+THERE = 20
+DAY_S = 86400
+FPS = 1000 * PART / DAY_S
+QUIET_S = 190 if FULL else 12
+PATIENCE_S = 3 * 3600
+SIZE = (320, 240)
+VISITORS = (BIDEN, OBAMA_2009, COLLINS, HOPPER, OBAMA_2010)
+
+
+def film(folder: Path) -> Path:
+    """A folder of images: a quiet porch, and every hundred frames somebody for twenty."""
+    folder.mkdir()
+    noise = np.random.default_rng(5)
+    porch = cv2.GaussianBlur(noise.integers(60, 190, (SIZE[1], SIZE[0], 3), np.uint8), (0, 0), 9)
+    for number, portrait in enumerate(VISITORS):
+        face = head(portrait)
+        for i in range(PART):
+            image = porch.copy()
+            if i < THERE:
+                x, y = noise.integers(0, 4, 2)
+                image[40 + y : 40 + y + face.shape[0], 90 + x : 90 + x + face.shape[1]] = face
+            grain = noise.integers(-3, 4, image.shape)
+            cv2.imwrite(str(folder / f"{number * PART + i}.jpg"), np.clip(image + grain, 0, 255).astype(np.uint8))
+    return folder
+
+
+def head(portrait: Path) -> Image:
+    """The face of a portrait with what is around it, 160 pixels square."""
+    whole = picture(portrait)
+    box = analyser().detector.detect(whole)[0].box
+    side, x, y = round(1.6 * box.height), round(box.left + box.right) // 2, round(box.top + box.bottom) // 2
+    left, top = max(0, x - side // 2), max(0, y - side // 2)
+    return np.asarray(cv2.resize(whole[top : top + side, left : left + side], (160, 160)), np.uint8)
+
+
+def sample(daemon: Daemon, folder: Path) -> dict[str, int]:
+    """What the process holds and has written, as the kernel counts it."""
+    process = Path(f"/proc/{daemon.pid}")
+    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+    written = dict(line.split(": ") for line in (process / "io").read_text().splitlines())
+    return {
+        "memory_kb": int(status["VmRSS"].split()[0]),
+        "threads": int(status["Threads"]),
+        "descriptors": len(list((process / "fd").iterdir())),
+        "outbox_file_kb": sum(path.stat().st_size for path in folder.glob("outbox.sqlite3*")) // 1024,
+        "written_kb": int(written["write_bytes"]) // 1024,
+    }
+
+
+def outbox(listener: Listener) -> int:
+    """How many events waited when health was told last."""
+    waiting: int = json.loads(listener.on(f"{TOPIC}/health")[-1].payload)["outbox"]["waiting"]
+    return waiting
+
+
+def ended(listener: Listener) -> int:
+    return sum(b'"ended"' in message.payload for message in listener.on(f"{TOPIC}/visit"))
+
+
+def day(folder: Path, broker: Broker, gallery: Path) -> Path:
+    return write_config(
+        folder,
+        broker,
+        gallery,
+        camera={"source": str(film(folder / "film")), "fps": FPS, "loop": True, "preview_width": 320},
+        visit={"gap_s": 15.0},
+        detect={"squares": False},
+        track={"lost_after_s": 3.0},
+        mqtt={"health_interval_s": 10.0},
+    )
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_a_day_leaves_memory_files_and_card_as_they_were(tmp_path: Path, demo_gallery: Path) -> None:
+    samples: dict[int, dict[str, int]] = {}
+    began = time.monotonic()
+    with running_broker(tmp_path / "broker") as broker, Listener(broker, contract=False) as listener:
+        with running(day(tmp_path, broker, demo_gallery)) as daemon:
+            for part in range(1, 11):
+                aim = VISITS * part // 10
+                listener.wait(lambda: ended(listener) >= aim, PATIENCE_S)  # noqa: B023  (asked at once)
+                samples[aim] = sample(daemon, tmp_path) | {"outbox": outbox(listener)}
+                print(f"{aim:5} visits after {time.monotonic() - began:6.0f} s: {json.dumps(samples[aim])}", flush=True)
+            daemon.send(signal.SIGTERM)
+            assert daemon.wait() == 0, daemon.log
+        events = [json.loads(message.payload) for message in listener.on(f"{TOPIC}/visit")]
+        health = json.loads(listener.on(f"{TOPIC}/health")[-1].payload)
+    print(f"frames {health['frames']}, visits {health['visits']}, events {len(events)}: {decisions(events)}")
+    first, last = samples[VISITS // 10], samples[VISITS]
+    assert health["frames"] >= (VISITS - 1) * PART * 0.9
+    assert decisions(events)["recognized"] >= 0.75 * VISITS
+    assert last["descriptors"] <= first["descriptors"] + 2
+    assert last["threads"] <= first["threads"] + 1
+    assert last["outbox"] <= 5
+    assert last["memory_kb"] <= first["memory_kb"] + 20_000
+    assert last["written_kb"] - first["written_kb"] <= 200 * (VISITS - VISITS // 10)
+
+
+def decisions(events: list[dict[str, Any]]) -> dict[str, int]:
+    kinds = [event["event_type"] for event in events]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_written_to_the_card_while_nobody_comes(tmp_path: Path, demo_gallery: Path) -> None:
+    picture_of_nobody = film(tmp_path / "film") / f"{PART - 1}.jpg"
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        camera = {"source": str(picture_of_nobody), "loop": True, "fps": 10.0, "realtime": True}
+        with running(write_config(tmp_path, broker, demo_gallery, camera=camera)) as daemon:
+            listener.wait_for(f"{TOPIC}/health", count=3)
+            before, heard = sample(daemon, tmp_path)["written_kb"], len(listener.on(f"{TOPIC}/health"))
+            listener.wait(lambda: len(listener.on(f"{TOPIC}/health")) >= heard + QUIET_S, 3 * QUIET_S)
+            after = sample(daemon, tmp_path)["written_kb"]
+    print(f"{after - before} kB written in {QUIET_S} s with nobody at the door")
+    assert after == before
