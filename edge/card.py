@@ -15,6 +15,9 @@ BUNDLED = Path(__file__).parent / "models"
 """Where the models that are part of the package lie."""
 
 
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the network takes: `(pixel - mean) / scale`, pixels being 0..255."""
 
@@ -84,6 +87,14 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return s0, False
 
 
+class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The same network, compiled for the Edge TPU."""
+
+    file: str
+    """Name of what edgetpu_compiler made of the card's file, beside the card."""
+    sha256: Sha256
+
+
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is known of one model file."""
 
@@ -92,7 +103,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     task: Literal["detect", "landmarks", "embed"]
     file: str
     """Name of the .tflite file, beside the card."""
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     input: InputSpec
     outputs: list[list[int]]
     """Shapes, in any order."""
@@ -104,6 +115,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Embedders: where eyes, nose and mouth corners lie in the input, in pixels."""
     quantisation: Quantisation | None = None
     """What goes in and comes out, if it is integers; None: floats, whatever is inside."""
+    edgetpu: Compiled | None = None
+    """For boxes with an Edge TPU. Galleries stay tied to `sha256`: both give the same vectors."""
     calibration: Calibration | None = None
     measured: dict[str, str] = {}
     """What it was seen to do: figure by figure, each with its data and command."""
@@ -115,6 +128,8 @@ class ModelFile(msgspec.Struct, frozen=True):
     card: Card
     content: bytes
     path: Path
+    compiled: bytes | None = None
+    """The content of the card's `edgetpu` file."""
 
 
 def load(card_path: Path, task: str) -> ModelFile:
@@ -125,7 +140,13 @@ def load(card_path: Path, task: str) -> ModelFile:
     card = read_card(card_path)
     if card.task != task:
         raise ModelError(f"{card_path}: this model's task is {card.task!r}; {task!r} is needed here")
-    path = card_path.parent / card.file
+    content = _content(card_path, card.file, card.sha256)
+    compiled = _content(card_path, card.edgetpu.file, card.edgetpu.sha256) if card.edgetpu else None
+    return ModelFile(card, content, card_path.parent / card.file, compiled)
+
+
+def _content(card_path: Path, name: str, sha256: str) -> bytes:
+    path = card_path.parent / name
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -133,12 +154,12 @@ def load(card_path: Path, task: str) -> ModelFile:
             f"{path}: the model that {card_path.name} describes cannot be read: {error.strerror}"
         ) from error
     found = hashlib.sha256(content).hexdigest()
-    if found != card.sha256:
+    if found != sha256:
         raise ModelError(
-            f"{path}: sha256 is {found[:12]}..., but {card_path.name} says {card.sha256[:12]}...; "
+            f"{path}: sha256 is {found[:12]}..., but {card_path.name} says {sha256[:12]}...; "
             "the file was altered or damaged: install it again, or write a new card for it"
         )
-    return ModelFile(card, content, path)
+    return content
 
 
 def read_card(path: Path) -> Card:

@@ -1,6 +1,6 @@
 """A day at the door, as fast as it goes: what a long life costs in memory, files and bytes on the card.
 
-`WHOSTHERE_FULL=1` replays 24 hours, 100,000 frames and 1,000 visits, in about half an hour; otherwise a hundredth of it.
+`WHOSTHERE_FULL=1` replays 24 hours, 100,000 frames and 1,000 visits, in a quarter of an hour; else a hundredth of that.
 """
 
 import json

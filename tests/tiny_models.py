@@ -13,13 +13,16 @@ SIDE = 4
 NUMBERS = SIDE * SIDE * 3
 
 
-def identity(batch: int = 1, quantised: bool = False) -> bytes:
-    """(batch, 4, 4, 3) -> (batch, 48), float32, or int8 at scale 1/64 and zero point -10."""
+def identity(batch: int = 1, quantised: bool = False, compiled: bool = False) -> bytes:
+    """(batch, 4, 4, 3) -> (batch, 48), float32, or int8 at scale 1/64 and zero point -10.
+
+    `compiled`: its one operator is the Edge TPU's.
+    """
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="models are made with ai-edge-litert")
     flatbuffers = pytest.importorskip("flatbuffers")
     model = schema.ModelT()
     model.version, model.description = 3, b"identity"
-    model.operatorCodes = [_operator(schema)]
+    model.operatorCodes = [_operator(schema, compiled)]
     target = np.array([batch, NUMBERS], "<i4")
     model.buffers = [schema.BufferT(), _buffer(schema, target)]
     graph = schema.SubGraphT()
@@ -32,9 +35,12 @@ def identity(batch: int = 1, quantised: bool = False) -> bytes:
     graph.inputs, graph.outputs = np.array([0], np.int32), np.array([2], np.int32)
     operator = schema.OperatorT()
     operator.opcodeIndex, operator.inputs, operator.outputs = 0, np.array([0, 1]), np.array([2])
-    operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
-    operator.builtinOptions = schema.ReshapeOptionsT()
-    operator.builtinOptions.newShape = target.astype(np.int32)
+    if compiled:
+        operator.inputs = np.array([0])
+    else:
+        operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+        operator.builtinOptions = schema.ReshapeOptionsT()
+        operator.builtinOptions.newShape = target.astype(np.int32)
     graph.operators = [operator]
     model.subgraphs = [graph]
     builder = flatbuffers.Builder(1024)
@@ -62,9 +68,19 @@ def write(folder: Path, content: bytes, **changed: Any) -> Path:
     return path
 
 
-def _operator(schema: Any) -> Any:
+def write_compiled(folder: Path, content: bytes, **changed: Any) -> Path:
+    """The quantised identity and what edgetpu_compiler would have made of it, with the card of both."""
+    (folder / "tiny_edgetpu.tflite").write_bytes(content)
+    edgetpu = {"file": "tiny_edgetpu.tflite", "sha256": hashlib.sha256(content).hexdigest()}
+    return write(folder, identity(quantised=True), edgetpu=edgetpu, **changed)
+
+
+def _operator(schema: Any, compiled: bool) -> Any:
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
+    if compiled:
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = b"edgetpu-custom-op"
     code.version = 1
     return code
 

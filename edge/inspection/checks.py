@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator, Set
 from pathlib import Path
 
+from edge.edgetpu import INSTALL
 from edge.embed import TfliteEmbedder
 from edge.errors import ConfigError, GalleryError, ModelError
 from edge.galleries.file import open_gallery
@@ -15,7 +16,7 @@ from edge.match import MatchSettings, Threshold
 from edge.publish.client import check_credentials
 from edge.runtime.config import InvalidConfig, LoadedConfig, load_config
 from edge.runtime.recognition import embedder_id, threshold_in_force
-from edge.runtime.stages import TASKS, Networks, assemble, load_network
+from edge.runtime.stages import TASKS, Networks, assemble, check_compiled, edge_tpu, load_network
 from edge.secrets import read_secret
 from edge.tflite import Model, find_runtime
 
@@ -93,16 +94,21 @@ class Checkup:
             yield failed("runtime", error)
             return
         networks: list[Model] = []
+        tpu = edge_tpu(loaded.config.models)
         for role in TASKS:
             try:
-                network = load_network(loaded.config.models, role, loaded.base)
+                network = load_network(loaded.config.models, role, loaded.base, tpu)
             except ModelError as error:
                 yield failed(role, error)
                 continue
             networks.append(network)
             yield ok(role, describe_network(network))
+        if loaded.config.models.accelerator != "cpu":
+            yield from idle_finding(networks)
         if len(networks) == len(TASKS):
             try:
+                if tpu.required:
+                    check_compiled(Networks(*networks))
                 analyser = assemble(Networks(*networks), loaded.config.detect, loaded.config.quality)
                 self._embedder = analyser.embedder
             except ModelError as error:
@@ -180,7 +186,18 @@ def describe_network(network: Model) -> str:
     """Name, hash, input and licence of a network whose file and shapes are its card's."""
     card = network.card
     _, height, width, _ = card.input.shape
-    return f"{card.name}: sha256 {card.sha256[:12]}... and shapes are those of its card; input {width} x {height}"
+    where = "; runs on the Edge TPU" if network.runs_on == "edgetpu" else ""
+    return (
+        f"{card.name}: sha256 {card.sha256[:12]}... and shapes are those of its card; input {width} x {height}{where}"
+    )
+
+
+def idle_finding(networks: list[Model]) -> Iterator[Finding]:
+    """Nothing to say unless a network waits for an Edge TPU that does not answer."""
+    idle = [network.card.name for network in networks if network.for_edge_tpu and network.runs_on == "cpu"]
+    if idle:
+        advice = f"plug it in, or {INSTALL}; while whosthere runs as a service it holds the device"
+        yield warning("accelerator", f"{', '.join(idle)}: compiled for an Edge TPU, but none answers", advice)
 
 
 def describe_gallery(gallery: Gallery) -> str:

@@ -22,7 +22,7 @@ from edge.inspection.surroundings import ROOM_MB, existing_folder
 from edge.match import MatchSettings, threshold_for
 from edge.runtime.config import InvalidConfig, LoadedConfig, default_config, load_config
 from edge.runtime.recognition import embedder_id, threshold_in_force
-from edge.runtime.stages import TASKS, Networks, assemble, load_network
+from edge.runtime.stages import TASKS, Networks, assemble, edge_tpu, load_network
 from edge.runtime.vitals import Throttling, clock_synchronised, temperature_c, throttling
 from edge.tflite import Model, find_runtime
 
@@ -94,9 +94,10 @@ class Stocktaking:
 
     def _networks(self) -> tuple[list[of.Network], TfliteEmbedder | None]:
         loaded, networks = self._loaded, []
+        tpu = edge_tpu(loaded.config.models)
         for role in TASKS:
             try:
-                networks.append((role, load_network(loaded.config.models, role, loaded.base)))
+                networks.append((role, load_network(loaded.config.models, role, loaded.base, tpu)))
             except ModelError as error:
                 self._errors.append(error)
         facts = [_network(role, network) for role, network in networks]

@@ -1,5 +1,6 @@
 """Settings -> the networks, loaded and checked."""
 
+import logging
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -8,12 +9,16 @@ from msgspec import Meta
 
 from edge import card
 from edge.detect import BlazeFaceDetector, DetectSettings
+from edge.edgetpu import Accelerator, EdgeTpu
 from edge.embed import TfliteEmbedder
+from edge.errors import ModelError
 from edge.landmarks import FaceMesh
 from edge.near import NearDetector
 from edge.quality import QualitySettings
 from edge.runtime.analyser import Analyser
 from edge.tflite import Model
+
+log = logging.getLogger("whosthere.models")
 
 
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +31,12 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     embedder: str = "mobilefacenet"
     threads: Annotated[int, Meta(ge=1, le=16)] = 2
     """CPU threads for each network."""
+    xnnpack: bool = True
+    """The processor's own fast kernels."""
+    accelerator: Accelerator = "auto"
+    """`auto`: an Edge TPU if there is one, for networks compiled for it; `edgetpu`: complain if that cannot be."""
+    device: Annotated[str, Meta(pattern=r"^(usb|pci|(usb|pci)?:[0-9]{1,2})$")] | None = None
+    """Which Edge TPU: `usb`, `pci`, `:0`, `usb:1`..."""
 
 
 Role = Literal["detector", "near_detector", "landmarks", "embedder"]
@@ -46,14 +57,37 @@ class Networks(NamedTuple):
     embedder: Model
 
 
-def load_network(settings: ModelSettings, role: Role, base: Path | None = None) -> Model:
+def edge_tpu(settings: ModelSettings) -> EdgeTpu:
+    """The one device that all networks share; it is not looked for before a network is compiled for it."""
+    return EdgeTpu(settings.accelerator, settings.device)
+
+
+def load_network(settings: ModelSettings, role: Role, base: Path | None = None, tpu: EdgeTpu | None = None) -> Model:
     """One network. `base` is the folder that card paths are relative to. Raises ModelError."""
-    return Model(card.find(getattr(settings, role), base), TASKS[role], settings.threads)
+    path = card.find(getattr(settings, role), base)
+    return Model(path, TASKS[role], settings.threads, xnnpack=settings.xnnpack, edge_tpu=tpu or edge_tpu(settings))
 
 
 def load_networks(settings: ModelSettings, base: Path | None = None) -> Networks:
     """All networks. Raises ModelError."""
-    return Networks(*(load_network(settings, role, base) for role in TASKS))
+    tpu = edge_tpu(settings)
+    networks = Networks(*(load_network(settings, role, base, tpu) for role in TASKS))
+    if tpu.required:
+        check_compiled(networks)
+    return networks
+
+
+def check_compiled(networks: Networks) -> None:
+    """An Edge TPU is insisted on: say which networks it cannot run. Raises ModelError when it can run none."""
+    if not any(network.for_edge_tpu for network in networks):
+        raise ModelError(
+            "models.accelerator is edgetpu, but none of the networks is compiled for it: "
+            f"{networks.embedder.compile_it}; or set models.accelerator to auto"
+        )
+    for network in networks:
+        if not network.for_edge_tpu:
+            text = "%s runs on the processor, as it is not compiled for the Edge TPU: %s"
+            log.warning(text, network.card.name, network.compile_it)
 
 
 def load_embedder(settings: ModelSettings, base: Path | None = None) -> TfliteEmbedder:
