@@ -18,6 +18,7 @@ COMMANDS = {
     "identify": "Who is in these pictures? A table, CSV, annotated copies.",
     "gallery": "The people of a gallery; receive a pushed one, go back to an earlier one.",
     "doctor": "What is in force on this box: runtime, models, threshold, gallery.",
+    "tune": "Measure this box, and write what suits it into config.yaml.",
     "bench": "How fast this box is, stage by stage, beside the bare networks.",
 }
 

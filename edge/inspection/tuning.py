@@ -1,0 +1,206 @@
+"""Which settings suit this box: looks at a face are timed with each, in turns, so that noise falls on all alike."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from edge import card
+from edge.errors import GalleryError
+from edge.galleries.file import open_gallery
+from edge.records import Image
+from edge.runtime.config import LoadedConfig
+from edge.runtime.stages import ModelSettings, Networks, load_networks
+from edge.tflite import Model
+
+CPUS = Path("/sys/devices/system/cpu")
+MOST_THREADS = 4
+"""These networks are too small for more to help."""
+ENOUGH = 1.05
+"""A setting that needs less of the box is taken when it is no slower than this times the fastest."""
+WORTH_IT = 0.9
+"""An embedder takes another one's place when a look takes less than this part of the time."""
+WARM_UPS, ROUNDS = 2, 3
+SHARES = {"threads": 0.4, "kernels": 0.2, "cores": 0.15, "embedder": 0.25}
+"""Of the time for measuring."""
+
+
+class Option(NamedTuple):
+    """Settings that are tried."""
+
+    name: str
+    models: ModelSettings
+    cores: frozenset[int] | None = None
+    """Those that it may run on; None: all."""
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """What one look took with an option: the median."""
+
+    option: str
+    look_ms: float
+    looks: int
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What was found to suit the box."""
+
+    threads: int
+    xnnpack: bool
+    embedder: str
+    cores: list[int] | None
+    """Only where some are faster than others, and keeping to them helps."""
+    timings: dict[str, list[Timing]]
+    """By question."""
+    left_alone: list[str]
+    """What would be faster but is not chosen, and why."""
+
+
+class Rig:
+    """The networks of an option, ready to look."""
+
+    def __init__(self, option: Option, base: Path) -> None:
+        self.name = option.name
+        self._cores = option.cores
+        with _on(self._cores):
+            networks = load_networks(option.models, base)
+        self._asked = [(network, _noise(network.card.input.shape)) for network in _looking(networks)]
+        for _ in range(WARM_UPS):
+            self.look_s()
+
+    def look_s(self) -> float:
+        """One look: a face found, measured and recognised."""
+        with _on(self._cores):
+            began = time.perf_counter()
+            for network, picture in self._asked:
+                network.run([picture])
+            return time.perf_counter() - began
+
+
+class Tuner:
+    """One pass over all questions, each with the answers to those before."""
+
+    def __init__(self, loaded: LoadedConfig, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._loaded = loaded
+        self._seconds = seconds
+        self._clock = clock
+        self._timings: dict[str, list[Timing]] = {}
+
+    def choose(self, embedders: Sequence[str]) -> Choice:
+        """`embedders` are names or paths of cards besides the configured one. Raises ModelError."""
+        models = self._loaded.config.models
+        threads = self._threads(models)
+        models = replace(models, threads=threads)
+        models = replace(models, xnnpack=self._kernels(models))
+        cores = self._cores(models)
+        embedder, left_alone = self._embedder(models, cores, embedders)
+        return Choice(threads, models.xnnpack, embedder, sorted(cores) if cores else None, self._timings, left_alone)
+
+    def _threads(self, models: ModelSettings) -> int:
+        counts = range(1, min(MOST_THREADS, len(os.sched_getaffinity(0))) + 1)
+        options = [Option(f"{n} threads" if n > 1 else "1 thread", replace(models, threads=n)) for n in counts]
+        looks = self._measure("threads", options)
+        return next(n for n, look in zip(counts, looks, strict=True) if look <= ENOUGH * min(looks))
+
+    def _kernels(self, models: ModelSettings) -> bool:
+        options = [Option("xnnpack" if on else "plain", replace(models, xnnpack=on)) for on in (True, False)]
+        with_it, without = self._measure("kernels", options)
+        return with_it <= ENOUGH * without
+
+    def _cores(self, models: ModelSettings) -> frozenset[int] | None:
+        fast = fast_cores(os.sched_getaffinity(0))
+        if fast is None:
+            return None
+        anywhere, on_fast = self._measure("cores", [Option("all", models), Option("the fast ones", models, fast)])
+        return fast if on_fast * ENOUGH < anywhere else None
+
+    def _embedder(
+        self, models: ModelSettings, cores: frozenset[int] | None, embedders: Sequence[str]
+    ) -> tuple[str, list[str]]:
+        names = [models.embedder, *(name for name in dict.fromkeys(embedders) if name != models.embedder)]
+        known = {name: card.read_card(card.find(name, self._loaded.base)) for name in names}
+        left_alone = [f"{name}: its card has no calibration" for name in names[1:] if known[name].calibration is None]
+        names = [name for name in names if name == models.embedder or known[name].calibration is not None]
+        if len(names) == 1:
+            return models.embedder, left_alone
+        options = [Option(name, replace(models, embedder=name), cores) for name in names]
+        looks = dict(zip(names, self._measure("embedder", options), strict=True))
+        best = min(looks, key=lambda name: looks[name])
+        if looks[best] > WORTH_IT * looks[models.embedder]:
+            return models.embedder, left_alone
+        if tie := tied_to(self._loaded, known[best].sha256):
+            part = 100 * (1 - looks[best] / looks[models.embedder])
+            left_alone.append(f"{best}: a look takes {part:.0f} % less time with it, but {tie}")
+            return models.embedder, left_alone
+        return best, left_alone
+
+    def _measure(self, question: str, options: Sequence[Option]) -> list[float]:
+        """Median seconds of a look with each option."""
+        rigs = [Rig(option, self._loaded.base) for option in options]
+        looks: list[list[float]] = [[] for _ in rigs]
+        until = self._clock() + SHARES[question] * self._seconds
+        while len(looks[0]) < ROUNDS or self._clock() < until:
+            for rig, taken in zip(rigs, looks, strict=True):
+                taken.append(rig.look_s())
+        medians = [median(taken) for taken in looks]
+        self._timings[question] = [
+            Timing(rig.name, round(1000 * seconds, 3), len(taken))
+            for rig, seconds, taken in zip(rigs, medians, looks, strict=True)
+        ]
+        return medians
+
+
+def tied_to(loaded: LoadedConfig, sha256: str) -> str | None:
+    """Why the gallery in force forbids another embedder, and what to do; None: it does not."""
+    path = loaded.gallery_path
+    try:
+        gallery = open_gallery(path, None, loaded.gallery_keys)
+    except GalleryError as error:
+        return None if isinstance(error.__cause__, FileNotFoundError) else f"the gallery cannot be read: {error}"
+    if not gallery.people or gallery.header.embedder.sha256 == sha256:
+        return None
+    return (
+        f"{path} was made with {gallery.header.embedder.name}: set models.embedder yourself, and enrol all "
+        f"{len(gallery.people)} people again"
+    )
+
+
+def fast_cores(usable: set[int], cpus: Path = CPUS) -> frozenset[int] | None:
+    """The cores of the highest clock, where not all have the same; None where they do, or nobody tells."""
+    clocks: dict[int, int] = {}
+    for core in usable:
+        try:
+            clocks[core] = int((cpus / f"cpu{core}/cpufreq/cpuinfo_max_freq").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+    fast = frozenset(core for core, clock in clocks.items() if clock == max(clocks.values()))
+    return fast if len(fast) < len(usable) else None
+
+
+@contextmanager
+def _on(cores: frozenset[int] | None) -> Iterator[None]:
+    """This thread, and those that it starts meanwhile, on some cores only."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _looking(networks: Networks) -> tuple[Model, ...]:
+    return networks.detector, networks.landmarks, networks.embedder
+
+
+def _noise(shape: tuple[int, int, int, int]) -> Image:
+    return np.random.default_rng(1).integers(0, 255, (shape[1], shape[2], 3), np.uint8)
