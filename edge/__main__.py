@@ -11,6 +11,7 @@ from edge.errors import WhosthereError
 COMMANDS = {
     "run": "The daemon: watch the camera, publish visits over MQTT.",
     "demo": "See it work: a bundled clip, an embedded broker, every event as it comes.",
+    "setup": "Ask for name, camera and broker, try them, and write config.yaml.",
     "check": "Validate config, models, gallery, camera and broker, and say what to do.",
     "watch": "See live what boxes say: visits, health; as JSON for scripts.",
     "broker-acl": "Print what the broker has to allow each box, for mosquitto.",

@@ -141,7 +141,7 @@ def test_two_streams_make_one_frame_and_the_buffers_go_back_once(log):
     assert np.abs(frames[0].preview.astype(int) - scene(320, 180)).mean() < 4
     assert not frames[0].image.flags.writeable
     assert not frames[0].preview.flags.writeable
-    assert time.monotonic() - frames[1].captured_at == pytest.approx(0.25, abs=0.2)
+    assert 0.2 <= time.monotonic() - frames[1].captured_at < 5
     assert log[-1] == ("close",)
 
 

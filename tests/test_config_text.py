@@ -48,7 +48,7 @@ def test_the_template_changes_in_those_lines_only(tmp_path: Path) -> None:
         ("models:\n", "models:\n  threads: 3\n"),
         ("models:\n    detector: x\n\ntrack:\n", "models:\n    threads: 3\n    detector: x\n\ntrack:\n"),
         ("models: # mine\n  threads: 1   # one\n", "models: # mine\n  threads: 3   # one\n"),
-        ("track:\n  # threads: 9\nmodels:\n  xnnpack: on\n", "track:\n  # threads: 9\nmodels:\n  threads: 3\n  xnnpack: on\n"),
+        ("track:\n  # threads: 9\nmodels:\n  a: 1\n", "track:\n  # threads: 9\nmodels:\n  threads: 3\n  a: 1\n"),
     ],
 )  # fmt: skip
 def test_a_missing_key_finds_its_place(before: str, after: str) -> None:

@@ -57,7 +57,7 @@ class PiCamera:
                 f"{self._name}: no such camera; found {found or 'none'}. "
                 "Check the ribbon cable and `rpicam-hello --list-cameras`"
             )
-        if "usb" in str(cameras[number].get("Id", "")).lower():
+        if _on_usb(cameras[number]):
             raise CameraError(f"{self._name}: this is a USB camera; use `v4l2:/dev/video0` for it")
         try:
             return self._module.Picamera2(number)
@@ -124,6 +124,20 @@ class PiCamera:
         # In a function of its own: a reference left to the buffer keeps picamera2 from unmapping it.
         image = geometry.turned(to_bgr(buffer, stream), self._settings)
         return image.copy() if np.may_share_memory(image, buffer) else image
+
+
+def pi_cameras() -> list[tuple[str, str]]:
+    """(`picamera2:0`, its model) of every camera that libcamera finds, but on USB; none without picamera2."""
+    try:
+        cameras = _picamera2().Picamera2.global_camera_info()
+    except CameraError:
+        return []
+    named = [(f"picamera2:{i}", camera) for i, camera in enumerate(cameras)]
+    return [(source, str(camera.get("Model", "unnamed"))) for source, camera in named if not _on_usb(camera)]
+
+
+def _on_usb(camera: dict[str, Any]) -> bool:
+    return "usb" in str(camera.get("Id", "")).lower()
 
 
 def _picamera2() -> Any:

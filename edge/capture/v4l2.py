@@ -11,6 +11,7 @@ from edge.capture.settings import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame
 
+SYSTEM = Path("/sys/class/video4linux")
 _BUFFERS = 2
 """One is filled while the other is read; the grabber keeps both from growing old."""
 
@@ -72,10 +73,29 @@ def check_device(device: Path) -> None:
         raise CameraError(f"{device}: not permitted; the user that runs whosthere must be in the group `video`")
 
 
-def devices_found(system: Path = Path("/sys/class/video4linux")) -> str:
-    """A sentence naming the video devices that this machine has."""
+def devices(system: Path = SYSTEM) -> list[tuple[str, str]]:
+    """(`v4l2:/dev/video0`, the device's own name) of every video device, cameras or not."""
     found = sorted(system.glob("video*"), key=lambda path: int(path.name.removeprefix("video")))
+    return [(f"v4l2:/dev/{path.name}", (path / "name").read_text(encoding="utf-8").strip()) for path in found]
+
+
+def usb_cameras(system: Path = SYSTEM) -> list[tuple[str, str]]:
+    """Those of the devices that can be a doorbell's camera: on USB, and not the second node that cameras have."""
+    return [
+        (source, name)
+        for source, name in devices(system)
+        if "/usb" in str((system / Path(source).name / "device").resolve())
+        and _text(system / Path(source).name / "index") in {"0", ""}
+    ]
+
+
+def devices_found(system: Path = SYSTEM) -> str:
+    """A sentence naming the video devices that this machine has."""
+    found = devices(system)
     if not found:
         return "This machine has no video device; is the camera plugged in?"
-    names = [f"v4l2:/dev/{path.name} ({(path / 'name').read_text(encoding='utf-8').strip()})" for path in found]
-    return f"Found here: {', '.join(names)}"
+    return f"Found here: {', '.join(f'{source} ({name})' for source, name in found)}"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""

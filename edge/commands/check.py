@@ -51,7 +51,7 @@ def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_jso
     for finding in Checkup(config_path, frozenset(skip)).findings():
         found.append(finding)
         if not as_json:
-            _show(finding)
+            show_finding(finding)
     code = exit_code(finding.exit_code for finding in found)
     if as_json:
         print_json(CheckReport(str(config_path), code, found))
@@ -60,7 +60,7 @@ def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_jso
     ctx.exit(code)
 
 
-def _show(finding: Finding) -> None:
+def show_finding(finding: Finding) -> None:
     """One line, or more for a config with several mistakes; colours are left out unless it is a terminal."""
     verdict = click.style(f"{finding.verdict.value:<8}", fg=COLOURS[finding.verdict])
     text = "; ".join(part for part in (finding.found, finding.advice) if part)

@@ -31,33 +31,38 @@ ROOM_MB = 100.0
 
 def camera_finding(settings: CameraSettings, clock: Callable[[], float] = time.monotonic) -> Finding:
     """Open it, read a frame, close it."""
+    return look_through(settings, clock)[0]
+
+
+def look_through(settings: CameraSettings, clock: Callable[[], float] = time.monotonic) -> tuple[Finding, Frame | None]:
+    """The same with a frame in which the exposure has settled; None when there is none."""
     began = clock()
     try:
         with closing(open_camera(replace(settings, realtime=False, loop=False))) as camera:
-            frame = camera.read()
+            first = camera.read()
             took = clock() - began
-            brightness = _settled_level(frame, camera)
+            frame = _settled(first, camera)
     except WhosthereError as error:
-        return failed("camera", error, _in_use(settings))
+        return failed("camera", error, _in_use(settings)), None
     height, width = frame.image.shape[:2]
     found = f"{describe(settings)}: {width} x {height}, the first frame after {took:.1f} s"
+    brightness = float(frame.preview.mean())
     if brightness >= DARK:
-        return ok("camera", found)
+        return ok("camera", found), frame
     advice = "is the lens covered, or is it night? Faces need light"
-    return warning("camera", f"{found}, but nearly black: brightness {brightness:.0f} of 255", advice)
+    return warning("camera", f"{found}, but nearly black: brightness {brightness:.0f} of 255", advice), frame
 
 
-def _settled_level(frame: Frame, camera: Camera) -> float:
-    """Mean level of the first frame that is not dark, or of the last one tried."""
-    level = float(frame.preview.mean())
+def _settled(frame: Frame, camera: Camera) -> Frame:
+    """The first frame that is not dark, or the last one tried."""
     try:
         for _ in range(SETTLING_FRAMES):
-            if level >= DARK:
+            if float(frame.preview.mean()) >= DARK:
                 break
-            level = float(camera.read().preview.mean())
+            frame = camera.read()
     except EndOfRecording:
         pass
-    return level
+    return frame
 
 
 def _in_use(settings: CameraSettings) -> str:
