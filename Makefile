@@ -25,6 +25,7 @@ DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client lib
 BOX ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-box
 SUITE ?= trixie
 BOX_PYTHON = $(if $(filter bookworm,$(SUITE)),3.11,3.13)
+BOX_RUNTIME = $(if $(filter bookworm,$(SUITE)),tflite-runtime,litert)
 BOX_DEBIAN_PACKAGES := mosquitto mmdebstrap systemd-container iproute2
 
 .PHONY: bundle test-systemd test-arm64 test-ansible
@@ -82,12 +83,12 @@ $(BOX)/%/rootfs.tar:
 	mmdebstrap --quiet --variant=apt --include=systemd-sysv,dbus,ca-certificates,python3,python3-venv,python3-systemd \
 		$* $@ $(@D)/debian.sources
 
-# The arm64 wheels, on an emulated arm64 Debian.
-test-arm64: .venv/.dev
+# The arm64 wheels, on an emulated arm64 Debian: trixie with LiteRT, bookworm with tflite-runtime.
+test-arm64: .venv/.dev $(if $(filter bookworm,$(SUITE)),.venv-tflite-runtime/.ready)
 	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mmdebstrap qemu-user-static"
 	@$(MAKE) --no-print-directory $(BOX)/$(SUITE)-arm64/.made
 	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(BOX)/$(SUITE)-arm64/bundle $(BOX_PYTHON)
-	tests/arm64.sh $(BOX)/$(SUITE)-arm64/root $(BOX)/$(SUITE)-arm64/bundle $(BOX_PYTHON)
+	tests/arm64.sh $(BOX)/$(SUITE)-arm64/root $(BOX)/$(SUITE)-arm64/bundle $(BOX_PYTHON) $(BOX_RUNTIME)
 
 # Extracted only: running the packages' own scripts under emulation takes a quarter of an hour.
 ARM64_PACKAGES := base-files,coreutils,dash,libc6,python3,libstdc++6,libgcc-s1,zlib1g,libacl1,libattr1,libgmp10,libselinux1,libpcre2-8-0

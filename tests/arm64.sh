@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Enrols and identifies on emulated arm64 and compares the answers with this machine's; for `make test-arm64`.
 #
-#   tests/arm64.sh ROOTFS BUNDLE PYTHON
+#   tests/arm64.sh ROOTFS BUNDLE PYTHON RUNTIME
 #
 # ROOTFS is an arm64 Debian (mmdebstrap --arch=arm64 --variant=extract) with that Python version, BUNDLE what
-# systemd/bundle.sh made for aarch64; needs root and qemu-user-static. Prints a table and fails when a name differs, or a
+# systemd/bundle.sh made for aarch64, RUNTIME litert or tflite-runtime; needs root and qemu-user-static. Prints a table and fails when a name differs, or a
 # similarity by more than 0.001.
 set -euo pipefail
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-root="$1" bundle="$2" version="$3"
+root="$1" bundle="$2" version="$3" runtime="$4"
 BIN="$HERE/.venv/bin"
+# The same packages on this machine: OpenCV 4.11, which tflite-runtime wants, warps pictures a little differently than 5.
+if [ "$runtime" = tflite-runtime ]; then SAME="$HERE/.venv-tflite-runtime/bin"; else SAME="$BIN"; fi
 TOLERANCE=0.001
 
 mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
@@ -18,20 +20,23 @@ mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc none /proc/sys/fs
 
 rm -rf "$root/opt/site" "$root/photos"
 tags=(--implementation cp --python-version "$version" --abi "cp${version/./}" --abi abi3 --abi none)
-for glibc in 28 27 17; do tags+=(--platform "manylinux_2_${glibc}_aarch64"); done
+for glibc in 36 35 34 31 28 27 17; do tags+=(--platform "manylinux_2_${glibc}_aarch64"); done
 "$BIN/pip" install --quiet --disable-pip-version-check --no-compile --no-index --find-links "$bundle/wheels" \
-    --only-binary=:all: "${tags[@]}" --platform manylinux2014_aarch64 --target "$root/opt/site" 'whosthere[litert]'
+    --only-binary=:all: "${tags[@]}" --platform manylinux2014_aarch64 --target "$root/opt/site" "whosthere[$runtime]"
 # Compiled here: under emulation `import numpy` takes 90 s without, and 7 s with compiled files.
-if command -v "python$version" >/dev/null; then
-    env -u PYTHONDONTWRITEBYTECODE "python$version" -m compileall -q -j 2 -s "$root" "$root/opt/site" || true
-fi
+for python in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
+    if "$python" -c '' 2>/dev/null; then
+        env -u PYTHONDONTWRITEBYTECODE "$python" -m compileall -q -j 2 -s "$root" "$root/opt/site" || true
+        break
+    fi
+done
 cp -R "$HERE/edge/demo/portraits" "$root/photos"
 mkdir -p "$root/tmp" "$root/proc" "$root/dev"
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
 trap 'umount "$root/proc"' EXIT
 
 box() { chroot "$root" env -i PATH=/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 PYTHONPATH=/opt/site "python$version" -m edge "$@"; }
-here() { (cd "$1" && shift && "$BIN/python" -P -m edge "$@"); }
+here() { (cd "$1" && shift && "$SAME/python" -P -m edge "$@"); }
 
 work="$(mktemp -d)"
 cp -R "$HERE/edge/demo/portraits" "$work/photos"
