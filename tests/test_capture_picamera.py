@@ -126,6 +126,18 @@ def events(log, kind):
     return [entry[1] for entry in log if entry[0] == kind]
 
 
+def test_exposure_pace_and_focus_are_asked_for_where_the_camera_knows_them(log, monkeypatch):
+    everything = dict.fromkeys(("FrameDurationLimits", "ExposureValue", "AfMode", "Sharpness"), (0, 1, 2))
+    monkeypatch.setattr(Picamera2, "camera_controls", everything)
+    open_camera(CameraSettings(source="picamera2:0", fps=10, low_light_fps=5, exposure_ev=1.5)).close()
+    open_camera(CameraSettings(source="picamera2:0", fps=10, autofocus=False)).close()
+    asked = [entry["controls"] for entry in events(log, "asked")]
+    assert asked == [
+        {"FrameDurationLimits": (100_000, 200_000), "ExposureValue": 1.5, "AfMode": 2},
+        {"FrameDurationLimits": (100_000, 100_000)},
+    ]
+
+
 def test_two_streams_make_one_frame_and_the_buffers_go_back_once(log):
     camera = open_camera(CameraSettings(source="picamera2:0", width=1280, height=720, fps=20, preview_width=320))
     frames = [camera.read(), camera.read()]

@@ -24,6 +24,7 @@ _TO_BGR: dict[str, int | None] = {
     "NV12": cv2.COLOR_YUV2BGR_NV12,
 }
 _BUFFERS = 4
+_AF_CONTINUOUS = 2
 _OLDEST_S = 10.0
 
 
@@ -72,11 +73,9 @@ class PiCamera:
         main = {"size": (settings.width, settings.height), "format": "RGB888"}
         small = preview_stream_size(settings)
         lores = {"size": small, "format": "YUV420"} if small else None
-        controls = {}
-        if "FrameDurationLimits" in device.camera_controls:
-            controls["FrameDurationLimits"] = (round(1e6 / settings.fps),) * 2
+        asked = {name: value for name, value in controls(settings).items() if name in device.camera_controls}
         device.configure(
-            device.create_video_configuration(main=main, lores=lores, controls=controls, buffer_count=_BUFFERS)
+            device.create_video_configuration(main=main, lores=lores, controls=asked, buffer_count=_BUFFERS)
         )
         self._streams = {name: device.camera_configuration()[name] for name in ("main", "lores")}
         for name, stream in self._streams.items():
@@ -161,6 +160,17 @@ def preview_stream_size(settings: CameraSettings) -> tuple[int, int] | None:
     if scale >= 1:
         return None
     return 2 * round(settings.width * scale / 2), 2 * round(settings.height * scale / 2)
+
+
+def controls(settings: CameraSettings) -> dict[str, Any]:
+    """What is asked of libcamera, where the camera knows it, in libcamera's names and units (microseconds)."""
+    slowest = min(settings.fps, settings.low_light_fps or settings.fps)
+    asked: dict[str, Any] = {"FrameDurationLimits": (round(1e6 / settings.fps), round(1e6 / slowest))}
+    if settings.exposure_ev:
+        asked["ExposureValue"] = settings.exposure_ev
+    if settings.autofocus:
+        asked["AfMode"] = _AF_CONTINUOUS
+    return asked
 
 
 def to_bgr(buffer: NDArray[np.uint8], stream: dict[str, Any]) -> Image:

@@ -33,6 +33,12 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     height: Annotated[int, Meta(ge=64, le=8192)] = 720
     fps: Annotated[float, Meta(gt=0, le=120)] = 10.0
     """What a picamera2 or V4L2 camera is asked for, and the rate of a folder of images."""
+    low_light_fps: Annotated[float, Meta(gt=0, le=120)] | None = None
+    """To how few a picamera2 camera may slow down in the dark, so as to expose longer; None: it keeps to `fps`."""
+    exposure_ev: Annotated[float, Meta(ge=-4, le=4)] = 0.0
+    """By how much a picamera2 camera exposes more than it would by itself: each 1 is twice the light."""
+    autofocus: bool = True
+    """A picamera2 camera that can focus does so all the time; false: it stays as it is at its start."""
     preview_width: Annotated[int, Meta(ge=128, le=1920)] = 640
     """Width of the picture in which motion and faces are looked for."""
     rotation: Literal[0, 90, 180, 270] = 0
