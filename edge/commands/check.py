@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from edge.commands.context import box_config
 from edge.commands.output import json_option, plural, print_json
 from edge.inspection.checks import Checkup
 from edge.inspection.findings import Finding, Verdict, exit_code
-from edge.runtime.config import DEFAULT_PATH
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red", Verdict.SKIPPED: "cyan"}
 
@@ -22,14 +22,7 @@ class CheckReport(msgspec.Struct, frozen=True):
 
 
 @click.command("check")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="The config.yaml to check, with all that it names.",
-)
+@box_config("The config.yaml to check, with all that it names.")
 @click.option(
     "--skip",
     type=click.Choice(["camera", "broker"]),

@@ -1,12 +1,16 @@
 """What the commands share: the option `--config`, and loading what a command stands on."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from edge.runtime.analyser import Analyser
-from edge.runtime.config import LoadedConfig, default_config, load_config
+from edge.runtime.config import DEFAULT_PATH, LoadedConfig, default_config, load_config
 from edge.runtime.stages import load_analyser
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 config_option = click.option(
     "--config",
@@ -14,6 +18,18 @@ config_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="config.yaml to take models and limits from; without it, the defaults.",
 )
+
+
+def box_config(help_text: str) -> Callable[[F], F]:
+    """--config for commands about this very box: the daemon's own file unless another is named."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=DEFAULT_PATH,
+        show_default=True,
+        help=help_text,
+    )
 
 
 def settings(config_path: Path | None) -> LoadedConfig:

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import click
 
 from edge import card
+from edge.commands.context import box_config
 from edge.commands.output import print_json
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
 from edge.galleries.file import encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.galleries.sealing import is_sealed
-from edge.runtime.config import DEFAULT_PATH, LoadedConfig, load_config
+from edge.runtime.config import LoadedConfig, load_config
 from edge.strangers import Strangers, StrangerSettings
 
 EXIT_CODES = """\b
@@ -30,14 +31,7 @@ Exit codes:
 """
 FORGET = re.compile(r"--forget=([a-z0-9_-]{1,64})")
 
-config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="The daemon's config.yaml.",
-)
+config_option = box_config("The daemon's config.yaml.")
 
 
 @click.command("receive", epilog=EXIT_CODES)

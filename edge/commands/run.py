@@ -6,21 +6,15 @@ from pathlib import Path
 
 import click
 
+from edge.commands.context import box_config
 from edge.errors import WhosthereError
 from edge.runtime.app import App
-from edge.runtime.config import DEFAULT_PATH, load_config
+from edge.runtime.config import load_config
 from edge.runtime.service import notifier, set_up_logging
 
 
 @click.command("run")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="config.yaml; every key is explained in the template that comes with the project.",
-)
+@box_config("config.yaml; every key is explained in the template that comes with the project.")
 @click.pass_context
 def command(ctx: click.Context, config_path: Path) -> None:
     """Watch the camera and publish visits over MQTT until stopped.

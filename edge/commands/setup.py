@@ -13,6 +13,7 @@ from edge.capture.picamera import pi_cameras
 from edge.capture.settings import CameraSettings
 from edge.capture.v4l2 import usb_cameras
 from edge.commands.check import show_finding
+from edge.commands.context import box_config
 from edge.commands.output import plural
 from edge.commands.picture import in_blocks
 from edge.detect import BlazeFaceDetector
@@ -33,14 +34,7 @@ Values = dict[str, Value]
 
 
 @click.command("setup")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="The config.yaml to make, or to change; its comments stay.",
-)
+@box_config("The config.yaml to make, or to change; its comments stay.")
 def command(config_path: Path) -> None:
     """Ask for the few things that a box cannot know, try them out, and write config.yaml.
 

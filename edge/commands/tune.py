@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from edge import card
+from edge.commands.context import box_config
 from edge.commands.output import json_option, print_json, warn
 from edge.commands.table import table
 from edge.errors import UsageError
@@ -17,14 +18,7 @@ DROP_IN = UNIT.with_name("whosthere.service.d") / "cores.conf"
 
 
 @click.command("tune")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="The config.yaml to write the settings into; its comments stay.",
-)
+@box_config("The config.yaml to write the settings into; its comments stay.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="How long to measure.")
 @click.option(
     "--model",
