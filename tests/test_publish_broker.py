@@ -13,7 +13,6 @@ from publishing import ROOT, box, event, publisher, recognized, settings, until
 
 from edge.demo.broker import embedded_broker
 from edge.errors import BrokerError, ConfigError
-from edge.publish import explain
 from edge.publish.check import check_broker
 from edge.publish.settings import MqttSettings, OutboxSettings, TlsSettings
 
@@ -154,16 +153,18 @@ def test_brokers_that_know_only_the_older_protocol(tmp_path: Path, caplog: pytes
         until(lambda: told.connected and told.outbox_health.waiting == 0)
         told.stop(5)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_refuse, args=(server,), daemon=True).start()
+        threading.Thread(target=_answer, args=(server, b"\x20\x02\x00\x01"), daemon=True).start()
         with pytest.raises(BrokerError, match=r"mqtt\.protocol: .* does not speak MQTT 5; try the other one"):
             check_broker(MqttSettings(host="127.0.0.1", port=server.getsockname()[1]), "front-door")
 
 
-def _refuse(server: socket.socket) -> None:
+def _answer(server: socket.socket, words: bytes) -> None:
+    """A broker that says this to whoever connects, and nothing more."""
     connection, _ = server.accept()
     with connection:
         connection.recv(1000)
-        connection.sendall(b"\x20\x02\x00\x01")
+        connection.sendall(words)
+        connection.recv(1000)
 
 
 def test_what_the_acl_denies_is_said_once_and_kept_until_it_is_allowed(
@@ -203,8 +204,18 @@ def test_two_boxes_of_one_name_are_told_so(tmp_path: Path, caplog: pytest.LogCap
         until(lambda: "two boxes have the same device_id" in caplog.text)
         for told in (first, second):
             told.stop(1)
-    said = explain.lost(142, "Session taken over", MqttSettings(), "whosthere-front-door")
-    assert said.text.startswith("another client took over the session 'whosthere-front-door' at localhost:1883: two")
+
+
+def test_a_broker_that_says_so_is_believed_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """CONNACK, then DISCONNECT with reason 0x8E: session taken over (MQTT 5.0, 3.14.2.1)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        words = b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00"
+        threading.Thread(target=_answer, args=(server, words), daemon=True).start()
+        outbox = OutboxSettings(path=str(tmp_path / "outbox"))
+        told = publisher(MqttSettings(host="127.0.0.1", port=server.getsockname()[1], outbox=outbox))
+        told.start()
+        until(lambda: "another client took over the session 'whosthere-front-door' at 127.0.0.1" in caplog.text)
+        told.stop(1)
 
 
 def test_when_the_box_dies_the_broker_says_offline(tmp_path: Path) -> None:
