@@ -5,10 +5,11 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from edge import card
 from edge.demo.broker import embedded_broker
 from edge.demo.expected import ClipScript, read_script
 from edge.demo.listen import subscriber
@@ -18,6 +19,7 @@ from edge.errors import UsageError, WhosthereError
 if TYPE_CHECKING:
     from edge.demo.view import DemoView
 
+UNUSED_PORT = 1883
 SLACK_S = 90.0
 """How much longer than the clip the daemon may take, loading and draining included."""
 
@@ -31,8 +33,9 @@ SLACK_S = 90.0
     help="Where gallery, config, logs, annotated video and summary go.",
 )
 @click.option("--plain", is_flag=True, help="A line an event instead of the live view.")
+@click.option("--embedder", metavar="CARD", help="Not the default one: a bundled name, or a card (.yaml).")
 @click.pass_context
-def command(ctx: click.Context, output: Path, plain: bool) -> None:
+def command(ctx: click.Context, output: Path, plain: bool, embedder: str | None) -> None:
     """See the whole thing work, on bundled input.
 
     Enrols three people from one portrait each, starts an MQTT broker on a loopback port and the real daemon on a
@@ -45,15 +48,15 @@ def command(ctx: click.Context, output: Path, plain: bool) -> None:
         raise UsageError("the demo needs its extra: pip install 'whosthere[litert,demo]'") from error
     output.mkdir(parents=True, exist_ok=True)
     script = read_script(SCRIPT)
-    gallery = output.resolve() / "gallery.whg"
+    stage = Stage(output.resolve(), HERE / script.clip, str(card.find(embedder).resolve()) if embedder else None)
     click.echo("Enrolling three people, one photo each:")
-    for line in make_gallery(gallery):
+    for line in make_gallery(stage.gallery, stage.config(UNUSED_PORT) if embedder else None):
         _echo_command(line)
     view = DemoView(script.visits)
-    config = _play(view, output.resolve(), gallery, script, plain=plain)
+    config = _play(view, stage, script, plain=plain)
     click.echo("Drawing the annotated video:")
-    clip = str(HERE / script.clip)
-    line = ["identify", "--gallery", str(gallery), "--config", str(config), "--annotate", str(output.resolve()), clip]
+    line = ["identify", "--gallery", str(stage.gallery), "--config", str(config)]
+    line += ["--annotate", str(stage.folder), str(stage.clip)]
     _echo_command(line)
     whosthere(line)
     view.print_summary()
@@ -64,13 +67,30 @@ def command(ctx: click.Context, output: Path, plain: bool) -> None:
     ctx.exit(0 if view.passed() else 1)
 
 
-def _play(view: "DemoView", folder: Path, gallery: Path, script: ClipScript, *, plain: bool) -> Path:
+class Stage(NamedTuple):
+    """Where the demo plays."""
+
+    folder: Path
+    clip: Path
+    embedder: str | None
+    """A card's path; None: the default."""
+
+    @property
+    def gallery(self) -> Path:
+        return self.folder / "gallery.whg"
+
+    def config(self, port: int) -> Path:
+        """Written anew: the broker's port is known late."""
+        return write_config(self.folder, self.clip, self.gallery, port, self.embedder)
+
+
+def _play(view: "DemoView", stage: Stage, script: ClipScript, *, plain: bool) -> Path:
     """Broker, daemon and view, until the clip is over; the config that the daemon ran with."""
     from edge.demo.view import shown  # noqa: PLC0415  (rich is in the demo extra)
 
-    log = folder / "daemon.log"
+    log = stage.folder / "daemon.log"
     with embedded_broker() as port, subscriber(port, DEVICE, view.message):
-        config = write_config(folder, HERE / script.clip, gallery, port)
+        config = stage.config(port)
         click.echo("Starting the daemon on the bundled clip, and a broker for it to talk to:")
         _echo_command(["run", "--config", str(config)])
         with daemon(config, log) as process, shown(view, plain=plain or not sys.stdout.isatty()):

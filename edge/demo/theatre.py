@@ -17,11 +17,12 @@ DEVICE = "demo-door"
 STOP_S = 15.0
 
 
-def make_gallery(path: Path) -> list[list[str]]:
-    """Enrol each person from one portrait; the command lines that did it."""
+def make_gallery(path: Path, config: Path | None) -> list[list[str]]:
+    """Enrol each person from one portrait, with the networks of `config` if there is one; the command lines of it."""
     path.unlink(missing_ok=True)
+    common = ["enroll", *(["--config", str(config)] if config else []), "--gallery", str(path)]
     commands = [
-        ["enroll", "--gallery", str(path), "--person", name, *map(str, sorted((PORTRAITS / person_id).glob("*.jpg")))]
+        [*common, "--person", name, *map(str, sorted((PORTRAITS / person_id).glob("*.jpg")))]
         for person_id, name in NAMES.items()
     ]
     for command in commands:
@@ -29,9 +30,9 @@ def make_gallery(path: Path) -> list[list[str]]:
     return commands
 
 
-def write_config(folder: Path, clip: Path, gallery: Path, port: int) -> Path:
+def write_config(folder: Path, clip: Path, gallery: Path, port: int, embedder: str | None) -> Path:
     """The demo's config.yaml: like any other, but for the broker, which speaks MQTT 3.1.1 only, and a short gap."""
-    document = {
+    document: dict[str, object] = {
         "device_id": DEVICE,
         "camera": {"source": str(clip), "name": "front door"},
         "gallery": {"path": str(gallery)},
@@ -44,6 +45,8 @@ def write_config(folder: Path, clip: Path, gallery: Path, port: int) -> Path:
             "outbox": {"path": str(folder / "outbox.sqlite3")},
         },
     }
+    if embedder:
+        document["models"] = {"embedder": embedder}
     path = folder / "config.yaml"
     path.write_text(typed_yaml.dump(document), encoding="utf-8")
     return path
