@@ -23,6 +23,8 @@ from edge.runtime.analyser import Analyser, Portrait
 from edge.runtime.stages import ModelSettings, load_analyser
 
 DETECTORS = ("blazeface-back", "blazeface-short-range")
+SAVED_EVERY = 500
+"""Pictures: what a power cut or a SIGKILL may cost."""
 STAGES: tuple[ModuleType, ...] = (align, detect, embed, landmarks, quality, records, tflite)
 """Whatever changes in these may change an embedding."""
 
@@ -132,7 +134,8 @@ def embed_with_all(lookers: Sequence[Looker], pictures: Iterable[Path]) -> list[
     keys: dict[Path, str] = {}
     try:
         wanted = sorted(set(pictures))
-        for picture in track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal):
+        bar = track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal)
+        for number, picture in enumerate(bar, 1):
             content = read_bytes(picture)
             key = keys[picture] = hashlib.sha256(content).hexdigest()
             lacking = [looker for looker in lookers if not looker.knows(key)]
@@ -141,6 +144,9 @@ def embed_with_all(lookers: Sequence[Looker], pictures: Iterable[Path]) -> list[
                 seen = lacking[0].central_portrait(image)
                 for looker in lacking:
                     looker.learn(key, image, seen)
+            if number % SAVED_EVERY == 0:
+                for looker in lookers:
+                    looker.save()
     finally:
         for looker in lookers:
             looker.save()

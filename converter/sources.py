@@ -65,7 +65,7 @@ def to_tflite(model: Any, path: Path) -> bytes:
     freezing = importlib.import_module("tensorflow.python.framework.convert_to_constants")
     frozen = freezing.convert_variables_to_constants_v2(serve)
     try:
-        return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert())
+        return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert())
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise ModelError(f"{path}: TensorFlow cannot make TFLite of it: {str(error).splitlines()[0]}") from error
 
