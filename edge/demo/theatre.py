@@ -17,7 +17,7 @@ DEVICE = "demo-door"
 STOP_S = 15.0
 
 
-def make_gallery(path: Path, config: Path | None) -> list[list[str]]:
+def make_gallery(path: Path, config: Path | None = None) -> list[list[str]]:
     """Enrol each person from one portrait, with the networks of `config` if there is one; the command lines of it."""
     path.unlink(missing_ok=True)
     common = ["enroll", *(["--config", str(config)] if config else []), "--gallery", str(path)]
