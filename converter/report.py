@@ -97,9 +97,11 @@ def _figure(wide: float = 6.0) -> tuple[Any, Any]:
 def _curves(document: Document, det: bool) -> bytes:
     figure, axes = _figure()
     for evaluation in document.evaluations:
-        across = np.maximum(evaluation.curve.false_accepts, 1e-5)
-        refused = np.array(evaluation.curve.false_rejects)
-        axes.plot(across, np.maximum(refused, 1e-4) if det else 1 - refused, label=evaluation.model, linewidth=1.2)
+        across, refused = np.array(evaluation.curve.false_accepts), np.array(evaluation.curve.false_rejects)
+        # On a logarithmic axis there is no place for none; half a pair stands for it.
+        shown, least = across > 0, 0.5 / evaluation.genuine
+        accepted = np.maximum(refused, least) if det else 1 - refused
+        axes.plot(across[shown], accepted[shown], label=evaluation.model, linewidth=1.2)
     axes.set_xscale("log")
     axes.set_xlabel("false accept rate")
     axes.set_ylabel("false reject rate" if det else "true accept rate")
