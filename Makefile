@@ -6,6 +6,7 @@
 # make bundle  what a box without a network installs from, for arm64 and x86-64, in build/
 # make test-systemd   installs on a Debian box with systemd, in a container; needs root and takes minutes
 # make test-arm64     identifies on an emulated arm64 Debian: the same names and similarities as here; needs root
+# make test-picamera2 runs the daemon on the real picamera2 and libcamera, with a virtual camera; needs root
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
 # make bench   how fast this machine is, stage by stage
 # Nothing is done twice: remove .venv/ to begin anew.
@@ -96,6 +97,24 @@ $(BOX)/%-arm64/.made:
 	@mkdir -p $(@D) && rm -rf $(@D)/root
 	sed "s/$$(. /etc/os-release && echo $$VERSION_CODENAME)/$*/g" /etc/apt/sources.list.d/debian.sources > $(@D)/debian.sources
 	mmdebstrap --quiet --arch=arm64 --variant=extract --include=$(ARM64_PACKAGES) $* $(@D)/root $(@D)/debian.sources
+	@touch $@
+
+# picamera2 and libcamera themselves, on libcamera's virtual camera: Debian trixie's libcamera, picamera2 from its wheel.
+PICAMERA2 := picamera2==0.3.38 PiDNG==4.0.9 piexif==1.1.3 simplejpeg==1.9.0 videodev2==0.0.4
+
+.PHONY: test-picamera2
+test-picamera2: .venv/.dev
+	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mosquitto mmdebstrap gcc"
+	@$(MAKE) --no-print-directory $(BOX)/picamera2/.made
+	WHOSTHERE_PICAMERA2=$(BOX)/picamera2/root $(BIN)/python -m pytest -s tests/test_picamera2_real.py $(PYTEST)
+
+$(BOX)/picamera2/.made: constraints.txt
+	@test -n "$(PYTHON313)" || { echo "trixie's Python is 3.13, which is not here; make PYTHON313=/path/to/it"; exit 1; }
+	@mkdir -p $(@D) && rm -rf $(@D)/root
+	sed "s/$$(. /etc/os-release && echo $$VERSION_CODENAME)/trixie/g" /etc/apt/sources.list.d/debian.sources > $(@D)/debian.sources
+	mmdebstrap --quiet --variant=apt --include=python3,python3-libcamera,python3-prctl trixie $(@D)/root $(@D)/debian.sources
+	$(PYTHON313) -m pip install --quiet --no-deps --target $(@D)/root/opt/site $(PICAMERA2)
+	$(PYTHON313) -m pip install --quiet --constraint constraints.txt --target $(@D)/root/opt/site pillow av '.[litert]'
 	@touch $@
 
 lint: .venv/.dev

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,10 +96,11 @@ class Box:
 
 
 @contextmanager
-def stalled_threads(pid: int) -> Iterator[None]:
-    """Every thread of a process but its main one stands still, as in a driver that hangs."""
+def stalled_threads(pid: int, only: Set[int] | None = None) -> Iterator[None]:
+    """Every thread of a process but its main one (or those given) stands still, as in a driver that hangs."""
     libc = ctypes.CDLL(None, use_errno=True)
-    held = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if int(task.name) != pid]
+    threads = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+    held = sorted(threads if only is None else only)
     for thread in held:
         assert libc.ptrace(PTRACE_SEIZE, thread, None, None) == 0, os.strerror(ctypes.get_errno())
         assert libc.ptrace(PTRACE_INTERRUPT, thread, None, None) == 0, os.strerror(ctypes.get_errno())

@@ -28,7 +28,7 @@ from edge.runtime.health import HealthReport
 from edge.runtime.known import Known, describe
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.recognition import linking_for
-from edge.runtime.service import Notifier, log_event, watchdog_interval_s
+from edge.runtime.service import Notifier, expect_again, expect_no_more, log_event, watchdog_interval_s
 from edge.runtime.signals import SignalInbox
 from edge.runtime.stages import load_analyser
 from edge.runtime.timings import Timings
@@ -40,6 +40,8 @@ log = logging.getLogger("whosthere.app")
 
 TURN_S = 0.5
 STOP_S = 10.0
+PATIENCE = 1.5
+"""Times `runtime.stall_s`: then nothing gets a turn any more, not even the thread that would say which one hangs."""
 TIDY_S = 600.0
 RELOADABLE = {"gallery", "match"}
 
@@ -99,6 +101,7 @@ class App:
         try:
             self._turns()
         finally:
+            expect_no_more()
             # After STOPPING=1 systemd would end the process that follows this one in its place.
             self._notifier.tell(_reloading() if self.restart else "STOPPING=1")
             if self._doorbell:
@@ -146,6 +149,7 @@ class App:
 
     def _check_progress(self, now: float) -> None:
         """WATCHDOG=1 only while every thread makes progress; without any, end rather than be a dead doorbell."""
+        expect_again(PATIENCE * self._loaded.config.runtime.stall_s)
         beats = {**self._pipeline.beats, "publisher": self._publisher.beat}
         name, beat = min(beats.items(), key=lambda item: item[1])
         stalled_s = now - beat

@@ -1,5 +1,6 @@
 """Being a service: readiness, watchdog and status for systemd, and logs for people and for the journal."""
 
+import faulthandler
 import importlib
 import logging
 import os
@@ -55,6 +56,19 @@ def watchdog_interval_s() -> float | None:
     """How often WATCHDOG=1 is due (half of what the unit allows); None without a watchdog."""
     usec = os.environ.get("WATCHDOG_USEC")
     return int(usec) / 2e6 if usec else None
+
+
+def expect_again(within_s: float) -> None:
+    """End the process, all its tracebacks on standard error, unless this is called again in time.
+
+    Needs no turn of Python's: a camera library that hangs inside of itself leaves it none.
+    """
+    faulthandler.dump_traceback_later(within_s, exit=True, file=sys.__stderr__ or 2)
+
+
+def expect_no_more() -> None:
+    """The process may take its time from now on."""
+    faulthandler.cancel_dump_traceback_later()
 
 
 def set_up_logging(level: str) -> None:
