@@ -1,9 +1,11 @@
 """What several test files share."""
 
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rtsp import RtspServer, why_not
 
 from edge.demo.theatre import make_gallery
 
@@ -19,3 +21,23 @@ def demo_gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("gallery") / "demo.whg"
     make_gallery(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def rtsp_possible() -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def rtsp(rtsp_possible: None) -> Iterator[Callable[..., RtspServer]]:
+    """Starts an RTSP server, with a login or without."""
+    servers: list[RtspServer] = []
+
+    def start(*login: str) -> RtspServer:
+        servers.append(RtspServer(*login))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

@@ -176,51 +176,6 @@ def test_nothing_prints_the_password_even_when_debugging_is_on():
     assert "hunter2" not in done.stderr + done.stdout
 
 
-class RtspServer:
-    """The server process; it keeps its port over restarts."""
-
-    def __init__(self, *login):
-        self._login = login
-        self.port = 0
-        self.start()
-
-    def start(self):
-        script = Path(__file__).with_name("rtsp_server.py")
-        command = ["/usr/bin/python3", str(script), str(self.port), *self._login]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def rtsp_possible():
-    check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer, Gst;"
-    check += "Gst.init(None); assert Gst.ElementFactory.find('x264enc') and Gst.ElementFactory.find('rtph264pay')"
-    try:
-        done = subprocess.run(["/usr/bin/python3", "-c", check], capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("needs /usr/bin/python3 with GstRtspServer")
-    if done.returncode:
-        pytest.skip("needs GstRtspServer: apt install gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 and its plugins")
-
-
-@pytest.fixture
-def rtsp(rtsp_possible):
-    servers = []
-
-    def start(*login):
-        servers.append(RtspServer(*login))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
 def test_rtsp_with_a_password_and_with_a_wrong_one(rtsp, tmp_path, password_file):
     server = rtsp("bob", PASSWORD)
     url = f"rtsp://127.0.0.1:{server.port}/door"

@@ -27,6 +27,7 @@ pytestmark = [
 ]
 TESTS = Path(__file__).parent
 SIZE = (640, 480)
+WAIT_S = 120.0
 THERE, AWAY = 40, 50
 """Frames with somebody and without, at ten a second."""
 CAMERAS = """\
@@ -113,7 +114,7 @@ def named(listener: Listener) -> list[str]:
 
 def test_names_come_out_of_libcamera(root: Path, broker: Broker, demo_gallery: Path) -> None:
     with Listener(broker) as listener, at_the_door(root, broker, demo_gallery) as daemon:
-        listener.wait(lambda: {"Joe Biden", "Barack Obama"} <= set(named(listener)))
+        listener.wait(lambda: {"Joe Biden", "Barack Obama"} <= set(named(listener)), WAIT_S)
         print(named(listener), decoded(listener.wait_for(f"{TOPIC}/health", count=2))["latency"])
         daemon.send(signal.SIGTERM)
         assert daemon.wait() == 0, daemon.log
@@ -135,14 +136,14 @@ def test_another_program_that_holds_the_camera_is_told(root: Path, broker: Broke
 
 def test_a_camera_that_is_unplugged_comes_back(root: Path, broker: Broker, demo_gallery: Path) -> None:
     with Listener(broker) as listener, at_the_door(root, broker, demo_gallery) as daemon:
-        listener.wait(lambda: bool(named(listener)))
+        listener.wait(lambda: bool(named(listener)), WAIT_S)
         (root / "tmp/unplugged").touch()
         listener.wait_for(f"{TOPIC}/camera", b"offline")
         daemon.wait_for_log("delivered no frame for 2 s; check the ribbon cable; trying again until it comes back")
         before = len(named(listener))
         (root / "tmp/unplugged").unlink()
         daemon.wait_for_log("picamera2:0: delivers frames again after")
-        listener.wait(lambda: len(named(listener)) > before)
+        listener.wait(lambda: len(named(listener)) > before, WAIT_S)
         assert daemon.log.count("WARNING") == 1, "told once"
     print("\n".join(line for line in daemon.log.splitlines() if "picamera2:0" in line))
 
@@ -162,7 +163,7 @@ def test_a_hang_inside_libcamera_ends_the_process_so_that_it_is_started_again(
 ) -> None:
     with Listener(broker) as listener:
         with at_the_door(root, broker, demo_gallery, stall_s=6.0) as daemon:
-            listener.wait(lambda: bool(named(listener)))
+            listener.wait(lambda: bool(named(listener)), WAIT_S)
             own = libcameras_own(daemon.pid, root / "tmp/threads")
             assert own
             with stalled_threads(daemon.pid, own):
@@ -172,4 +173,4 @@ def test_a_hang_inside_libcamera_ends_the_process_so_that_it_is_started_again(
         print("\n".join(line for line in daemon.log.splitlines() if "Timeout" in line or "picamera" in line))
         before = len(named(listener))
         with at_the_door(root, broker, demo_gallery):
-            listener.wait(lambda: len(named(listener)) > before)
+            listener.wait(lambda: len(named(listener)) > before, WAIT_S)
