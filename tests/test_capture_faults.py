@@ -172,7 +172,7 @@ def test_packets_that_arrive_damaged(rtsp: Server, watch: Callable[[CameraSettin
 
 def test_an_hour_of_reconnects_grows_nothing(rtsp: Server, watch: Callable[[CameraSettings], Watched]) -> None:
     line = Line(rtsp().port)
-    camera = watch(settings(line.port, reopen_min_s=0.01, reopen_max_s=0.02))
+    camera = watch(settings(line.port, reopen_min_s=0.01, reopen_max_s=0.02, read_timeout_s=1.0))
     held: list[tuple[int, int, int]] = []
     for count in range(1, RECONNECTS + 1):
         line.cut()

@@ -28,8 +28,7 @@ pytestmark = [
 TESTS = Path(__file__).parent
 SIZE = (640, 480)
 WAIT_S = 120.0
-THERE, AWAY = 40, 50
-"""Frames with somebody and without, at ten a second."""
+PICTURES = 30
 CAMERAS = """\
 "Virtual0":
   supported_formats:
@@ -53,7 +52,7 @@ def root() -> Iterator[Path]:
     virtual = found / "usr/share/libcamera/pipeline/virtual"
     virtual.mkdir(parents=True, exist_ok=True)
     (virtual / "virtual.yaml").write_text(CAMERAS)
-    film(found / "opt/faces")
+    show(found, BIDEN)
     (found / "tmp/unplugged").unlink(missing_ok=True)
     subprocess.run(["mount", "-t", "proc", "proc", found / "proc"], check=True)
     yield found
@@ -66,22 +65,21 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield found
 
 
-def film(folder: Path) -> None:
-    """Two people who come and go."""
+def show(root: Path, portrait: Path) -> None:
+    """Somebody stands before the camera from its next opening on; it shows its pictures as fast as it can."""
+    folder = root / "opt/faces"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     noise = np.random.default_rng(6)
     porch = cv2.GaussianBlur(noise.integers(60, 190, (SIZE[1], SIZE[0], 3), np.uint8), (0, 0), 15)
-    for number, portrait in enumerate((BIDEN, OBAMA_2010)):
-        whole = picture(portrait)
-        box = analyser().detector.detect(whole)[0].box
-        side, x, y = round(1.6 * box.height), round(box.left + box.right) // 2, round(box.top + box.bottom) // 2
-        face = cv2.resize(whole[max(0, y - side // 2) :, max(0, x - side // 2) :][:side, :side], (260, 260))
-        for i in range(THERE + AWAY):
-            image = porch.copy()
-            if i < THERE:
-                image[100:360, 180 + i % 5 : 440 + i % 5] = face
-            cv2.imwrite(str(folder / f"{number * (THERE + AWAY) + i}.jpg"), image)
+    whole = picture(portrait)
+    box = analyser().detector.detect(whole)[0].box
+    side, x, y = round(1.6 * box.height), round(box.left + box.right) // 2, round(box.top + box.bottom) // 2
+    face = cv2.resize(whole[max(0, y - side // 2) :, max(0, x - side // 2) :][:side, :side], (260, 260))
+    for i in range(PICTURES):
+        image = porch.copy()
+        image[100:360, 180 + i % 5 : 440 + i % 5] = face
+        cv2.imwrite(str(folder / f"{i}.jpg"), image)
 
 
 def inside(root: Path) -> list[str]:
@@ -112,13 +110,16 @@ def named(listener: Listener) -> list[str]:
     return [event["person_name"] for event in events if event["event_type"] == "recognized"]
 
 
-def test_names_come_out_of_libcamera(root: Path, broker: Broker, demo_gallery: Path) -> None:
+@pytest.mark.parametrize(("portrait", "name"), [(OBAMA_2010, "Barack Obama"), (BIDEN, "Joe Biden")])
+def test_names_come_out_of_libcamera(root: Path, broker: Broker, demo_gallery: Path, portrait: Path, name: str) -> None:
+    show(root, portrait)
     with Listener(broker) as listener, at_the_door(root, broker, demo_gallery) as daemon:
-        listener.wait(lambda: {"Joe Biden", "Barack Obama"} <= set(named(listener)), WAIT_S)
-        print(named(listener), decoded(listener.wait_for(f"{TOPIC}/health", count=2))["latency"])
+        listener.wait(lambda: bool(named(listener)), WAIT_S)
+        health = decoded(listener.wait_for(f"{TOPIC}/health", count=2))
         daemon.send(signal.SIGTERM)
         assert daemon.wait() == 0, daemon.log
-    assert set(named(listener)) == {"Joe Biden", "Barack Obama"}
+    print(f"{portrait.name}: {named(listener)}, {health['fps']} frames a second looked at")
+    assert named(listener) == [name]
 
 
 def test_another_program_that_holds_the_camera_is_told(root: Path, broker: Broker, demo_gallery: Path) -> None:
@@ -153,7 +154,9 @@ def libcameras_own(pid: int, python: Path) -> set[int]:
     busy = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()}
     for _ in range(10):
         time.sleep(0.1)
-        idle = {thread for thread in busy if "futex" in Path(f"/proc/{pid}/task/{thread}/wchan").read_text()}
+        there = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()}
+        idle = {thread for thread in busy & there if "futex" in Path(f"/proc/{pid}/task/{thread}/wchan").read_text()}
+        busy = busy & there
         busy -= idle | {int(thread) for thread in python.read_text().split()}
     return busy
 
