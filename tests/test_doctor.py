@@ -11,6 +11,7 @@ import pytest
 from portraits import analyser, whosthere
 
 from edge import __version__, card, typed_yaml
+from edge.inspection.issue import redacted
 from edge.match import MatchSettings, threshold_for
 from edge.tflite import find_runtime
 
@@ -58,7 +59,7 @@ def test_it_tells_what_is_in_force(config: Path, demo_gallery: Path) -> None:
     assert report["software"]["runtime"] == f"{find_runtime().package} {find_runtime().version}"
     assert report["gallery"] == {"path": str(demo_gallery), "version": 3, "people": 3, "templates": 3}
     assert report["box"]["cpus"] >= 1
-    for name in card.bundled():
+    for name in ("blazeface-back", "blazeface-short-range", "face-mesh", "mobilefacenet"):
         known = card.read_card(card.find(name))
         assert {"name": known.name, "sha256": known.sha256, "licence": known.licence}.items() <= next(
             network.items() for network in report["networks"] if network["name"] == name
@@ -140,3 +141,26 @@ def test_without_a_config_it_tells_of_the_defaults() -> None:
 
     assert result.exit_code in {0, 3}, "3 where a config is installed and broken"
     assert json.loads(result.stdout)["software"]["whosthere"] == __version__
+
+
+def test_the_report_for_an_issue_tells_all_but_who_and_where(config: Path, tmp_path: Path) -> None:
+    with config.open("a") as file:
+        file.write("visit: {gap_s: 7.5}  # Uncle Bob's box\n")
+    path = tmp_path / "report.md"
+    result = whosthere("doctor", "--config", config, "--report", path)
+    assert result.exit_code == 0, result.output
+    report = path.read_text()
+    for private in (PASSWORD, "cam.example", "broker.example", "front-door", "Uncle Bob", "admin"):
+        assert private not in report
+    assert "gap_s: 7.5" in report
+    assert "<broker>:1883" in report
+    assert "mobilefacenet" in report
+    assert "### log" in report
+
+
+def test_redaction_finds_names_in_any_case_and_addresses_of_every_kind() -> None:
+    text = "visit: recognized ADA LOVELACE at 192.168.1.20 fe80::1ff:fe23:4567:890a 12:31:07 by a@b.org in /home/ada/x"
+    words = {"Ada Lovelace": "<person 1>", "Ada": "<first>"}
+    assert redacted(text, words) == (
+        "visit: recognized <person 1> at <address> <address> 12:31:07 by <mail> in /home/<user>/x"
+    )

@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from edge.commands.output import json_option, print_json
+from edge.errors import UsageError
 from edge.inspection.findings import strangers
 from edge.inspection.inventory import Box, Deciding, Inventory
+from edge.inspection.issue import issue_report
 from edge.inspection.stocktaking import Stocktaking
 from edge.runtime.config import DEFAULT_PATH
 
@@ -21,9 +23,14 @@ Row = tuple[str, str]
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"config.yaml of this box; without it, {DEFAULT_PATH} if there is one, else the defaults.",
 )
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a report to attach to an issue, with config and log; names, logins and addresses are left out.",
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, config_path: Path | None, as_json: bool) -> None:
+def command(ctx: click.Context, config_path: Path | None, report: Path | None, as_json: bool) -> None:
     """What is in force on this box: runtime, models, threshold, gallery.
 
     For bug reports and for curious owners; holds no password and no picture. Camera and broker are left alone:
@@ -31,11 +38,20 @@ def command(ctx: click.Context, config_path: Path | None, as_json: bool) -> None
 
     The exit code is 0, or 3 when the config and 4 when a model or the gallery is broken.
     """
-    inventory = Stocktaking(config_path or _installed()).inventory()
+    path = config_path or _installed()
+    stocktaking = Stocktaking(path)
+    inventory = stocktaking.inventory()
     if as_json:
         print_json(inventory)
     else:
-        _show(inventory)
+        click.echo(_shown(inventory))
+    if report is not None:
+        text = issue_report(click.unstyle(_shown(inventory)), path, stocktaking.loaded)
+        try:
+            report.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{report}: cannot be written: {error.strerror}") from error
+        click.echo(f"{report}: read it before you send it", err=True)
     ctx.exit(inventory.exit_code)
 
 
@@ -50,21 +66,19 @@ def _installed() -> Path | None:
     return DEFAULT_PATH
 
 
-def _show(inventory: Inventory) -> None:
+def _shown(inventory: Inventory) -> str:
     sections = {
         "This box": [*_who(inventory), *_box(inventory.box)],
         "Software": list(_software(inventory)),
         "Networks": [(n.role, f"{n.name} {n.sha256[:12]}, {n.licence}") for n in inventory.networks],
         "Deciding": [*_calibration(inventory), *_deciding(inventory.deciding)],
     }
+    lines = []
     for title, rows in sections.items():
-        click.secho(title, bold=True)
-        for name, value in rows:
-            click.echo(f"  {name:<14} {value}")
-    for problem in inventory.problems:
-        click.secho(f"broken: {problem}", fg="red")
-    for hint in inventory.hints:
-        click.secho(f"hint: {hint}", fg="yellow")
+        lines += [click.style(title, bold=True), *(f"  {name:<14} {value}" for name, value in rows)]
+    lines += [click.style(f"broken: {problem}", fg="red") for problem in inventory.problems]
+    lines += [click.style(f"hint: {hint}", fg="yellow") for hint in inventory.hints]
+    return "\n".join(lines)
 
 
 def _who(inventory: Inventory) -> list[Row]:

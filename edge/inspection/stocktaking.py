@@ -43,11 +43,11 @@ class Stocktaking:
         self._errors: list[WhosthereError] = []
         self._hints: list[str] = []
         self._source = str(config_path) if config_path else "none given: defaults"
-        self._loaded = self._config(config_path)
+        self.loaded = self._config(config_path)
 
     def inventory(self) -> of.Inventory:
         """Takes a second: every network is loaded."""
-        loaded = self._loaded
+        loaded = self.loaded
         software = self._software()
         networks, embedder = self._networks()
         gallery = self._gallery(embedder)
@@ -93,7 +93,7 @@ class Stocktaking:
         return of.Software(__version__, platform.python_version(), _system(), platform.machine(), name, packages)
 
     def _networks(self) -> tuple[list[of.Network], TfliteEmbedder | None]:
-        loaded, networks = self._loaded, []
+        loaded, networks = self.loaded, []
         tpu = edge_tpu(loaded.config.models)
         for role in TASKS:
             try:
@@ -111,9 +111,9 @@ class Stocktaking:
             return facts, None
 
     def _gallery(self, embedder: TfliteEmbedder | None) -> Gallery | None:
-        path = self._loaded.gallery_path
+        path = self.loaded.gallery_path
         try:
-            gallery = open_gallery(path, embedder_id(embedder) if embedder else None, self._loaded.gallery_keys)
+            gallery = open_gallery(path, embedder_id(embedder) if embedder else None, self.loaded.gallery_keys)
         except GalleryError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 self._hints.append(str(error))
@@ -127,11 +127,11 @@ class Stocktaking:
         return gallery
 
     def _deciding(self, embedder: TfliteEmbedder, gallery: Gallery | None) -> of.Deciding | None:
-        match, calibration = self._loaded.config.match, embedder.calibration
+        match, calibration = self.loaded.config.match, embedder.calibration
         known = gallery or Gallery.empty(embedder_id(embedder), embedder.dimensions)
         templates = len(known.embeddings)
         try:
-            threshold = threshold_in_force(self._loaded, embedder, known)
+            threshold = threshold_in_force(self.loaded, embedder, known)
         except ModelError as error:
             self._errors.append(error)
             return None
@@ -148,7 +148,7 @@ class Stocktaking:
         )
 
     def _box(self) -> of.Box:
-        folder = existing_folder(Path(self._loaded.config.mqtt.outbox.path))
+        folder = existing_folder(Path(self.loaded.config.mqtt.outbox.path))
         memory, temperature = _memory_mb(), temperature_c()
         box = of.Box(
             board=_board(),
@@ -158,12 +158,12 @@ class Stocktaking:
             temperature_c=None if temperature is None else round(temperature, 1),
             outbox_free_mb=round(shutil.disk_usage(folder).free / 1e6),
         )
-        self._hints.extend(_strains(box, self._loaded.config.models.threads))
+        self._hints.extend(_strains(box, self.loaded.config.models.threads))
         self._hints.extend(limits(throttling(), clock_synchronised()))
         return box
 
     def _hint_at_camera(self) -> None:
-        if self._loaded.config.camera.source.startswith("picamera2:") and util.find_spec("picamera2") is None:
+        if self.loaded.config.camera.source.startswith("picamera2:") and util.find_spec("picamera2") is None:
             self._hints.append(
                 "camera.source wants picamera2, which this Python does not find: apt install python3-picamera2, and "
                 "make the virtual environment with --system-site-packages"

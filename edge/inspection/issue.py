@@ -1,0 +1,83 @@
+"""A report to attach to an issue: what is in force and what was logged, without who, where and how to get in."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge import typed_yaml
+from edge.capture.address import is_address, parse
+from edge.errors import ConfigError, GalleryError
+from edge.galleries.file import open_gallery
+from edge.runtime.config import LoadedConfig
+
+LOG_LINES = 200
+WAIT_S = 10.0
+_PATTERNS = {
+    r"\b([a-z][a-z0-9+.-]*://)[^\s/@]*@": r"\1...@",
+    r"\b\d{1,3}(\.\d{1,3}){3}\b": "<address>",
+    r"(?i)(?<![\w:])(?=\S*::|(\S*?:){5})[0-9a-f]*:[0-9a-f:]+": "<address>",
+    r"[\w.+-]+@[\w-]+\.[\w.]+": "<mail>",
+    r"/home/[^/\s]+": "/home/<user>",
+}
+
+
+def private_words(loaded: LoadedConfig) -> dict[str, str]:
+    """What must not be read outside of the house, and what stands in its place."""
+    config = loaded.config
+    words: dict[str | None, str] = {
+        loaded.device_id: "<device>",
+        config.mqtt.host: "<broker>",
+        config.mqtt.username: "<login>",
+        config.camera.username: "<login>",
+        config.camera.name: "<camera>",
+        config.mqtt.home_assistant.name: "<device>",
+        config.mqtt.home_assistant.area: "<room>",
+    }
+    if is_address(config.camera.source):
+        try:
+            words |= {config.camera.source: "<camera address>", parse(config.camera.source).host: "<camera>"}
+        except ConfigError:
+            words[config.camera.source] = "<camera address>"
+    words.update(_people(loaded))
+    usual = {"localhost", "camera", "127.0.0.1"}
+    return {word: shown for word, shown in words.items() if word and word not in usual}
+
+
+def redacted(text: str, words: Mapping[str, str]) -> str:
+    """The text without those words, in whatever case, and without addresses of networks and people."""
+    for word in sorted(words, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", words[word], text, flags=re.IGNORECASE)
+    for pattern, shown in _PATTERNS.items():
+        text = re.sub(pattern, shown, text)
+    return text
+
+
+def issue_report(inventory: str, config_path: Path | None, loaded: LoadedConfig) -> str:
+    """Markdown: what `whosthere doctor` says, config.yaml without its comments, and the end of the log."""
+    try:
+        config = typed_yaml.dump(typed_yaml.read(config_path)) if config_path else "none: all defaults"
+    except (OSError, typed_yaml.Mistakes) as error:
+        config = f"cannot be read: {error}"
+    parts = {"whosthere doctor": inventory, "config.yaml": config, "log": _log()}
+    text = "\n\n".join(f"### {title}\n\n```\n{body.strip()}\n```" for title, body in parts.items())
+    return redacted(text, private_words(loaded)) + "\n"
+
+
+def _people(loaded: LoadedConfig) -> dict[str | None, str]:
+    try:
+        people = open_gallery(loaded.gallery_path, None, loaded.gallery_keys).people
+    except GalleryError:
+        return {}
+    return {word: f"<person {i}>" for i, person in enumerate(people, 1) for word in (person.id, person.name)}
+
+
+def _log() -> str:
+    command = ["journalctl", "--quiet", "--no-pager", "--output=short-iso", "--no-hostname", "--unit=whosthere"]
+    try:
+        done = subprocess.run(
+            [*command, f"--lines={LOG_LINES}"], capture_output=True, text=True, timeout=WAIT_S, check=False
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"cannot be read: {error}"
+    return done.stdout or done.stderr or "empty; only root and the group systemd-journal may read it"
