@@ -64,9 +64,12 @@ class Grabber:
         """Grab until told otherwise. Why it ended."""
         while not self._closing:
             began = time.monotonic()
-            if not self._capture.grab():
-                silent = time.monotonic() - began >= 0.9 * self._timeout_s
-                return self._silence() if silent else "stopped delivering frames; the connection or device was lost"
+            grabbed = self._capture.grab()
+            if time.monotonic() - began >= 0.9 * self._timeout_s:
+                # Also with a frame: after each time-out a decoder gives away one of those that it was still holding.
+                return self._silence()
+            if not grabbed:
+                return "stopped delivering frames; the connection or device was lost"
             if self._wanted:
                 self._take(time.monotonic())
         return "closed"
