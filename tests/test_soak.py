@@ -5,7 +5,10 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from broker import Broker, Listener, running_broker
-from daemon import TOPIC, Daemon, running, write_config
+from daemon import TOPIC, Daemon, running, visits, write_config
 from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, picture
 
 from edge.records import Image
@@ -145,3 +148,21 @@ def test_nothing_is_written_to_the_card_while_nobody_comes(tmp_path: Path, demo_
             after = sample(daemon, tmp_path)["written_kb"]
     print(f"{after - before} kB written in {QUIET_S} s with nobody at the door")
     assert after == before
+
+
+def test_everything_works_on_a_root_that_is_read_only(tmp_path: Path, demo_gallery: Path) -> None:
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("needs root and mount namespaces")
+    state = tmp_path / "state"
+    state.mkdir()
+    shutil.copy(demo_gallery, state / "gallery.whg")
+    mounts = f"mount --bind {state} {state} && mount -o remount,bind,ro / && ! touch {tmp_path}/probe 2>/dev/null"
+    shell = ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
+    program = [*shell, sys.executable, "-P", "-m", "edge"]
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        with running(write_config(state, broker, Path("gallery.whg")), program=program) as daemon:
+            assert daemon.wait(120) == 0, daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
+        named = {event["person_id"] for event in visits(listener)} - {None}
+    assert named == {"barack-obama", "joe-biden", "grace-hopper"}
+    assert "read-only" not in daemon.log.lower()
