@@ -4,6 +4,7 @@ import faulthandler
 import importlib
 import logging
 import os
+import signal
 import sys
 from typing import Protocol
 
@@ -61,14 +62,15 @@ def watchdog_interval_s() -> float | None:
 def expect_again(within_s: float) -> None:
     """End the process, all its tracebacks on standard error, unless this is called again in time.
 
-    Needs no turn of Python's: a camera library that hangs inside of itself leaves it none.
+    Needs neither a thread nor a turn of Python's: a camera library that hangs inside of itself leaves none.
     """
-    faulthandler.dump_traceback_later(within_s, exit=True, file=sys.__stderr__ or 2)
+    faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or 2, all_threads=True, chain=True)
+    signal.setitimer(signal.ITIMER_REAL, within_s)
 
 
 def expect_no_more() -> None:
     """The process may take its time from now on."""
-    faulthandler.cancel_dump_traceback_later()
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def set_up_logging(level: str) -> None:
