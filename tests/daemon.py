@@ -121,3 +121,11 @@ def decoded(message: Heard) -> dict[str, Any]:
 def told(listener: Listener) -> list[tuple[str, str | None]]:
     """(event type, person id) of every visit event, in order."""
     return [(payload["event_type"], payload["person_id"]) for payload in visits(listener)]
+
+
+def told_by_visit(listener: Listener) -> list[list[tuple[str, str | None]]]:
+    """The same for each visit, in the order in which they began."""
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for payload in visits(listener):
+        found.setdefault(payload["visit_id"], []).append((payload["event_type"], payload["person_id"]))
+    return list(found.values())

@@ -12,29 +12,21 @@ import cv2
 import jsonschema
 import pytest
 from broker import Broker, Certificates, Listener, running_broker
-from daemon import DEVICE, TOPIC, clip, decoded, running, told, visits, write_config
+from daemon import DEVICE, TOPIC, clip, decoded, running, told, told_by_visit, visits, write_config
 
 from edge.demo.theatre import HERE
 from edge.galleries.file import open_gallery, write_gallery
 from edge.publish.schema import json_schemas
 
-THE_CLIP = [
-    ("started", None),
-    ("recognized", "barack-obama"),
-    ("ended", "barack-obama"),
-    ("started", None),
-    ("unknown", None),
-    ("ended", None),
-    ("started", None),
-    ("recognized", "joe-biden"),
-    ("ended", "joe-biden"),
-    ("started", None),
-    ("started", None),
-    ("recognized", "grace-hopper"),
-    ("recognized", "barack-obama"),
-    ("ended", "grace-hopper"),
-    ("ended", "barack-obama"),
+THE_VISITS = [
+    [("started", None), ("recognized", "barack-obama"), ("ended", "barack-obama")],
+    [("started", None), ("unknown", None), ("ended", None)],
+    [("started", None), ("recognized", "joe-biden"), ("ended", "joe-biden")],
+    [("started", None), ("recognized", "grace-hopper"), ("ended", "grace-hopper")],
+    [("started", None), ("recognized", "barack-obama"), ("ended", "barack-obama")],
 ]
+"""By the beginning of the visit: the last two come together, and who is named first is a matter of rounding."""
+THE_CLIP = [event for visit in THE_VISITS[:3] for event in visit]
 
 
 def test_the_bundled_clip_gives_exactly_these_events(tmp_path: Path, demo_gallery: Path) -> None:
@@ -42,7 +34,7 @@ def test_the_bundled_clip_gives_exactly_these_events(tmp_path: Path, demo_galler
         with running(write_config(tmp_path, broker, demo_gallery)) as daemon:
             assert daemon.wait(120) == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
-        assert told(listener) == THE_CLIP
+        assert told_by_visit(listener) == THE_VISITS
         _every_payload_keeps_the_contract(listener)
         by_visit: dict[str, list[int]] = {}
         for payload in visits(listener):
@@ -74,7 +66,7 @@ def test_over_tls_with_a_password_and_an_acl(tmp_path: Path, demo_gallery: Path)
         with running(config) as daemon:
             assert daemon.wait(120) == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
-        assert told(listener) == THE_CLIP
+        assert told_by_visit(listener) == THE_VISITS
         assert "correct horse" not in daemon.log
 
 
