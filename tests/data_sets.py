@@ -1,28 +1,11 @@
-"""What tests look at: the bundled portraits, always there, and the measuring data, which is not."""
+"""The measuring data, which is not a part of the project."""
 
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
-
-from edge.records import Image
-
-PORTRAITS = Path(__file__).parent.parent / "edge" / "demo" / "portraits"
-OBAMA_2009 = PORTRAITS / "visit" / "barack-obama-2009.jpg"
-OBAMA_2010 = PORTRAITS / "visit" / "barack-obama-2010.jpg"
-OBAMA_2012 = PORTRAITS / "enroll" / "barack-obama" / "photo.jpg"
-BIDEN = PORTRAITS / "enroll" / "joe-biden" / "photo.jpg"
-HOPPER = PORTRAITS / "enroll" / "grace-hopper" / "photo.jpg"
-COLLINS = PORTRAITS / "visit" / "eileen-collins.jpg"
-
-
-def read_picture(path: Path) -> Image:
-    image = cv2.imread(str(path))
-    assert image is not None, f"{path} cannot be read"
-    return image.astype("uint8")
 
 
 def data_root() -> Path:

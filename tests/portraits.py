@@ -31,8 +31,10 @@ def analyser() -> Analyser:
     return load_analyser(config.models, config.detect, config.quality)
 
 
-def picture(path: Path) -> Image:
-    return np.asarray(cv2.imread(str(path)), np.uint8)
+def read_picture(path: Path) -> Image:
+    image = cv2.imread(str(path))
+    assert image is not None, f"{path} cannot be read"
+    return image.astype(np.uint8)
 
 
 def save(path: Path, image: Image) -> Path:
@@ -42,7 +44,7 @@ def save(path: Path, image: Image) -> Path:
 
 def side_by_side(*paths: Path) -> Image:
     """One picture with all of them, 600 pixels high."""
-    pictures = [picture(path) for path in paths]
+    pictures = [read_picture(path) for path in paths]
     return np.hstack([cv2.resize(p, (round(p.shape[1] * 600 / len(p)), 600)) for p in pictures]).astype(np.uint8)
 
 

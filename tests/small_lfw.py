@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-from data_sets import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, OBAMA_2012
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010
 
 
 def make(folder: Path) -> None:
     """`images` and `pairs.txt`."""
     people = {
-        "Barack_Obama": [OBAMA_2009, OBAMA_2010, OBAMA_2012],
+        "Barack_Obama": [OBAMA_2009, OBAMA_2010, OBAMA],
         "Joe_Biden": [BIDEN],
         "Grace_Hopper": [HOPPER],
         "Eileen_Collins": [COLLINS],

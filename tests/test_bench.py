@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from portraits import HOPPER, picture, whosthere
+from portraits import HOPPER, read_picture, whosthere
 
 from edge.inspection.benchmark import Cost, Duel, Lap, Measured, Pair
 from edge.inspection.peers import Peer, dlib_hog, haar
@@ -63,7 +63,7 @@ def test_processor_time_is_told_as_cores(report: dict[str, Any]) -> None:
 
 def test_people_get_a_table(tmp_path: Path) -> None:
     for index in range(4):
-        cv2.imwrite(str(tmp_path / f"{index}.jpg"), picture(HOPPER))
+        cv2.imwrite(str(tmp_path / f"{index}.jpg"), read_picture(HOPPER))
 
     result = whosthere("bench", tmp_path, "--frames", "3")
 
@@ -119,5 +119,5 @@ def test_the_haar_cascade_takes_part_where_opencv_has_it() -> None:
     if peer.detect is None:
         assert f"not in OpenCV {cv2.__version__}" in peer.why_not
         pytest.skip(peer.why_not)
-    assert peer.detect(picture(HOPPER)) >= 1
+    assert peer.detect(read_picture(HOPPER)) >= 1
     assert peer.detect(np.zeros((200, 200, 3), np.uint8)) == 0

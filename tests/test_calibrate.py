@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from data_sets import PORTRAITS
+from portraits import PORTRAITS
 
 from converter import calibrate, card_text
 from converter.__main__ import main

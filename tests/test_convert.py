@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tiny_models
 from click.testing import CliRunner
-from data_sets import COLLINS, OBAMA_2009, OBAMA_2010, OBAMA_2012, PORTRAITS, read_picture
 from float_models import residual_network
+from portraits import COLLINS, OBAMA, OBAMA_2009, OBAMA_2010, PORTRAITS, read_picture
 
 from converter.__main__ import main
 from converter.profile import describe
@@ -105,7 +105,7 @@ def test_identify_takes_the_card_from_the_config(converted: Path, tmp_path: Path
     given = {"models": {"embedder": str(converted / "mobilefacenet-int8-full.yaml")}, "match": {"threshold": 0.45}}
     (tmp_path / "config.yaml").write_text(typed_yaml.dump(given), encoding="utf-8")
     common = ["--config", str(tmp_path / "config.yaml"), "--gallery", str(tmp_path / "people.whg")]
-    enrolled = CliRunner().invoke(edge_main, ["enroll", *common, "--person", "Barack Obama", str(OBAMA_2012)])
+    enrolled = CliRunner().invoke(edge_main, ["enroll", *common, "--person", "Barack Obama", str(OBAMA)])
     assert enrolled.exit_code == 0, enrolled.output
 
     found = CliRunner().invoke(edge_main, ["identify", *common, str(OBAMA_2010), str(COLLINS), "--json"])

@@ -12,7 +12,7 @@ import pytest
 from broker import Broker, Listener, running_broker
 from button_box import PIN
 from daemon import TOPIC, decoded, running, told, visits, write_config
-from portraits import OBAMA_2010, picture
+from portraits import OBAMA_2010, read_picture
 
 FPS = 10
 EMPTY_S, FACE_S = 3, 60
@@ -24,7 +24,7 @@ def porch(tmp_path: Path) -> Path:
     """Somebody stands there from the fourth second on, as still as a picture."""
     folder = tmp_path / "porch"
     folder.mkdir()
-    face = picture(OBAMA_2010)
+    face = read_picture(OBAMA_2010)
     scale = min(640 / face.shape[1], 480 / face.shape[0])
     small = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     shown = np.full((480, 640, 3), 90, np.uint8)

@@ -7,10 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from data_sets import BIDEN, COLLINS, HOPPER, OBAMA_2009, data_root, golden, read_picture
+from data_sets import data_root, golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import detector, only_face
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, read_picture
 
 from edge import card
 from edge.detect import (

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 import tiny_models
-from data_sets import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, OBAMA_2012, data_root, golden, read_picture
+from data_sets import data_root, golden
 from networks import detector, embedder, landmarks_of, mesh
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture
 
 from edge import card
 from edge.embed import TfliteEmbedder
@@ -16,7 +17,7 @@ from edge.errors import ModelError
 from edge.records import Image, Vector
 from edge.tflite import Model
 
-OBAMA = [OBAMA_2009, OBAMA_2010, OBAMA_2012]
+OBAMA = [OBAMA_2009, OBAMA_2010, OBAMA]
 OTHERS = [BIDEN, COLLINS, HOPPER]
 
 

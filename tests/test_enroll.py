@@ -16,7 +16,7 @@ from portraits import (
     OBAMA_2009,
     OBAMA_2010,
     PORTRAITS,
-    picture,
+    read_picture,
     save,
     side_by_side,
     whosthere,
@@ -85,7 +85,7 @@ def half_a_face(image: Image) -> Image:
 def test_an_unusable_face_is_refused_in_plain_words(
     gallery: Path, tmp_path: Path, spoil: Callable[[Image], Image], reason: str
 ) -> None:
-    bad = save(tmp_path / "bad.png", spoil(picture(OBAMA)))
+    bad = save(tmp_path / "bad.png", spoil(read_picture(OBAMA)))
     done = whosthere("enroll", "--gallery", gallery, "--person", "Barack Obama", bad, OBAMA)
     assert done.exit_code == 1
     assert any(line.startswith(f"{bad}: refused: ") for line in done.stdout.splitlines())
@@ -132,7 +132,7 @@ def test_when_none_goes_in_nothing_is_written(gallery: Path, tmp_path: Path) -> 
 
 def test_the_same_photo_is_taken_once(gallery: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.png"
-    save(copy, picture(OBAMA))
+    save(copy, read_picture(OBAMA))
     whosthere("enroll", "--gallery", gallery, "--person", "Barack Obama", OBAMA)
     before = gallery.read_bytes()
     again = whosthere("enroll", "--gallery", gallery, "--person", "Barack Obama", OBAMA, copy)
@@ -144,7 +144,7 @@ def test_the_same_photo_is_taken_once(gallery: Path, tmp_path: Path) -> None:
 
 def test_a_face_that_fills_its_picture_goes_in(gallery: Path, tmp_path: Path) -> None:
     left, top, side = 171, 139, 195
-    close = save(tmp_path / "close.png", picture(HOPPER)[top : top + side, left : left + side])
+    close = save(tmp_path / "close.png", read_picture(HOPPER)[top : top + side, left : left + side])
     done = whosthere("enroll", "--gallery", gallery, "--person", "Grace Hopper", HOPPER, close)
     assert done.exit_code == 0, done.output
     assert len(sources(gallery)["Grace Hopper"]) == 2
@@ -227,8 +227,14 @@ def before_camera(tmp_path: Path, pictures: list[Image]) -> Path:
 
 
 def test_the_camera_counts_down_and_takes_what_is_good_and_new(gallery: Path, tmp_path: Path) -> None:
-    dark, crowd = darkened(picture(OBAMA)), side_by_side(OBAMA, BIDEN)
-    shown = [picture(OBAMA)] * 4 + [dark, crowd, picture(OBAMA_2009), picture(COLLINS), picture(OBAMA_2010)]
+    dark, crowd = darkened(read_picture(OBAMA)), side_by_side(OBAMA, BIDEN)
+    shown = [read_picture(OBAMA)] * 4 + [
+        dark,
+        crowd,
+        read_picture(OBAMA_2009),
+        read_picture(COLLINS),
+        read_picture(OBAMA_2010),
+    ]
     config = before_camera(tmp_path, shown)
     arguments = ("--gallery", gallery, "--config", config, "--person", "Barack Obama", "--camera")
     done = whosthere("enroll", *arguments, "--count", "3")
@@ -251,7 +257,7 @@ def test_the_camera_counts_down_and_takes_what_is_good_and_new(gallery: Path, tm
 
 
 def test_too_little_time_before_the_camera(gallery: Path, tmp_path: Path) -> None:
-    config = before_camera(tmp_path, [picture(OBAMA)] * 7)
+    config = before_camera(tmp_path, [read_picture(OBAMA)] * 7)
     arguments = ("--gallery", gallery, "--config", config, "--person", "Barack Obama", "--camera")
     done = whosthere("enroll", *arguments, "--timeout", "5")
     assert done.exit_code == 1

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import small_lfw
 from click.testing import CliRunner
-from data_sets import BIDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from portraits import BIDEN
 
 from converter.__main__ import main
 from converter.datasets import DatasetError, Pair

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from people import alike, gallery_of, somebody
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, picture, save, side_by_side, whosthere
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, read_picture, save, side_by_side, whosthere
 
 from edge.commands.identify_rows import COLUMNS
 from edge.identification.picture import match_all
@@ -67,7 +67,7 @@ def test_the_surest_face_gets_the_name_whatever_the_order() -> None:
 
 def test_the_table_on_the_screen(demo_gallery: Path, tmp_path: Path) -> None:
     wall = save(tmp_path / "wall.jpg", np.full((300, 400, 3), 128, np.uint8))
-    blurred = save(tmp_path / "blurred.jpg", np.asarray(cv2.GaussianBlur(picture(BIDEN), (0, 0), 9), np.uint8))
+    blurred = save(tmp_path / "blurred.jpg", np.asarray(cv2.GaussianBlur(read_picture(BIDEN), (0, 0), 9), np.uint8))
     done = whosthere("identify", "--gallery", demo_gallery, OBAMA_2009, COLLINS, wall, blurred)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
@@ -142,7 +142,7 @@ def test_copies_are_marked_and_never_lie_over_anything(demo_gallery: Path, tmp_p
     done = whosthere("identify", "--gallery", demo_gallery, "--annotate", out, tmp_path / "a", tmp_path / "b")
     assert done.exit_code == 0
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*.jpg")) == ["deep/door.jpg", "door-2.jpg", "door.jpg"]
-    original, copy = picture(tmp_path / "a" / "door.jpg"), picture(out / "door.jpg")
+    original, copy = read_picture(tmp_path / "a" / "door.jpg"), read_picture(out / "door.jpg")
     assert copy.shape == original.shape
     changed = np.abs(copy.astype(int) - original).max(axis=2) > 60
     assert 0.002 < changed.mean() < 0.2
@@ -163,7 +163,7 @@ def film(path: Path, pictures: list[Image], code: str = "MJPG") -> Path:
 
 def test_a_video_is_a_row_a_visit(demo_gallery: Path, tmp_path: Path) -> None:
     nobody = np.full((560, 480, 3), 128, np.uint8)
-    video = film(tmp_path / "door.avi", [nobody] * 10 + [picture(HOPPER)] * 20 + [nobody] * 10)
+    video = film(tmp_path / "door.avi", [nobody] * 10 + [read_picture(HOPPER)] * 20 + [nobody] * 10)
     out = tmp_path / "out"
     found = rows(demo_gallery, video, "--annotate", out)
     assert [(row["visit"], row["face"], row["outcome"], row["person_name"]) for row in found] == [
@@ -182,7 +182,7 @@ def test_a_video_is_a_row_a_visit(demo_gallery: Path, tmp_path: Path) -> None:
 def test_a_video_of_nobody_and_one_cut_off(demo_gallery: Path, tmp_path: Path) -> None:
     empty = film(tmp_path / "empty.avi", [np.full((560, 480, 3), 128, np.uint8)] * 5)
     assert [row["outcome"] for row in rows(demo_gallery, empty)] == ["no_face"]
-    cut = film(tmp_path / "cut.avi", [picture(HOPPER)] * 30)
+    cut = film(tmp_path / "cut.avi", [read_picture(HOPPER)] * 30)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     done = whosthere("identify", "--gallery", demo_gallery, "--json", cut)
     assert done.exit_code == 1

@@ -6,11 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from data_sets import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, OBAMA_2012, data_root, golden, read_picture
+from data_sets import data_root, golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import detector, landmarks_of, mesh, only_face
 from numpy.typing import NDArray
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture
 
 from edge.landmarks import (
     UPRIGHT_PITCH_DEG,
@@ -142,7 +143,7 @@ def test_points_turn_with_the_picture(degrees: float) -> None:
     assert found.pose.roll - upright.pose.roll == pytest.approx(degrees, abs=2)
 
 
-@pytest.mark.parametrize("picture", [BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2012], ids=lambda path: path.stem)
+@pytest.mark.parametrize("picture", [BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA], ids=lambda path: path.stem)
 def test_a_face_is_one_and_lies_in_its_box(picture: Path) -> None:
     image = read_picture(picture)
     face, found = only_face(image), landmarks_of(image)

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from portraits import HOPPER, picture, save
+from portraits import HOPPER, read_picture, save
 
 from edge.photos import MAX_SIDE_PX, PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
 
@@ -23,13 +23,13 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
 def test_exif_orientation_is_honoured(tmp_path: Path, orientation: int, turn: int) -> None:
     path = tmp_path / "phone.jpg"
     path.write_bytes(with_orientation(HOPPER.read_bytes(), orientation))
-    np.testing.assert_array_equal(read_photo(path), np.rot90(picture(HOPPER), turn))
+    np.testing.assert_array_equal(read_photo(path), np.rot90(read_picture(HOPPER), turn))
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tiff"])
 def test_what_is_cut_off_is_damaged(tmp_path: Path, suffix: str) -> None:
-    path = save(tmp_path / f"photo{suffix}", picture(HOPPER))
-    assert read_photo(path).shape == picture(HOPPER).shape
+    path = save(tmp_path / f"photo{suffix}", read_picture(HOPPER))
+    assert read_photo(path).shape == read_picture(HOPPER).shape
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 9 // 10])
     with pytest.raises(PhotoError, match=r"photo\.\w+: the image is cut off or damaged; copy it again"):

@@ -16,7 +16,7 @@ import pytest
 from broker import Broker, Listener, running_broker
 from daemon import TOPIC, Daemon, decoded, running, write_config
 from nspawn import stalled_threads
-from portraits import BIDEN, OBAMA_2010, analyser, picture
+from portraits import BIDEN, OBAMA_2010, analyser, read_picture
 
 import edge
 
@@ -72,7 +72,7 @@ def show(root: Path, portrait: Path) -> None:
     folder.mkdir()
     noise = np.random.default_rng(6)
     porch = cv2.GaussianBlur(noise.integers(60, 190, (SIZE[1], SIZE[0], 3), np.uint8), (0, 0), 15)
-    whole = picture(portrait)
+    whole = read_picture(portrait)
     box = analyser().detector.detect(whole)[0].box
     side, x, y = round(1.6 * box.height), round(box.left + box.right) // 2, round(box.top + box.bottom) // 2
     face = cv2.resize(whole[max(0, y - side // 2) :, max(0, x - side // 2) :][:side, :side], (260, 260))

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from data_sets import COLLINS, HOPPER, OBAMA_2012, read_picture
 from networks import embedder, landmarks_of, mesh, only_face
+from portraits import COLLINS, HOPPER, OBAMA, read_picture
 
 from edge.quality import QualitySettings, assess
 from edge.records import Image, Pose, Problem, Quality
@@ -31,7 +31,7 @@ def shrunk(image: Image, eyes_px: float) -> Image:
     return canvas
 
 
-@pytest.mark.parametrize("picture", [COLLINS, HOPPER, OBAMA_2012], ids=lambda path: path.stem)
+@pytest.mark.parametrize("picture", [COLLINS, HOPPER, OBAMA], ids=lambda path: path.stem)
 def test_a_good_portrait_is_usable(picture: Path) -> None:
     quality = judged(read_picture(picture))
 

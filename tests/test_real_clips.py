@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_sets import data_set
-from portraits import analyser, picture
+from portraits import analyser, read_picture
 
 from edge.capture.clip import open_clip
 from edge.galleries.gallery import Gallery, Template
@@ -51,7 +51,9 @@ def told(name: str, visits: list[FoundVisit]) -> list[str]:
 @pytest.mark.parametrize("gap_s", [2.0, 15.0])
 def test_hamilton(gap_s: float) -> None:
     folder = data_set("video") / "hamilton"
-    matcher = matcher_of(lin=picture(folder / "lin-manuel-miranda.png"), alex=picture(folder / "alex-lacamoire.png"))
+    matcher = matcher_of(
+        lin=read_picture(folder / "lin-manuel-miranda.png"), alex=read_picture(folder / "alex-lacamoire.png")
+    )
     config = Config(visit=VisitSettings(gap_s=gap_s))
     found = identify_video(analyser(), matcher, config, folder / "short_hamilton_clip.mp4")
     lines = told("hamilton", found.visits)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from broker import Broker, Listener, running_broker
 from daemon import TOPIC, Daemon, running, visits, write_config
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, picture
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, read_picture
 
 from edge.records import Image
 
@@ -54,7 +54,7 @@ def film(folder: Path) -> Path:
 
 def head(portrait: Path) -> Image:
     """The face of a portrait with what is around it, 160 pixels square."""
-    whole = picture(portrait)
+    whole = read_picture(portrait)
     box = analyser().detector.detect(whole)[0].box
     side, x, y = round(1.6 * box.height), round(box.left + box.right) // 2, round(box.top + box.bottom) // 2
     left, top = max(0, x - side // 2), max(0, y - side // 2)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-from data_sets import COLLINS, OBAMA_2012, read_picture
-from portraits import analyser
+from portraits import COLLINS, OBAMA, analyser, read_picture
 
 from edge import card, tflite
 from edge.card import InputSpec
@@ -145,7 +144,7 @@ def test_every_runtime_gives_what_litert_on_x86_gave(name: str) -> None:
 
 def test_int8_is_near_float_on_every_runtime() -> None:
     """Runtimes round differently inside, so that there is no one answer to compare with."""
-    image = read_picture(OBAMA_2012)
+    image = read_picture(OBAMA)
     (face,) = analyser().detector.detect(image)
     crop = analyser().look(image, face).crop
     vectors = [Model(card.find(name), "embed").run([crop])[0][0] for name in ("mobilefacenet", "mobilefacenet-int8")]

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from data_sets import data_set, full_run, read_picture
+from data_sets import data_set, full_run
 from networks import detector
+from portraits import read_picture
 
 from converter.__main__ import main
 from converter.datasets import DatasetError
