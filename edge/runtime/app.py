@@ -38,7 +38,7 @@ from edge.strangers import Strangers
 
 log = logging.getLogger("whosthere.app")
 
-TURN_S = 0.5
+TURN_S = 0.2
 STOP_S = 10.0
 PATIENCE = 1.5
 """Times `runtime.stall_s`: then nothing gets a turn any more, not even the thread that would say which one hangs."""

@@ -20,6 +20,9 @@ from edge.runtime.recognition import embedder_id, load_matcher
 
 log = logging.getLogger("whosthere.gallery")
 
+RESTED = 3
+"""So many times in a row a file that is written over must look the same before it is read."""
+
 
 class Known:
     """Makes the matchers, and says beside the gallery's file which one is in force."""
@@ -32,6 +35,7 @@ class Known:
         """A false-alarm target in place of the configured one."""
         path = loaded.gallery_path
         self._looked_at = self._seen = stamp_of(path)
+        self._rested = 0
         if self._looked_at is None and not path.exists():
             log.warning("%s: no gallery yet, so that everybody is unknown; `whosthere enroll` makes one", path)
             self._gallery = Gallery.empty(embedder_id(embedder), embedder.dimensions)
@@ -92,9 +96,10 @@ class Known:
         One that was renamed into place is whole; one that is being written over is waited for until it rests.
         """
         before, self._seen = self._seen, stamp_of(self._loaded.gallery_path)
+        self._rested = self._rested + 1 if before == self._seen else 0
         if self._seen == self._looked_at:
             return False
-        return before == self._seen or not _same_file(self._seen, self._looked_at)
+        return self._rested >= RESTED or not _same_file(self._seen, self._looked_at)
 
     def expire(self, now: datetime) -> Matcher | None:
         """A matcher without those whose time has run out since it was last asked; None when nobody's has."""
