@@ -77,6 +77,7 @@ def sample(daemon: Daemon, folder: Path) -> dict[str, int]:
 
 def outbox(listener: Listener) -> int:
     """How many events waited when health was told last."""
+    listener.wait(lambda: bool(listener.on(f"{TOPIC}/health")))
     waiting: int = json.loads(listener.on(f"{TOPIC}/health")[-1].payload)["outbox"]["waiting"]
     return waiting
 
