@@ -1,7 +1,6 @@
 """The composition root: config -> a running daemon. The only place that picks classes and opens connections."""
 
 import logging
-import os
 import secrets
 import signal
 import threading
@@ -28,10 +27,11 @@ from edge.runtime.health import HealthReport
 from edge.runtime.known import Known, describe
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.recognition import linking_for
-from edge.runtime.service import Notifier, expect_again, expect_no_more, log_event, watchdog_interval_s
+from edge.runtime.service import Notifier, log_event
 from edge.runtime.signals import SignalInbox
 from edge.runtime.stages import load_analyser
 from edge.runtime.timings import Timings
+from edge.runtime.vigil import Vigil
 from edge.runtime.vitals import temperature_c
 from edge.runtime.watcher import Watcher
 from edge.strangers import Strangers
@@ -40,8 +40,6 @@ log = logging.getLogger("whosthere.app")
 
 TURN_S = 0.2
 STOP_S = 10.0
-PATIENCE = 1.5
-"""Times `runtime.stall_s`: then nothing gets a turn any more, not even the thread that would say which one hangs."""
 TIDY_S = 600.0
 RELOADABLE = {"gallery", "match"}
 
@@ -89,6 +87,7 @@ class App:
         """Somebody asked for a new beginning: after `run` has returned, the process is to be replaced."""
         self._health = HealthReport(loaded, analyser, self._pipeline, self._publisher, self._timings)
         self._cooling = Cooling(config.runtime.cool_above_c)
+        self._vigil = Vigil(notifier, config.runtime.stall_s)
         self._reloading = threading.Lock()
         self._doorbell = self._wired(config.doorbell)
 
@@ -101,7 +100,7 @@ class App:
         try:
             self._turns()
         finally:
-            expect_no_more()
+            self._vigil.end()
             # After STOPPING=1 systemd would end the process that follows this one in its place.
             self._notifier.tell(_reloading() if self.restart else "STOPPING=1")
             if self._doorbell:
@@ -118,16 +117,16 @@ class App:
 
     def _turns(self) -> None:
         health_at = ready_at = tidy_at = 0.0
-        watchdog_s = watchdog_interval_s() or self._loaded.config.runtime.stall_s
         while not (self._pipeline.finished or self.restart):
-            for received in self._signals.wait(min(TURN_S, watchdog_s)):
+            for received in self._signals.wait(TURN_S):
                 if received is not signal.SIGHUP:
                     log.info("%s: stopping", received.name)
                     return
                 self.reload()
             self._watch_gallery()
             now = time.monotonic()
-            self._check_progress(now)
+            beats = {**self._pipeline.beats, "publisher": self._publisher.beat}
+            self._vigil.update(beats, lambda: self._health.status(self._matcher), now)
             if self._controls.tick(now):
                 self._show_controls()
             self._pipeline.pace = self._cooling.update(temperature_c(), now)
@@ -146,25 +145,6 @@ class App:
         """Camera and broker have each been found, or their absence has been told."""
         seen = bool(self._pipeline.frames) or self._health.camera_online is False
         return seen and self._publisher.settled
-
-    def _check_progress(self, now: float) -> None:
-        """WATCHDOG=1 only while every thread makes progress; without any, end rather than be a dead doorbell."""
-        expect_again(PATIENCE * self._loaded.config.runtime.stall_s)
-        beats = {**self._pipeline.beats, "publisher": self._publisher.beat}
-        name, beat = min(beats.items(), key=lambda item: item[1])
-        stalled_s = now - beat
-        if stalled_s < self._loaded.config.runtime.stall_s:
-            self._notifier.tell(f"WATCHDOG=1\nSTATUS={self._health.status(self._matcher)}")
-            return
-        log.critical(
-            "the %s thread has made no progress for %.0f s: ending, so that the service is started again",
-            name,
-            stalled_s,
-        )
-        self._notifier.tell(f"STATUS=the {name} thread has stalled")
-        logging.shutdown()
-        # The stalled thread may hold anything, so that an orderly exit could hang as well.
-        os._exit(1)
 
     def reload(self) -> tuple[bool, str]:
         """Take gallery and thresholds anew; whatever is wrong with them, the old ones stay. Any thread."""

@@ -1,10 +1,8 @@
 """Being a service: readiness, watchdog and status for systemd, and logs for people and for the journal."""
 
-import faulthandler
 import importlib
 import logging
 import os
-import signal
 import sys
 from typing import Protocol
 
@@ -51,26 +49,6 @@ class Systemd:
 def notifier() -> Notifier:
     """Systemd if it started us with a notification socket, else nobody."""
     return Systemd() if os.environ.get("NOTIFY_SOCKET") else NoServiceManager()
-
-
-def watchdog_interval_s() -> float | None:
-    """How often WATCHDOG=1 is due (half of what the unit allows); None without a watchdog."""
-    usec = os.environ.get("WATCHDOG_USEC")
-    return int(usec) / 2e6 if usec else None
-
-
-def expect_again(within_s: float) -> None:
-    """End the process, all its tracebacks on standard error, unless this is called again in time.
-
-    Needs neither a thread nor a turn of Python's: a camera library that hangs inside of itself leaves none.
-    """
-    faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or 2, all_threads=True, chain=True)
-    signal.setitimer(signal.ITIMER_REAL, within_s)
-
-
-def expect_no_more() -> None:
-    """The process may take its time from now on."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def set_up_logging(level: str) -> None:
