@@ -9,8 +9,17 @@ import numpy as np
 from cv2.typing import MatLike
 from msgspec import Meta
 
+from edge import align
 from edge.records import Image, Landmarks, Pose, Problem, Quality
 
+SIDE = 112
+"""Pixels of the aligned crop that is judged: not the embedder's own, so that limits mean the same for every embedder."""
+TEMPLATE = np.array(
+    [[36.880, 52.477], [73.480, 52.069], [55.171, 71.529], [40.567, 89.495], [70.792, 89.304]], np.float32
+)
+"""Where the five points lie in it: as the bundled embedder has them."""
+BORDER = 16
+"""Of the crop: background."""
 FULL_EYE_DISTANCE_PX = 40.0
 """Beyond this more pixels do not make a 112x112 crop better."""
 FULL_SHARPNESS = 60.0
@@ -37,11 +46,10 @@ class QualitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the landmark network must think of it being a face at all."""
 
 
-def assess(image: Image, crop: Image, landmarks: Landmarks, settings: QualitySettings) -> Quality:
-    """Judge one face of `image` by its landmarks and its aligned crop."""
-    luma = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
-    # Aligned crops are smoothed by the warp; the border of the crop is background.
-    inner = luma[16:-16, 16:-16]
+def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Quality:
+    """Judge one face of a BGR picture by its landmarks and what lies around them."""
+    luma = cv2.cvtColor(align.crop(image, landmarks.five, TEMPLATE, SIDE), cv2.COLOR_BGR2GRAY)
+    inner = luma[BORDER:-BORDER, BORDER:-BORDER]
     eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))
     sharpness = detail(inner)
     brightness = float(inner.mean())

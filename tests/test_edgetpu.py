@@ -1,14 +1,13 @@
 """The Edge TPU's way into the networks, with a delegate that is loaded as Coral's is and can be unplugged."""
 
 import logging
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_models
 from portraits import whosthere
+from stick import Stick
 
 from edge import typed_yaml
 from edge.edgetpu import RETRY_S, Accelerator, EdgeTpu
@@ -16,30 +15,6 @@ from edge.errors import ModelError
 from edge.records import Image
 from edge.runtime.stages import ModelSettings, load_networks
 from edge.tflite import Model
-
-SOURCE = Path(__file__).with_name("stub_edgetpu.c")
-
-
-class Stick:
-    """A device on USB."""
-
-    def __init__(self, folder: Path) -> None:
-        self.library = str(folder / "libedgetpu.so.1")
-        self._there = folder / "stick"
-        self._log = folder / "stick.log"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", self.library, SOURCE], check=True)
-        self.plug_in()
-
-    def plug_in(self) -> None:
-        self._there.touch()
-
-    def unplug(self) -> None:
-        self._there.unlink()
-
-    @property
-    def log(self) -> list[str]:
-        """What was asked of it."""
-        return self._log.read_text().split("\n")[:-1] if self._log.exists() else []
 
 
 class Clock:
@@ -52,8 +27,6 @@ class Clock:
 
 @pytest.fixture
 def stick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stick:
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed (Debian: apt-get install gcc): the stand-in cannot be built")
     monkeypatch.setenv("STUB_EDGETPU", str(tmp_path / "stick"))
     return Stick(tmp_path)
 

@@ -127,7 +127,7 @@ def test_health_and_command_results_keep_to_their_schema() -> None:
         threshold=0.42,
         false_alarm_target=0.001,
         gallery=GalleryHealth("3", 2, 9),
-        model=ModelHealth("mobilefacenet", "blazeface", "litert 2.0"),
+        model=ModelHealth("mobilefacenet", "blazeface", "litert 2.0", ["mobilefacenet"]),
         software=SoftwareHealth("1.0"),
         clock_set=True,
     )

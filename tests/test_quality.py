@@ -10,7 +10,8 @@ import pytest
 from networks import embedder, landmarks_of, mesh, only_face
 from portraits import COLLINS, HOPPER, OBAMA, read_picture
 
-from edge.quality import QualitySettings, assess
+from edge.align import crop
+from edge.quality import SIDE, TEMPLATE, QualitySettings, assess
 from edge.records import Image, Pose, Problem, Quality
 
 LIMITS = QualitySettings()
@@ -19,7 +20,7 @@ LIMITS = QualitySettings()
 def judged(image: Image, limits: QualitySettings = LIMITS, **changed: object) -> Quality:
     """A picture's only face; `changed` replaces what the network said of it."""
     seen = replace(landmarks_of(image), **changed)
-    return assess(image, embedder().crop(image, seen), seen, limits)
+    return assess(image, seen, limits)
 
 
 def shrunk(image: Image, eyes_px: float) -> Image:
@@ -39,6 +40,13 @@ def test_a_good_portrait_is_usable(picture: Path) -> None:
     assert quality.score > 0.6
 
 
+def test_faces_are_judged_as_the_bundled_embedder_sees_them() -> None:
+    image = read_picture(COLLINS)
+    seen = landmarks_of(image)
+
+    assert (crop(image, seen.five, TEMPLATE, SIDE) == embedder().crop(image, seen)).all()
+
+
 @pytest.mark.parametrize(
     ("harm", "problem"),
     [
@@ -55,7 +63,7 @@ def test_a_harmed_picture_is_refused_with_its_reason(harm: Callable[[Image], Ima
     worse = harm(image)
     # Where the face is still found, the networks look at the worse picture; else at the points of the good one.
     found = mesh().locate(worse, only_face(worse)) if problem is Problem.TOO_SMALL else seen
-    quality = assess(worse, embedder().crop(worse, found), found, LIMITS)
+    quality = assess(worse, found, LIMITS)
 
     assert quality.problem is problem
     assert quality.score < judged(image).score
@@ -85,14 +93,14 @@ def test_a_face_that_leaves_the_picture_is_cut_off(side: str) -> None:
     moved = seen.five - {"left": [x, 0], "top": [0, y]}.get(side, [0, 0])
     found = replace(seen, five=moved.astype(np.float32))
 
-    assert assess(part, embedder().crop(part, found), found, LIMITS).problem is Problem.CUT_OFF
+    assert assess(part, found, LIMITS).problem is Problem.CUT_OFF
 
 
 def test_sharpness_falls_and_weight_with_it_as_blur_grows() -> None:
     image = read_picture(COLLINS)
     seen = landmarks_of(image)
     blurred = [cv2.GaussianBlur(image, (0, 0), sigma).astype(np.uint8) for sigma in (0.5, 2, 4, 8)]
-    rows = [assess(b, embedder().crop(b, seen), seen, LIMITS) for b in blurred]
+    rows = [assess(b, seen, LIMITS) for b in blurred]
 
     assert [q.sharpness for q in rows] == sorted((q.sharpness for q in rows), reverse=True)
     assert [q.score for q in rows] == sorted((q.score for q in rows), reverse=True)
@@ -107,7 +115,7 @@ def test_a_smear_is_not_sharp_whichever_way_it_goes() -> None:
     diagonal = np.eye(length, dtype=np.float32) / length
     for kernel in (row, row.T, diagonal, diagonal[::-1]):
         smeared = cv2.filter2D(image, -1, kernel).astype(np.uint8)
-        assert assess(smeared, embedder().crop(smeared, seen), seen, LIMITS).problem is Problem.TOO_BLURRED
+        assert assess(smeared, seen, LIMITS).problem is Problem.TOO_BLURRED
 
 
 def test_limits_are_the_settings() -> None:

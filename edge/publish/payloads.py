@@ -130,6 +130,7 @@ class ModelHealth(msgspec.Struct, frozen=True):
     embedder: str
     detector: str
     runtime: str
+    edge_tpu: Annotated[list[str], Meta(description="those that run on an Edge TPU at this moment")]
 
 
 class HealthPayload(msgspec.Struct, frozen=True):

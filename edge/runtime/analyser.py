@@ -3,6 +3,7 @@
 Enrolment, batches, evaluation and the live loop all go through here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge.detect import Detector
@@ -11,6 +12,7 @@ from edge.landmarks import FaceMesh
 from edge.near import NearDetector
 from edge.quality import QualitySettings, assess
 from edge.records import Face, Image, Landmarks, Quality, Vector
+from edge.tflite import Model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +38,14 @@ class Analyser:
     limits: QualitySettings
     near: NearDetector | None = None
     """Finds followed faces again at less cost; None: always look at the whole picture."""
+    networks: Sequence[Model] = ()
+    """What the stages run on."""
 
     def look(self, image: Image, face: Face) -> Portrait:
         """Landmarks, crop and quality of a detected face; no embedding yet."""
         landmarks = self.mesh.locate(image, face)
         crop = self.embedder.crop(image, landmarks)
-        return Portrait(face, landmarks, crop, assess(image, crop, landmarks, self.limits), None)
+        return Portrait(face, landmarks, crop, assess(image, landmarks, self.limits), None)
 
     def embed(self, portrait: Portrait) -> Portrait:
         """The same with its embedding."""

@@ -35,11 +35,8 @@ class HealthReport:
         """The false-alarm target in force."""
         runtime = find_runtime()
         self._loaded = loaded
-        self._models = ModelHealth(
-            embedder=analyser.embedder.name,
-            detector=loaded.config.models.detector,
-            runtime=f"{runtime.package} {runtime.version}",
-        )
+        self._analyser = analyser
+        self._runtime = f"{runtime.package} {runtime.version}"
         self._on_disk = OnDisk(loaded.gallery_path, loaded.gallery_keys)
         self._pipeline = pipeline
         self._publisher = publisher
@@ -74,7 +71,7 @@ class HealthReport:
                 templates=len(matcher.gallery.embeddings),
                 on_disk=self._on_disk.gallery_version(),
             ),
-            model=self._models,
+            model=self._models(),
             software=SoftwareHealth(__version__, software_version()),
             clock_set=self._publisher.clock_set,
         )
@@ -92,6 +89,14 @@ class HealthReport:
         broker = "broker connected" if self._publisher.connected else "no broker"
         people = len(matcher.gallery.people)
         return f"{self.state}, {people} people known, {self._pipeline.visits} visits, {broker}"
+
+    def _models(self) -> ModelHealth:
+        return ModelHealth(
+            embedder=self._analyser.embedder.name,
+            detector=self._loaded.config.models.detector,
+            runtime=self._runtime,
+            edge_tpu=[network.card.name for network in self._analyser.networks if network.runs_on == "edgetpu"],
+        )
 
     def _fps(self) -> float:
         """Frames looked at a second since the last report."""

@@ -35,5 +35,5 @@ def _moved(portrait: Portrait, image: Image, dx: int, dy: int, analyser: Analyse
     face, marks = portrait.face, portrait.landmarks
     landmarks = Landmarks(frozen(marks.mesh + shift), frozen(marks.five + shift[:2]), marks.presence, marks.pose)
     placed = Face(face.box.moved(dx, dy), face.score, face.keypoints + shift[:2])
-    quality = assess(image, portrait.crop, landmarks, analyser.limits)
+    quality = assess(image, landmarks, analyser.limits)
     return replace(portrait, face=placed, landmarks=landmarks, quality=quality)

@@ -99,7 +99,7 @@ def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings
     """The stages on their networks. Raises ModelError when a card lacks what its stage needs."""
     detector = BlazeFaceDetector(networks.detector, detect)
     near = NearDetector(BlazeFaceDetector(networks.near_detector, msgspec.structs.replace(detect, squares=False)))
-    return Analyser(detector, FaceMesh(networks.landmarks), TfliteEmbedder(networks.embedder), limits, near)
+    return Analyser(detector, FaceMesh(networks.landmarks), TfliteEmbedder(networks.embedder), limits, near, networks)
 
 
 def load_analyser(
