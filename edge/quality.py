@@ -13,7 +13,7 @@ from edge import align
 from edge.records import Image, Landmarks, Pose, Problem, Quality
 
 SIDE = 112
-"""Pixels of the aligned crop that is judged: not the embedder's own, so that limits mean the same for every embedder."""
+"""Pixels of the crop that is judged: not the embedder's own, so that limits mean the same for every embedder."""
 TEMPLATE = np.array(
     [[36.880, 52.477], [73.480, 52.069], [55.171, 71.529], [40.567, 89.495], [70.792, 89.304]], np.float32
 )

@@ -114,8 +114,9 @@ def test_who_is_at_the_door_is_heard_outside(box: Box, broker: Broker) -> None:
         heard = named(home)
         assert home.on(f"{TOPIC}/status")[-1].payload == b"online"
     assert {event["person_name"] for event in heard} <= set(NAMES.values())
-    fields = box.run("journalctl --quiet --unit whosthere PERSON_ID=joe-biden --output json --lines 1")
-    assert json.loads(fields)["VISIT_ID"] in {event["visit_id"] for event in heard}
+    fields = json.loads(box.run("journalctl --quiet --unit whosthere PERSON_ID=joe-biden --output json --lines 1"))
+    assert fields["VISIT_ID"] in {event["visit_id"] for event in heard}
+    assert fields["CAMERA"] == heard[0]["camera"]
     assert "3 people known" in status(box)
     assert box.run("systemctl is-enabled whosthere.service whosthere-gallery.path").split() == ["enabled"] * 2
 

@@ -27,7 +27,8 @@ def command(ctx: click.Context, config_path: Path) -> None:
     """
     manager = notifier()
     try:
-        set_up_logging(load_config(config_path).config.runtime.log_level)
+        config = load_config(config_path).config
+        set_up_logging(config.runtime.log_level, config.camera.name)
         app = App(config_path, manager)
         code = app.run()
     except WhosthereError as error:

@@ -51,24 +51,24 @@ def notifier() -> Notifier:
     return Systemd() if os.environ.get("NOTIFY_SOCKET") else NoServiceManager()
 
 
-def set_up_logging(level: str) -> None:
-    """To the journal with fields when systemd reads our output, else to standard error for people."""
+def set_up_logging(level: str, camera: str) -> None:
+    """To the journal with fields, CAMERA in all, when systemd reads our output, else to standard error for people."""
     root = logging.getLogger("whosthere")
     root.setLevel(level.upper())
     root.propagate = False
     for old in list(root.handlers):
         root.removeHandler(old)
-    root.addHandler(_journal_handler() or _terminal_handler())
+    root.addHandler(_journal_handler(camera) or _terminal_handler())
 
 
-def _journal_handler() -> logging.Handler | None:
+def _journal_handler(camera: str) -> logging.Handler | None:
     if not os.environ.get("JOURNAL_STREAM"):
         return None
     try:
         journal = importlib.import_module("systemd.journal")
     except ImportError:
         return None
-    handler: logging.Handler = journal.JournalHandler(SYSLOG_IDENTIFIER="whosthere")
+    handler: logging.Handler = journal.JournalHandler(SYSLOG_IDENTIFIER="whosthere", CAMERA=camera)
     return handler
 
 
