@@ -8,7 +8,7 @@ import click
 from edge.commands.output import json_option, print_json
 from edge.errors import UsageError
 from edge.inspection.findings import strangers
-from edge.inspection.inventory import Box, Deciding, Inventory
+from edge.inspection.inventory import Box, Deciding, Inventory, Service
 from edge.inspection.issue import issue_report
 from edge.inspection.stocktaking import Stocktaking
 from edge.runtime.config import DEFAULT_PATH
@@ -31,10 +31,10 @@ Row = tuple[str, str]
 @json_option
 @click.pass_context
 def command(ctx: click.Context, config_path: Path | None, report: Path | None, as_json: bool) -> None:
-    """What is in force on this box: runtime, models, threshold, gallery.
+    """What is in force on this box: service, runtime, models, threshold, gallery.
 
-    For bug reports and for curious owners; holds no password and no picture. Camera and broker are left alone:
-    `whosthere check` tries them.
+    For bug reports and for curious owners; holds no password and no picture. Of camera and broker it says what
+    the running service says of them; `whosthere check` tries them.
 
     The exit code is 0, or 3 when the config and 4 when a model or the gallery is broken.
     """
@@ -68,7 +68,7 @@ def _installed() -> Path | None:
 
 def _shown(inventory: Inventory) -> str:
     sections = {
-        "This box": [*_who(inventory), *_box(inventory.box)],
+        "This box": [*_who(inventory), *_box(inventory.box), *_service(inventory.service)],
         "Software": list(_software(inventory)),
         "Networks": [(n.role, f"{n.name} {n.sha256[:12]}, {n.licence}") for n in inventory.networks],
         "Deciding": [*_calibration(inventory), *_deciding(inventory.deciding)],
@@ -99,6 +99,14 @@ def _box(box: Box) -> Iterator[Row]:
     yield "temperature", "not told by this system" if box.temperature_c is None else f"{box.temperature_c} degrees C"
     if box.outbox_free_mb is not None:
         yield "disk", f"{box.outbox_free_mb:,} MB free where the outbox lies"
+
+
+def _service(service: Service | None) -> Iterator[Row]:
+    if service is not None:
+        again = f", started again {service.restarts} times" if service.restarts else ""
+        yield "service", f"{service.active} ({service.sub}){again}"
+        if service.status:
+            yield "", service.status
 
 
 def _software(inventory: Inventory) -> Iterator[Row]:

@@ -75,6 +75,18 @@ class Box(msgspec.Struct, frozen=True):
     outbox_free_mb: int | None
 
 
+class Service(msgspec.Struct, frozen=True):
+    """The daemon, as systemd sees it."""
+
+    active: str
+    """`active`, `failed`, `inactive`, `activating`..."""
+    sub: str
+    restarts: int
+    """By itself, since somebody started it."""
+    status: str
+    """The daemon's own words."""
+
+
 class Inventory(msgspec.Struct, frozen=True):
     """All of it."""
 
@@ -88,6 +100,8 @@ class Inventory(msgspec.Struct, frozen=True):
     gallery: Known | None
     deciding: Deciding | None
     box: Box
+    service: Service | None
+    """None: this box has no such unit."""
     problems: list[str]
     """What keeps the daemon from running."""
     hints: list[str]

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 from importlib import metadata, util
 from pathlib import Path
 
@@ -18,12 +17,13 @@ from edge.galleries.gallery import Gallery
 from edge.inspection import inventory as of
 from edge.inspection.checks import threshold_finding
 from edge.inspection.findings import Verdict, exit_code
+from edge.inspection.service import service, service_hints
 from edge.inspection.surroundings import ROOM_MB, existing_folder
 from edge.match import MatchSettings, threshold_for
 from edge.runtime.config import InvalidConfig, LoadedConfig, default_config, load_config
 from edge.runtime.recognition import embedder_id, threshold_in_force
 from edge.runtime.stages import TASKS, Networks, assemble, edge_tpu, load_network
-from edge.runtime.vitals import Throttling, clock_synchronised, temperature_c, throttling
+from edge.runtime.vitals import Throttling, clock_synchronised, disk_free_mb, temperature_c, throttling
 from edge.tflite import Model, find_runtime
 
 TARGETS = (0.01, 0.001, 0.0001)
@@ -65,6 +65,7 @@ class Stocktaking:
             gallery=_known(loaded.gallery_path, gallery) if gallery else None,
             deciding=self._deciding(embedder, gallery) if embedder else None,
             box=box,
+            service=self._service(),
             problems=list(dict.fromkeys(str(error) for error in self._errors)),
             hints=self._hints,
             exit_code=exit_code(error.exit_code for error in self._errors),
@@ -156,11 +157,16 @@ class Stocktaking:
             memory_mb=memory.get("MemTotal"),
             memory_available_mb=memory.get("MemAvailable"),
             temperature_c=None if temperature is None else round(temperature, 1),
-            outbox_free_mb=round(shutil.disk_usage(folder).free / 1e6),
+            outbox_free_mb=disk_free_mb(folder),
         )
         self._hints.extend(_strains(box, self.loaded.config.models.threads))
         self._hints.extend(limits(throttling(), clock_synchronised()))
         return box
+
+    def _service(self) -> of.Service | None:
+        found = service()
+        self._hints.extend(service_hints(found) if found else [])
+        return found
 
     def _hint_at_camera(self) -> None:
         if self.loaded.config.camera.source.startswith("picamera2:") and util.find_spec("picamera2") is None:

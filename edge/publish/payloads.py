@@ -142,6 +142,7 @@ class HealthPayload(msgspec.Struct, frozen=True):
     state: State
     camera_online: bool
     fps: float
+    frame_age_s: Annotated[float | None, Meta(description="Since the last frame; null: none yet, or a recording")]
     latency: Annotated[dict[str, StageLatency], Meta(description="By stage")]
     frames: Count
     frames_dropped: Count
@@ -149,7 +150,9 @@ class HealthPayload(msgspec.Struct, frozen=True):
     outbox: OutboxHealth
     temperature_c: float | None
     throttled: Annotated[bool | None, Meta(description="The board slows itself down; null: cannot be told")]
+    under_voltage: Annotated[bool | None, Meta(description="The board gets too little voltage; null: cannot be told")]
     memory_mb: float
+    disk_free_mb: Annotated[Count | None, Meta(description="Where the outbox lies")]
     threshold: Annotated[Similarity | None, Meta(description="The similarity that a name needs now")]
     false_alarm_target: Fraction
     gallery: GalleryHealth

@@ -1,6 +1,7 @@
 """How the daemon is doing, for the health topic and for systemd's status line."""
 
 import time
+from pathlib import Path
 
 from edge import __version__
 from edge.match import Matcher
@@ -19,8 +20,13 @@ from edge.runtime.config import LoadedConfig
 from edge.runtime.newer import OnDisk, software_version
 from edge.runtime.pipeline import Pipeline
 from edge.runtime.timings import Spread, Timings
-from edge.runtime.vitals import memory_mb, temperature_c, throttling
+from edge.runtime.vitals import disk_free_mb, memory_mb, temperature_c, throttling
 from edge.tflite import find_runtime
+
+NO_BROKER = "no broker"
+STALE = "last frame"
+STALE_S = 3.0
+"""A frame older than this is told in the status."""
 
 
 class HealthReport:
@@ -47,7 +53,7 @@ class HealthReport:
     def payload(self, matcher: Matcher, *, stopping: bool = False) -> HealthPayload:
         """The health message of this moment."""
         header = matcher.gallery.header
-        temperature, limits = temperature_c(), throttling()
+        temperature, limits, age = temperature_c(), throttling(), self._pipeline.frame_age_s
         return HealthPayload(
             device_id=self._loaded.device_id,
             at=rfc3339(time.time()),
@@ -55,6 +61,7 @@ class HealthReport:
             state="stopping" if stopping else self.state,
             camera_online=bool(self.camera_online),
             fps=round(self._fps(), 2),
+            frame_age_s=None if age is None else round(age, 1),
             latency={stage: _milliseconds(spread) for stage, spread in self._timings.spreads().items()},
             frames=self._pipeline.frames,
             frames_dropped=self._pipeline.dropped,
@@ -62,7 +69,9 @@ class HealthReport:
             outbox=self._publisher.outbox_health,
             temperature_c=None if temperature is None else round(temperature, 1),
             throttled=limits.throttled if limits else None,
+            under_voltage=limits.under_voltage if limits else None,
             memory_mb=round(memory_mb(), 1),
+            disk_free_mb=disk_free_mb(Path(self._loaded.config.mqtt.outbox.path).parent),
             threshold=round(matcher.threshold, 4),
             false_alarm_target=self.target,
             gallery=GalleryHealth(
@@ -86,9 +95,15 @@ class HealthReport:
 
     def status(self, matcher: Matcher) -> str:
         """One line for `systemctl status`."""
-        broker = "broker connected" if self._publisher.connected else "no broker"
-        people = len(matcher.gallery.people)
-        return f"{self.state}, {people} people known, {self._pipeline.visits} visits, {broker}"
+        age = self._pipeline.frame_age_s or 0.0
+        facts = (
+            self.state,
+            f"{len(matcher.gallery.people)} people known",
+            f"{self._pipeline.visits} visits",
+            f"{STALE} {age:.0f} s ago" if age >= STALE_S else "",
+            "broker connected" if self._publisher.connected else NO_BROKER,
+        )
+        return ", ".join(fact for fact in facts if fact)
 
     def _models(self) -> ModelHealth:
         return ModelHealth(

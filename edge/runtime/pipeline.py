@@ -83,6 +83,12 @@ class Pipeline:
         return self._slot.dropped
 
     @property
+    def frame_age_s(self) -> float | None:
+        """Since the last frame that was looked at was taken; None without one, and for a recording."""
+        frame = self.last_frame
+        return None if frame is None or self._lossless else max(0.0, time.monotonic() - frame.captured_at)
+
+    @property
     def finished(self) -> bool:
         """Both threads have ended: the recording is over, or something failed."""
         return not any(thread.is_alive() for thread in self._threads)

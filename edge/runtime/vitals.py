@@ -1,5 +1,6 @@
 """What the box itself says: temperature, throttling, power, clock and memory."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -75,3 +76,11 @@ def memory_mb() -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
+
+
+def disk_free_mb(folder: Path) -> int | None:
+    """None when the folder cannot be asked."""
+    try:
+        return round(shutil.disk_usage(folder).free / 1e6)
+    except OSError:
+        return None
