@@ -9,6 +9,7 @@ from converter.exits import CleanGroup
 
 COMMANDS = {
     "import": "Rebuild a packaged network as a trained Keras model, proven against the original.",
+    "train": "Photos of people into an embedder: a new network, or one that is fine-tuned.",
     "convert": "A trained network into its variants (fp32, fp16, dynamic, int8, int8-full, int16x8), with a card each.",
     "enroll": "A folder of photos a person becomes a gallery, with a table and a picture of what went in.",
     "sign": "Sign a gallery with an OpenSSH key; encrypt it to a box's key.",

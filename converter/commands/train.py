@@ -1,0 +1,194 @@
+"""`whosthere-converter train`: photos of people -> an embedder."""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from converter import datasets, networks, sources
+from converter.commands import options
+from converter.commands.convert import PIXELS
+from converter.convert import template
+from converter.training.album import Album, crop_all, split
+from converter.training.course import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Epoch, Plan
+from converter.training.objectives import OBJECTIVES
+from edge import card as cards
+from edge.card import InputSpec
+from edge.errors import UsageError
+
+CROPS = "crops.npz"
+FINE_TUNING_RATE, RATE = 1e-4, 1e-3
+
+
+@click.command("train")
+@options.images
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option(
+    "--network", type=click.Choice(networks.NETWORKS), help="Begin with this architecture, untrained.  [default: cnn]"
+)
+@click.option(
+    "--from",
+    "begun",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="MODEL",
+    help="Begin with this trained .keras or .h5 model instead, and fine-tune it.",
+)
+@click.option("--card", "known", type=options.FILE, help="With --from: a card that says how MODEL is fed.")
+@click.option("--range", "pixels", type=click.Choice(list(PIXELS)), help="With --from: what MODEL wants of pixels.")
+@click.option(
+    "--objective",
+    type=click.Choice(list(OBJECTIVES)),
+    default="triplet",
+    show_default=True,
+    help="triplet: nearer to oneself than to others; siamese: one person or two; classes: who of them it is.",
+)
+@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="In all, earlier ones included.")
+@click.option("--size", type=click.IntRange(32, 299), default=112, show_default=True, help="Side of the crops, pixels.")
+@click.option("--grey", is_flag=True, help="Without colour.")
+@click.option("--dimensions", type=click.IntRange(2, 2048), default=128, show_default=True, help="Of the embedding.")
+@click.option("--batch", type=click.IntRange(4, 1024), default=64, show_default=True, help="Pictures, or pairs.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 1, min_open=True),
+    help=f"[default: {RATE:g}, with --from {FINE_TUNING_RATE:g}]",
+)
+@click.option("--last-layers", type=click.IntRange(1), help="Only so many layers at the end learn.")
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 0.9, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the people who are not learnt from, but judged by.",
+)
+@click.option("--augment/--no-augment", default=True, help="Vary what is learnt from: mirrored, moved, in other light.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--restart", is_flag=True, help="Forget what DIR holds of an earlier training.")
+def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any) -> None:  # fmt: skip
+    """Train an embedder with a folder of photos for each person, and write it to DIR.
+
+    \b
+    DIR/embedder.keras   the best so far, judged by people who are held out
+    DIR/checkpoints/     the last three epochs
+    DIR/history.csv      loss and figures by epoch; training.png shows them
+
+    Faces are found and aligned as the box does it. Run again, an interrupted training goes on where it was; with more
+    --epochs, a finished one does, too. `convert` then makes of embedder.keras what a box runs.
+    """
+    embedder, spec, alignment = _beginning(asked)
+    if restart:
+        _forget(output)
+    output.mkdir(parents=True, exist_ok=True)
+    learning, held, fingerprint = _albums(images, output, spec, alignment, asked)
+    plan = _plan(embedder, spec, fingerprint, asked)
+    course = Course(output, plan, embedder, learning, held)
+    done = course.done
+    click.echo(
+        f"{len(learning.people)} people in {len(learning.person)} pictures to learn from, {len(held.people)} in "
+        f"{len(held.person)} held out; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done)
+    )
+    try:
+        course.run(epochs, _show)
+    except KeyboardInterrupt:
+        raise click.ClickException(f"interrupted after epoch {course.done}; run it again to go on") from None
+    _finish(course, output, spec)
+
+
+def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float, float]]]:
+    """(Keras embedder, how it is fed, where the five points lie). Raises UsageError."""
+    begun, known, pixels = asked["begun"], asked["known"], asked["pixels"]
+    if begun is None:
+        if known or pixels:
+            raise UsageError("--card and --range say how the model of --from is fed; there is none")
+        size, channels = asked["size"], 1 if asked["grey"] else 3
+        spec = InputSpec((1, size, size, channels), "grey" if asked["grey"] else "rgb", **PIXELS["-1..1"])
+        name = asked["network"] or networks.NETWORKS[0]
+        return networks.build(name, size, channels, asked["dimensions"]), spec, template(size)
+    if asked["network"]:
+        raise UsageError("give --network or --from, not both")
+    model = sources.load_network(begun)
+    if not hasattr(model, "layers"):
+        raise UsageError(f"{begun}: a SavedModel cannot be trained further; give the .keras or .h5 file")
+    side, channels = int(model.input.shape[1]), int(model.input.shape[3])
+    if known is not None:
+        card = cards.read_card(known)
+        spec = msgspec.structs.replace(card.input, shape=(1, side, side, channels))
+        if tuple(card.input.shape[1:]) != tuple(spec.shape[1:]):
+            raise UsageError(f"{known}: it says {card.input.shape}, but {begun} takes pictures of {spec.shape[1:]}")
+        return model, spec, card.alignment or template(side)
+    if pixels is None:
+        raise UsageError(
+            f"{begun}: give --card, or --range: what the network wants of pixels cannot be seen from outside"
+        )
+    spec = InputSpec((1, side, side, channels), "grey" if channels == 1 else "rgb", **PIXELS[pixels])
+    return model, spec, template(side)
+
+
+def _albums(
+    images: Path, output: Path, spec: InputSpec, alignment: list[tuple[float, float]], asked: dict[str, Any]
+) -> tuple[Album, Album, str]:
+    console = Console(stderr=True)
+
+    def progress(files: Sequence[Path]) -> Iterable[Path]:
+        return track(files, "faces", transient=True, console=console, disable=not console.is_terminal)
+
+    found = crop_all(datasets.people(images), spec, np.array(alignment, np.float32), output / CROPS, progress)
+    for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
+        click.echo(f"left out: {said}", err=True)
+    learning, held = split(found.album, asked["held_out"], asked["seed"])
+    alone = len(found.album.people) - len(learning.people) - len(held.people)
+    if alone:
+        click.echo(f"left out: {alone} people with a single picture", err=True)
+    return learning, held, hashlib.sha256(found.album.pixels.tobytes()).hexdigest()[:16]
+
+
+def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any]) -> Plan:
+    begun = asked["begun"]
+    return Plan(
+        network=str(begun or asked["network"] or networks.NETWORKS[0]),
+        objective=asked["objective"],
+        spec=spec,
+        dimensions=int(embedder.output.shape[-1]),
+        learning_rate=asked["learning_rate"] or (FINE_TUNING_RATE if begun else RATE),
+        batch=asked["batch"],
+        augment=asked["augment"],
+        last_layers=asked["last_layers"],
+        held_out=asked["held_out"],
+        seed=asked["seed"],
+        pictures=fingerprint,
+    )
+
+
+def _show(epoch: Epoch) -> None:
+    learnt = "as it begins" if epoch.loss is None else f"loss {epoch.loss:.4f}"
+    accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.1%}"
+    click.echo(
+        f"epoch {epoch.epoch}: {learnt}{accuracy}; held out: area {epoch.area:.4f}, "
+        f"{epoch.true_accepts:.1%} accepted at 1 % false ones"
+    )
+
+
+def _finish(course: Course, output: Path, spec: InputSpec) -> None:
+    best = max(course.epochs, key=lambda epoch: epoch.area)
+    click.echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} shows the course")
+    pixels = next((name for name, values in PIXELS.items() if _as(spec, values)), None)
+    feeding = f"--range {pixels}" if pixels else "--card CARD"
+    click.echo(f"next: whosthere-converter convert {output / BEST} -o {output / 'variants'} {feeding}")
+
+
+def _as(spec: InputSpec, values: dict[str, Any]) -> bool:
+    return all(getattr(spec, name) == value for name, value in ({"per_picture": False} | values).items())
+
+
+def _forget(output: Path) -> None:
+    """The earlier training, and nothing else that the folder may hold."""
+    for name in (CHECKPOINTS, BACKUP):
+        shutil.rmtree(output / name, ignore_errors=True)
+    for name in (SETTINGS, HISTORY, PLOT, BEST):
+        (output / name).unlink(missing_ok=True)

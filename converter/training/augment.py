@@ -1,0 +1,46 @@
+"""Pixels 0..255 -> what the network takes; while training, varied as a door camera varies them."""
+
+from typing import Any
+
+from converter.sources import keras_of
+from edge.card import InputSpec
+
+TURN = 5 / 360
+"""Of a full turn, either way: what alignment leaves over."""
+SHIFT = 0.03
+GREY_LEVELS = 255.0
+
+
+def training_network(embedder: Any, spec: InputSpec, *, augment: bool) -> Any:
+    """A Keras model (n, side, side, channels) pixels -> (n, dimensions), with the embedder inside."""
+    keras = keras_of(3)
+    pixels = keras.Input(spec.shape[1:], name="pixels")
+    varied = _varied(keras.layers, pixels) if augment else pixels
+    return keras.Model(pixels, embedder(normalised(varied, spec)), name="training")
+
+
+def normalised(pixels: Any, spec: InputSpec) -> Any:
+    """As `edge.tflite.to_tensor` does it."""
+    keras = keras_of(3)
+    if not spec.per_picture:
+        return keras.layers.Rescaling(1 / spec.scale, -spec.mean / spec.scale, name="normalise")(pixels)
+    ops, axes = keras.ops, (1, 2, 3)
+    least = 1.0 / float(spec.shape[1] * spec.shape[2] * spec.shape[3]) ** 0.5
+    apart = pixels - ops.mean(pixels, axis=axes, keepdims=True)
+    return apart / ops.maximum(ops.std(pixels, axis=axes, keepdims=True), least)
+
+
+def _varied(layers: Any, pixels: Any) -> Any:
+    """Mirrored, placed a little wrong, in other light, out of focus; by Keras only while training."""
+    steps = (
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(TURN, fill_mode="nearest"),
+        layers.RandomTranslation(SHIFT, SHIFT, fill_mode="nearest"),
+        layers.RandomZoom(0.05, fill_mode="nearest"),
+        layers.RandomBrightness(0.2, value_range=(0, GREY_LEVELS)),
+        layers.RandomContrast(0.25, value_range=(0, GREY_LEVELS)),
+        layers.RandomGaussianBlur(0.4, kernel_size=5, sigma=(0.3, 1.5), value_range=(0, GREY_LEVELS)),
+    )
+    for step in steps:
+        pixels = step(pixels)
+    return pixels

@@ -1,0 +1,194 @@
+"""From photos of people to an embedder: the command as it is typed, on real faces."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture, save
+
+pytest.importorskip("tensorflow", reason="training wants TensorFlow: pip install 'whosthere[converter]'")
+
+from converter import networks
+from converter.__main__ import main
+from converter.datasets import DatasetError
+from converter.graph import Graph
+from converter.sources import float_model, keras_of
+from converter.training.album import Album, split
+from converter.training.course import read_history
+from converter.training.objectives import MARGIN, OBJECTIVES, semi_hard
+
+PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
+SMALL = ("--size", "48", "--batch", "16", "--dimensions", "32", "--held-out", "0.5")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photos of each of the four people of the bundled portraits, turned and lit differently."""
+    root = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(1)
+    for name, portraits in PEOPLE.items():
+        (root / name).mkdir()
+        for number in range(6):
+            image = read_picture(portraits[number % len(portraits)])
+            scale = 400 / max(image.shape[:2])
+            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            height, width = image.shape[:2]
+            turned = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-8, 8), 1.0)
+            image = cv2.convertScaleAbs(cv2.warpAffine(image, turned, (width, height)), alpha=random.uniform(0.7, 1.2))
+            save(root / name / f"{number}.jpg", image)
+    return root
+
+
+def train(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["train", *(str(a) for a in arguments)])
+    assert "Traceback" not in result.output, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
+    out = tmp_path / "out"
+
+    code, printed, said = train("--images", photos, "-o", out, *SMALL, "--objective", objective, "--epochs", "6")
+
+    assert code == 0, said
+    assert "2 people in 12 pictures to learn from, 2 in 12 held out" in printed
+    epochs = read_history(out / "history.csv")
+    assert [epoch.epoch for epoch in epochs] == list(range(7))
+    losses = [epoch.loss for epoch in epochs if epoch.loss is not None]
+    assert min(losses[-2:]) < 0.9 * losses[0]
+    assert len(list((out / "checkpoints").glob("*.keras"))) == 3
+    assert cv2.imread(str(out / "training.png")) is not None
+    best = max(epochs, key=lambda epoch: epoch.area)
+    assert f"epoch {best.epoch}, area {best.area:.4f}" in printed
+    graph = Graph(float_model(out / "embedder.keras"))
+    assert graph.shape(graph.outputs[0]) == (1, 32)
+
+
+def test_what_was_interrupted_goes_on(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["train", "--images", str(photos), "-o", str(out), *SMALL, "--no-augment", "--epochs"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "converter", *command, "500"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("epoch 3:"):
+            process.send_signal(signal.SIGINT)
+            break
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted after epoch" in said
+    assert "Traceback" not in said
+    done = read_history(out / "history.csv")[-1].epoch
+
+    code, printed, said = train(*command[1:], str(done + 2))
+
+    assert code == 0, said
+    assert f"; {done} epochs done" in printed
+    assert "epoch 1:" not in printed
+    assert [epoch.epoch for epoch in read_history(out / "history.csv")] == list(range(done + 3))
+
+
+def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path) -> None:
+    begun = networks.build("cnn", 48, 3, 16)
+    begun.save(tmp_path / "begun.keras")
+    feeding = ("--from", tmp_path / "begun.keras", "--range", "0..1", "--last-layers", "1")
+
+    code, printed, said = train(
+        "--images", photos, "-o", tmp_path / "out", "--held-out", "0.5", *feeding, "--epochs", "2"
+    )
+
+    assert code == 0, said
+    epochs = read_history(tmp_path / "out" / "history.csv")
+    assert epochs[0].loss is None
+    assert "epoch 0: as it begins" in printed
+    tuned = keras_of(3).models.load_model(tmp_path / "out" / "checkpoints" / "epoch-0002.keras", compile=False)
+    assert (tuned.layers[1].get_weights()[0] == begun.layers[1].get_weights()[0]).all()
+    assert (tuned.layers[-1].get_weights()[0] != begun.layers[-1].get_weights()[0]).any()
+
+
+def test_another_training_in_the_folder_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
+    arguments = ("--images", photos, "-o", tmp_path / "out", *SMALL, "--epochs", "1")
+    assert train(*arguments)[0] == 0
+
+    code, _, said = train(*arguments, "--objective", "classes")
+    assert code == 2
+    assert "objective was triplet, is classes" in said
+    code, printed, _ = train(*arguments, "--objective", "classes", "--restart")
+    assert code == 0
+    assert "epochs done" not in printed
+
+
+def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    for name in ("barack", "joe", "grace"):
+        (few / name).mkdir(parents=True)
+        for photo in sorted((photos / name).iterdir())[:2]:
+            (few / name / photo.name).write_bytes(photo.read_bytes())
+    (few / "joe" / "torn.jpg").write_bytes(b"\xff\xd8torn")
+    save(few / "joe" / "wall.jpg", np.full((200, 200, 3), 128, np.uint8))
+    code, _, said = train("--images", few, "-o", tmp_path / "out", *SMALL)
+    assert code == 1
+    assert "3 people have 2 pictures with a face or more; 4 are needed" in said
+    assert "torn.jpg: not a picture that OpenCV can read" in said
+    assert "wall.jpg: no face in it" in said
+
+    broken = networks.build("cnn", 48, 3, 16)
+    broken.layers[-1].set_weights([np.full_like(w, np.nan) for w in broken.layers[-1].get_weights()])
+    broken.save(tmp_path / "broken.keras")
+    begun = ("--images", photos, "-o", tmp_path / "out2", "--from", tmp_path / "broken.keras")
+    assert "give --card, or --range" in train(*begun)[2]
+    code, _, said = train(*begun, "--range", "0..1", "--held-out", "0.5")
+    assert (code, "vectors that are no numbers: it is damaged" in said) == (1, True)
+    assert "give --network or --from, not both" in train(*begun, "--range", "0..1", "--network", "cnn")[2]
+    assert (
+        "takes pictures of 75 pixels and more, found 48"
+        in train("--images", photos, "-o", tmp_path / "out3", *SMALL, "--network", "inception-resnet-v2")[2]
+    )
+
+
+def test_semi_hard_triplets_are_those_of_the_paper() -> None:
+    vectors = np.random.default_rng(5).normal(size=(12, 6)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    person = np.repeat(np.arange(4), 3)
+    squared = ((vectors[:, None] - vectors[None]) ** 2).sum(-1)
+    losses = []
+    for anchor in range(12):
+        others = squared[anchor, person != person[anchor]]
+        for positive in np.flatnonzero((person == person[anchor]) & (np.arange(12) != anchor)):
+            farther = others[others > squared[anchor, positive]]
+            negative = farther.min() if len(farther) else others.max()
+            losses.append(max(0.0, squared[anchor, positive] - negative + MARGIN))
+
+    assert float(semi_hard(person[:, None].astype(np.float32), vectors)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def test_nobody_is_learnt_from_and_held_out() -> None:
+    person = np.repeat(np.arange(10), [1, 2, 3, 1, 2, 3, 4, 2, 1, 5]).astype(np.int32)
+    album = Album(np.arange(len(person), dtype=np.uint8)[:, None, None, None], person, [f"p{i}" for i in range(10)])
+
+    learning, held = split(album, 0.3, seed=4)
+
+    assert sorted(learning.people + held.people) == [f"p{i}" for i in range(10) if i not in {0, 3, 8}]
+    for part in (learning, held):
+        for number, name in enumerate(part.people):
+            own = album.pixels[person == int(name[1:])]
+            assert (part.pixels[part.person == number] == own).all()
+    with pytest.raises(DatasetError, match="4 are needed"):
+        split(album.of([0, 1, 2, 3]), 0.3, seed=4)
+
+
+@pytest.mark.parametrize("name", ["cnn", "mobilefacenet", "mobilenet-v2"])
+def test_every_network_becomes_a_file_for_the_box(name: str, tmp_path: Path) -> None:
+    model = networks.build(name, 64, 3, 32)
+    model.save(tmp_path / "model.keras")
+    graph = Graph(float_model(tmp_path / "model.keras"))
+    assert graph.shape(graph.inputs[0]) == (1, 64, 64, 3)
+    assert graph.shape(graph.outputs[0]) == (1, 32)
