@@ -19,7 +19,7 @@ from converter.datasets import DatasetError
 from converter.graph import Graph
 from converter.sources import float_model, keras_of
 from converter.training.album import Album, split
-from converter.training.course import read_history
+from converter.training.history import read
 from converter.training.objectives import MARGIN, OBJECTIVES, semi_hard
 
 PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
@@ -59,7 +59,7 @@ def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
 
     assert code == 0, said
     assert "2 people in 12 pictures to learn from, 2 in 12 held out" in printed
-    epochs = read_history(out / "history.csv")
+    epochs = read(out / "history.csv")
     assert [epoch.epoch for epoch in epochs] == list(range(7))
     losses = [epoch.loss for epoch in epochs if epoch.loss is not None]
     assert min(losses[-2:]) < 0.9 * losses[0]
@@ -86,14 +86,14 @@ def test_what_was_interrupted_goes_on(photos: Path, tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "interrupted after epoch" in said
     assert "Traceback" not in said
-    done = read_history(out / "history.csv")[-1].epoch
+    done = read(out / "history.csv")[-1].epoch
 
     code, printed, said = train(*command[1:], str(done + 2))
 
     assert code == 0, said
     assert f"; {done} epochs done" in printed
     assert "epoch 1:" not in printed
-    assert [epoch.epoch for epoch in read_history(out / "history.csv")] == list(range(done + 3))
+    assert [epoch.epoch for epoch in read(out / "history.csv")] == list(range(done + 3))
 
 
 def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path
     )
 
     assert code == 0, said
-    epochs = read_history(tmp_path / "out" / "history.csv")
+    epochs = read(tmp_path / "out" / "history.csv")
     assert epochs[0].loss is None
     assert "epoch 0: as it begins" in printed
     tuned = keras_of(3).models.load_model(tmp_path / "out" / "checkpoints" / "epoch-0002.keras", compile=False)

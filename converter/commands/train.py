@@ -17,7 +17,8 @@ from converter.commands import options
 from converter.commands.convert import PIXELS
 from converter.convert import template
 from converter.training.album import Album, crop_all, split
-from converter.training.course import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Epoch, Plan
+from converter.training.course import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Plan
+from converter.training.history import Epoch
 from converter.training.objectives import OBJECTIVES
 from edge import card as cards
 from edge.card import InputSpec

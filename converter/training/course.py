@@ -1,8 +1,5 @@
 """Training from the first epoch to the last, over interruptions; what is best is kept, and shown as curves."""
 
-import csv
-import importlib
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,10 @@ import numpy as np
 from converter.datasets import DatasetError
 from converter.evaluate import area_under_curve, operating_point
 from converter.sources import keras_of
+from converter.training import history
 from converter.training.album import Album
 from converter.training.augment import training_network
+from converter.training.history import Epoch
 from converter.training.objectives import OBJECTIVES, Batch
 from edge.card import InputSpec
 from edge.errors import UsageError
@@ -46,20 +45,6 @@ class Plan(msgspec.Struct, frozen=True):
     """Fingerprint of the crops."""
 
 
-class Epoch(msgspec.Struct, frozen=True):
-    """What one pass came to."""
-
-    epoch: int
-    """From 1; 0 is how it begins."""
-    loss: float | None
-    accuracy: float | None
-    """Of the head, while learning; triplets have none."""
-    area: float
-    """Under the ROC curve, of people who are held out."""
-    true_accepts: float
-    """Of pairs of one of them, where one in a hundred pairs of two is accepted."""
-
-
 class Course:
     """One folder of training."""
 
@@ -72,7 +57,7 @@ class Course:
         self._learning = learning
         folder.mkdir(parents=True, exist_ok=True)
         begin(folder / SETTINGS, plan)
-        self.epochs = read_history(folder / HISTORY)
+        self.epochs = history.read(folder / HISTORY)
         (folder / CHECKPOINTS).mkdir(exist_ok=True)
 
     @property
@@ -130,8 +115,8 @@ class Course:
             self._save(self._folder / BEST)
         for old in sorted((self._folder / CHECKPOINTS).glob("epoch-*.keras"))[:-KEPT]:
             old.unlink()
-        write_history(self._folder / HISTORY, self.epochs)
-        replace(self._folder / PLOT, plot(self.epochs))
+        history.write(self._folder / HISTORY, self.epochs)
+        history.replace(self._folder / PLOT, history.plot(self.epochs))
         return epoch
 
     def _save(self, path: Path) -> None:
@@ -170,7 +155,7 @@ def verification(network: Any, held: Album) -> tuple[float, float]:
 def begin(path: Path, plan: Plan) -> None:
     """Write the plan, or make sure that it is the one that was begun with. Raises UsageError naming what differs."""
     if not path.is_file():
-        replace(path, msgspec.json.format(msgspec.json.encode(plan)))
+        history.replace(path, msgspec.json.format(msgspec.json.encode(plan)))
         return
     try:
         old = msgspec.json.decode(path.read_bytes(), type=Plan)
@@ -183,46 +168,3 @@ def begin(path: Path, plan: Plan) -> None:
     if changed:
         listed = "; ".join(changed)
         raise UsageError(f"{path.parent}: holds another training: {listed}. Give another folder, or --restart")
-
-
-def read_history(path: Path) -> list[Epoch]:
-    if not path.is_file():
-        return []
-    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-    return [msgspec.convert({k: v or None for k, v in row.items()}, Epoch, strict=False) for row in rows]
-
-
-def write_history(path: Path, epochs: list[Epoch]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in msgspec.structs.fields(Epoch)])
-    writer.writeheader()
-    writer.writerows(msgspec.structs.asdict(epoch) for epoch in epochs)
-    replace(path, text.getvalue().encode())
-
-
-def plot(epochs: list[Epoch]) -> bytes:
-    """PNG: the loss, and how well people who are held out are told apart, by epoch."""
-    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(10, 4.2), layout="constrained", dpi=110)
-    left, right = figure.subplots(1, 2)
-    numbers, learnt = [epoch.epoch for epoch in epochs], [epoch for epoch in epochs if epoch.epoch]
-    left.plot([epoch.epoch for epoch in learnt], [epoch.loss for epoch in learnt], marker=".")
-    left.set(title="loss", xlabel="epoch", ylim=(0, None))
-    right.plot(numbers, [epoch.area for epoch in epochs], marker=".", label="area under the ROC curve")
-    right.plot(numbers, [epoch.true_accepts for epoch in epochs], marker=".", label="true accepts at 1 % false ones")
-    if epochs[-1].accuracy is not None:
-        heads = [epoch.accuracy for epoch in learnt]
-        right.plot([epoch.epoch for epoch in learnt], heads, linestyle=":", label="accuracy of the head, learning")
-    right.set(title="people who are held out", xlabel="epoch", ylim=(0, 1.02))
-    right.legend(loc="lower right")
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    return image.getvalue()
-
-
-def replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f"part-{path.name}")
-    part.write_bytes(content)
-    part.replace(path)

@@ -1,0 +1,65 @@
+"""What each epoch came to, as a table and as curves."""
+
+import csv
+import importlib
+import io
+from pathlib import Path
+
+import msgspec
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """What one pass came to."""
+
+    epoch: int
+    """From 1; 0 is how it begins."""
+    loss: float | None
+    accuracy: float | None
+    """Of the head, while learning; triplets have none."""
+    area: float
+    """Under the ROC curve, of people who are held out."""
+    true_accepts: float
+    """Of pairs of one of them, where one in a hundred pairs of two is accepted."""
+
+
+def read(path: Path) -> list[Epoch]:
+    if not path.is_file():
+        return []
+    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+    return [msgspec.convert({k: v or None for k, v in row.items()}, Epoch, strict=False) for row in rows]
+
+
+def write(path: Path, epochs: list[Epoch]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in msgspec.structs.fields(Epoch)])
+    writer.writeheader()
+    writer.writerows(msgspec.structs.asdict(epoch) for epoch in epochs)
+    replace(path, text.getvalue().encode())
+
+
+def plot(epochs: list[Epoch]) -> bytes:
+    """PNG: the loss, and how well people who are held out are told apart, by epoch."""
+    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(10, 4.2), layout="constrained", dpi=110)
+    left, right = figure.subplots(1, 2)
+    numbers, learnt = [epoch.epoch for epoch in epochs], [epoch for epoch in epochs if epoch.epoch]
+    left.plot([epoch.epoch for epoch in learnt], [epoch.loss for epoch in learnt], marker=".")
+    left.set(title="loss", xlabel="epoch", ylim=(0, None))
+    right.plot(numbers, [epoch.area for epoch in epochs], marker=".", label="area under the ROC curve")
+    right.plot(numbers, [epoch.true_accepts for epoch in epochs], marker=".", label="true accepts at 1 % false ones")
+    if epochs[-1].accuracy is not None:
+        heads = [epoch.accuracy for epoch in learnt]
+        right.plot([epoch.epoch for epoch in learnt], heads, linestyle=":", label="accuracy of the head, learning")
+    right.set(title="people who are held out", xlabel="epoch", ylim=(0, 1.02))
+    right.legend(loc="lower right")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
+    return image.getvalue()
+
+
+def replace(path: Path, content: bytes) -> None:
+    part = path.with_name(f"part-{path.name}")
+    part.write_bytes(content)
+    part.replace(path)
