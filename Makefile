@@ -8,7 +8,7 @@
 # make test-arm64     identifies on an emulated arm64 Debian: the same names and similarities as here; needs root
 # make test-picamera2 runs the daemon on the real picamera2 and libcamera, with a virtual camera; needs root
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
-# make bench   how fast this machine is, stage by stage
+# make bench   how fast this machine is, stage by stage, and beside dlib's detector
 # Nothing is done twice: remove .venv/ to begin anew.
 
 PYTHON ?= python3
@@ -128,6 +128,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 bench: .venv/.demo
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]' || echo "no dlib for this machine: without it"
 	$(BIN)/whosthere bench
 
 clean:
@@ -145,7 +146,7 @@ clean:
 
 .venv/.dev: .venv/.demo
 	@echo "installing into .venv/: what the tests and the converter need"
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,converter,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,converter,bench,dev]'
 	@$(MAKE) --no-print-directory debian-packages
 	@if pkg-config --exists libsystemd 2>/dev/null; then \
 		$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[systemd]' || echo "systemd-python does not build here: its tests will be skipped"; \

@@ -121,3 +121,12 @@ def test_the_haar_cascade_takes_part_where_opencv_has_it() -> None:
         pytest.skip(peer.why_not)
     assert peer.detect(read_picture(HOPPER)) >= 1
     assert peer.detect(np.zeros((200, 200, 3), np.uint8)) == 0
+
+
+def test_dlib_takes_part_where_it_is_installed() -> None:
+    peer = dlib_hog()
+    if peer.detect is None:
+        assert "make bench" in peer.why_not
+        pytest.skip(peer.why_not)
+    assert peer.detect(read_picture(HOPPER)) == 1
+    assert peer.detect(np.zeros((200, 200, 3), np.uint8)) == 0
