@@ -6,6 +6,7 @@
 # make bundle  what a box without a network installs from, for arm64 and x86-64, in build/
 # make test-systemd   installs on a Debian box with systemd, in a container; needs root and takes minutes
 # make test-arm64     identifies on an emulated arm64 Debian: the same names and similarities as here; needs root
+# make count-arm64    instructions that the embedders take on emulated Raspberry Pi cores; MODELS="a.tflite b.tflite"
 # make test-picamera2 runs the daemon on the real picamera2 and libcamera, with a virtual camera; needs root
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
 # make bench   how fast this machine is, stage by stage, and beside dlib's detector
@@ -29,7 +30,7 @@ BOX_PYTHON = $(if $(filter bookworm,$(SUITE)),3.11,3.13)
 BOX_RUNTIME = $(if $(filter bookworm,$(SUITE)),tflite-runtime,litert)
 BOX_DEBIAN_PACKAGES := mosquitto mmdebstrap systemd-container iproute2
 
-.PHONY: bundle test-systemd test-arm64 test-ansible
+.PHONY: bundle test-systemd test-arm64 count-arm64 test-ansible
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -85,11 +86,23 @@ $(BOX)/%/rootfs.tar:
 		$* $@ $(@D)/debian.sources
 
 # The arm64 wheels, on an emulated arm64 Debian: trixie with LiteRT, bookworm with tflite-runtime.
+ARM64 = $(BOX)/$(SUITE)-arm64
+ARM64_ARGUMENTS = $(ARM64)/root $(ARM64)/bundle $(BOX_PYTHON) $(BOX_RUNTIME)
+
 test-arm64: .venv/.dev $(if $(filter bookworm,$(SUITE)),.venv-tflite-runtime/.ready)
 	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mmdebstrap qemu-user-static"
-	@$(MAKE) --no-print-directory $(BOX)/$(SUITE)-arm64/.made
-	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(BOX)/$(SUITE)-arm64/bundle $(BOX_PYTHON)
-	tests/arm64.sh $(BOX)/$(SUITE)-arm64/root $(BOX)/$(SUITE)-arm64/bundle $(BOX_PYTHON) $(BOX_RUNTIME)
+	@$(MAKE) --no-print-directory $(ARM64)/.made
+	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(ARM64)/bundle $(BOX_PYTHON)
+	tests/arm64.sh $(ARM64_ARGUMENTS)
+
+# The plugin is for QEMU 7.2 to 9.0; Debian 12 has 7.2.
+MODELS ?= edge/models/mobilefacenet.tflite edge/models/mobilefacenet-int8.tflite
+count-arm64: .venv/.dev
+	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mmdebstrap qemu-user gcc"
+	@$(MAKE) --no-print-directory $(ARM64)/.made
+	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(ARM64)/bundle $(BOX_PYTHON)
+	tests/arm64_root.sh $(ARM64_ARGUMENTS)
+	$(BIN)/python tests/count_arm64.py $(ARM64)/root $(MODELS)
 
 # Extracted only: running the packages' own scripts under emulation takes a quarter of an hour.
 ARM64_PACKAGES := base-files,coreutils,dash,libc6,python3,libstdc++6,libgcc-s1,zlib1g,libacl1,libattr1,libgmp10,libselinux1,libpcre2-8-0

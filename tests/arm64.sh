@@ -3,9 +3,8 @@
 #
 #   tests/arm64.sh ROOTFS BUNDLE PYTHON RUNTIME
 #
-# ROOTFS is an arm64 Debian (mmdebstrap --arch=arm64 --variant=extract) with that Python version, BUNDLE what
-# systemd/bundle.sh made for aarch64, RUNTIME litert or tflite-runtime; needs root and qemu-user-static. Prints a table and fails when a name differs, or a
-# similarity by more than 0.001.
+# The arguments are those of tests/arm64_root.sh; needs root and qemu-user-static. Prints a table and fails when a name
+# differs, or a similarity by more than 0.001.
 set -euo pipefail
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -18,18 +17,8 @@ TOLERANCE=0.001
 mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
 [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || /lib/systemd/systemd-binfmt /usr/lib/binfmt.d/qemu-aarch64.conf
 
-rm -rf "$root/opt/site" "$root/photos"
-tags=(--implementation cp --python-version "$version" --abi "cp${version/./}" --abi abi3 --abi none)
-for glibc in 36 35 34 31 28 27 17; do tags+=(--platform "manylinux_2_${glibc}_aarch64"); done
-"$BIN/pip" install --quiet --disable-pip-version-check --no-compile --no-index --find-links "$bundle/wheels" \
-    --only-binary=:all: "${tags[@]}" --platform manylinux2014_aarch64 --target "$root/opt/site" "whosthere[$runtime]"
-# Compiled here: under emulation `import numpy` takes 90 s without, and 7 s with compiled files.
-for python in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
-    if "$python" -c '' 2>/dev/null; then
-        env -u PYTHONDONTWRITEBYTECODE "$python" -m compileall -q -j 2 -s "$root" "$root/opt/site" || true
-        break
-    fi
-done
+"$HERE/tests/arm64_root.sh" "$root" "$bundle" "$version" "$runtime"
+rm -rf "$root/photos"
 cp -R "$HERE/edge/demo/portraits" "$root/photos"
 mkdir -p "$root/tmp" "$root/proc" "$root/dev"
 mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
