@@ -16,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What depends on the runtime, numpy and OpenCV: the networks, and the whole daemon on the bundled clip.
 RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py near.py landmarks.py align.py embed.py quality.py \
-	identify.py enroll.py) tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
+	identify.py enroll.py check_networks.py) tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
 DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client libsystemd-dev pkg-config gcc \
 	shellcheck systemd \
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \

@@ -23,9 +23,10 @@ log = logging.getLogger("whosthere.tflite")
 
 Tensor = NDArray[np.float32]
 
+TFLITE_RUNTIME = "tflite-runtime"
 RUNTIMES = (
     ("ai_edge_litert.interpreter", "ai-edge-litert"),
-    ("tflite_runtime.interpreter", "tflite-runtime"),
+    ("tflite_runtime.interpreter", TFLITE_RUNTIME),
 )
 
 
@@ -58,6 +59,8 @@ class Network:
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._interpreter.get_output_details()
+        self.int8 = any(tensor["dtype"] is np.int8 for tensor in self._interpreter.get_tensor_details())
+        """Does it reckon with bytes, if only in part?"""
 
     def run(self, batch: Tensor) -> list[Tensor]:
         """Dequantised outputs. Raises RuntimeError when what it runs on fails."""
@@ -130,6 +133,12 @@ class Model:
     def runs_on(self) -> Literal["cpu", "edgetpu"]:
         """What the next picture is looked at with."""
         return "edgetpu" if self._fast is not None else "cpu"
+
+    @property
+    def slow_runtime(self) -> str | None:
+        """The runtime, when it is one that has no fast kernels for what this network reckons with."""
+        slow = self._cpu.int8 and self.runs_on == "cpu" and self._runtime.package == TFLITE_RUNTIME
+        return f"{self._runtime.package} {self._runtime.version}" if slow else None
 
     @property
     def for_edge_tpu(self) -> bool:

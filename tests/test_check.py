@@ -1,31 +1,22 @@
-"""whosthere check: on a real recording, a real broker and real networks."""
+"""whosthere check: on a real recording, a real broker and a real gallery."""
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from broker import Broker, Listener, running_broker
 from capture_helpers import write_video
+from checking import PASSWORD, changed, check, verdicts
 from click.testing import CliRunner
 from daemon import write_config
-from portraits import analyser, whosthere
+from portraits import whosthere
 
-from edge import card, typed_yaml
 from edge.__main__ import main
-from edge.galleries.file import write_gallery
-from edge.galleries.gallery import Gallery, Template
 from edge.inspection.findings import exit_code
-from edge.runtime.recognition import embedder_id
-
-PASSWORD = secrets.token_hex(12)
-AT = "2025-01-01T00:00:00Z"
 
 
 @pytest.fixture(scope="module")
@@ -51,33 +42,6 @@ def password(tmp_path: Path) -> Path:
 def config(tmp_path: Path, broker: Broker, demo_gallery: Path, password: Path) -> Path:
     """Everything right."""
     return write_config(tmp_path, broker, demo_gallery, mqtt={"username": "box", "password_file": str(password)})
-
-
-def changed(path: Path, **sections: dict[str, Any]) -> Path:
-    """The same with other values."""
-    document = typed_yaml.read(path)
-    for name, values in sections.items():
-        document[name] = {**document.get(name, {}), **values}
-    path.write_text(typed_yaml.dump(document))
-    return path
-
-
-def check(path: Path, *options: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
-    """The exit code, and the findings by check. No password is ever in the output, in whatever form."""
-    for form in ((), ("--json",)):
-        result = whosthere("check", "--config", path, *options, *form)
-        assert PASSWORD not in result.output
-        assert "Traceback" not in result.output
-    report = json.loads(result.stdout)
-    assert report["exit_code"] == result.exit_code
-    findings: dict[str, list[dict[str, Any]]] = {}
-    for finding in report["checks"]:
-        findings.setdefault(finding["check"], []).append(finding)
-    return result.exit_code, findings
-
-
-def verdicts(findings: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
-    return {name: found[0]["verdict"] for name, found in findings.items()}
 
 
 def test_all_is_well(config: Path, broker: Broker, demo_gallery: Path) -> None:
@@ -137,31 +101,6 @@ def test_without_a_config_there_is_nothing_else_to_check(tmp_path: Path) -> None
     assert list(findings) == ["config"]
 
 
-def test_every_network_that_is_wrong_is_named(config: Path, tmp_path: Path) -> None:
-    bundled = card.BUNDLED
-    shutil.copy(bundled / "mobilefacenet.yaml", tmp_path / "mine.yaml")
-    content = bytearray((bundled / "mobilefacenet.tflite").read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "mobilefacenet.tflite").write_bytes(content)
-    changed(config, models={"detector": "retina", "embedder": "mine.yaml"})
-
-    code, findings = check(config)
-
-    assert code == 4
-    assert "'retina': no bundled model has that name; bundled: blazeface-back" in findings["detector"][0]["found"]
-    assert "sha256 is" in findings["embedder"][0]["found"]
-    assert str(tmp_path / "mobilefacenet.tflite") in findings["embedder"][0]["found"]
-    assert findings["landmarks"][0]["verdict"] == findings["gallery"][0]["verdict"] == "ok"
-    assert findings["threshold"][0]["verdict"] == "skipped"
-
-
-def test_a_network_for_another_task_is_refused(config: Path) -> None:
-    code, findings = check(changed(config, models={"embedder": "face-mesh"}))
-
-    assert code == 4
-    assert "task is 'landmarks'; 'embed' is needed here" in findings["embedder"][0]["found"]
-
-
 def test_a_damaged_gallery_fails_and_a_missing_one_is_only_a_warning(config: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.whg"
     damaged.write_bytes(b"not a gallery at all")
@@ -174,53 +113,6 @@ def test_a_damaged_gallery_fails_and_a_missing_one_is_only_a_warning(config: Pat
     assert findings["gallery"][0]["verdict"] == "warning"
     assert "whosthere enroll" in findings["gallery"][0]["advice"]
     assert findings["threshold"][0]["verdict"] == "ok"
-
-
-def test_people_who_look_alike_are_told(config: Path, tmp_path: Path) -> None:
-    embedder = analyser().embedder
-    one = np.zeros(embedder.dimensions, np.float32)
-    one[0] = 1.0
-    gallery = Gallery.empty(embedder_id(embedder), embedder.dimensions)
-    for name in ("Ada", "Ida"):
-        gallery = gallery.with_templates(name, [one], [Template("photo.jpg", 1.0, AT)], AT)
-    write_gallery(gallery, tmp_path / "twins.whg")
-
-    code, findings = check(changed(config, gallery={"path": "twins.whg"}))
-
-    assert code == 0
-    assert "Ada and Ida look alike to the embedder: similarity 1.00" in findings["gallery"][1]["found"]
-
-
-def test_a_threshold_that_overrides_the_calibration_is_told(config: Path) -> None:
-    code, findings = check(changed(config, match={"threshold": 0.9}))
-
-    assert code == 0
-    assert findings["threshold"][0]["verdict"] == "warning"
-    assert "similarity of 0.900, from match.threshold" in findings["threshold"][0]["found"]
-
-
-def test_a_target_beyond_the_calibration_is_told(config: Path) -> None:
-    calibration = analyser().embedder.calibration
-    assert calibration is not None
-    _, findings = check(changed(config, match={"false_alarm_target": 1e-9}))
-
-    assert findings["threshold"][0]["verdict"] == "warning"
-    assert "one stranger in 1,000,000,000 against 3 templates is rarer than" in findings["threshold"][0]["found"]
-    assert f"{calibration.points[-1][0]:.3f}" in findings["threshold"][0]["found"]
-
-
-def test_an_embedder_without_calibration_fails_unless_a_threshold_is_given(config: Path, tmp_path: Path) -> None:
-    text = (card.BUNDLED / "mobilefacenet.yaml").read_text()
-    (tmp_path / "mine.yaml").write_text(text[: text.index("calibration:")])
-    shutil.copy(card.BUNDLED / "mobilefacenet.tflite", tmp_path)
-
-    code, findings = check(changed(config, models={"embedder": "mine.yaml"}))
-    assert code == 4
-    assert "has no calibration" in findings["threshold"][0]["found"]
-
-    code, findings = check(changed(config, match={"threshold": 0.45}))
-    assert code == 0
-    assert findings["threshold"][0]["verdict"] == "warning"
 
 
 @pytest.mark.parametrize(

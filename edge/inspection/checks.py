@@ -103,6 +103,7 @@ class Checkup:
                 continue
             networks.append(network)
             yield ok(role, describe_network(network))
+            yield from runtime_finding(network)
         if loaded.config.models.accelerator != "cpu":
             yield from idle_finding(networks)
         if len(networks) == len(TASKS):
@@ -198,6 +199,18 @@ def idle_finding(networks: list[Model]) -> Iterator[Finding]:
     if idle:
         advice = f"plug it in, or {INSTALL}; while whosthere runs as a service it holds the device"
         yield warning("accelerator", f"{', '.join(idle)}: compiled for an Edge TPU, but none answers", advice)
+
+
+def runtime_finding(network: Model) -> Iterator[Finding]:
+    """Nothing to say unless the runtime is slow with just this network."""
+    if network.slow_runtime:
+        found = (
+            f"{network.card.name}: {network.slow_runtime} leaves int8 to slow kernels: 1.4 to 7 times float32's time"
+        )
+        advice = (
+            "pip install 'whosthere[litert]' on a 64-bit box; or set models.embedder to mobilefacenet, and enrol again"
+        )
+        yield warning("runtime", found, advice)
 
 
 def describe_gallery(gallery: Gallery) -> str:

@@ -15,8 +15,8 @@ from edge.errors import ConfigError, GalleryError, ModelError, WhosthereError
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.inspection import inventory as of
-from edge.inspection.checks import threshold_finding
-from edge.inspection.findings import Verdict, exit_code
+from edge.inspection.checks import runtime_finding, threshold_finding
+from edge.inspection.findings import Finding, Verdict, exit_code
 from edge.inspection.service import service, service_hints
 from edge.inspection.surroundings import ROOM_MB, existing_folder
 from edge.match import MatchSettings, threshold_for
@@ -98,9 +98,12 @@ class Stocktaking:
         tpu = edge_tpu(loaded.config.models)
         for role in TASKS:
             try:
-                networks.append((role, load_network(loaded.config.models, role, loaded.base, tpu)))
+                network = load_network(loaded.config.models, role, loaded.base, tpu)
             except ModelError as error:
                 self._errors.append(error)
+                continue
+            networks.append((role, network))
+            self._hint(*runtime_finding(network))
         facts = [_network(role, network) for role, network in networks]
         if len(networks) < len(TASKS):
             return facts, None
@@ -110,6 +113,10 @@ class Stocktaking:
         except ModelError as error:
             self._errors.append(error)
             return facts, None
+
+    def _hint(self, *findings: Finding) -> None:
+        warnings = [finding for finding in findings if finding.verdict is Verdict.WARNING]
+        self._hints += [f"{finding.found}; {finding.advice}" for finding in warnings]
 
     def _gallery(self, embedder: TfliteEmbedder | None) -> Gallery | None:
         path = self.loaded.gallery_path
@@ -137,8 +144,7 @@ class Stocktaking:
             self._errors.append(error)
             return None
         finding = threshold_finding(threshold, match, embedder, templates)
-        if finding.verdict is Verdict.WARNING:
-            self._hints.append(f"{finding.found}; {finding.advice}")
+        self._hint(finding)
         return of.Deciding(
             false_alarm_target=match.false_alarm_target,
             threshold=round(threshold.similarity, 4),
