@@ -34,6 +34,7 @@ Exit codes:
   2  wrong usage
   3  config
   4  model or gallery
+  130  interrupted
 """
 
 

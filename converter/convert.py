@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from converter.exits import Interrupted
 from converter.graph import Graph, Values
 from converter.passes.ranges import Progress
 from converter.sources import check_float
@@ -89,11 +90,19 @@ def template(size: int) -> list[tuple[float, float]]:
 
 
 def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress) -> list[Result]:
-    """Make, measure and write every variant that is not there yet. Raises ModelError."""
+    """Make, measure and write every variant that is not there yet. Raises ModelError, Interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
     workshop = Workshop(job.content, job.origin.name, job.faces, progress)
     reference = vectors(job.content, job.origin.name, job.held_out)
-    return [_one(job, workshop, folder, variant, reference) for variant in variants]
+    results: list[Result] = []
+    for variant in variants:
+        try:
+            results.append(_one(job, workshop, folder, variant, reference))
+        except KeyboardInterrupt as error:
+            done = ", ".join(result.variant for result in results) or "nothing"
+            text = f"interrupted at {variant}; done: {done}; the same command goes on from there"
+            raise Interrupted(text) from error
+    return results
 
 
 def _one(job: Job, workshop: Workshop, folder: Path, variant: Variant, reference: Values) -> Result:

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from converter.datasets import DatasetError
+from converter.exits import Interrupted
 from edge import align, card, detect, embed, landmarks, quality, records, tflite
 from edge.detect import DetectSettings
 from edge.quality import QualitySettings
@@ -78,14 +80,14 @@ class Looker:
 
         Raises DatasetError naming a picture that cannot be read.
         """
-        console = Console(stderr=True)
-        wanted = sorted(set(pictures))
-        try:
-            bar = track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal)
-            looks = {picture: self._look(picture, change) for picture in bar}
-        finally:
-            self.save()
+        with _remembering([self]):
+            looks = {picture: self._look(picture, change) for picture in _watched(pictures)}
         return Embedded(looks, self._analyser.embedder.dimensions)
+
+    @property
+    def remembered(self) -> int:
+        """How many faces the cache holds, or will when it is saved."""
+        return len(self._known) if self._cache else 0
 
     def knows(self, key: str) -> bool:
         """Whether the picture whose bytes have this SHA-256 was embedded before."""
@@ -130,12 +132,9 @@ def embed_with_all(lookers: Sequence[Looker], pictures: Iterable[Path]) -> list[
 
     What was done is remembered also when it is interrupted. Raises DatasetError naming a picture that cannot be read.
     """
-    console = Console(stderr=True)
     keys: dict[Path, str] = {}
-    try:
-        wanted = sorted(set(pictures))
-        bar = track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal)
-        for number, picture in enumerate(bar, 1):
+    with _remembering(lookers):
+        for number, picture in enumerate(_watched(pictures), 1):
             content = read_bytes(picture)
             key = keys[picture] = hashlib.sha256(content).hexdigest()
             lacking = [looker for looker in lookers if not looker.knows(key)]
@@ -147,10 +146,28 @@ def embed_with_all(lookers: Sequence[Looker], pictures: Iterable[Path]) -> list[
             if number % SAVED_EVERY == 0:
                 for looker in lookers:
                     looker.save()
+    return [looker.recall(keys) for looker in lookers]
+
+
+def _watched(pictures: Iterable[Path]) -> Iterable[Path]:
+    """Each once, in the same order each time, with a bar on a terminal."""
+    console = Console(stderr=True)
+    wanted = sorted(set(pictures))
+    return track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal)
+
+
+@contextmanager
+def _remembering(lookers: Sequence[Looker]) -> Iterator[None]:
+    """However it ends. Raises Interrupted, which says what was kept."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        known = min(looker.remembered for looker in lookers)
+        kept = f"; {known} faces are remembered, and the same command goes on from there" if known else ""
+        raise Interrupted(f"interrupted{kept}") from error
     finally:
         for looker in lookers:
             looker.save()
-    return [looker.recall(keys) for looker in lookers]
 
 
 def look(analyser: Analyser, image: Image) -> Look:

@@ -8,14 +8,22 @@ import click
 from edge.errors import WhosthereError
 
 
+class Interrupted(WhosthereError):
+    """By Ctrl-C; the code is that of a shell."""
+
+    exit_code = 130
+
+
 class CleanCommand(click.Command):
-    """A command on its own that shows a WhosthereError as one message."""
+    """A command on its own that shows a WhosthereError, or that it was interrupted, as one message."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except WhosthereError as error:
             fail(ctx, error)
+        except KeyboardInterrupt:
+            fail(ctx, Interrupted("interrupted"))
 
 
 class CleanGroup(click.Group):
@@ -26,6 +34,8 @@ class CleanGroup(click.Group):
             return super().invoke(ctx)
         except WhosthereError as error:
             fail(ctx, error)
+        except KeyboardInterrupt:
+            fail(ctx, Interrupted("interrupted"))
 
 
 def fail(ctx: click.Context, error: WhosthereError) -> NoReturn:

@@ -1,0 +1,91 @@
+"""Ctrl-C in the middle of long work: one line, and the same command goes on."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import small_lfw
+from float_models import residual_network
+
+from converter import convert
+from converter.convert import Job, Origin
+from converter.embeddings import Looker, embed_with_all
+from converter.exits import Interrupted
+from edge.card import InputSpec
+from edge.detect import DetectSettings
+from edge.runtime.stages import ModelSettings
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    small_lfw.make(tmp_path / "small")
+    return tmp_path / "small"
+
+
+def interrupted_when_read(pipe: Path, process: int) -> None:
+    """SIGINT for a process as soon as it waits for what is in a pipe."""
+
+    def wait() -> None:
+        with pipe.open("wb"):
+            os.kill(process, signal.SIGINT)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def test_what_was_done_before_an_interruption_is_remembered(small: Path, tmp_path: Path) -> None:
+    *pictures, last = sorted((small / "images").glob("*/*.jpg"))
+    last.unlink()
+    os.mkfifo(last)
+
+    def looker() -> Looker:
+        return Looker(ModelSettings(), DetectSettings(), tmp_path / "cache")
+
+    interrupted_when_read(last, os.getpid())
+    with pytest.raises(Interrupted, match="interrupted; 5 faces are remembered, and the same command goes on from"):
+        embed_with_all([looker()], [*pictures, last])
+
+    keys = [hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures]
+    again = looker()
+    assert all(again.knows(key) for key in keys)
+
+
+def test_an_interruption_is_one_line(small: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pairs"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "converter", "evaluate", "--pairs", pipe, "--images", small / "images"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    interrupted_when_read(pipe, process.pid)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert said.splitlines()[-1].endswith(": interrupted")
+    assert "Traceback" not in said
+
+
+def test_variants_that_were_finished_are_kept(tmp_path: Path) -> None:
+    graph = residual_network()
+    spec = InputSpec(graph.shape(graph.inputs[0]), "rgb", 127.5, 128.0)
+    noise = [np.random.default_rng(i).uniform(-1, 1, spec.shape).astype(np.float32) for i in range(12)]
+    job = Job(
+        Origin("mine", spec, convert.template(spec.shape[1]), "", ""), graph.pack(), noise[:8], noise[8:], "noise"
+    )
+
+    def stopped(items: Sequence[Any], what: str) -> Any:
+        raise KeyboardInterrupt
+
+    def unwatched(items: Sequence[Any], what: str) -> Any:
+        return items
+
+    with pytest.raises(Interrupted, match="interrupted at int8; done: fp32; the same command goes on"):
+        convert.run(job, tmp_path, ["fp32", "int8"], stopped)
+    results = convert.run(job, tmp_path, ["fp32", "int8"], unwatched)
+
+    assert [(r.variant, r.kept) for r in results] == [("fp32", True), ("int8", False)]

