@@ -108,10 +108,7 @@ def command(
     With --from-box, unknown visitors whose pictures the box keeps (`strangers.keep` in its config.yaml) are named
     first: they are shown on a sheet, and those you name with --name, or when asked, go into that person's folder.
     """
-    if from_box:
-        naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
-    elif called:
-        raise click.UsageError("--name names visitors of a box; give --from-box HOST")
+    naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
     people = read_people(people_dir, videos=from_video)
     loaded = context.settings(config_path)
     analyser = context.analyser(loaded)

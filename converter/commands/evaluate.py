@@ -13,7 +13,7 @@ from rich.table import Table
 from converter import card_text, datasets
 from converter.commands import options
 from converter.curves import Confusion, Curve, Histogram, confusion, curve, histogram
-from converter.embeddings import Embedded, embed_with_all
+from converter.embeddings import Embedded, Looker, embed_with_all
 from converter.evaluate import Verification, similarities, verify
 from converter.identification import Identification, identify, split
 from edge import card
@@ -109,32 +109,38 @@ def command(
     title = name or images.resolve().parent.name
     results: Sequence[Evaluation | Search]
     if pairs is None:
-        parts = split(datasets.people(images), enrol)
-        groups = (parts.enrolled, parts.known, parts.unknown)
-        pictures = [p for group in groups for own in group.values() for p in own]
-        searched = zip(models, embed_with_all(lookers, pictures), strict=True)
-        results = [_searched(model, identify(parts, found)) for model, found in searched]
-        lines = [f"identification on {title}, {enrol} picture(s) a person"] * len(models)
+        results = _searches(models, lookers, images, enrol)
+        line = f"identification on {title}, {enrol} picture(s) a person"
     else:
         listed, absent = _listed(pairs, images, allow_missing)
-        pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
-        embedded = embed_with_all(lookers, pictures)
+        embedded = embed_with_all(lookers, [picture for pair in listed for picture in (pair.first, pair.second)])
         settings = MatchSettings(false_alarm_target=false_alarm)
-        results = [
-            evaluated(model, listed, absent, found, settings, templates)
-            for model, found in zip(models, embedded, strict=True)
-        ]
-        lines = [f"verification on {title}, {stages['detector']}"] * len(models)
+        by_model = zip(models, embedded, strict=True)
+        results = [evaluated(model, listed, absent, found, settings, templates) for model, found in by_model]
+        line = f"verification on {title}, {stages['detector']}"
     if record:
-        for model, line, result in zip(models, lines, results, strict=True):
+        for model, result in zip(models, results, strict=True):
             card_text.record(card.find(model), {line: summary(result)})
-    if as_json:
-        # One model alone is one object: what reads it need not know of comparisons.
-        document = results[0] if len(results) == 1 else list(results)
-        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
-    else:
+    _tell(results, as_json)
+
+
+def _tell(results: Sequence[Evaluation | Search], as_json: bool) -> None:
+    if not as_json:
         for result in results:
             show(result)
+        return
+    # One model alone is one object: what reads it need not know of comparisons.
+    document = results[0] if len(results) == 1 else list(results)
+    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+def _searches(models: Sequence[str], lookers: Sequence[Looker], images: Path, enrol: int) -> list[Search]:
+    """Open-set identification by each model. Raises DatasetError."""
+    parts = split(datasets.people(images), enrol)
+    groups = (parts.enrolled, parts.known, parts.unknown)
+    embedded = embed_with_all(lookers, [p for group in groups for own in group.values() for p in own])
+    found = [identify(parts, by_one) for by_one in embedded]
+    return [Search(**msgspec.structs.asdict(f), model=model) for model, f in zip(models, found, strict=True)]
 
 
 def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datasets.Pair], list[str]]:
@@ -168,10 +174,6 @@ def evaluated(
         curve=curve(scores, same),
         histogram=histogram(scores, same),
     )
-
-
-def _searched(model: str, found: Identification) -> Search:
-    return Search(**msgspec.structs.asdict(found), model=model)
 
 
 def summary(result: Evaluation | Search) -> str:

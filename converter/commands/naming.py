@@ -30,8 +30,12 @@ def options(command: F) -> F:
     return box(name(ssh(command)))
 
 
-def name_strangers(people_dir: Path, sheet: Path, host: str, called: Sequence[str], ssh: str) -> None:
-    """Put those who are named into their folders; what happens is told on stderr."""
+def name_strangers(people_dir: Path, sheet: Path, host: str | None, called: Sequence[str], ssh: str) -> None:
+    """Put those who are named into their folders; what happens is told on stderr. Nothing is done without a host."""
+    if host is None:
+        if called:
+            raise click.UsageError("--name names visitors of a box; give --from-box HOST")
+        return
     console = Console(stderr=True, highlight=False)
     strangers = fetch(host, ssh, TIMEOUT_S)
     if not strangers:
