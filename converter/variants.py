@@ -11,7 +11,15 @@ from converter.graph import CONVOLUTIONS, Graph, Values
 from converter.passes import precision, selection
 from converter.passes.activations import spell_out_prelu
 from converter.passes.biases import correct_biases
-from converter.passes.ranges import Progress, Statistics, joined, observe, percentile_ranges, searched_ranges
+from converter.passes.ranges import (
+    Progress,
+    Statistics,
+    joined,
+    observe,
+    percentile_ranges,
+    roomy_ranges,
+    searched_ranges,
+)
 from converter.passes.scaling import equalise, flip_slopes
 from converter.passes.simplify import simplify
 from edge.errors import ModelError
@@ -91,7 +99,7 @@ class Workshop:
         graph = Graph(self.equalised(), self._name)
         pairs = spell_out_prelu(graph)
         seen = self._seen(graph, histograms=bits == 8)
-        ranges = joined(searched_ranges(seen) if bits == 8 else percentile_ranges(seen, 0.0), pairs)
+        ranges = joined(searched_ranges(seen) if bits == 8 else roomy_ranges(seen), pairs)
         correct_biases(graph, seen.mean)
         precision.Quantiser(graph, ranges, bits).run()
         return graph

@@ -20,6 +20,7 @@ LEVELS = 255
 FEW_PLACES = 64
 """A tensor of so few places a picture (7 x 7, a vector) shows few values: other faces go beyond what was seen."""
 MARGIN = 1.5
+ROOM = 2.0
 
 
 @dataclass(slots=True)
@@ -107,6 +108,12 @@ def percentile_ranges(found: Statistics, cut: float = 1.0) -> dict[str, Range]:
         name: with_zero((np.percentile(low, cut), np.percentile(found.highest[name], 100 - cut)))
         for name, low in found.lowest.items()
     }
+
+
+def roomy_ranges(found: Statistics) -> dict[str, Range]:
+    """Twice all that was seen, for integers that have levels to spare: other faces go beyond."""
+    wholes = {name: with_zero(found.whole(name)) for name in found.lowest}
+    return {name: (ROOM * low, ROOM * high) for name, (low, high) in wholes.items()}
 
 
 def searched_ranges(found: Statistics) -> dict[str, Range]:
