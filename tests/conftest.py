@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from broker import Broker, running_broker
+from publishing import settings
 from rtsp import RtspServer, why_not
 
 from edge.demo.theatre import make_gallery
+from edge.publish.settings import MqttSettings
 
 
 def pytest_configure() -> None:
@@ -41,3 +44,15 @@ def rtsp(rtsp_possible: None) -> Iterator[Callable[..., RtspServer]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """One that lets everybody in, and remembers what it was told when it is started again."""
+    with running_broker(tmp_path / "broker", persistence=True) as running:
+        yield running
+
+
+@pytest.fixture
+def mqtt(broker: Broker, tmp_path: Path) -> MqttSettings:
+    return settings(broker, tmp_path)

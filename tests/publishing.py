@@ -20,6 +20,7 @@ from edge.records import Box, Candidate, Event, EventKind, Image, Match, Outcome
 ORIGIN = Origin("front-door", "porch", "mobilefacenet", "2025-06-01/3")
 ADA = Candidate("ada", "Ada Lovelace", 0.71234567)
 GRACE = Candidate("grace", "Grace Hopper", 0.31)
+EVERYBODY = [(each.person_id, each.name) for each in (ADA, GRACE)]
 ROOT = "whosthere/front-door"
 
 

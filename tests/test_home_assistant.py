@@ -2,13 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.publish
 import pytest
-from broker import Broker, Listener, retained, running_broker
+from broker import Broker, Listener, retained
 from publishing import ROOT, controls, publisher, settings
 
 from edge.publish.entities import components
@@ -173,12 +172,6 @@ def test_a_birth_is_answered_once_after_a_delay() -> None:
 
 def test_names_of_devices() -> None:
     assert [display_name(name) for name in ("front-door", "Pi_4", "-")] == ["Front door", "Pi 4", "-"]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with running_broker(tmp_path / "broker", persistence=True) as running:
-        yield running
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import paho.mqtt.publish
 import pytest
-from broker import Broker, Listener, retained, running_broker
-from publishing import ROOT, event, match, publisher, recognized, settings, until
+from broker import Broker, Listener, retained
+from publishing import EVERYBODY, ROOT, event, match, publisher, recognized, until
 
 from edge.errors import GalleryError
 from edge.publish.outbox import Entry, Outbox
@@ -19,19 +19,6 @@ from edge.publish.requests import Pause, Reload, Request, Resume, Ring
 from edge.publish.settings import MqttSettings
 from edge.publish.stamp import stamper
 from edge.records import EventKind
-
-EVERYBODY = [("ada", "Ada Lovelace"), ("grace", "Grace Hopper")]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with running_broker(tmp_path / "broker", persistence=True) as running:
-        yield running
-
-
-@pytest.fixture
-def mqtt(broker: Broker, tmp_path: Path) -> MqttSettings:
-    return settings(broker, tmp_path)
 
 
 @pytest.fixture
@@ -207,6 +194,31 @@ def test_people_who_left_the_gallery_are_taken_back(broker: Broker, told: MqttPu
     assert [m.payload for m in listener.on(f"{ROOT}/person/ada")] == [b"OFF"]
 
 
+COMMANDS: list[tuple[str, bytes, str, bytes, str | None, str | None]] = [
+    ("pause", b'{"for_s": 600}', "home/answers", b"id-1", "id-1", None),
+    ("reload", b"", f"{ROOT}/visit", b"\x00\xff", "00ff", "family.gallery: damaged; the old one stays in force"),
+    ("paused", b"OFF", "", b"", None, None),
+    ("ring", b'{"correlation_id": "42"}', "", b"", "42", None),
+    (
+        *("open_door", b"", "", b"", None),
+        "no such command; known: pause, resume, reload, restart, snapshot, sensitivity, ring, paused",
+    ),
+    (
+        *("pause", b"10 min", "", b"", None),
+        "expected nothing or a JSON object with for_s, correlation_id: Expected `object`, got `int`",
+    ),
+    (
+        *("sensitivity", b'{"false_alarm_target": 2}', "", b"", None),
+        (
+            "expected nothing or a JSON object with correlation_id, false_alarm_target: "
+            "Expected `float` <= 0.5 - at `$.false_alarm_target`"
+        ),
+    ),
+    ("pause", b"x" * 4097, "home/+/answers", b"", None, "the payload is too large; at most 4096 bytes are taken"),
+]
+"""Command, payload, where the answer is to go and with which correlation; the correlation answered, and the refusal."""
+
+
 def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSettings) -> None:
     asked: list[Request] = []
 
@@ -218,45 +230,18 @@ def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSetting
 
     told = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), on_command)
     paho.mqtt.publish.single(f"{ROOT}/command/resume", b"replayed", 1, retain=True, port=broker.port)
-    requests = [
-        ("pause", b'{"for_s": 600}', "home/answers", b"id-1"),
-        ("reload", b"", f"{ROOT}/visit", b"\x00\xff"),
-        ("paused", b"OFF", "", b""),
-        ("ring", b'{"correlation_id": "42"}', "", b""),
-        ("open_door", b"", "", b""),
-        ("pause", b"10 min", "", b""),
-        ("sensitivity", b'{"false_alarm_target": 2}', "", b""),
-        ("pause", b"x" * 4097, "home/+/answers", b""),
-    ]
     with Listener(broker) as listener:
         told.start()
         listener.wait_for(f"{ROOT}/status", b"online")
         listener.wait_for(f"{ROOT}/last_person")
-        for count, (name, payload, response_topic, correlation) in enumerate(requests, 1):
+        for count, (name, payload, response_topic, correlation, *_) in enumerate(COMMANDS, 1):
             listener.publish(f"{ROOT}/command/{name}", payload, response_topic=response_topic, correlation=correlation)
             listener.wait_for(f"{ROOT}/command/result", count=count)
         told.stop(5)
 
     answers = [msgspec.json.decode(m.payload, type=CommandResult) for m in listener.on(f"{ROOT}/command/result")]
-    assert [(a.command, a.ok, a.correlation_id) for a in answers] == [
-        ("pause", True, "id-1"),
-        ("reload", False, "00ff"),
-        ("paused", True, None),
-        ("ring", True, "42"),
-        ("open_door", False, None),
-        ("pause", False, None),
-        ("sensitivity", False, None),
-        ("pause", False, None),
-    ]
-    assert [a.message for a in answers if not a.ok] == [
-        "family.gallery: damaged; the old one stays in force",
-        "no such command; known: pause, resume, reload, restart, snapshot, sensitivity, ring, paused",
-        "expected nothing or a JSON object with for_s, correlation_id: Expected `object`, got `int`",
-        (
-            "expected nothing or a JSON object with correlation_id, false_alarm_target: "
-            "Expected `float` <= 0.5 - at `$.false_alarm_target`"
-        ),
-        "the payload is too large; at most 4096 bytes are taken",
+    assert [(a.command, a.correlation_id, None if a.ok else a.message) for a in answers] == [
+        (name, correlation_id, refusal) for name, *_, correlation_id, refusal in COMMANDS
     ]
     assert asked == [Pause(for_s=600), Reload(), Resume(), Ring(correlation_id="42")]
     (elsewhere,) = listener.on("home/answers")

@@ -1,13 +1,12 @@
 """Who is said to be here, and which pictures are shown, as events go by."""
 
-from publishing import ADA, GRACE, event, match, recognized
+from publishing import ADA, EVERYBODY, GRACE, event, match, recognized
 
 from edge.publish.presence import HOUSEHOLD, Presence
 from edge.publish.stamp import Stamp
 from edge.publish.topics import Topics
 from edge.records import EventKind, Outcome
 
-EVERYBODY = [("ada", "Ada Lovelace"), ("grace", "Grace Hopper")]
 GRACE_AT_THE_DOOR = match(best=GRACE, runner_up=ADA)
 
 
