@@ -26,7 +26,8 @@ def exclusive(path: Path, wait_s: float = 0.0) -> Iterator[None]:
     try:
         folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise GalleryError(f"{path}: its folder cannot be used: {error.strerror}; make it first") from error
+        advice = "run this with sudo" if isinstance(error, PermissionError) else "make it first"
+        raise GalleryError(f"{path}: its folder cannot be used: {error.strerror}; {advice}") from error
     try:
         deadline = time.monotonic() + wait_s
         while not _locked(folder):

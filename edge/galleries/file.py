@@ -61,6 +61,9 @@ def open_gallery(path: Path, embedder: EmbedderId | None, keys: Keys = Keys()) -
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if large else file.read()
     except FileNotFoundError as error:
         raise GalleryError(f"{path}: no such gallery; make one with `whosthere enroll --gallery {path} ...`") from error
+    except PermissionError as error:
+        advice = f"run this with sudo; if it is the service that says so, `sudo chown whosthere: {path}`"
+        raise GalleryError(f"{path}: cannot be read: {error.strerror}; {advice}") from error
     except OSError as error:
         raise GalleryError(f"{path}: cannot be read: {error.strerror or error}") from error
     return decode(content, str(path), embedder, keys)
