@@ -164,8 +164,8 @@ def test_the_sections_that_are_right_can_still_be_used(file: Path) -> None:
     assert caught.value.sound.config.mqtt.port == 1883
 
 
-def test_a_missing_file_is_told_with_where_to_find_a_template(file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read: No such file.*template"):
+def test_a_missing_file_is_told_with_what_makes_one(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read: No such file.*`whosthere setup"):
         load_config(file)
 
 

@@ -1,8 +1,5 @@
 """whosthere setup: typed answers, a real broker, a real recording for a camera."""
 
-import os
-import pty
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +8,7 @@ import numpy as np
 import pytest
 from broker import Broker, running_broker
 from portraits import OBAMA, whosthere
+from terminal import CTRL_C, CTRL_D, Terminal
 
 from edge.capture.v4l2 import usb_cameras
 from edge.commands.picture import in_blocks
@@ -53,7 +51,7 @@ def test_what_does_not_work_is_said_and_asked_again(tmp_path: Path, broker: Brok
     config = tmp_path / "config.yaml"
     config.write_text("device_id: hall  # mine\nmotion:\n  enabled: false\n")
     wrong = ["", tmp_path / "nothing.mp4", "y", OBAMA, broker.host, "n", broker.port, "door", "wrong", "y"]
-    right = [broker.host, "n", broker.port, "door", PASSWORD]
+    right = ["", "", "", "", PASSWORD]
     result = whosthere("setup", "--config", config, typed=typed(*wrong, *right))
     assert result.exit_code == 0, result.output
     assert "nothing.mp4: no such file" in result.output
@@ -63,27 +61,65 @@ def test_what_does_not_work_is_said_and_asked_again(tmp_path: Path, broker: Brok
     assert load_config(config).config.motion.enabled is False
 
 
-def test_who_stops_in_the_middle_has_changed_nothing(tmp_path: Path) -> None:
+def at_a_terminal(config: Path) -> Terminal:
+    return Terminal([sys.executable, "-P", "-m", "edge", "setup", "--config", config])
+
+
+@pytest.mark.parametrize("how", [CTRL_C, CTRL_D, "hang up"], ids=["Ctrl-C", "Ctrl-D", "hang up"])
+@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
+def test_who_stops_in_the_middle_has_changed_nothing(tmp_path: Path, broker: Broker, how: str, again: bool) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    if again:
+        (folder / "config.yaml").write_text(
+            "device_id: hall\nmqtt:\n  username: door\n  password_file: mqtt-password\n"
+        )
+        (folder / "mqtt-password").write_text("in use\n")
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    with at_a_terminal(folder / "config.yaml") as terminal:
+        terminal.answer("Name of this box", "door")
+        terminal.answer("Camera: ", str(OBAMA))
+        terminal.answer("MQTT broker", broker.host)
+        terminal.answer("Encrypted", "n")
+        terminal.answer("Port", str(broker.port))
+        terminal.answer("Login", "door")
+        terminal.answer("Password", "wrong")
+        terminal.wait_for("Another broker or login?")
+        if how == "hang up":
+            terminal.hang_up()
+        else:
+            terminal.press(how)
+            assert terminal.end() != 0
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+    assert "wrong\r" not in terminal.shown
+
+
+def test_asked_again_what_was_answered_before_is_kept_with_enter(tmp_path: Path, broker: Broker) -> None:
     config = tmp_path / "config.yaml"
-    assert whosthere("setup", "--config", config, typed=typed("door", OBAMA)).exit_code == 1
-    assert list(tmp_path.iterdir()) == []
+    first = ["front-door", OBAMA, broker.host, "n", broker.port, "door", PASSWORD]
+    assert whosthere("setup", "--config", config, typed=typed(*first)).exit_code == 0
+    before, secret = config.read_text(), (tmp_path / "mqtt-password").read_text()
+    config.chmod(0o640)
+    again = whosthere("setup", "--config", config, typed=typed(*[""] * 7))
+    assert again.exit_code == 0, again.output
+    assert "lets us in" in again.output
+    assert "systemctl restart whosthere" in again.output
+    assert (config.read_text(), (tmp_path / "mqtt-password").read_text()) == (before, secret)
+    assert config.stat().st_mode & 0o777 == 0o640
+
+    whosthere("setup", "--config", config, typed=typed(*[""] * 5, "-", "n"))
+    found = load_config(config).config.mqtt
+    assert (found.username, found.password_file) == (None, None)
 
 
 def test_the_picture_is_shown_in_a_terminal(tmp_path: Path) -> None:
     blocks = in_blocks(np.array([[[0, 0, 255]], [[255, 0, 0]]], np.uint8).repeat(4, 1), 4)
     assert blocks.count("\x1b[38;2;255;0;0m\x1b[48;2;0;0;255m") == 4
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-P", "-m", "edge", "setup", "--config", str(tmp_path / "config.yaml")]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
-    os.write(ours, typed("door", OBAMA).encode())
-    shown = b""
-    while b"in the picture" not in shown:
-        shown += os.read(ours, 65536)
-    process.kill()
-    process.wait()
-    os.close(ours)
-    os.close(theirs)
-    assert shown.count("\N{UPPER HALF BLOCK}".encode()) >= 500
+    with at_a_terminal(tmp_path / "config.yaml") as terminal:
+        terminal.answer("Name of this box", "door")
+        terminal.answer("Camera: ", str(OBAMA))
+        terminal.wait_for("1 face in the picture")
+    assert terminal.shown.count("\N{UPPER HALF BLOCK}") >= 500
 
 
 def test_usb_cameras_are_told_from_other_video_devices(tmp_path: Path) -> None:

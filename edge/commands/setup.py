@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -31,6 +33,18 @@ TEMPLATES = (Path(sys.prefix) / "share/whosthere/config.yaml", Path(__file__).pa
 PICTURE_COLUMNS = 64
 CREDENTIALS = "$CREDENTIALS_DIRECTORY"
 Values = dict[str, Value]
+Login = dict[str, str | None]
+"""The settings `username` and `password_file`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What has been answered so far. Until everything is, it is kept in memory only."""
+
+    folder: Path
+    """Of config.yaml, and of the passwords."""
+    values: Values = field(default_factory=dict)
+    passwords: dict[Path, str] = field(default_factory=dict)
 
 
 @click.command("setup")
@@ -40,16 +54,20 @@ def command(config_path: Path) -> None:
 
     Its name; its camera, of those found or by address, whose picture is shown; and the broker, which is logged in to.
     Passwords go into files beside config.yaml that only their owner can read. What is not asked keeps its value, and
-    config.yaml is not touched before the end.
+    no file is touched before the end: stop with Ctrl-C and begin again.
     """
-    loaded = load_config(config_path) if config_path.exists() else default_config()
-    values: Values = {"device_id": _ask_name(loaded)}
-    values |= _ask_camera(config_path.parent, loaded)
-    values |= _ask_broker(config_path.parent, loaded, str(values["device_id"]))
-    if not config_path.exists():
-        _lay_out(config_path)
-    rewrite(config_path, values)
+    if not os.access(config_path.parent, os.W_OK):
+        raise ConfigError(f"{config_path.parent}: cannot be written; run this as root, with sudo")
+    again = config_path.exists()
+    loaded = load_config(config_path) if again else default_config()
+    answers = Answers(config_path.parent)
+    answers.values["device_id"] = _ask_name(loaded)
+    _ask_camera(answers, loaded)
+    _ask_broker(answers, loaded)
+    _write(config_path, answers)
     click.echo(f"\n{config_path} is written; it explains every other key. `whosthere check` tries all of it again.")
+    if again:
+        click.echo("`systemctl restart whosthere` puts it into force.")
 
 
 def _ask_name(loaded: LoadedConfig) -> str:
@@ -62,30 +80,29 @@ def _ask_name(loaded: LoadedConfig) -> str:
     return name
 
 
-def _ask_camera(folder: Path, loaded: LoadedConfig) -> Values:
+def _ask_camera(answers: Answers, loaded: LoadedConfig) -> None:
     """Until one delivers a picture, or is to be taken all the same."""
+    camera = loaded.config.camera
     while True:
-        source = _ask_source(loaded)
-        values: Values = {"camera.source": source}
-        settings = replace(loaded.config.camera, source=source)
+        answers.values["camera.source"] = source = _ask_source(camera.source)
+        camera = settings = replace(camera, source=source)
         if is_address(source) and "@" not in source:
-            login = _ask_login("camera", folder, settings.username)
-            values |= login
-            settings = replace(settings, **_tried(login, folder))
+            login = _ask_login("camera", answers, camera.username, camera.password_file)
+            camera = replace(camera, username=login["username"])
+            settings = replace(camera, **login)
         finding, frame = look_through(settings)
         show_finding(finding)
         if frame is not None:
             _show(frame, loaded)
         if finding.verdict is Verdict.OK or not click.confirm("Another camera?", default=True):
-            return values
+            return
 
 
-def _ask_source(loaded: LoadedConfig) -> str:
+def _ask_source(default: str) -> str:
     found = [*pi_cameras(), *usb_cameras()]
     click.echo("\nCameras found:" if found else "\nNo camera was found here; a network camera has an address.")
     for number, (source, name) in enumerate(found, 1):
         click.echo(f"  {number}  {source}  {name}")
-    default = loaded.config.camera.source
     if found and default == CameraSettings().source:
         default = "1"
     answer: str = click.prompt("Camera: a number, an address such as rtsp://..., or a file", default=default)
@@ -106,7 +123,7 @@ def _show(frame: Frame, loaded: LoadedConfig) -> None:
     )
 
 
-def _ask_broker(folder: Path, loaded: LoadedConfig, device_id: str) -> Values:
+def _ask_broker(answers: Answers, loaded: LoadedConfig) -> None:
     """Until one lets us in, or is to be taken all the same."""
     mqtt = loaded.config.mqtt
     while True:
@@ -114,50 +131,70 @@ def _ask_broker(folder: Path, loaded: LoadedConfig, device_id: str) -> Values:
         tls = click.confirm("Encrypted (TLS)?", default=mqtt.tls.enabled)
         usual = mqtt.port if tls == mqtt.tls.enabled else MqttSettings.port if not tls else 8883
         port: int = click.prompt("Port", default=usual, type=click.IntRange(1, 65535))
-        login = _ask_login("mqtt", folder, mqtt.username)
-        settings = replace(mqtt, host=host, port=port, tls=replace(mqtt.tls, enabled=tls), **_tried(login, folder))
-        finding = broker_finding(settings, device_id)
+        answers.values.update({"mqtt.host": host, "mqtt.port": port, "mqtt.tls.enabled": tls})
+        login = _ask_login("mqtt", answers, mqtt.username, mqtt.password_file)
+        mqtt = replace(mqtt, host=host, port=port, tls=replace(mqtt.tls, enabled=tls), username=login["username"])
+        settings = replace(mqtt, **login)
+        finding = broker_finding(settings, str(answers.values["device_id"]))
         show_finding(finding)
         if finding.verdict is not Verdict.FAILED or not click.confirm("Another broker or login?", default=True):
-            return {"mqtt.host": host, "mqtt.port": port, "mqtt.tls.enabled": tls, **login}
+            return
 
 
-def _ask_login(section: str, folder: Path, default: str | None) -> Values:
-    """The keys `username` and `password_file` of a section; the password itself goes into its file at once."""
-    username: str = click.prompt("Login (empty: none)", default=default or "", show_default=bool(default))
-    if not username:
-        return {}
-    name = f"{section}-password"
-    password: str = click.prompt(
-        "Password (empty: the one in its file)", default="", hide_input=True, show_default=False
-    )
+def _ask_login(
+    section: str, answers: Answers, username: str | None, password_file: str | None
+) -> dict[str, str | None]:
+    """Asks for a login, given the one in force. The same two settings for a first try, as systemd gives us nothing."""
+    name_key, file_key = f"{section}.username", f"{section}.password_file"
+    path = answers.folder / f"{section}-password"
+    if password_file is not None and CREDENTIALS not in password_file:
+        path = Path(password_file)
+    answers.passwords.pop(path, None)
+    hint = "empty: none" if username is None else "- for none"
+    name: str = click.prompt(f"Login ({hint})", default=username or "", show_default=username is not None)
+    if name in {"", "-"}:
+        for key in (name_key, file_key):
+            answers.values.pop(key, None)
+            if username is not None:
+                answers.values[key] = None
+        return {"username": None, "password_file": None}
+    kept = path.exists()
+    hint = "empty: as it was" if kept else "not shown as you type"
+    password: str = click.prompt(f"Password ({hint})", default="", hide_input=True, show_default=False)
+    answers.values[name_key] = name
+    if not password and not kept:
+        return {"username": name, "password_file": None}
+    in_etc = path.parent == DEFAULT_PATH.parent
+    answers.values[file_key] = f"{CREDENTIALS}/{path.name}" if in_etc else os.path.relpath(path, answers.folder)
     if password:
-        _keep(folder / name, password)
-    kept = f"{CREDENTIALS}/{name}" if folder == DEFAULT_PATH.parent else name
-    return {f"{section}.username": username, f"{section}.password_file": kept}
+        answers.passwords[path] = password
+    return {"username": name, "password_file": _in_memory(password) if password else str(path)}
 
 
-def _tried(login: Values, folder: Path) -> dict[str, str]:
-    """The same keys for a first try: systemd hands no credentials to us."""
-    keys = {key.partition(".")[2]: str(value) for key, value in login.items()}
-    if "password_file" in keys:
-        keys["password_file"] = str(folder / Path(keys["password_file"]).name)
-    return keys
+def _in_memory(password: str) -> str:
+    """A file that holds it for as long as this process lives, and is on no disk."""
+    handle = os.memfd_create("password")
+    os.write(handle, f"{password}\n".encode())
+    return f"/proc/self/fd/{handle}"
 
 
-def _keep(path: Path, password: str) -> None:
+def _write(config_path: Path, answers: Answers) -> None:
+    """Each file is replaced whole; config.yaml comes last, so that one that exists is complete."""
+    draft = config_path
     try:
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(password + "\n")
+        for path, password in answers.passwords.items():
+            handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(password + "\n")
+            Path(beside).replace(path)
+        if not config_path.exists():
+            draft = config_path.with_name(f".{config_path.name}.draft")
+            template = next((each for each in TEMPLATES if each.exists()), None)
+            draft.write_text(template.read_text(encoding="utf-8") if template else "", encoding="utf-8")
+        rewrite(draft, answers.values)
+        draft.replace(config_path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}; run this as root, with sudo") from error
-
-
-def _lay_out(path: Path) -> None:
-    """The template, where there is one: a file that explains itself."""
-    template = next((each for each in TEMPLATES if each.exists()), None)
-    try:
-        path.write_text(template.read_text(encoding="utf-8") if template else "", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}; run this as root, with sudo") from error
+        raise ConfigError(f"{error.filename}: cannot be written: {error.strerror}") from error
+    finally:
+        if draft != config_path:
+            draft.unlink(missing_ok=True)

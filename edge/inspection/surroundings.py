@@ -67,7 +67,7 @@ def _settled(frame: Frame, camera: Camera) -> Frame:
 
 def _in_use(settings: CameraSettings) -> str:
     if settings.source.startswith(("picamera2:", "v4l2:")) and not is_recording(settings):
-        return "while whosthere runs as a service it holds the camera: stop it for this, or --skip camera"
+        return "whosthere as a service holds the camera: `systemctl stop whosthere`, or `check --skip camera`"
     return ""
 
 

@@ -140,9 +140,9 @@ def load_config(path: Path) -> LoadedConfig:
     try:
         document = typed_yaml.read(path)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror}; `config.yaml` of the project is a template"
-        ) from error
+        sudo = isinstance(error, PermissionError)
+        advice = "run this as root, with sudo" if sudo else f"`whosthere setup --config {path}` makes one"
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; {advice}") from error
     except typed_yaml.Mistakes as error:
         raise InvalidConfig(path, error.lines, None) from error
     base = path.resolve().parent

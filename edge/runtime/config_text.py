@@ -11,7 +11,7 @@ from edge import typed_yaml
 from edge.errors import ConfigError
 from edge.runtime.config import InvalidConfig, load_config
 
-Value = str | int | float | bool
+Value = str | int | float | bool | None
 
 
 def rewrite(path: Path, values: Mapping[str, Value]) -> None:
