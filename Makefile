@@ -76,7 +76,7 @@ test-systemd: .venv/.dev
 	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="$(BOX_DEBIAN_PACKAGES)"
 	@$(MAKE) --no-print-directory $(BOX)/$(SUITE)/rootfs.tar
 	PYTHON=$(BIN)/python systemd/bundle.sh x86_64 $(BOX)/$(SUITE)/bundle $(BOX_PYTHON)
-	WHOSTHERE_SYSTEMD=1 WHOSTHERE_BOX=$(BOX)/$(SUITE) $(BIN)/python -m pytest -s tests/test_box.py $(PYTEST)
+	WHOSTHERE_SYSTEMD=1 WHOSTHERE_BOX=$(BOX)/$(SUITE) $(BIN)/python -m pytest -s tests/test_box.py tests/test_box_setup.py $(PYTEST)
 
 # The suite comes from wherever this machine's own Debian packages do.
 $(BOX)/%/rootfs.tar:

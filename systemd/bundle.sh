@@ -31,9 +31,9 @@ for version in "$@"; do
     # glibc of bookworm is 2.36; pip does not take a newer tag to include the older ones.
     for glibc in 36 35 34 31 28 27 26 24 17; do tags+=(--platform "manylinux_2_${glibc}_$arch"); done
     tags+=(--platform "manylinux2014_$arch")
-    fetch litert constraints.txt
+    fetch litert,age constraints.txt
     # No newer Python has wheels of it.
-    if [ "$version" = 3.11 ]; then fetch tflite-runtime constraints-tflite-runtime.txt; fi
+    if [ "$version" = 3.11 ]; then fetch tflite-runtime,age constraints-tflite-runtime.txt; fi
 done
 cp -R "$HERE/systemd" "$HERE/docs" "$HERE/config.yaml" "$HERE"/constraints.txt "$HERE"/constraints-tflite-runtime.txt \
     "$HERE/README.md" "$HERE/LICENSE" "$folder/"

@@ -37,7 +37,8 @@ systemctl reset-failed "${units[@]}" 2>/dev/null || true
 rm -rf /etc/systemd/system/whosthere.service.d
 for unit in "${units[@]}"; do rm -f "/etc/systemd/system/$unit"; done
 systemctl daemon-reload
-rm -rf /opt/whosthere /etc/whosthere /usr/local/bin/whosthere /etc/sysusers.d/whosthere.conf /etc/tmpfiles.d/whosthere.conf
+rm -rf /opt/whosthere /etc/whosthere /usr/local/bin/whosthere /run/lock/whosthere-install
+rm -f /etc/sysusers.d/whosthere.conf /etc/tmpfiles.d/whosthere.conf
 
 if [ "$gallery" = keep ] && [ -e "$GALLERY" ]; then
     find /var/lib/whosthere -mindepth 1 ! -path "$GALLERY" -delete

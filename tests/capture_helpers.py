@@ -3,6 +3,7 @@
 import base64
 import struct
 import threading
+import time
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,10 +51,11 @@ def write_gif(path: Path, delays_s: Sequence[float]) -> Path:
 
 
 class MjpegServer:
-    """An HTTP camera on loopback. It sends frame `current`, over and over, until told to `show` another."""
+    """An HTTP camera. It sends frame `current`, over and over, or a film of JPEGs at 12 a second, again and again."""
 
-    def __init__(self, login: str = "") -> None:
+    def __init__(self, login: str = "", host: str = "127.0.0.1", film: Sequence[bytes] = ()) -> None:
         self.current = 1
+        self._film = film
         self.connections = 0
         self._expected = "Basic " + base64.b64encode(login.encode()).decode() if login else None
         self._changed = threading.Event()
@@ -67,7 +69,7 @@ class MjpegServer:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((host, 0), Handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -91,10 +93,16 @@ class MjpegServer:
         request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         request.end_headers()
         while not self._stopped:
-            jpeg = cv2.imencode(".jpg", numbered(self.current))[1].tobytes()
+            jpeg = self._jpeg()
             part = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg) + jpeg + b"\r\n"
             try:
                 request.wfile.write(part)
             except OSError:
                 return
             self._changed.wait(0.02)
+
+    def _jpeg(self) -> bytes:
+        if self._film:
+            return self._film[int(time.monotonic() * 12) % len(self._film)]
+        encoded: bytes = cv2.imencode(".jpg", numbered(self.current))[1].tobytes()
+        return encoded

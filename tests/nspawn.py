@@ -12,12 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from edge.demo.theatre import HERE, PORTRAITS
+
 WAIT_S = 240.0
 """A busy machine takes minutes to install; everything that waits returns as soon as it can."""
 OUTSIDE, INSIDE = "10.77.61.1", "10.77.61.2"
 TOOLS = ("systemd-nspawn", "nsenter", "ip", "tar", "mosquitto")
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 WALL = 0x40000000
+CLIP = "/usr/local/share/clip.mp4"
+GALLERY = "/var/lib/whosthere/gallery.whg"
+INSTALL = "/root/whosthere/systemd/install.sh"
 
 
 def why_not() -> str | None:
@@ -46,10 +51,8 @@ class Box:
 
     def attempt(self, command: str, *, timeout_s: float = WAIT_S) -> "subprocess.CompletedProcess[str]":
         """The same with its exit code, whatever that is."""
-        enter = ["nsenter", "--target", str(self.pid), "--all", "env", "-i", "HOME=/root", "LANG=C.UTF-8"]
-        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return subprocess.run(
-            [*enter, path, "sh", "-c", command],
+            self.inside(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -57,6 +60,12 @@ class Box:
             timeout=timeout_s,
             check=False,
         )
+
+    def inside(self, command: str) -> list[str]:
+        """The command line that runs it there, from outside."""
+        enter = ["nsenter", "--target", str(self.pid), "--all", "env", "-i", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm"]
+        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return [*enter, path, "sh", "-c", command]
 
     def show(self, *properties: str) -> list[str]:
         """Properties of the service, in systemd's own order of them."""
@@ -91,6 +100,17 @@ class Box:
                 return int(status.parent.name)
         return 0
 
+    def processes(self, text: str) -> list[int]:
+        """Those inside whose command line holds the text, as they are seen from outside."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if text.encode() in (process / "cmdline").read_bytes() and self._same_namespace(process):
+                    found.append(int(process.name))
+            except OSError:
+                continue
+        return found
+
     def _same_namespace(self, process: Path) -> bool:
         return (process / "ns/pid").readlink() == Path(f"/proc/{self.pid}/ns/pid").readlink()
 
@@ -119,6 +139,20 @@ def _reaped(thread: int) -> bool:
     except ChildProcessError:
         return True
     return os.WIFEXITED(how) or os.WIFSIGNALED(how)
+
+
+@contextmanager
+def furnished(folder: Path) -> Iterator[Box]:
+    """A fresh box with what WHOSTHERE_BOX holds, portraits and a clip. Skips the test where that cannot be."""
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    made = Path(os.environ["WHOSTHERE_BOX"])
+    with booted(made / "rootfs.tar", folder) as box:
+        shutil.copytree(made / "bundle", box.root / "root/whosthere")
+        shutil.copytree(PORTRAITS, box.root / "root/portraits")
+        shutil.copy(HERE / "clip.mp4", box.root / CLIP.lstrip("/"))
+        yield box
 
 
 @contextmanager

@@ -16,31 +16,21 @@ from typing import Any
 import pytest
 from broker import Broker, Listener, running_broker
 from daemon import TOPIC, decoded
-from nspawn import OUTSIDE, WAIT_S, Box, booted, stalled_threads, why_not
+from nspawn import CLIP, GALLERY, INSTALL, OUTSIDE, WAIT_S, Box, furnished, stalled_threads
 
 from edge import typed_yaml
-from edge.demo.theatre import HERE, NAMES, PORTRAITS
+from edge.demo.theatre import NAMES
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "seven ravens"  # noqa: S105  (of a broker that lives as long as this test)
-CLIP = "/usr/local/share/clip.mp4"
-GALLERY = "/var/lib/whosthere/gallery.whg"
 DROP_IN = "/etc/systemd/system/whosthere.service.d"
-INSTALL = "/root/whosthere/systemd/install.sh"
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    reason = why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    made = Path(os.environ["WHOSTHERE_BOX"])
-    with booted(made / "rootfs.tar", tmp_path_factory.mktemp("box")) as box:
-        shutil.copytree(made / "bundle", box.root / "root/whosthere")
-        shutil.copytree(PORTRAITS, box.root / "root/portraits")
-        shutil.copy(HERE / "clip.mp4", box.root / CLIP.lstrip("/"))
+    with furnished(tmp_path_factory.mktemp("box")) as box:
         yield box
 
 

@@ -1,0 +1,150 @@
+"""A first install by somebody at a terminal, on a real Debian box: questions, changes of mind, power cuts.
+
+`make test-systemd` makes what WHOSTHERE_BOX holds. The tests share one box and stand in the order of its life.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+from collections.abc import Iterator
+
+import cv2
+import pytest
+from broker import Broker, Listener, running_broker
+from capture_helpers import MjpegServer
+from daemon import TOPIC, decoded
+from nspawn import GALLERY, INSTALL, OUTSIDE, WAIT_S, Box, furnished
+from terminal import CTRL_C, CTRL_D, Terminal
+
+from edge.demo.theatre import HERE, NAMES
+
+pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
+
+CAMERA, BROKER = "lens cap", "seven ravens"
+ETC = "/etc/whosthere"
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    with furnished(tmp_path_factory.mktemp("box")) as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def broker(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    users = {"front-door": BROKER, "home": "automation"}
+    with running_broker(tmp_path_factory.mktemp("broker"), host="0.0.0.0", users=users) as running:  # noqa: S104  (the box has a network of its own)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def camera(box: Box) -> Iterator[MjpegServer]:
+    """The demo's clip, as an HTTP camera on the network shows it."""
+    video, film = cv2.VideoCapture(str(HERE / "clip.mp4")), []
+    while (read := video.read())[0]:
+        film.append(cv2.imencode(".jpg", read[1])[1].tobytes())
+    server = MjpegServer(f"doorbell:{CAMERA}", OUTSIDE, film)
+    yield server
+    server.close()
+
+
+def at_a_terminal(box: Box, command: str) -> Terminal:
+    """A terminal of the box's own within ours, as over SSH, so that keys reach nobody but the program."""
+    return Terminal(box.inside(f"script -qec {shlex.quote(command)} /dev/null"))
+
+
+def left(box: Box) -> list[str]:
+    """Configs, releases and units."""
+    there = f"{ETC}/* {ETC}/.c* /opt/whosthere/releases/* /opt/whosthere/current /etc/systemd/system/whosthere*"
+    return box.run(f"ls -d {there} 2>/dev/null", ok=False).split()
+
+
+def test_an_install_that_is_killed_halfway_leaves_what_the_next_one_clears_away(box: Box) -> None:
+    box.run(f"setsid {INSTALL} --config /dev/null </dev/null >/root/first.log 2>&1 &")
+    box.wait_until("pip is at work", lambda: bool(box.processes("bin/pip")))
+    for process in box.processes("systemd/install.sh"):
+        os.kill(process, signal.SIGKILL)
+    assert len(left(box)) == 1
+    assert box.processes("bin/pip"), "its child goes on"
+
+
+@pytest.mark.parametrize("how", [CTRL_C, CTRL_D, "hang up"], ids=["Ctrl-C", "Ctrl-D", "hang up"])
+def test_questions_that_are_given_up_leave_nothing(box: Box, how: str) -> None:
+    with at_a_terminal(box, INSTALL) as terminal:
+        terminal.answer("Name of this box", "front-door")
+        terminal.wait_for("Camera: ")
+        if how == "hang up":
+            terminal.hang_up()
+            box.wait_until("it has ended", lambda: not box.processes("systemd/install.sh"))
+        else:
+            terminal.press(how)
+            assert terminal.end() != 0
+            assert "not set up, so nothing was started: run this again" in terminal.shown
+    assert left(box) == []
+
+
+def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera: MjpegServer) -> None:
+    with at_a_terminal(box, INSTALL) as terminal:
+        terminal.answer("Name of this box", "front-door")
+        terminal.answer("Camera: ", f"http://{OUTSIDE}:{camera.port}/stream")
+        terminal.answer("Login", "doorbell")
+        terminal.answer("Password", CAMERA)
+        terminal.wait_for("640 x 480")
+        terminal.answer("MQTT broker", OUTSIDE)
+        terminal.answer("Encrypted", "n")
+        terminal.answer("Port", str(broker.port))
+        terminal.answer("Login", "front-door")
+        terminal.answer("Password", "wrong")
+        terminal.answer("Another broker or login?", "y")
+        for question in ("MQTT broker", "Encrypted", "Port", "Login"):
+            terminal.answer(question, "")
+        terminal.answer("Password", BROKER)
+        assert terminal.end() == 0, terminal.shown
+    print(without_picture(terminal.shown))
+    assert terminal.shown.count("\N{UPPER HALF BLOCK}") >= 500
+    assert "lets us in" in terminal.shown
+    assert f"sudo whosthere enroll --gallery {GALLERY}" in terminal.shown
+    assert box.show("ActiveState") == ["active"]
+    stat = box.run(f"stat -c '%U:%G %a %n' {ETC}/*")
+    assert stat.splitlines() == [
+        f"root:root 600 {ETC}/camera-password",
+        f"root:whosthere 640 {ETC}/config.yaml",
+        f"root:root 600 {ETC}/mqtt-password",
+    ]
+    for secret in (CAMERA, BROKER):
+        assert secret not in terminal.shown + box.run(f"cat {ETC}/config.yaml; journalctl --quiet")
+
+
+def without_picture(shown: str) -> str:
+    lines = [line for line in shown.splitlines() if "\N{UPPER HALF BLOCK}" not in line]
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(lines))
+
+
+def test_who_is_enrolled_then_is_named_at_the_broker(box: Box, broker: Broker) -> None:
+    for person, name in NAMES.items():
+        box.run(f"whosthere enroll --gallery {GALLERY} --person '{name}' /root/portraits/{person}/*.jpg")
+    with Listener(broker, user=("home", "automation")) as home:
+        home.wait(lambda: any(event["person_name"] for event in map(decoded, home.on(f"{TOPIC}/visit"))), WAIT_S)
+        events = [decoded(message) for message in home.on(f"{TOPIC}/visit")]
+    print(json.dumps(next(event for event in events if event["person_name"])))
+    assert {event["person_name"] for event in events} - {None} <= set(NAMES.values())
+
+
+def test_asked_again_the_answers_of_before_are_kept_with_enter(box: Box) -> None:
+    kept = f"cd {ETC} && sha256sum * && stat -c '%U:%G %a' *"
+    before = box.run(kept)
+    with at_a_terminal(box, "whosthere setup") as terminal:
+        terminal.answer("Name of this box on MQTT [front-door]", "hall")
+        terminal.wait_for("Camera: ")
+        terminal.press(CTRL_C)
+        assert terminal.end() != 0
+    assert box.run(kept) == before
+    with at_a_terminal(box, "whosthere setup && systemctl restart whosthere") as terminal:
+        for question in ("Name", "Camera", "Login", "Password", "broker", "Encrypted", "Port", "Login", "Password"):
+            terminal.answer(question, "")
+        assert terminal.end() == 0, terminal.shown
+    assert "lets us in" in terminal.shown
+    assert box.run(kept) == before
+    assert box.show("ActiveState") == ["active"]
