@@ -129,7 +129,7 @@ first_config() {
         trap - INT
     else
         cp "$1/share/whosthere/config.yaml" "$ETC/config.yaml"
-        say "$ETC/config.yaml is the template: name your camera and your broker there"
+        say "$ETC/config.yaml is the template: sudo whosthere setup, then sudo systemctl restart whosthere"
     fi
     systemd-tmpfiles --create /etc/tmpfiles.d/whosthere.conf
 }
@@ -199,10 +199,10 @@ last_proven() {
 }
 
 what_next() {
-    say "whosthere watches: $("$release/bin/whosthere" --version | head -n 1)"
-    say "  how it is         systemctl status whosthere; sudo whosthere doctor"
+    say "$("$release/bin/whosthere" --version | head -n 1) runs: $(systemctl show --property StatusText --value whosthere.service)"
+    say "  what is wrong?    sudo whosthere doctor"
     [ -e "$GALLERY" ] ||
-        say "  nobody is known   sudo whosthere enroll --gallery $GALLERY --person 'Ada Lovelace' ada*.jpg"
+        say "  nobody is known:  sudo whosthere enroll --gallery $GALLERY --person 'Ada Lovelace' ada*.jpg"
 }
 
 alone

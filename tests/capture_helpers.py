@@ -55,7 +55,7 @@ class MjpegServer:
 
     def __init__(self, login: str = "", host: str = "127.0.0.1", film: Sequence[bytes] = ()) -> None:
         self.current = 1
-        self._film = film
+        self.film = film
         self.connections = 0
         self._expected = "Basic " + base64.b64encode(login.encode()).decode() if login else None
         self._changed = threading.Event()
@@ -102,7 +102,7 @@ class MjpegServer:
             self._changed.wait(0.02)
 
     def _jpeg(self) -> bytes:
-        if self._film:
-            return self._film[int(time.monotonic() * 12) % len(self._film)]
+        if self.film:
+            return self.film[int(time.monotonic() * 12) % len(self.film)]
         encoded: bytes = cv2.imencode(".jpg", numbered(self.current))[1].tobytes()
         return encoded

@@ -1,4 +1,5 @@
-"""A first install by somebody at a terminal, on a real Debian box: questions, changes of mind, power cuts.
+"""A first install by somebody at a terminal, on a real Debian box: questions, changes of mind, power cuts; and then
+the card is taken away from it: a root that is read-only, logs in memory.
 
 `make test-systemd` makes what WHOSTHERE_BOX holds. The tests share one box and stand in the order of its life.
 """
@@ -8,7 +9,11 @@ import os
 import re
 import shlex
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -24,6 +29,8 @@ pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 
 CAMERA, BROKER = "lens cap", "seven ravens"
 ETC = "/etc/whosthere"
+QUIET_S = 130
+CHANGED = "find / /var/lib/whosthere -xdev -newer /etc/machine-id -type f -printf '%T@ %p\\n' | sort"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +47,17 @@ def broker(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broke
 
 
 @pytest.fixture(scope="module")
-def camera(box: Box) -> Iterator[MjpegServer]:
-    """The demo's clip, as an HTTP camera on the network shows it."""
-    video, film = cv2.VideoCapture(str(HERE / "clip.mp4")), []
+def film() -> list[bytes]:
+    """The demo's clip, of which the first picture shows nobody."""
+    video, pictures = cv2.VideoCapture(str(HERE / "clip.mp4")), []
     while (read := video.read())[0]:
-        film.append(cv2.imencode(".jpg", read[1])[1].tobytes())
+        pictures.append(cv2.imencode(".jpg", read[1])[1].tobytes())
+    return pictures
+
+
+@pytest.fixture(scope="module")
+def camera(box: Box, film: list[bytes]) -> Iterator[MjpegServer]:
+    """An HTTP camera on the network."""
     server = MjpegServer(f"doorbell:{CAMERA}", OUTSIDE, film)
     yield server
     server.close()
@@ -85,8 +98,17 @@ def test_questions_that_are_given_up_leave_nothing(box: Box, how: str) -> None:
     assert left(box) == []
 
 
+@contextmanager
+def little_memory(box: Box) -> Iterator[None]:
+    """As much as a Zero 2 W says that it has."""
+    box.run("sed 's/^MemTotal:.*/MemTotal: 426160 kB/' /proc/meminfo > /root/meminfo")
+    box.run("mount --bind /root/meminfo /proc/meminfo")
+    yield
+    box.run("umount /proc/meminfo")
+
+
 def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera: MjpegServer) -> None:
-    with at_a_terminal(box, INSTALL) as terminal:
+    with little_memory(box), at_a_terminal(box, INSTALL) as terminal:
         terminal.answer("Name of this box", "front-door")
         terminal.answer("Camera: ", f"http://{OUTSIDE}:{camera.port}/stream")
         terminal.answer("Login", "doorbell")
@@ -106,6 +128,8 @@ def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera
     assert terminal.shown.count("\N{UPPER HALF BLOCK}") >= 500
     assert "lets us in" in terminal.shown
     assert f"sudo whosthere enroll --gallery {GALLERY}" in terminal.shown
+    assert "416 MB of memory: the service may have three quarters" in terminal.shown
+    assert "MemoryMax=75%" in box.run("systemctl cat whosthere.service")
     assert box.show("ActiveState") == ["active"]
     stat = box.run(f"stat -c '%U:%G %a %n' {ETC}/*")
     assert stat.splitlines() == [
@@ -122,14 +146,19 @@ def without_picture(shown: str) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(lines))
 
 
-def test_who_is_enrolled_then_is_named_at_the_broker(box: Box, broker: Broker) -> None:
-    for person, name in NAMES.items():
-        box.run(f"whosthere enroll --gallery {GALLERY} --person '{name}' /root/portraits/{person}/*.jpg")
+def somebody_named(broker: Broker) -> dict[str, Any]:
     with Listener(broker, user=("home", "automation")) as home:
         home.wait(lambda: any(event["person_name"] for event in map(decoded, home.on(f"{TOPIC}/visit"))), WAIT_S)
         events = [decoded(message) for message in home.on(f"{TOPIC}/visit")]
-    print(json.dumps(next(event for event in events if event["person_name"])))
-    assert {event["person_name"] for event in events} - {None} <= set(NAMES.values())
+    return next(event for event in events if event["person_name"])
+
+
+def test_who_is_enrolled_then_is_named_at_the_broker(box: Box, broker: Broker) -> None:
+    for person, name in NAMES.items():
+        box.run(f"whosthere enroll --gallery {GALLERY} --person '{name}' /root/portraits/{person}/*.jpg")
+    event = somebody_named(broker)
+    print(json.dumps(event))
+    assert event["person_name"] in NAMES.values()
 
 
 def test_asked_again_the_answers_of_before_are_kept_with_enter(box: Box) -> None:
@@ -148,3 +177,37 @@ def test_asked_again_the_answers_of_before_are_kept_with_enter(box: Box) -> None
     assert "lets us in" in terminal.shown
     assert box.run(kept) == before
     assert box.show("ActiveState") == ["active"]
+
+
+def test_with_a_read_only_root_and_logs_in_memory_all_goes_on(box: Box, broker: Broker) -> None:
+    drop_in = box.root / "etc/systemd/journald.conf.d/volatile.conf"
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text("[Journal]\nStorage=volatile\n")
+    box.run("systemctl stop whosthere && systemctl restart systemd-journald && rm -rf /var/log/journal")
+    box.run("mount --bind /var/lib/whosthere /var/lib/whosthere && mount -o remount,bind,ro /")
+    for folder in ("/", "/etc/whosthere", "/var/log", "/opt/whosthere"):
+        assert "Read-only file system" in box.attempt(f"touch {folder}/probe").stdout
+    box.run("systemctl start whosthere")
+    assert somebody_named(broker)["person_name"] in NAMES.values()
+    box.run(f"whosthere gallery remove --gallery {GALLERY} --yes 'Grace Hopper'")
+    box.wait_for_journal("2 people, threshold")
+    assert "read-only" not in box.journal().lower()
+    assert box.run("ls /run/log/journal").split()
+
+
+def test_while_nobody_comes_nothing_is_written(box: Box, camera: MjpegServer, film: list[bytes]) -> None:
+    camera.film = film[:1]
+    # The last visit ends, and the outbox is tidied up.
+    time.sleep(60)
+    before, changed = written(box), box.run(CHANGED)
+    box.run(f"sleep {QUIET_S}", timeout_s=QUIET_S + WAIT_S)
+    print(f"{written(box) - before} bytes written in {QUIET_S} s with nobody at the door")
+    assert written(box) == before
+    assert box.run(CHANGED) == changed
+    assert box.show("ActiveState") == ["active"]
+
+
+def written(box: Box) -> int:
+    """Bytes that the daemon has had written, as the kernel counts them."""
+    counts = dict(line.split(": ") for line in Path(f"/proc/{box.main_process()}/io").read_text().splitlines())
+    return int(counts["write_bytes"])

@@ -246,3 +246,18 @@ def test_sensor_time_becomes_monotonic_time():
 def test_other_formats_become_bgr(name, code):
     picture = scene(8, 4)
     np.testing.assert_array_equal(to_bgr(cv2.cvtColor(picture, code), {"format": name, "size": (8, 4)}), picture)
+
+
+@pytest.mark.parametrize(
+    ("fails", "advice"),
+    [
+        ("raise ImportError('no', name='pykms')", r"apt install python3-kms\+\+"),
+        ("raise ValueError('numpy.dtype size changed')", "built for another numpy"),
+    ],
+)
+def test_a_picamera2_that_cannot_be_imported_is_explained(tmp_path, monkeypatch, fails, advice):
+    (tmp_path / "picamera2.py").write_text(fails + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    with pytest.raises(CameraError, match=advice):
+        open_camera(CameraSettings(source="picamera2:0"))

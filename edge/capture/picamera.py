@@ -149,6 +149,11 @@ def _picamera2() -> Any:
             f"picamera2 cannot be imported ({error}); `sudo apt install {package}`, and make the virtual "
             "environment with `--system-site-packages` so that it sees it"
         ) from error
+    except ValueError as error:
+        raise CameraError(
+            f"picamera2 cannot be imported ({error}); it was built for another numpy than is installed beside "
+            "whosthere. Beside bookworm's, take numpy 1: `pip install 'whosthere[tflite-runtime]'`"
+        ) from error
 
 
 def preview_stream_size(settings: CameraSettings) -> tuple[int, int] | None:
