@@ -152,9 +152,10 @@ activate() {
     systemctl daemon-reload
 }
 
-# READY has been told, and it has lasted for a moment.
+# READY has been told, and it has lasted for a moment. If not, `reason` says what was wrong.
 healthy() {
     local deadline=$((SECONDS + health_timeout)) state
+    began="$(date +%s)"
     systemctl reset-failed whosthere.service 2>/dev/null || true
     systemctl restart --no-block whosthere.service
     while [ $SECONDS -lt $deadline ]; do
@@ -162,19 +163,21 @@ healthy() {
         state="$(systemctl show --property ActiveState,SubState --value whosthere.service | tr '\n' ' ')"
         case "$state" in
             active*)
+                reason="it was ready, but not for long"
                 sleep "$SETTLE_S"
                 [ "$(systemctl show --property NRestarts --value whosthere.service)" = 0 ] &&
                     systemctl --quiet is-active whosthere.service
                 return ;;
-            failed*|*auto-restart*) return 1 ;;
+            failed*|*auto-restart*) reason="it ended before it was ready"; return 1 ;;
         esac
     done
+    reason="it was not ready after $health_timeout s"
     return 1
 }
 
 why_not() {
     systemctl show --property StatusText --value whosthere.service | sed '/^$/d'
-    journalctl --quiet --no-pager --output cat --lines 5 --unit whosthere.service || true
+    journalctl --quiet --no-pager --output cat --lines 5 --since "@$began" --unit whosthere.service || true
 }
 
 forget_other_releases() {
@@ -236,11 +239,11 @@ fi
 why_not >&2
 if [ -z "$previous" ]; then
     systemctl stop whosthere.service
-    fail "installed, but it does not become healthy: mend $ETC/config.yaml, see \`whosthere check\`, then: systemctl start whosthere"
+    fail "installed, but $reason: mend $ETC/config.yaml, see \`whosthere check\`, then: systemctl start whosthere"
 fi
-say "the new version did not become healthy: going back to $previous" >&2
+say "the new version did not become healthy, $reason: going back to $previous" >&2
 user_and_folders "$previous/share/whosthere/systemd"
 activate "$previous"
 rm -rf "$release"
 if healthy; then fail "rolled back; the version before runs again"; fi
-fail "rolled back, but the version before does not become healthy either: see \`systemctl status whosthere\`"
+fail "rolled back, but the version before does not become healthy either, $reason: see \`systemctl status whosthere\`"

@@ -201,11 +201,14 @@ def test_installing_again_upgrades_and_keeps_config_and_gallery(box: Box) -> Non
 
 
 @pytest.mark.parametrize(
-    "broken",
-    ["raise RuntimeError('broken')", "__import__('time').sleep(1000)"],
+    ("broken", "reason"),
+    [
+        ("raise RuntimeError('broken')", "it ended before it was ready"),
+        ("__import__('time').sleep(1000)", "it was not ready after 40 s"),
+    ],
     ids=["crashes", "never gets ready"],
 )
-def test_a_version_that_does_not_become_healthy_is_rolled_back(box: Box, broken: str) -> None:
+def test_a_version_that_does_not_become_healthy_is_rolled_back(box: Box, broken: str, reason: str) -> None:
     before, kept = box.run("readlink /opt/whosthere/current"), kept_files(box)
     worse = box.root / "root/worse"
     shutil.rmtree(worse, ignore_errors=True)
@@ -214,6 +217,7 @@ def test_a_version_that_does_not_become_healthy_is_rolled_back(box: Box, broken:
     done = box.attempt("/root/worse/systemd/install.sh --health-timeout 40", timeout_s=900)
     print(done.stdout)
     assert done.returncode == 1
+    assert reason in done.stdout
     assert "rolled back; the version before runs again" in done.stdout
     assert box.run("readlink /opt/whosthere/current") == before
     assert kept_files(box) == kept

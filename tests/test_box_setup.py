@@ -211,3 +211,14 @@ def written(box: Box) -> int:
     """Bytes that the daemon has had written, as the kernel counts them."""
     counts = dict(line.split(": ") for line in Path(f"/proc/{box.main_process()}/io").read_text().splitlines())
     return int(counts["write_bytes"])
+
+
+def test_uninstalling_asks_whether_the_gallery_goes_too(box: Box) -> None:
+    box.run("systemctl stop whosthere && umount --lazy /var/lib/whosthere && mount -o remount,bind,rw /")
+    for answer, stays in (("n", True), ("y", False)):
+        with at_a_terminal(box, "cp /root/whosthere/systemd/uninstall.sh /root/ && /root/uninstall.sh") as terminal:
+            terminal.wait_for(f"Remove the gallery {GALLERY} as well? [y/N] ")
+            terminal.press(f"{answer}\r")
+            assert terminal.end() == 0, terminal.shown
+        assert (box.attempt(f"test -e {GALLERY}").returncode == 0) is stays
+    assert left(box) == []
