@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Set
@@ -110,6 +111,11 @@ class Box:
             except OSError:
                 continue
         return found
+
+    def kill(self, text: str) -> None:
+        """As a power cut would, those processes."""
+        for process in self.processes(text):
+            os.kill(process, signal.SIGKILL)
 
     def _same_namespace(self, process: Path) -> bool:
         return (process / "ns/pid").readlink() == Path(f"/proc/{self.pid}/ns/pid").readlink()

@@ -225,6 +225,17 @@ def test_a_version_that_does_not_become_healthy_is_rolled_back(box: Box, broken:
     assert box.run("ls /opt/whosthere/releases").count("\n") <= 2
 
 
+def test_after_a_power_cut_during_an_upgrade_the_version_before_is_still_there_to_go_back_to(box: Box) -> None:
+    before = box.run("readlink /opt/whosthere/current")
+    box.run("setsid /root/worse/systemd/install.sh </dev/null >/dev/null 2>&1 &")
+    box.wait_until("the new one is in force", lambda: box.run("readlink /opt/whosthere/current") != before)
+    box.kill("worse/systemd/install.sh")
+    done = box.attempt("/root/worse/systemd/install.sh --health-timeout 15", timeout_s=900)
+    assert "rolled back; the version before runs again" in done.stdout, done.stdout
+    assert box.run("readlink /opt/whosthere/current") == before
+    assert box.run("ls /opt/whosthere/releases").count("\n") <= 2
+
+
 def test_uninstalling_leaves_nothing_but_the_gallery_if_that_is_wanted(box: Box) -> None:
     uninstall = "cp /root/whosthere/systemd/uninstall.sh /root/ && /root/uninstall.sh"
     assert f"kept: {GALLERY}" in box.run(uninstall)

@@ -5,10 +5,8 @@ the card is taken away from it: a root that is read-only, logs in memory.
 """
 
 import json
-import os
 import re
 import shlex
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,8 +75,7 @@ def left(box: Box) -> list[str]:
 def test_an_install_that_is_killed_halfway_leaves_what_the_next_one_clears_away(box: Box) -> None:
     box.run(f"setsid {INSTALL} --config /dev/null </dev/null >/root/first.log 2>&1 &")
     box.wait_until("pip is at work", lambda: bool(box.processes("bin/pip")))
-    for process in box.processes("systemd/install.sh"):
-        os.kill(process, signal.SIGKILL)
+    box.kill("systemd/install.sh")
     assert len(left(box)) == 1
     assert box.processes("bin/pip"), "its child goes on"
 
