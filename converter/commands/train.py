@@ -16,6 +16,7 @@ from converter import datasets, networks, sources
 from converter.commands import options
 from converter.commands.convert import PIXELS
 from converter.convert import template
+from converter.exits import Interrupted
 from converter.training.album import Album, crop_all, split
 from converter.training.course import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Plan
 from converter.training.history import Epoch
@@ -97,7 +98,7 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     try:
         course.run(epochs, _show)
     except KeyboardInterrupt:
-        raise click.ClickException(f"interrupted after epoch {course.done}; run it again to go on") from None
+        raise Interrupted(f"interrupted after epoch {course.done}; run it again to go on") from None
     _finish(course, output, spec)
 
 
