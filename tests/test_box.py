@@ -108,6 +108,9 @@ def test_who_is_at_the_door_is_heard_outside(box: Box, broker: Broker) -> None:
     assert fields["VISIT_ID"] in {event["visit_id"] for event in heard}
     assert fields["CAMERA"] == heard[0]["camera"]
     assert "3 people known" in status(box)
+    doctor = box.run("/usr/local/bin/whosthere doctor")
+    assert "  service        active (running)" in doctor
+    assert "broker connected" in doctor
     assert box.run("systemctl is-enabled whosthere.service whosthere-gallery.path").split() == ["enabled"] * 2
 
 
@@ -188,6 +191,7 @@ def test_a_wrong_config_ends_in_failed_with_the_reason(box: Box, broker: Broker)
     print(told)
     assert "camera.rotation: found 45; allowed: 0 or 90 or 180 or 270" in told
     assert box.show("NRestarts") == ["0"], "a config does not mend itself"
+    assert "hint: the service has failed: " in box.attempt("/usr/local/bin/whosthere doctor").stdout
     path.write_text(config(broker))
     box.run("systemctl restart whosthere.service")
 
