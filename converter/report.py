@@ -107,6 +107,9 @@ def _curves(document: Document, det: bool) -> bytes:
     axes.set_ylabel("false reject rate" if det else "true accept rate")
     if det:
         axes.set_yscale("log")
+    else:
+        # A rate ends at 1, which the axis would go beyond when every model is right every time.
+        axes.set_ylim(top=1.002)
     axes.set_title("DET" if det else "ROC")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
