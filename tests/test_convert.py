@@ -219,6 +219,8 @@ def test_profile_puts_models_side_by_side(converted: Path) -> None:
     assert simplified["multiplications"] == original["multiplications"] == whole["multiplications"]
     assert [m["nodes"] for m in (original, simplified, whole)] == [1, 1, 1]
     assert all(m["ms"]["1"] > 0 and m["memory_mb"] > 0 for m in (original, simplified, whole))
+    _, printed, _ = run("profile", cards[1], "--threads", "1", "--runs", "3")
+    assert printed.count("mobilefacenet-int8-full ") == 2, "names are whole in both tables"
 
 
 def test_profile_on_a_box_sends_all_that_it_needs(

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from converter import edgetpu, faces, sources
 from converter.commands import options
@@ -136,7 +136,7 @@ def _origin(model: Path, content: bytes, card: Card | None, feeding: dict[str, A
 def _show(results: list[Result], described: str) -> None:
     console = Console()
     console.print(f"ranges from {described}; cosine to float32 on {HELD_OUT + 1} others")
-    table = Table("variant", "bytes", "mean cosine", "least", "card")
+    table = Table("variant", "bytes", "mean cosine", "least", Column("card", overflow="fold"))
     for r in results:
         table.add_row(
             r.variant, str(r.bytes), f"{r.mean_cosine:.5f}", f"{r.least_cosine:.5f}", f"{r.card}{' (kept)' * r.kept}"

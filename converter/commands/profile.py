@@ -5,7 +5,7 @@ from collections import Counter
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from converter import profile
 from converter.commands import options
@@ -41,14 +41,18 @@ def _numbers(threads: str) -> list[int]:
 
 
 def show(found: profile.Profiles) -> None:
+    """Two tables, so that names are whole on a terminal of 80 columns."""
     console = Console()
     console.print(found.machine)
-    counts = list(found.models[0].ms)
-    timed = [f"ms, {n} thr. (least; relative)" for n in counts]
-    table = Table("model", "MB", "M mult-adds", "nodes", "left out", "memory MB", *timed)
+    sizes = Table(
+        Column("model", no_wrap=True), "MB", "M mult-adds", "nodes", Column("left out", overflow="fold"), "memory MB"
+    )
+    times = Table(Column("model", no_wrap=True), "threads", "ms, median", "least", "relative")
     for p in found.models:
         left = ", ".join(f"{kind} {n}x" for kind, n in Counter(p.left_out).items()) or "-"
-        times = [f"{p.ms[n]:.2f} ({p.fastest_ms[n]:.2f}; {p.relative[n]:.2f})" for n in counts]
-        sizes = [f"{p.bytes / 1e6:.2f}", f"{p.multiplications / 1e6:.0f}", str(p.nodes)]
-        table.add_row(p.name, *sizes, left, f"{p.memory_mb:.1f}", *times)
-    console.print(table)
+        work = f"{p.multiplications / 1e6:.0f}"
+        sizes.add_row(p.name, f"{p.bytes / 1e6:.2f}", work, str(p.nodes), left, f"{p.memory_mb:.1f}")
+        for count, ms in p.ms.items():
+            times.add_row(p.name, count, f"{ms:.2f}", f"{p.fastest_ms[count]:.2f}", f"{p.relative[count]:.2f}")
+    console.print(sizes)
+    console.print(times)
