@@ -93,7 +93,9 @@ def test_what_was_interrupted_goes_on(photos: Path, tmp_path: Path) -> None:
 
 
 def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path) -> None:
-    begun = networks.build("cnn", 48, 3, 16)
+    built = networks.build("cnn", 48, 3, 16)
+    # As `import` saves it: a list of one output.
+    begun = keras_of(3).Model(built.input, [built.output])
     begun.save(tmp_path / "begun.keras")
     feeding = ("--from", tmp_path / "begun.keras", "--range", "0..1", "--last-layers", "1")
 
@@ -143,6 +145,10 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     assert "give --card, or --range" in train(*begun)[2]
     code, _, said = train(*begun, "--range", "0..1", "--held-out", "0.5")
     assert (code, "vectors that are no numbers: it is damaged" in said) == (1, True)
+    inputs = keras_of(3).Input((48, 48, 3))
+    keras_of(3).Model(inputs, [inputs[:, 0, 0], inputs[:, 1, 1]]).save(tmp_path / "two.keras")
+    two = train("--images", photos, "-o", tmp_path / "out2", "--from", tmp_path / "two.keras", "--range", "0..1")
+    assert "one square picture of fixed size and one vector are due" in two[2]
     assert "give --network or --from, not both" in train(*begun, "--range", "0..1", "--network", "cnn")[2]
     assert (
         "takes pictures of 75 pixels and more, found 48"

@@ -117,7 +117,7 @@ def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float,
     model = sources.load_network(begun)
     if not hasattr(model, "layers"):
         raise UsageError(f"{begun}: a SavedModel cannot be trained further; give the .keras or .h5 file")
-    side, channels = int(model.input.shape[1]), int(model.input.shape[3])
+    side, channels = _square(model, begun)
     if known is not None:
         card = cards.read_card(known)
         spec = msgspec.structs.replace(card.input, shape=(1, side, side, channels))
@@ -130,6 +130,17 @@ def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float,
         )
     spec = InputSpec((1, side, side, channels), "grey" if channels == 1 else "rgb", **PIXELS[pixels])
     return model, spec, template(side)
+
+
+def _square(model: Any, path: Path) -> tuple[int, int]:
+    """(side, channels) of what it takes. Raises UsageError unless one picture goes in and one vector comes out."""
+    taken, given = [tuple(t.shape) for t in model.inputs], [tuple(t.shape) for t in model.outputs]
+    one = len(taken) == len(given) == 1 and len(taken[0]) == 4 and len(given[0]) == 2
+    if not one or None in taken[0][1:] or taken[0][1] != taken[0][2] or taken[0][3] not in {1, 3}:
+        raise UsageError(
+            f"{path}: takes {taken}, gives {given}; one square picture of fixed size and one vector are due"
+        )
+    return taken[0][1], taken[0][3]
 
 
 def _albums(
@@ -156,7 +167,7 @@ def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any
         network=str(begun or asked["network"] or networks.NETWORKS[0]),
         objective=asked["objective"],
         spec=spec,
-        dimensions=int(embedder.output.shape[-1]),
+        dimensions=int(embedder.outputs[0].shape[-1]),
         learning_rate=asked["learning_rate"] or (FINE_TUNING_RATE if begun else RATE),
         batch=asked["batch"],
         augment=asked["augment"],

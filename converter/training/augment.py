@@ -16,7 +16,9 @@ def training_network(embedder: Any, spec: InputSpec, *, augment: bool) -> Any:
     keras = keras_of(3)
     pixels = keras.Input(spec.shape[1:], name="pixels")
     varied = _varied(keras.layers, pixels) if augment else pixels
-    return keras.Model(pixels, embedder(normalised(varied, spec)), name="training")
+    vector = embedder(normalised(varied, spec))
+    # A model that was rebuilt gives a list of its one output.
+    return keras.Model(pixels, vector[0] if isinstance(vector, list) else vector, name="training")
 
 
 def normalised(pixels: Any, spec: InputSpec) -> Any:
