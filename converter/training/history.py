@@ -50,7 +50,7 @@ def plot(epochs: list[Epoch]) -> bytes:
         heads = [epoch.accuracy for epoch in learnt]
         right.plot([epoch.epoch for epoch in learnt], heads, linestyle=":", label="accuracy of the head, learning")
     right.set(title="people who are held out", xlabel="epoch", ylim=(0, 1.02))
-    right.legend(loc="lower right")
+    right.legend(loc="best")
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
