@@ -133,7 +133,8 @@ class Link:
     def _tell(self, reason: Reason, now: float) -> None:
         """The first reason of an outage, and any that needs a person; each once."""
         if self._outage_at is None or (reason.lasting and reason.text not in self._told):
-            _log.warning("%s. Events wait in the outbox; trying again until it works.", reason.text)
+            stop = "" if reason.text.endswith("?") else "."
+            _log.warning("%s%s Events wait in the outbox; trying again until it works.", reason.text, stop)
         if self._outage_at is None:
             self._outage_at = now
         if reason.lasting:
