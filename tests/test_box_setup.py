@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,13 @@ pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 
 CAMERA, BROKER = "lens cap", "seven ravens"
 ETC = "/etc/whosthere"
+PICAMERA2 = """
+import numpy
+if not numpy.__version__.startswith("1."):
+    raise ValueError("numpy.dtype size changed, may indicate binary incompatibility")
+class Picamera2:
+    global_camera_info = staticmethod(lambda: [])
+"""
 QUIET_S = 130
 CHANGED = "find / /var/lib/whosthere -xdev -newer /etc/machine-id -type f -printf '%T@ %p\\n' | sort"
 
@@ -34,7 +42,24 @@ CHANGED = "find / /var/lib/whosthere -xdev -newer /etc/machine-id -type f -print
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     with furnished(tmp_path_factory.mktemp("box")) as box:
+        with_picamera2_of_numpy_1(box)
         yield box
+
+
+def with_picamera2_of_numpy_1(box: Box) -> None:
+    """On bookworm: stands in for Raspberry Pi OS's picamera2 and its numpy; under numpy 2 it fails as the real one."""
+    wheel = next((box.root / "root/whosthere/wheels").glob("numpy-1.*.whl"), None)
+    if wheel is None:
+        return
+    package = box.root / "root/package"
+    site = package / "usr/lib/python3/dist-packages"
+    with zipfile.ZipFile(wheel) as numpy:
+        numpy.extractall(site)
+    (site / "picamera2.py").write_text(PICAMERA2)
+    (package / "DEBIAN").mkdir()
+    fields = ["Package: python3-picamera2", "Version: 0.3.31", "Architecture: all", "Maintainer: x", "Description: x"]
+    (package / "DEBIAN/control").write_text("\n".join([*fields, ""]))
+    box.run("dpkg-deb -Znone --build /root/package /root/package.deb && dpkg -i /root/package.deb")
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +166,13 @@ def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera
 def without_picture(shown: str) -> str:
     lines = [line for line in shown.splitlines() if "\N{UPPER HALF BLOCK}" not in line]
     return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(lines))
+
+
+def test_beside_bookworms_picamera2_the_runtime_is_one_that_leaves_numpy_alone(box: Box) -> None:
+    if box.attempt("dpkg --status python3-picamera2").returncode != 0:
+        pytest.skip("no picamera2, or one built for numpy 2")
+    assert "tflite-runtime 2.14" in box.run("whosthere doctor")
+    assert box.run("/opt/whosthere/current/bin/python -c 'import picamera2'") == ""
 
 
 def somebody_named(broker: Broker) -> dict[str, Any]:
