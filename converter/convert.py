@@ -20,7 +20,6 @@ from edge.errors import ModelError
 
 MADE = "made from"
 DRIFT = "cosine to float32"
-TEMPLATE_SIDE = 112
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,6 @@ def check(content: bytes, name: str, spec: InputSpec, faces: Sequence[Values]) -
         raise ModelError(f"{name}: a face gives a vector that is not finite or all zero: damaged, or never trained")
     if len(rows) > 1 and np.ptp(rows, axis=0).max() < 1e-5:
         raise ModelError(f"{name}: every face gives the same vector; are --range and --channels those of its training?")
-
-
-def template(size: int) -> list[tuple[float, float]]:
-    """The bundled embedder's alignment for another size of input."""
-    known = cards.read_card(cards.find("mobilefacenet")).alignment or []
-    return [(round(x * size / TEMPLATE_SIDE, 3), round(y * size / TEMPLATE_SIDE, 3)) for x, y in known]
 
 
 def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress) -> list[Result]:

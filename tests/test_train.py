@@ -20,6 +20,7 @@ from converter.sources import float_model, keras_of
 from converter.training.album import Album, split
 from converter.training.history import read
 from converter.training.objectives import MARGIN, OBJECTIVES, semi_hard
+from edge import card as cards
 
 PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
 SMALL = ("--size", "48", "--batch", "16", "--dimensions", "32", "--held-out", "0.5")
@@ -119,6 +120,9 @@ def test_another_training_in_the_folder_is_not_overwritten(photos: Path, tmp_pat
     code, _, said = train(*arguments, "--objective", "classes")
     assert code == 2
     assert "objective was triplet, is classes" in said
+    elsewhere = ("--images", tmp_path, *arguments[2:])
+    assert train(*elsewhere, "--restart")[0] == 1
+    assert (tmp_path / "out" / "embedder.keras").is_file(), "what cannot begin anew forgets nothing"
     code, printed, _ = train(*arguments, "--objective", "classes", "--restart")
     assert code == 0
     assert "epochs done" not in printed
@@ -149,6 +153,8 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     keras_of(3).Model(inputs, [inputs[:, 0, 0], inputs[:, 1, 1]]).save(tmp_path / "two.keras")
     two = train("--images", photos, "-o", tmp_path / "out2", "--from", tmp_path / "two.keras", "--range", "0..1")
     assert "one square picture of fixed size and one vector are due" in two[2]
+    card = ("--card", cards.find("mobilefacenet"))
+    assert "the network takes (1, 112, 112, 3), but it takes (1, 48, 48, 3)" in train(*begun, *card)[2]
     assert "give --network or --from, not both" in train(*begun, "--range", "0..1", "--network", "cnn")[2]
     assert (
         "takes pictures of 75 pixels and more, found 48"

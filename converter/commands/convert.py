@@ -13,20 +13,13 @@ from rich.table import Column, Table
 
 from converter import edgetpu, faces, sources
 from converter.commands import options
-from converter.convert import Job, Origin, Result, check, run, template
+from converter.convert import Job, Origin, Result, check, run
 from converter.datasets import DatasetError
+from converter.feeding import PIXELS, fed
 from converter.graph import Graph
 from converter.variants import VARIANTS, Variant
-from edge import card as cards
-from edge.card import Card, InputSpec
-from edge.errors import ModelError, UsageError
+from edge.errors import UsageError
 
-PIXELS: dict[str, dict[str, Any]] = {
-    "0..1": {"mean": 0.0, "scale": 255.0},
-    "-1..1": {"mean": 127.5, "scale": 127.5},
-    "0..255": {"mean": 0.0, "scale": 1.0},
-    "per-picture": {"mean": 0.0, "scale": 1.0, "per_picture": True},
-}
 HELD_OUT = 40
 
 
@@ -90,8 +83,7 @@ def _wanted(variants: str) -> list[Variant]:
 
 
 def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, feeding: dict[str, Any]) -> Job:
-    card = cards.read_card(feeding["known"]) if feeding["known"] else None
-    origin = _origin(model, content, card, feeding)
+    origin = _origin(model, content, feeding)
     looked = faces.find_faces(pictures or (faces.PORTRAITS,), count)
     for said in [*looked.unreadable, *(f"{path}: no face in it" for path in looked.without)]:
         click.echo(f"left out: {said}", err=True)
@@ -108,25 +100,14 @@ def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, fe
     return Job(origin, content, faces.tensors(made, spec), faces.tensors(others, spec), described)
 
 
-def _origin(model: Path, content: bytes, card: Card | None, feeding: dict[str, Any]) -> Origin:
+def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> Origin:
     """From the card, from the options where they are given, and for the rest from the network itself."""
     graph = Graph(content, str(model))
-    shape = graph.shape(graph.inputs[0])
-    if card is None and feeding["pixels"] is None:
-        raise UsageError(
-            f"{model}: give --card, or --range: what the network wants of pixels cannot be seen from outside"
-        )
-    if card is not None and tuple(card.input.shape[1:]) != tuple(shape[1:]):
-        raise ModelError(f"{feeding['known']}: it says that the network takes {card.input.shape}, but it takes {shape}")
-    spec = card.input if card else InputSpec((1, shape[1], shape[2], shape[3]), "rgb", 0.0, 1.0)
-    spec = msgspec.structs.replace(spec, shape=(1, shape[1], shape[2], shape[3]), **PIXELS.get(feeding["pixels"], {}))
-    channels = feeding["channels"] or ("grey" if shape[3] == 1 else spec.channels)
-    if (channels == "grey") != (shape[3] == 1):
-        raise ModelError(f"{model}: it takes {shape[3]} channels, but --channels or the card says {channels}")
-    alignment = card.alignment if card and card.alignment else template(shape[1])
+    shape = graph.shape(graph.inputs[0])[1:]
+    spec, alignment, card = fed(model, shape, feeding["known"], feeding["pixels"], feeding["channels"])
     return Origin(
         feeding["name"] or model.stem,
-        msgspec.structs.replace(spec, channels=channels),
+        spec,
         alignment,
         feeding["licence"] or (card.licence if card else "not stated"),
         feeding["origin"] or (card.origin if card else f"converted from {model.name}"),

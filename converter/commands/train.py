@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from converter import datasets, networks, sources
 from converter.commands import options
-from converter.commands.convert import PIXELS
-from converter.convert import template
 from converter.exits import Interrupted
+from converter.feeding import PIXELS, fed, template
 from converter.training.album import Album, crop_all, split
 from converter.training.course import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Plan
 from converter.training.history import Epoch
 from converter.training.objectives import OBJECTIVES
-from edge import card as cards
 from edge.card import InputSpec
 from edge.errors import UsageError
 
@@ -84,10 +81,10 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     --epochs, a finished one does, too. `convert` then makes of embedder.keras what a box runs.
     """
     embedder, spec, alignment = _beginning(asked)
-    if restart:
-        _forget(output)
     output.mkdir(parents=True, exist_ok=True)
     learning, held, fingerprint = _albums(images, output, spec, alignment, asked)
+    if restart:
+        _forget(output)
     plan = _plan(embedder, spec, fingerprint, asked)
     course = Course(output, plan, embedder, learning, held)
     done = course.done
@@ -117,30 +114,19 @@ def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float,
     model = sources.load_network(begun)
     if not hasattr(model, "layers"):
         raise UsageError(f"{begun}: a SavedModel cannot be trained further; give the .keras or .h5 file")
-    side, channels = _square(model, begun)
-    if known is not None:
-        card = cards.read_card(known)
-        spec = msgspec.structs.replace(card.input, shape=(1, side, side, channels))
-        if tuple(card.input.shape[1:]) != tuple(spec.shape[1:]):
-            raise UsageError(f"{known}: it says {card.input.shape}, but {begun} takes pictures of {spec.shape[1:]}")
-        return model, spec, card.alignment or template(side)
-    if pixels is None:
-        raise UsageError(
-            f"{begun}: give --card, or --range: what the network wants of pixels cannot be seen from outside"
-        )
-    spec = InputSpec((1, side, side, channels), "grey" if channels == 1 else "rgb", **PIXELS[pixels])
-    return model, spec, template(side)
+    told = fed(begun, _picture(model, begun), known, pixels)
+    return model, told.spec, told.alignment
 
 
-def _square(model: Any, path: Path) -> tuple[int, int]:
-    """(side, channels) of what it takes. Raises UsageError unless one picture goes in and one vector comes out."""
+def _picture(model: Any, path: Path) -> tuple[int, int, int]:
+    """(side, side, channels) of what it takes. Raises UsageError unless a picture goes in and a vector comes out."""
     taken, given = [tuple(t.shape) for t in model.inputs], [tuple(t.shape) for t in model.outputs]
     one = len(taken) == len(given) == 1 and len(taken[0]) == 4 and len(given[0]) == 2
     if not one or None in taken[0][1:] or taken[0][1] != taken[0][2] or taken[0][3] not in {1, 3}:
         raise UsageError(
             f"{path}: takes {taken}, gives {given}; one square picture of fixed size and one vector are due"
         )
-    return taken[0][1], taken[0][3]
+    return taken[0][1:]
 
 
 def _albums(

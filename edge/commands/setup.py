@@ -141,9 +141,7 @@ def _ask_broker(answers: Answers, loaded: LoadedConfig) -> None:
             return
 
 
-def _ask_login(
-    section: str, answers: Answers, username: str | None, password_file: str | None
-) -> dict[str, str | None]:
+def _ask_login(section: str, answers: Answers, username: str | None, password_file: str | None) -> Login:
     """Asks for a login, given the one in force. The same two settings for a first try, as systemd gives us nothing."""
     name_key, file_key = f"{section}.username", f"{section}.password_file"
     path = answers.folder / f"{section}-password"

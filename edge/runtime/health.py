@@ -95,10 +95,10 @@ class HealthReport:
 
     def status(self, matcher: Matcher) -> str:
         """One line for `systemctl status`."""
-        age = self._pipeline.frame_age_s or 0.0
+        age, people = self._pipeline.frame_age_s or 0.0, len(matcher.gallery.people)
         facts = (
             self.state,
-            f"{len(matcher.gallery.people)} people known",
+            f"{people} {'person' if people == 1 else 'people'} known",
             f"{self._pipeline.visits} visits",
             f"{STALE} {age:.0f} s ago" if age >= STALE_S else "",
             "broker connected" if self._publisher.connected else NO_BROKER,
