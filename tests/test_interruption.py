@@ -19,6 +19,7 @@ from converter import convert
 from converter.convert import Job, Origin
 from converter.embeddings import Looker, embed_with_all
 from converter.exits import Interrupted
+from converter.feeding import template
 from edge.card import InputSpec
 from edge.detect import DetectSettings
 from edge.runtime.stages import ModelSettings
@@ -74,9 +75,7 @@ def test_variants_that_were_finished_are_kept(tmp_path: Path) -> None:
     graph = residual_network()
     spec = InputSpec(graph.shape(graph.inputs[0]), "rgb", 127.5, 128.0)
     noise = [np.random.default_rng(i).uniform(-1, 1, spec.shape).astype(np.float32) for i in range(12)]
-    job = Job(
-        Origin("mine", spec, convert.template(spec.shape[1]), "", ""), graph.pack(), noise[:8], noise[8:], "noise"
-    )
+    job = Job(Origin("mine", spec, template(spec.shape[1]), "", ""), graph.pack(), noise[:8], noise[8:], "noise")
 
     def stopped(items: Sequence[Any], what: str) -> Any:
         raise KeyboardInterrupt
