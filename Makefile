@@ -15,7 +15,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What depends on the runtime, numpy and OpenCV: the networks, and the whole daemon on the bundled clip.
-RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py near.py landmarks.py align.py embed.py quality.py \
+RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py roi_detect.py landmarks.py align.py embed.py quality.py \
 	identify.py enroll.py check_networks.py) tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
 DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client libsystemd-dev pkg-config gcc \
 	shellcheck systemd \
@@ -93,7 +93,7 @@ test-arm64: .venv/.dev $(if $(filter bookworm,$(SUITE)),.venv-tflite-runtime/.re
 	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mmdebstrap qemu-user-static"
 	@$(MAKE) --no-print-directory $(ARM64)/.made
 	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(ARM64)/bundle $(BOX_PYTHON)
-	tests/arm64.sh $(ARM64_ARGUMENTS)
+	tests/support/arm64.sh $(ARM64_ARGUMENTS)
 
 # The plugin is for QEMU 7.2 to 9.0; Debian 12 has 7.2.
 MODELS ?= edge/models/mobilefacenet.tflite edge/models/mobilefacenet-int8.tflite
@@ -101,8 +101,8 @@ count-arm64: .venv/.dev
 	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mmdebstrap qemu-user gcc"
 	@$(MAKE) --no-print-directory $(ARM64)/.made
 	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(ARM64)/bundle $(BOX_PYTHON)
-	tests/arm64_root.sh $(ARM64_ARGUMENTS)
-	$(BIN)/python tests/count_arm64.py $(ARM64)/root $(MODELS)
+	tests/support/arm64_root.sh $(ARM64_ARGUMENTS)
+	$(BIN)/python tests/support/count_arm64.py $(ARM64)/root $(MODELS)
 
 # Extracted only: running the packages' own scripts under emulation takes a quarter of an hour.
 ARM64_PACKAGES := base-files,coreutils,dash,libc6,python3,libstdc++6,libgcc-s1,zlib1g,libacl1,libattr1,libgmp10,libselinux1,libpcre2-8-0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
-from edge.card import Calibration
+from edge.models.card import Calibration
 
 TARGET_RATES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
 MIN_COMPARISONS = 30

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from edge import typed_yaml
-from edge.card import Calibration, Card
+from edge.config import typed_yaml
 from edge.errors import ModelError
+from edge.models.card import Calibration, Card
 
 
 def record(path: Path, measured: dict[str, str], calibration: Calibration | None = None) -> None:

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from converter.enroll import THUMBNAIL_PX, Build, Enrolled
-from converter.selection import Fate, Verdict
-from edge.annotate import FONT, drawable
+from converter.template_selection import Fate, Verdict
 from edge.errors import WhosthereError
+from edge.faces.annotate import FONT, drawable
 from edge.records import Image
 
 COLUMNS = 8

@@ -13,10 +13,10 @@ from converter.graph import Graph, Values
 from converter.passes.ranges import Progress
 from converter.sources import check_float
 from converter.variants import NEED_FACES, Made, Runner, Variant, Workshop, vectors
-from edge import card as cards
-from edge import typed_yaml
-from edge.card import Card, InputSpec, Numbers, Quantisation
+from edge.config import typed_yaml
 from edge.errors import ModelError
+from edge.models import card as cards
+from edge.models.card import Card, InputSpec, Numbers, Quantisation
 
 MADE = "made from"
 DRIFT = "cosine to float32"

@@ -17,12 +17,14 @@ from rich.progress import track
 
 from converter.datasets import DatasetError
 from converter.exits import Interrupted
-from edge import align, card, detect, embed, landmarks, quality, records, tflite
-from edge.detect import DetectSettings
-from edge.quality import QualitySettings
+from edge import records
+from edge.config.faces import DetectSettings, QualitySettings
+from edge.config.sections import ModelSettings
+from edge.faces import align, detect, embed, landmarks, quality
+from edge.faces.analyser import AnalysedFace, Analyser
+from edge.faces.loading import load_analyser
+from edge.models import card, tflite
 from edge.records import Face, Image, Problem, Quality
-from edge.runtime.analyser import Analyser, Portrait
-from edge.runtime.stages import ModelSettings, load_analyser
 
 DETECTORS = ("blazeface-back", "blazeface-short-range")
 SAVED_EVERY = 500
@@ -93,7 +95,7 @@ class Looker:
         """Whether the picture whose bytes have this SHA-256 was embedded before."""
         return key in self._known
 
-    def learn(self, key: str, image: Image, seen: Portrait | None) -> None:
+    def learn(self, key: str, image: Image, seen: AnalysedFace | None) -> None:
         """Embed a face that another network's stages looked at already; None: there was none."""
         if seen is None:
             self._known[key] = Look(b"")
@@ -112,7 +114,7 @@ class Looker:
         """Of pictures, all known, by the SHA-256 of each."""
         return Embedded({path: self._known[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
 
-    def central_portrait(self, image: Image) -> Portrait | None:
+    def central_portrait(self, image: Image) -> AnalysedFace | None:
         """The face nearest to the middle, not embedded; None: no face was found."""
         faces = self._analyser.detector.detect(image)
         return self._analyser.look(image, central(faces, image)) if faces else None

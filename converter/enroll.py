@@ -12,15 +12,14 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 
 from converter.people_folder import PersonFolder
-from converter.selection import Fate, Shot, Verdict, select
+from converter.template_selection import Fate, Shot, Verdict, select
 from edge.capture.clip import VideoClip
-from edge.enrolment.intake import Refusal, admit
+from edge.capture.photos import VIDEO_SUFFIXES, PhotoError, read_photo, shrunk
 from edge.errors import CameraError
+from edge.faces.analyser import Analyser
+from edge.faces.enrolment import Refusal, admit
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
-from edge.photos import VIDEO_SUFFIXES, PhotoError, read_photo, shrunk
 from edge.records import Image
-from edge.runtime.analyser import Analyser
-from edge.runtime.recognition import embedder_id
 
 LONG_AGO = "1970-01-01T00:00:00Z"
 """For what nobody dated: the clock and the file system must not decide what a gallery's bytes are."""
@@ -81,7 +80,7 @@ def build(
     selection = select(shots, {person.id: person.name for person in people}, similarity, limit)
     known = [_known(person, selection.chosen[person.id]) for person in people if selection.chosen[person.id]]
     at = max((template.added_at for person, _ in known for template in person.templates), default=LONG_AGO)
-    gallery = Gallery.of(1, at, embedder_id(analyser.embedder), analyser.embedder.dimensions, known)
+    gallery = Gallery.of(1, at, analyser.embedder.id, analyser.embedder.dimensions, known)
     enrolled = [
         Enrolled(
             person,

@@ -8,16 +8,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+import edge
 from converter.datasets import DatasetError
-from edge import align, card
-from edge.card import InputSpec
-from edge.detect import BlazeFaceDetector, DetectSettings
-from edge.landmarks import FaceMesh
-from edge.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from edge.capture.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from edge.config.faces import DetectSettings
+from edge.faces import align
+from edge.faces.detect import BlazeFaceDetector
+from edge.faces.landmarks import FaceMesh
+from edge.models import card
+from edge.models.card import InputSpec
+from edge.models.tflite import Model, to_tensor
 from edge.records import Image
-from edge.tflite import Model, to_tensor
 
-PORTRAITS = Path(card.__file__).parent / "demo" / "portraits"
+PORTRAITS = Path(edge.__file__).parent / "demo" / "portraits"
 """The bundled ones, whose licences let what is computed from them be passed on."""
 
 Template = NDArray[np.float32]

@@ -12,11 +12,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
-from edge.card import Calibration
+from edge.config.visits import MatchSettings
 from edge.errors import ModelError
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
-from edge.match import Matcher, MatchSettings, threshold_for
+from edge.models.card import Calibration
 from edge.records import Match, Outcome
+from edge.visits.matcher import Matcher
+from edge.visits.thresholds import threshold_for
 
 PROBES_EACH = 2
 STRANGERS = 500

@@ -8,10 +8,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge import names, typed_yaml
+from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, natural
+from edge.config import typed_yaml
 from edge.errors import WhosthereError
+from edge.galleries import names
 from edge.galleries.gallery import Consent
-from edge.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, natural
 
 PERSON_FILE = "person.yaml"
 

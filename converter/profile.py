@@ -13,9 +13,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from converter import timing
 from converter.graph import Graph
-from converter.passes.selection import multiplications
-from edge import card as cards
+from converter.passes.mixed_precision import multiplications
 from edge.errors import ModelError, WhosthereError
+from edge.models import card as cards
 
 SSH_TIMEOUT_S = 600
 

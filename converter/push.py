@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from converter.people_folder import PeopleError
-from edge import typed_yaml
+from edge.config import typed_yaml
 from edge.galleries.receive import Answer
 from edge.galleries.sealing import is_sealed, seal
 

@@ -8,7 +8,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from converter.graph import CONVOLUTIONS, Graph, Values
-from converter.passes import precision, selection
+from converter.passes import mixed_precision as selection
+from converter.passes import precision
 from converter.passes.activations import spell_out_prelu
 from converter.passes.biases import correct_biases
 from converter.passes.ranges import (

@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
-    from edge import card  # noqa: PLC0415  (numpy and friends are not needed to print a version)
+    from edge.models import card  # noqa: PLC0415  (numpy and friends are not needed to print a version)
 
     click.echo(f"whosthere {__version__}")
     for name in card.bundled():

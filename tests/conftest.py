@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from broker import Broker, running_broker
-from publishing import settings
-from rtsp import RtspServer, why_not
 
+from edge.config.mqtt import MqttSettings
 from edge.demo.theatre import make_gallery
-from edge.publish.settings import MqttSettings
+from support.broker import Broker, running_broker
+from support.publishing import settings
+from support.rtsp import RtspServer, why_not
 
 
 def pytest_configure() -> None:

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import embedder
 
-from edge import card
-from edge.align import crop, similarity_transform
+from edge.faces.align import crop, similarity_transform
+from edge.models import card
 from edge.records import Landmarks, Pose
+from support.networks import embedder
 
 TEMPLATE = np.array(card.read_card(card.find("mobilefacenet")).alignment, np.float32)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edge.annotate import Note, Tone, annotate, note
+from edge.faces.annotate import Note, Tone, annotate, note
 from edge.records import Box, Candidate, Match, Outcome, Problem
 
 ADA, BEN = Candidate("ada", "Ada Lovelace", 0.81), Candidate("ben", "Ben", 0.79)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from box import SIGNER, bundle
-from sshd import Sshd, new_key, running_sshd
 
 from edge.galleries.file import open_gallery
+from support.box import SIGNER, bundle
+from support.sshd import Sshd, new_key, running_sshd
 
 ROOT = Path(__file__).parent.parent
 ROLE = ROOT / "systemd" / "ansible"

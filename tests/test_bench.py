@@ -7,11 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from portraits import HOPPER, read_picture, whosthere
 
 from edge.inspection.benchmark import Cost, Duel, Lap, Measured, Pair
 from edge.inspection.peers import Peer, dlib_hog, haar
 from edge.inspection.speed import summary
+from support.portraits import HOPPER, read_picture, whosthere
 
 
 @pytest.fixture(scope="module")

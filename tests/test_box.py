@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, Listener, running_broker
-from daemon import TOPIC, decoded
-from nspawn import CLIP, GALLERY, INSTALL, OUTSIDE, WAIT_S, Box, furnished, stalled_threads
 
-from edge import typed_yaml
+from edge.config import typed_yaml
 from edge.demo.theatre import NAMES
+from support.broker import Broker, Listener, running_broker
+from support.daemon import TOPIC, decoded
+from support.nspawn import CLIP, GALLERY, INSTALL, OUTSIDE, WAIT_S, Box, furnished, stalled_threads
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 
@@ -130,7 +130,7 @@ def test_what_the_service_can_and_cannot_touch(box: Box) -> None:
     probe = unit.replace(started, "ExecStart=/usr/bin/python3 /usr/local/share/sandbox.py")
     probe = probe.replace("Type=notify", "Type=oneshot").replace("Restart=always", "Restart=no")
     (box.root / "etc/systemd/system/probe.service").write_text(probe.replace("WatchdogSec=60\n", ""))
-    shutil.copy(ROOT / "tests/sandbox.py", box.root / "usr/local/share/sandbox.py")
+    shutil.copy(ROOT / "tests/support/sandbox.py", box.root / "usr/local/share/sandbox.py")
     box.run("systemctl daemon-reload && systemctl start probe.service")
     lines = box.run("journalctl --quiet --no-pager --output cat --unit probe.service").splitlines()
     found = json.loads(next(line for line in lines if line.startswith("{")))

@@ -16,13 +16,13 @@ from typing import Any
 
 import cv2
 import pytest
-from broker import Broker, Listener, running_broker
-from capture_helpers import MjpegServer
-from daemon import TOPIC, decoded
-from nspawn import GALLERY, INSTALL, OUTSIDE, WAIT_S, Box, furnished
-from terminal import CTRL_C, CTRL_D, Terminal
 
 from edge.demo.theatre import HERE, NAMES
+from support.broker import Broker, Listener, running_broker
+from support.capture_helpers import MjpegServer
+from support.daemon import TOPIC, decoded
+from support.nspawn import GALLERY, INSTALL, OUTSIDE, WAIT_S, Box, furnished
+from support.terminal import CTRL_C, CTRL_D, Terminal
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 

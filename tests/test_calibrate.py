@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from portraits import PORTRAITS
 
 from converter import calibrate, card_text
 from converter.__main__ import main
 from converter.calibrate import Measurement, Point, calibration, measure
 from converter.datasets import DatasetError
-from edge import card
-from edge.card import Calibration
 from edge.errors import ModelError
+from edge.models import card
+from edge.models.card import Calibration
+from support.portraits import PORTRAITS
 
 
 def population(people: int = 60, pictures: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rtsp import Line, RtspServer
 
 from edge.capture.opening import open_camera
-from edge.capture.settings import CameraSettings
-from edge.capture.steady import SteadyCamera
+from edge.capture.steady import ReopeningCamera
+from edge.config.camera import CameraSettings
 from edge.records import Frame
+from support.rtsp import Line, RtspServer
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("WHOSTHERE_FULL") != "1", reason="a table that takes long: WHOSTHERE_FULL=1"),
@@ -51,7 +51,7 @@ class Watched:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        steady = SteadyCamera(lambda: open_camera(self.settings), self.settings, self._on_state)
+        steady = ReopeningCamera(lambda: open_camera(self.settings), self.settings, self._on_state)
         for frame in steady.frames(self.stop):
             with self.changed:
                 self.last, self.frame_at = frame, time.monotonic()

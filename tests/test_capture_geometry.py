@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge.capture import geometry
-from edge.capture.settings import CameraSettings, Region
+from edge.config.camera import CameraSettings, Region
 
 
 def corners(image):

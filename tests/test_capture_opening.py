@@ -1,10 +1,10 @@
 import cv2
 import pytest
-from capture_helpers import numbered, write_video
 
-from edge.capture.opening import describe, is_recording, open_camera
-from edge.capture.settings import CameraSettings
+from edge.capture.opening import describe, open_camera
+from edge.config.camera import CameraSettings, is_recording
 from edge.errors import CameraError, ConfigError
+from support.capture_helpers import numbered, write_video
 
 
 def test_files_and_folders_are_recordings(tmp_path):

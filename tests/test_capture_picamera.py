@@ -11,7 +11,7 @@ import pytest
 
 from edge.capture.opening import open_camera
 from edge.capture.picamera import captured_at, preview_stream_size, to_bgr
-from edge.capture.settings import CameraSettings, Region
+from edge.config.camera import CameraSettings, Region
 from edge.errors import CameraError
 
 PADDING = 32

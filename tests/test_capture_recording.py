@@ -1,13 +1,13 @@
 import cv2
 import numpy as np
 import pytest
-from capture_helpers import number_of, numbered, write_gif, write_video
 
 from edge.capture.camera import EndOfRecording
 from edge.capture.clip import next_time
 from edge.capture.recording import Recording
-from edge.capture.settings import CameraSettings
+from edge.config.camera import CameraSettings
 from edge.errors import CameraError
+from support.capture_helpers import number_of, numbered, write_gif, write_video
 
 
 class Clock:

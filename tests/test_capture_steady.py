@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from edge.capture.camera import EndOfRecording
-from edge.capture.settings import CameraSettings
-from edge.capture.steady import Backoff, SteadyCamera
+from edge.capture.steady import Backoff, ReopeningCamera
+from edge.config.camera import CameraSettings
 from edge.errors import CameraError, ConfigError
 from edge.records import Frame
 
@@ -42,7 +42,7 @@ class Script:
         self.now += seconds
 
     def steady(self, **options):
-        return SteadyCamera(
+        return ReopeningCamera(
             self.open,
             self.settings,
             lambda online, reason: self.states.append((online, reason)),
@@ -134,7 +134,7 @@ def test_stop_ends_the_frames_and_interrupts_the_wait():
     assert list(frames) == []
     assert script.open_cameras == 0
     dead = Script(*[(None, GONE)] * 9, reopen_min_s=600.0, reopen_max_s=600.0)
-    camera = SteadyCamera(dead.open, dead.settings, lambda *_: dead.stop.set())
+    camera = ReopeningCamera(dead.open, dead.settings, lambda *_: dead.stop.set())
     assert list(camera.frames(dead.stop)) == []
 
 

@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from capture_helpers import MjpegServer, number_of
-from ports import free_port
 
 from edge.capture.opening import describe, open_camera
-from edge.capture.settings import CameraSettings
-from edge.capture.steady import SteadyCamera
+from edge.capture.steady import ReopeningCamera
 from edge.capture.stream import address_of
+from edge.config.camera import CameraSettings
 from edge.errors import CameraError, ConfigError
+from support.capture_helpers import MjpegServer, number_of
+from support.ports import free_port
 
 PASSWORD = "s3:c@r/t %41#"  # noqa: S105 - every character that means something in an address
 
@@ -160,7 +160,7 @@ def test_nothing_prints_the_password_even_when_debugging_is_on():
     program = (
         "import sys\n"
         "from edge.capture.opening import open_camera\n"
-        "from edge.capture.settings import CameraSettings\n"
+        "from edge.config.camera import CameraSettings\n"
         "open_camera(CameraSettings(source=sys.argv[1]))"
     )
     command = [sys.executable, "-c", program, f"rtsp://bob:hunter2@127.0.0.1:{free_port()}/x"]
@@ -208,7 +208,7 @@ def test_an_rtsp_camera_that_is_killed_comes_back(rtsp):
     server = rtsp()
     settings = settings_for(f"rtsp://127.0.0.1:{server.port}/door", reopen_min_s=0.1, reopen_max_s=0.5)
     states, stop = [], threading.Event()
-    steady = SteadyCamera(lambda: open_camera(settings), settings, lambda online, _: states.append(online))
+    steady = ReopeningCamera(lambda: open_camera(settings), settings, lambda online, _: states.append(online))
     frames = steady.frames(stop)
     assert next(frames).index == 0
     server.stop()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge.capture.opening import open_camera
-from edge.capture.settings import CameraSettings
 from edge.capture.v4l2 import check_device, device_path, devices_found
+from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge import card, typed_yaml
-from edge.card import BUNDLED, Calibration
+from edge.config import typed_yaml
 from edge.errors import ModelError
+from edge.models import card
+from edge.models.card import BUNDLED, Calibration
 
 EMBEDDER = BUNDLED / "mobilefacenet.yaml"
 POINTS = [(0.2, 1e-1), (0.35, 1e-2), (0.45, 1e-3), (0.6, 1e-5)]

@@ -8,15 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from broker import Broker, Listener, running_broker
-from capture_helpers import write_video
-from checking import PASSWORD, changed, check, verdicts
 from click.testing import CliRunner
-from daemon import write_config
-from portraits import whosthere
 
 from edge.__main__ import main
 from edge.inspection.findings import exit_code
+from support.broker import Broker, Listener, running_broker
+from support.capture_helpers import write_video
+from support.checking import PASSWORD, changed, check, verdicts
+from support.daemon import write_config
+from support.portraits import whosthere
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checking import changed, check
-from portraits import analyser, whosthere
 
-from edge import card, typed_yaml
+from edge.config import typed_yaml
 from edge.galleries.file import write_gallery
 from edge.galleries.gallery import Gallery, Template
-from edge.runtime.recognition import embedder_id
-from edge.tflite import find_runtime
+from edge.models import card
+from edge.models.tflite import find_runtime
+from support.checking import changed, check
+from support.portraits import analyser, whosthere
 
 AT = "2025-01-01T00:00:00Z"
 ALONE = ("--skip", "camera", "--skip", "broker")
@@ -56,7 +56,7 @@ def test_people_who_look_alike_are_told(config: Path, tmp_path: Path) -> None:
     embedder = analyser().embedder
     one = np.zeros(embedder.dimensions, np.float32)
     one[0] = 1.0
-    gallery = Gallery.empty(embedder_id(embedder), embedder.dimensions)
+    gallery = Gallery.empty(embedder.id, embedder.dimensions)
     for name in ("Ada", "Ida"):
         gallery = gallery.with_templates(name, [one], [Template("photo.jpg", 1.0, AT)], AT)
     write_gallery(gallery, tmp_path / "twins.whg")

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from portraits import whosthere
 
-from edge import __version__, card
+from edge import __version__
 from edge.__main__ import COMMANDS
 from edge.errors import BrokerError, CameraError, ConfigError, GalleryError, ModelError, UsageError, WhosthereError
+from edge.models import card
+from support.portraits import whosthere
 
 
 def process(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -11,16 +11,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from broker import Listener, running_broker
-from hostile import MESSAGES, hostile
 from hypothesis import given
 from hypothesis import strategies as st
-from publishing import ROOT, publisher, settings
 
 from edge.errors import WhosthereError
-from edge.publish.commands import Command, Flood, carry_out
-from edge.publish.payloads import CommandResult
-from edge.publish.requests import (
+from edge.mqtt.command_payloads import (
     KINDS,
     KNOWN,
     MAX_PAYLOAD,
@@ -32,6 +27,11 @@ from edge.publish.requests import (
     Sensitivity,
     parse,
 )
+from edge.mqtt.commands import Command, Flood, carry_out
+from edge.mqtt.payloads import CommandResult
+from support.broker import Listener, running_broker
+from support.hostile import MESSAGES, hostile
+from support.publishing import ROOT, publisher, settings
 
 
 def done(request: Request) -> tuple[bool, str]:

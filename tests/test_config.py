@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge import typed_yaml
+from edge.config import typed_yaml
+from edge.config.loading import Config, InvalidConfig, default_config, load_config
+from edge.config.secret_file import read_secret
 from edge.errors import ConfigError
-from edge.runtime.config import Config, InvalidConfig, default_config, load_config
-from edge.secrets import read_secret
 
 REFERENCE = Path(__file__).parents[1] / "config.yaml"
 COMMENTED_KEY = re.compile(r"^( *)# ([a-z][a-z0-9_]*:(?: .*)?)$")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edge import typed_yaml
+from edge.config import typed_yaml
+from edge.config.config_text import Value, as_lines, rewrite, with_values
+from edge.config.loading import load_config
 from edge.errors import ConfigError
-from edge.runtime.config import load_config
-from edge.runtime.config_text import Value, as_lines, rewrite, with_values
 
 TEMPLATE = Path(__file__).parent.parent / "config.yaml"
 CHANGES: dict[str, Value] = {

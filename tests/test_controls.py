@@ -5,14 +5,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from people import gallery_of, somebody
 
-from edge.card import Calibration
+from edge.config.sections import Keys
+from edge.daemon.controls import Controls, check_target
+from edge.daemon.pending_updates import PendingUpdates, software_version
 from edge.errors import UsageError
-from edge.galleries.file import Keys, open_gallery, write_gallery
-from edge.match import Matcher
-from edge.runtime.controls import Bounds, Controls, bounds, check_target
-from edge.runtime.newer import OnDisk, software_version
+from edge.galleries.file import open_gallery, write_gallery
+from edge.models.card import Calibration
+from edge.visits.matcher import Matcher
+from edge.visits.thresholds import Bounds
+from support.people import gallery_of, somebody
 
 CALIBRATION = Calibration("data", "command", [(0.2, 0.1), (0.6, 1e-5)])
 
@@ -45,11 +47,11 @@ def test_a_pause_without_a_time_waits_for_somebody() -> None:
 
 
 def test_the_bounds_are_what_was_measured_for_all_templates() -> None:
-    allowed = bounds(matcher())
+    allowed = matcher().target_bounds
     assert allowed is not None
     assert allowed.low == pytest.approx(2e-5, rel=1e-3)
     assert allowed.high == pytest.approx(0.19)
-    assert bounds(matcher(calibrated=False)) is None
+    assert matcher(calibrated=False).target_bounds is None
 
 
 def test_targets_without_a_meaning_are_refused() -> None:
@@ -63,13 +65,13 @@ def test_targets_without_a_meaning_are_refused() -> None:
 
 def test_what_is_told_of_them() -> None:
     controls = Controls()
-    told = controls.payload("front-door", matcher(), 0.001, bounds(matcher()))
+    told = controls.payload("front-door", matcher(), 0.001, matcher().target_bounds)
     assert (told.paused, told.paused_until, told.false_alarm_min, told.false_alarm_max) == (False, None, 2e-5, 0.19)
 
 
 def test_a_gallery_that_waits_is_seen(demo_gallery: Path, tmp_path: Path) -> None:
     path = tmp_path / "gallery.whg"
-    on_disk = OnDisk(path, Keys())
+    on_disk = PendingUpdates(path, Keys())
     assert on_disk.gallery_version() is None
     shutil.copy(demo_gallery, path)
     assert on_disk.gallery_version() == "3"

@@ -10,22 +10,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tiny_models
 from click.testing import CliRunner
-from converting import run
-from float_models import residual_network
-from portraits import COLLINS, OBAMA, OBAMA_2009, OBAMA_2010, PORTRAITS, read_picture
 
 from converter.profile import describe
 from converter.variants import VARIANTS
-from edge import card, typed_yaml
 from edge.__main__ import main as edge_main
-from edge.detect import DetectSettings
+from edge.config import typed_yaml
+from edge.config.faces import DetectSettings, QualitySettings
+from edge.config.sections import ModelSettings
 from edge.errors import ModelError
-from edge.quality import QualitySettings
-from edge.runtime.portraits import all_portraits
-from edge.runtime.stages import ModelSettings, load_analyser
-from edge.tflite import Model
+from edge.faces.loading import load_analyser
+from edge.faces.still_image import all_portraits
+from edge.models import card
+from edge.models.tflite import Model
+from support import tiny_models
+from support.converting import run
+from support.float_models import residual_network
+from support.portraits import COLLINS, OBAMA, OBAMA_2009, OBAMA_2010, PORTRAITS, read_picture
 
 EMBEDDER = card.BUNDLED / "mobilefacenet.tflite"
 ALIGNED = ["--card", str(card.BUNDLED / "mobilefacenet.yaml")]

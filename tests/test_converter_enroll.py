@@ -9,13 +9,13 @@ from typing import Any
 
 import cv2
 import pytest
-from album import VISITS, brighter, make_album
 from click.testing import CliRunner, Result
 
 from converter.__main__ import main
 from converter.people_folder import PeopleError, read_people
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Consent
+from support.album import VISITS, brighter, make_album
 
 
 def enroll(folder: Path, output: Path, *options: str) -> Result:

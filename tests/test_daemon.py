@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import jsonschema
 import pytest
-from broker import Broker, Certificates, Listener, running_broker
-from daemon import DEVICE, TOPIC, clip, decoded, running, told, told_by_visit, visits, write_config
 
 from edge.demo.theatre import HERE
 from edge.galleries.file import open_gallery, write_gallery
-from edge.publish.schema import json_schemas
+from edge.mqtt.contract import json_schemas
+from support.broker import Broker, Certificates, Listener, running_broker
+from support.daemon import DEVICE, TOPIC, clip, decoded, running, told, told_by_visit, visits, write_config
 
 THE_VISITS = [
     [("started", None), ("recognized", "barack-obama"), ("ended", "barack-obama")],
@@ -139,7 +139,7 @@ def test_a_stalled_stage_ends_the_process(tmp_path: Path, demo_gallery: Path) ->
     program.write_text(
         "import time\n"
         "from edge.__main__ import main\n"
-        "from edge.embed import TfliteEmbedder\n"
+        "from edge.faces.embed import TfliteEmbedder\n"
         "TfliteEmbedder.embed = lambda self, crops: time.sleep(3600)\n"
         "main()\n"
     )

@@ -11,9 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from broker import Listener, running_broker
-from daemon import TOPIC, decoded, running, told, visits, write_config
-from hostile import MESSAGES, hostile
+
+from support.broker import Listener, running_broker
+from support.daemon import TOPIC, decoded, running, told, visits, write_config
+from support.hostile import MESSAGES, hostile
 
 CALM_S = 6.0
 """So long after a flood, commands are taken again."""

@@ -9,10 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from broker import Broker, Listener, running_broker
-from button_box import PIN
-from daemon import TOPIC, decoded, running, told, visits, write_config
-from portraits import OBAMA_2010, read_picture
+
+from support.broker import Broker, Listener, running_broker
+from support.button_box import PIN
+from support.daemon import TOPIC, decoded, running, told, visits, write_config
+from support.portraits import OBAMA_2010, read_picture
 
 FPS = 10
 EMPTY_S, FACE_S = 3, 60
@@ -56,7 +57,7 @@ def test_ringing_begins_a_visit_at_once_and_wakes_the_detector(
     if importlib.util.find_spec("gpiozero") is None:
         pytest.skip("gpiozero is not installed")
     asked = tmp_path / "press"
-    program = [sys.executable, "-P", str(Path(__file__).with_name("button_box.py")), str(asked)]
+    program = [sys.executable, "-P", str(Path(__file__).with_name("support") / "button_box.py"), str(asked)]
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         config = blind_to_motion(tmp_path, broker, demo_gallery, porch)
         with running(config, program=program):

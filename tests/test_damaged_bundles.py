@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from box import Box, bundle, face, family, keeping
 from safetensors.numpy import save
-from sshd import new_key
 
 from edge.errors import GalleryError
 from edge.galleries.file import DIGEST, HEADER, SIGNATURE, TENSOR, encode, signed_text
 from edge.galleries.signature import sign
+from support.box import Box, bundle, face, family, keeping
+from support.sshd import new_key
 
 HOW_MANY = 5000 if os.environ.get("WHOSTHERE_FULL") else 200
 MORE_MEMORY_KB = 150_000

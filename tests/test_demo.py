@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from portraits import whosthere
 
-from edge import typed_yaml
+from edge.config import typed_yaml
 from edge.galleries.file import open_gallery
+from support.portraits import whosthere
 
 pytest.importorskip("rich", reason="the demo's extra is not installed: pip install 'whosthere[demo]'")
 pytest.importorskip("amqtt", reason="the demo's extra is not installed: pip install 'whosthere[demo]'")

@@ -7,16 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from data_sets import data_root, golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import detector, only_face
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, read_picture
 
-from edge import card
-from edge.detect import (
+from edge.config.faces import DetectSettings
+from edge.errors import ModelError
+from edge.faces.detect import (
     BlazeFaceDetector,
-    DetectSettings,
     anchors,
     decode,
     letterbox,
@@ -24,9 +21,12 @@ from edge.detect import (
     suppress_across,
     weighted_suppression,
 )
-from edge.errors import ModelError
+from edge.models import card
+from edge.models.tflite import Model
 from edge.records import Box, Face, Image
-from edge.tflite import Model
+from support.data_sets import data_root, golden
+from support.networks import detector, only_face
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, read_picture
 
 BACK = (256, (16, 32, 32, 32))
 SHORT = (128, (8, 16, 16, 16))

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from portraits import analyser, whosthere
 
-from edge import __version__, card, typed_yaml
+from edge import __version__
+from edge.config import typed_yaml
+from edge.config.visits import MatchSettings
 from edge.inspection.issue import redacted
-from edge.match import MatchSettings, threshold_for
-from edge.tflite import find_runtime
+from edge.models import card
+from edge.models.tflite import find_runtime
+from edge.visits.thresholds import threshold_for
+from support.portraits import analyser, whosthere
 
 PASSWORD = secrets.token_hex(12)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge.doorbell import Doorbell, DoorbellSettings
+from edge.config.sections import DoorbellSettings
+from edge.daemon.doorbell import Doorbell
 from edge.errors import ConfigError
 
 

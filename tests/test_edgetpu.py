@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_models
-from portraits import whosthere
-from stick import Stick
 
-from edge import typed_yaml
-from edge.edgetpu import RETRY_S, Accelerator, EdgeTpu
+from edge.config import typed_yaml
+from edge.config.sections import Accelerator, ModelSettings
 from edge.errors import ModelError
+from edge.faces.loading import load_networks
+from edge.models.edgetpu import RETRY_S, EdgeTpu
+from edge.models.tflite import Model
 from edge.records import Image
-from edge.runtime.stages import ModelSettings, load_networks
-from edge.tflite import Model
+from support import tiny_models
+from support.portraits import whosthere
+from support.stick import Stick
 
 
 class Clock:

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-import tiny_models
-from broker import Listener, running_broker
-from daemon import TOPIC, decoded, running, told, write_config
-from stick import Stick
+from support import tiny_models
+from support.broker import Listener, running_broker
+from support.daemon import TOPIC, decoded, running, told, write_config
+from support.stick import Stick
 
 
 def test_it_goes_on_without_the_device_and_health_says_where_networks_run(tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tiny_models
-from data_sets import data_root, golden
-from networks import detector, embedder, landmarks_of, mesh
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture
 
-from edge import card
-from edge.embed import TfliteEmbedder
 from edge.errors import ModelError
+from edge.faces.embed import TfliteEmbedder
+from edge.models import card
+from edge.models.tflite import Model
 from edge.records import Image, Vector
-from edge.tflite import Model
+from support import tiny_models
+from support.data_sets import data_root, golden
+from support.networks import detector, embedder, landmarks_of, mesh
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture
 
 OBAMA = [OBAMA_2009, OBAMA_2010, OBAMA]
 OTHERS = [BIDEN, COLLINS, HOPPER]

@@ -8,7 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from portraits import (
+
+from edge.config import typed_yaml
+from edge.galleries.file import open_gallery
+from edge.records import Image
+from support.portraits import (
     BIDEN,
     COLLINS,
     HOPPER,
@@ -21,10 +25,6 @@ from portraits import (
     side_by_side,
     whosthere,
 )
-
-from edge import typed_yaml
-from edge.galleries.file import open_gallery
-from edge.records import Image
 
 
 @pytest.fixture

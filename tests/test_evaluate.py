@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small_lfw
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from portraits import BIDEN
 
 from converter.__main__ import main
 from converter.datasets import DatasetError, Pair
@@ -26,7 +24,9 @@ from converter.evaluate import (
     subset,
     verify,
 )
-from edge import card
+from edge.models import card
+from support import small_lfw
+from support.portraits import BIDEN
 
 SCORES = np.array([0.9, 0.8, 0.7, 0.3, 0.6, 0.2, 0.1, 0.0])
 SAME = np.array([True] * 4 + [False] * 4)

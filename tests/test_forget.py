@@ -7,12 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from album import make_album
-from box import AT, Box, bundle, family, keeping
-from broker import Broker
 from click.testing import CliRunner
-from daemon import running, write_config
-from sshd import new_key, running_sshd
 
 from converter.__main__ import main
 from edge.demo.theatre import PORTRAITS
@@ -20,9 +15,14 @@ from edge.errors import GalleryError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.forget import Traces
 from edge.galleries.history import History
-from edge.publish.backlog import Backlog
-from edge.publish.outbox import Entry
-from edge.publish.stamp import Stamp
+from edge.mqtt.backlog import Backlog
+from edge.mqtt.outbox import Entry
+from edge.mqtt.stamp import Stamp
+from support.album import make_album
+from support.box import AT, Box, bundle, family, keeping
+from support.broker import Broker
+from support.daemon import running, write_config
+from support.sshd import new_key, running_sshd
 
 PERSON = "barack-obama"
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import AT, alike, gallery_of, somebody
 from safetensors.numpy import save
 
 from edge.errors import GalleryError
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import DIGEST, HEADER, TENSOR, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template, lookalikes
+from support.people import AT, alike, gallery_of, somebody
 
 EMBEDDER = EmbedderId("vectors", "0" * 64)
 ADA, BEN = somebody(1), somebody(2)

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from people import AT, gallery_of, somebody
-from portraits import BIDEN, HOPPER, OBAMA, OBAMA_2009, analyser, whosthere
 
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
-from edge.runtime.recognition import embedder_id
+from support.people import AT, gallery_of, somebody
+from support.portraits import BIDEN, HOPPER, OBAMA, OBAMA_2009, analyser, whosthere
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +110,7 @@ def test_verify_names_who_is_enrolled_twice(gallery: Path) -> None:
 
 
 def of_another_embedder(path: Path) -> None:
-    gallery = open_gallery(path, embedder_id(analyser().embedder))
+    gallery = open_gallery(path, analyser().embedder.id)
     header = msgspec.structs.replace(gallery.header, embedder=EmbedderId("facenet", "f" * 64))
     write_gallery(Gallery(header, gallery.embeddings), path)
 

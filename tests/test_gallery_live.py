@@ -5,14 +5,14 @@ import sys
 import time
 from pathlib import Path
 
-from album import make_album
-from box import SIGNER
-from broker import Listener, running_broker
 from click.testing import CliRunner
-from daemon import TOPIC, running, told, visits, write_config
-from sshd import new_key, running_sshd
 
 from converter.__main__ import main
+from support.album import make_album
+from support.box import SIGNER
+from support.broker import Listener, running_broker
+from support.daemon import TOPIC, running, told, visits, write_config
+from support.sshd import new_key, running_sshd
 
 
 def converter(*words: str) -> str:

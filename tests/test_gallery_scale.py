@@ -8,16 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from box import AT
-from broker import Heard, Listener, running_broker
-from daemon import TOPIC, decoded, running, write_config
-from networks import embedder
 
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, Header, Person, Template
-from edge.match import Matcher
 from edge.records import frozen
-from edge.runtime.recognition import embedder_id
+from edge.visits.matcher import Matcher
+from support.box import AT
+from support.broker import Heard, Listener, running_broker
+from support.daemon import TOPIC, decoded, running, write_config
+from support.networks import embedder
 
 PEOPLE, EACH = 10_000, 10
 FPS = 5
@@ -32,7 +31,7 @@ def crowd(version: int) -> Gallery:
         Person(f"person-{i}", f"Person {i}", [Template(f"{n}.jpg", 0.8, AT) for n in range(EACH)])
         for i in range(PEOPLE)
     ]
-    return Gallery(Header(2, version, AT, embedder_id(embedder()), people), frozen(rows))
+    return Gallery(Header(2, version, AT, embedder().id, people), frozen(rows))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def test_a_hundred_thousand_templates_open_and_match_in_time(big: Path) -> None:
     opening, cpu, matching = [], [], []
     for _ in range(5):
         began, used = time.perf_counter(), time.process_time()
-        gallery = open_gallery(big, embedder_id(embedder()))
+        gallery = open_gallery(big, embedder().id)
         opening.append(time.perf_counter() - began)
         cpu.append(time.process_time() - used)
     matcher = Matcher(gallery, 0.5, 0.05, embedder().calibration)

@@ -7,16 +7,16 @@ from typing import Any
 
 import paho.mqtt.publish
 import pytest
-from broker import Broker, Listener, retained
-from publishing import ROOT, controls, publisher, settings
 
-from edge.publish.entities import components
-from edge.publish.entity import Box
-from edge.publish.home_assistant import Announcer, announced, discovery, display_name
-from edge.publish.presence import HOUSEHOLD
-from edge.publish.settings import HomeAssistantSettings
-from edge.publish.topics import Topics
+from edge.config.mqtt import HomeAssistantSettings
+from edge.mqtt.home_assistant.discovery import Announcer, announced, discovery, display_name
+from edge.mqtt.home_assistant.entities import components
+from edge.mqtt.home_assistant.entity import Box
+from edge.mqtt.presence import HOUSEHOLD
+from edge.mqtt.topics import Topics
 from edge.records import EventKind
+from support.broker import Broker, Listener, retained
+from support.publishing import ROOT, controls, publisher, settings
 
 ADA, GRACE = ("ada", "Ada Lovelace"), ("grace-hopper", "Grace Hopper")
 TOPIC = "homeassistant/device/whosthere_front-door/config"

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import outages
 import pytest
-from broker import Broker, running_broker
-from daemon import running, write_config
-from home_assistant import HomeAssistant, running_home_assistant
-from outages import COUNTERS, box, counts, visits
 
-from edge import typed_yaml
+from edge.config import typed_yaml
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Template
+from support import outages
+from support.broker import Broker, running_broker
+from support.daemon import running, write_config
+from support.home_assistant import HomeAssistant, running_home_assistant
+from support.outages import COUNTERS, box, counts, visits
 
 pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 

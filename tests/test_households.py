@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from data_sets import data_set
 from numpy.typing import NDArray
-from small_lfw import make
 
 from converter.__main__ import main
 from converter.datasets import DatasetError
 from converter.households import Faces, simulate
-from edge.card import Calibration
+from edge.config.visits import MatchSettings
 from edge.errors import ModelError
-from edge.match import MatchSettings
+from edge.models.card import Calibration
+from support.data_sets import data_set
+from support.small_lfw import make
 
 DIMENSIONS = 16
 ONE_IN_A_HUNDRED = MatchSettings(false_alarm_target=0.01)

@@ -8,13 +8,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from people import alike, gallery_of, somebody
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, read_picture, save, side_by_side, whosthere
 
 from edge.commands.identify_rows import COLUMNS
-from edge.identification.picture import match_all
-from edge.match import Matcher
+from edge.inspection.identify_picture import match_all
 from edge.records import Image, Outcome
+from edge.visits.matcher import Matcher
+from support.people import alike, gallery_of, somebody
+from support.portraits import (
+    BIDEN,
+    COLLINS,
+    HOPPER,
+    OBAMA_2009,
+    OBAMA_2010,
+    read_picture,
+    save,
+    side_by_side,
+    whosthere,
+)
 
 
 def rows(gallery: Path, *arguments: str | Path) -> list[dict[str, object]]:

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import small_lfw
-from float_models import residual_network
 
 from converter import convert
 from converter.convert import Job, Origin
 from converter.embeddings import Looker, embed_with_all
 from converter.exits import Interrupted
-from converter.feeding import template
-from edge.card import InputSpec
-from edge.detect import DetectSettings
-from edge.runtime.stages import ModelSettings
+from converter.input_spec import template
+from edge.config.faces import DetectSettings
+from edge.config.sections import ModelSettings
+from edge.models.card import InputSpec
+from support import small_lfw
+from support.float_models import residual_network
 
 
 @pytest.fixture

@@ -6,14 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from data_sets import data_root, golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import detector, landmarks_of, mesh, only_face
 from numpy.typing import NDArray
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture
 
-from edge.landmarks import (
+from edge.faces.landmarks import (
     UPRIGHT_PITCH_DEG,
     Region,
     pose,
@@ -23,6 +20,9 @@ from edge.landmarks import (
     to_image,
 )
 from edge.records import Box, Face, Image
+from support.data_sets import data_root, golden
+from support.networks import detector, landmarks_of, mesh, only_face
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture
 
 NOSE_TIP = 4
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from edge.runtime.latest import Latest
+from edge.daemon.latest import Latest
 
 
 def test_the_newest_wins_and_drops_are_counted() -> None:

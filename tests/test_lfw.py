@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from data_sets import data_set, full_run
 
 from converter import datasets
 from converter.datasets import Pair
 from converter.embeddings import Looker
 from converter.evaluate import Verification, operating_point, similarities, subset, verify
-from edge import card
-from edge.detect import DetectSettings
-from edge.runtime.stages import ModelSettings
+from edge.config.faces import DetectSettings
+from edge.config.sections import ModelSettings
+from edge.models import card
+from support.data_sets import data_set, full_run
 
 EACH = 60
 """Pairs of each kind of each fold: 600 in all, about a minute on two cores. WHOSTHERE_FULL=1 takes all 3,000."""

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from box import AT, Box, face, family
 from click.testing import CliRunner
-from sshd import new_key, running_sshd
 
 from converter.__main__ import main
 from converter.merge import Conflict, Side, merge
 from edge.errors import GalleryError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template
+from support.box import AT, Box, face, family
+from support.sshd import new_key, running_sshd
 
 
 def more(gallery: Gallery, name: str, seed: int) -> Gallery:

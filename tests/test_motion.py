@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from edge.motion import MotionGate, MotionSettings
+from edge.config.faces import MotionSettings
+from edge.faces.motion import MotionGate
 from edge.records import Image
 
 SETTINGS = MotionSettings(linger_s=1.0, idle_interval_s=10.0)

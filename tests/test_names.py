@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import names
+from edge.galleries import names
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.publish.backlog import Backlog
-from edge.publish.outbox import Entry, Outbox, OutboxError
-from edge.publish.stamp import Stamp
+from edge.mqtt.backlog import Backlog
+from edge.mqtt.outbox import Entry, Outbox, OutboxError
+from edge.mqtt.stamp import Stamp
 
 
 def entry(n: int, size: int = 600) -> Entry:

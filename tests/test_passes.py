@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from float_models import Builder, pictures, residual_network
 
 from converter.graph import RELU, Graph, Values
 from converter.passes.activations import spell_out_prelu
 from converter.passes.biases import correct_biases
+from converter.passes.mixed_precision import Candidate, candidates, chosen, multiplications, weigh
 from converter.passes.precision import Quantiser, dynamic, half, rounded_weights
 from converter.passes.ranges import joined, observe, percentile_ranges, roomy_ranges, searched_ranges, with_zero
 from converter.passes.scaling import equalise, flip_slopes
-from converter.passes.selection import Candidate, candidates, chosen, multiplications, weigh
 from converter.passes.simplify import simplify
 from converter.variants import Runner
-from edge.card import BUNDLED
 from edge.errors import ModelError
+from edge.models.card import BUNDLED
+from support.float_models import Builder, pictures, residual_network
 
 
 def quietly(items: Sequence[Any], what: str) -> Sequence[Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from portraits import HOPPER, read_picture, save
 
-from edge.photos import MAX_SIDE_PX, PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from edge.capture.photos import MAX_SIDE_PX, PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from support.portraits import HOPPER, read_picture, save
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:

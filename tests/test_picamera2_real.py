@@ -13,19 +13,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from broker import Broker, Listener, running_broker
-from daemon import TOPIC, Daemon, decoded, running, write_config
-from nspawn import stalled_threads
-from portraits import BIDEN, OBAMA_2010, analyser, read_picture
 
 import edge
+from support.broker import Broker, Listener, running_broker
+from support.daemon import TOPIC, Daemon, decoded, running, write_config
+from support.nspawn import stalled_threads
+from support.portraits import BIDEN, OBAMA_2010, analyser, read_picture
 
 ROOT = os.environ.get("WHOSTHERE_PICAMERA2")
 pytestmark = [
     pytest.mark.skipif(ROOT is None, reason="needs a Debian with libcamera's virtual camera: `make test-picamera2`"),
     pytest.mark.timeout(900),
 ]
-TESTS = Path(__file__).parent
+SUPPORT = Path(__file__).with_name("support")
 SIZE = (640, 480)
 WAIT_S = 120.0
 PICTURES = 30
@@ -45,9 +45,9 @@ def root() -> Iterator[Path]:
     found = Path(str(ROOT))
     shutil.rmtree(found / "opt/whosthere", ignore_errors=True)
     shutil.copytree(Path(edge.__file__).parent, found / "opt/whosthere/edge")
-    shutil.copy(TESTS / "virtual_camera.py", found / "opt")
+    shutil.copy(SUPPORT / "virtual_camera.py", found / "opt")
     subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-o", found / "opt/heapshim.so", TESTS / "heapshim.c", "-ldl"], check=True
+        ["gcc", "-shared", "-fPIC", "-o", found / "opt/heapshim.so", SUPPORT / "heapshim.c", "-ldl"], check=True
     )
     virtual = found / "usr/share/libcamera/pipeline/virtual"
     virtual.mkdir(parents=True, exist_ok=True)

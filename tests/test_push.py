@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from box import SIGNER, Box, bundle, keeping
 from click.testing import CliRunner, Result
-from sshd import Sshd, new_key, running_sshd
 
 from converter.__main__ import main
 from converter.people_folder import PeopleError
 from converter.push import Box as Listed
 from converter.push import Inventory, Target, targets_for
 from edge.galleries.file import open_gallery
+from support.box import SIGNER, Box, bundle, keeping
+from support.sshd import Sshd, new_key, running_sshd
 
 RECEIVE = f"{sys.executable} -m edge gallery receive --config "
 

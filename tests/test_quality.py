@@ -7,12 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from networks import embedder, landmarks_of, mesh, only_face
-from portraits import COLLINS, HOPPER, OBAMA, read_picture
 
-from edge.align import crop
-from edge.quality import SIDE, TEMPLATE, QualitySettings, assess
+from edge.config.faces import QualitySettings
+from edge.faces.align import crop
+from edge.faces.quality import SIDE, TEMPLATE, assess
 from edge.records import Image, Pose, Problem, Quality
+from support.networks import embedder, landmarks_of, mesh, only_face
+from support.portraits import COLLINS, HOPPER, OBAMA, read_picture
 
 LIMITS = QualitySettings()
 

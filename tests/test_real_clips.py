@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_sets import data_set
-from portraits import analyser, read_picture
 
 from edge.capture.clip import open_clip
+from edge.config.loading import Config
+from edge.config.visits import MatchSettings, VisitSettings
 from edge.galleries.gallery import Gallery, Template
-from edge.identification.recording import FoundVisit, identify_video
-from edge.match import Matcher, MatchSettings, threshold_for
+from edge.inspection.identify_recording import FoundVisit, identify_video
 from edge.records import EventKind, Image
-from edge.runtime.config import Config
-from edge.runtime.recognition import embedder_id
-from edge.visit import VisitSettings
+from edge.visits.matcher import Matcher
+from edge.visits.thresholds import threshold_for
+from support.data_sets import data_set
+from support.portraits import analyser, read_picture
 
 pytestmark = pytest.mark.data
 AT = "2025-01-01T00:00:00Z"
@@ -26,7 +26,7 @@ TWICE = {"pwij3p", "id2_vcd_swwp2s"}
 def matcher_of(**people: Image) -> Matcher:
     """One template a person, at the default false-alarm target."""
     embedder = analyser().embedder
-    gallery = Gallery.empty(embedder_id(embedder), embedder.dimensions)
+    gallery = Gallery.empty(embedder.id, embedder.dimensions)
     for name, image in people.items():
         embedding = analyser().portraits(image)[0].embedding
         assert embedding is not None

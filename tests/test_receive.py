@@ -10,14 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from box import SIGNER, Box, bundle, family, keeping
 from click.testing import CliRunner
-from networks import embedder
-from sshd import new_key
 
 from edge.__main__ import main
 from edge.commands.gallery_history import difference
 from edge.commands.gallery_receive import Asked, asked_over_ssh
+from edge.daemon.gallery_manager import RESTED, GalleryManager
 from edge.errors import GalleryError, UsageError
 from edge.galleries.exclusive import Busy, exclusive
 from edge.galleries.file import encode, open_gallery, write_gallery
@@ -25,8 +23,9 @@ from edge.galleries.gallery import EmbedderId, Gallery
 from edge.galleries.history import History
 from edge.galleries.in_force import is_running, read_state
 from edge.records import frozen
-from edge.runtime.known import RESTED, Known
-from edge.runtime.recognition import embedder_id
+from support.box import SIGNER, Box, bundle, family, keeping
+from support.networks import embedder
+from support.sshd import new_key
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +139,7 @@ def test_what_is_wrong_is_refused_with_its_reason(box: Box, key: Path, tmp_path:
 
 def test_what_the_daemon_refuses_is_taken_back(box: Box, key: Path) -> None:
     """Of the right embedder by name, but with templates that do not fit it: only the daemon can tell."""
-    odd = Gallery.of(4, "", embedder_id(embedder()), 2, [(family(4).people[0], [np.array([1, 0], np.float32)])])
+    odd = Gallery.of(4, "", embedder().id, 2, [(family(4).people[0], [np.array([1, 0], np.float32)])])
     before = box.gallery.read_bytes()
     with keeping(box) as [known]:
         with pytest.raises(GalleryError, match=r"the daemon refused it, version 3 stays in force: .*2 numbers each"):
@@ -202,7 +201,7 @@ def test_a_full_disk_and_a_read_only_one_leave_the_old_gallery(tmp_path: Path, k
 
 
 def test_a_gallery_that_changed_by_other_means_comes_into_force_when_it_rests(box: Box, key: Path) -> None:
-    known = Known(box.loaded, embedder(), datetime.now(UTC))
+    known = GalleryManager(box.loaded, embedder(), datetime.now(UTC))
     assert not known.changed()
     content = encode(family(4), key)
     box.gallery.write_bytes(content[:1000])
@@ -223,7 +222,7 @@ def test_a_gallery_that_changed_by_other_means_comes_into_force_when_it_rests(bo
 def test_a_daemon_that_starts_on_a_damaged_gallery_uses_the_one_before(box: Box, key: Path) -> None:
     box.receiver().receive(stream(4, "ada", key=key))
     box.gallery.write_bytes(box.gallery.read_bytes()[:500])
-    known = Known(box.loaded, embedder(), datetime.now(UTC))
+    known = GalleryManager(box.loaded, embedder(), datetime.now(UTC))
     assert known.matcher.gallery.header.version == 3
     state = read_state(box.gallery)
     assert state and state.version == 3 and state.error and "damaged" in state.error
@@ -234,7 +233,7 @@ def test_a_daemon_that_starts_on_a_damaged_gallery_uses_the_one_before(box: Box,
         kept.unlink()
     box.gallery.write_bytes(b"")
     with pytest.raises(GalleryError):
-        Known(box.loaded, embedder(), datetime.now(UTC))
+        GalleryManager(box.loaded, embedder(), datetime.now(UTC))
 
 
 def test_a_box_that_trusts_signatures_writes_nothing_unsigned(box: Box, key: Path) -> None:
@@ -254,7 +253,7 @@ def test_somebody_whose_time_runs_out_is_dropped_at_that_time(box: Box, key: Pat
     guest = family(4, "guest", expires_at=noon)
     both = Gallery.of(4, "", guest.header.embedder, 192, [*family(4, "ada").known(), *guest.known()])
     write_gallery(both, box.gallery, key)
-    known = Known(box.loaded, embedder(), noon - timedelta(seconds=1))
+    known = GalleryManager(box.loaded, embedder(), noon - timedelta(seconds=1))
     assert len(known.matcher.gallery.people) == 2
     assert known.expire(noon - timedelta(seconds=0.5)) is None
     matcher = known.expire(noon)

@@ -14,13 +14,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from box import Box, bundle, family, keeping
-from broker import Broker
-from daemon import Daemon, write_config
-from sshd import new_key
 
 from edge.galleries.file import encode, open_gallery
 from edge.galleries.in_force import is_running, read_state, stamp_of, wait_for
+from support.box import Box, bundle, family, keeping
+from support.broker import Broker
+from support.daemon import Daemon, write_config
+from support.sshd import new_key
 
 ROUNDS = 200 if os.environ.get("WHOSTHERE_FULL") else 6
 RECEIVE = ["-m", "edge", "gallery", "receive", "--config"]

@@ -15,17 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import openhab
 import pytest
-from broker import Broker, Listener, running_broker
-from ports import free_port
-from publishing import ORIGIN, ROOT, controls, event, publisher, recognized, settings, until
 
-from edge.publish.check import check_broker
-from edge.publish.payloads import DoorbellPayload, rfc3339
-from edge.publish.publisher import MqttPublisher
-from edge.publish.settings import MqttSettings, OutboxSettings, TlsSettings
+from edge.config.mqtt import MqttSettings, OutboxSettings, TlsSettings
+from edge.mqtt.payloads import DoorbellPayload, rfc3339
+from edge.mqtt.probe import check_broker
+from edge.mqtt.publisher import MqttPublisher
 from edge.records import EventKind
+from support import openhab
+from support.broker import Broker, Listener, running_broker
+from support.ports import free_port
+from support.publishing import ORIGIN, ROOT, controls, event, publisher, recognized, settings, until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "61-recipes.md").read_text()
 NODE_RED = os.environ.get("WHOSTHERE_NODE_RED")

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import small_lfw
 from click.testing import CliRunner
-from float_models import pictures
 
 from converter.__main__ import main
 from converter.convert import card_yaml
 from converter.drift import layers
 from converter.graph import Graph
+from converter.passes.mixed_precision import candidates
 from converter.passes.precision import Quantiser, dynamic
 from converter.passes.ranges import observe, percentile_ranges
-from converter.passes.selection import candidates
 from converter.passes.simplify import simplify
-from edge import card
+from edge.models import card
+from support import small_lfw
+from support.float_models import pictures
 
 pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 'whosthere[converter]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'whosthere[converter]'")

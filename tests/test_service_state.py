@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from portraits import whosthere
 
-from edge import typed_yaml
+from edge.config import typed_yaml
 from edge.inspection.inventory import Service
 from edge.inspection.service import parse, service_hints
+from support.portraits import whosthere
 
 RUNNING = """LoadState=loaded
 ActiveState=active

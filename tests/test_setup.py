@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from broker import Broker, running_broker
-from portraits import OBAMA, whosthere
-from terminal import CTRL_C, CTRL_D, Terminal
 
 from edge.capture.v4l2 import usb_cameras
 from edge.commands.picture import in_blocks
-from edge.runtime.config import load_config
+from edge.config.loading import load_config
+from support.broker import Broker, running_broker
+from support.portraits import OBAMA, whosthere
+from support.terminal import CTRL_C, CTRL_D, Terminal
 
 PASSWORD = "correct horse"  # noqa: S105  (of a broker that lives as long as this test)
 TEMPLATE = Path(__file__).parent.parent / "config.yaml"

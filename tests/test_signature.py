@@ -4,12 +4,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from people import gallery_of, somebody
 
+from edge.config.sections import Keys
 from edge.errors import GalleryError
-from edge.galleries.file import Keys, decode, encode, identity_of, open_gallery, write_gallery
+from edge.galleries.file import decode, encode, identity_of, open_gallery, write_gallery
 from edge.galleries.sealing import is_sealed
 from edge.galleries.signature import SignatureError, sign
+from support.people import gallery_of, somebody
 
 FAMILY = gallery_of(ada=somebody(1), ben=somebody(2))
 

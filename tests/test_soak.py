@@ -16,11 +16,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from broker import Broker, Listener, running_broker
-from daemon import TOPIC, Daemon, running, visits, write_config
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, read_picture
 
 from edge.records import Image
+from support.broker import Broker, Listener, running_broker
+from support.daemon import TOPIC, Daemon, running, visits, write_config
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, read_picture
 
 FULL = os.environ.get("WHOSTHERE_FULL") == "1"
 VISITS = 1000 if FULL else 10

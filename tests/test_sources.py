@@ -9,14 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from converting import run
 
-from converter.rebuild import largest_difference, to_keras
 from converter.sources import float_model
+from converter.tflite_to_keras import largest_difference, to_keras
 from converter.variants import VARIANTS, Runner
-from edge import card
 from edge.errors import ModelError
-from edge.tflite import Model
+from edge.models import card
+from edge.models.tflite import Model
+from support.converting import run
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_models
-from portraits import COLLINS, OBAMA, analyser, read_picture
 
-from edge import card, tflite
-from edge.card import InputSpec
 from edge.errors import ModelError
+from edge.models import card, tflite
+from edge.models.card import InputSpec
+from edge.models.tflite import Model, to_tensor
 from edge.records import Image
-from edge.tflite import Model, to_tensor
+from support import tiny_models
+from support.portraits import COLLINS, OBAMA, analyser, read_picture
 
 TASKS = {
     "blazeface-back": "detect",
@@ -130,7 +130,7 @@ def test_a_model_cut_short_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FLOAT)
 def test_every_runtime_gives_what_litert_on_x86_gave(name: str) -> None:
-    reference = json.loads(Path(__file__).with_name("runtime_reference.json").read_text(encoding="utf-8"))
+    reference = json.loads((Path(__file__).with_name("support") / "runtime_reference.json").read_text(encoding="utf-8"))
     model = Model(card.find(name), TASKS[name])
     height, width = model.card.input.shape[1:3]
     left, top = (100, 20) if height >= 192 else (170, 60)

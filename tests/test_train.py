@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from converting import run
-from portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture, save
+
+from support.converting import run
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture, save
 
 pytest.importorskip("tensorflow", reason="training wants TensorFlow: pip install 'whosthere[converter]'")
 
@@ -17,10 +18,10 @@ from converter import networks
 from converter.datasets import DatasetError
 from converter.graph import Graph
 from converter.sources import float_model, keras_of
-from converter.training.album import Album, split
+from converter.training.dataset import Album, split
 from converter.training.history import read
-from converter.training.objectives import MARGIN, OBJECTIVES, semi_hard
-from edge import card as cards
+from converter.training.losses import MARGIN, OBJECTIVES, semi_hard
+from edge.models import card as cards
 
 PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
 SMALL = ("--size", "48", "--batch", "16", "--dimensions", "32", "--held-out", "0.5")

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_models
 from click.testing import Result
-from portraits import whosthere
 
-from edge import typed_yaml
+from edge.config import typed_yaml
 from edge.inspection.tuning import fast_cores
+from support import tiny_models
+from support.portraits import whosthere
 
 CALIBRATION = {"data": "nobody", "command": "none", "points": [[0.1, 0.1], [0.5, 0.001]]}
 MINE = "# my box\nmodels:\n  # many\n  threads: 16  # too many\ngallery:\n  path: gallery.whg\n"

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from edge import typed_yaml
-from edge.typed_yaml import Mistakes
+from edge.config import typed_yaml
+from edge.config.typed_yaml import Mistakes
 
 
 class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

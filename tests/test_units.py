@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.sections import RuntimeSettings
 from edge.errors import BrokerError, CameraError, ConfigError, ModelError, UsageError
-from edge.runtime.config import RuntimeSettings
 
 ROOT = Path(__file__).parent.parent
 SYSTEMD = ROOT / "systemd"

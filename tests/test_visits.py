@@ -1,10 +1,10 @@
 """One visit, one decision: whatever the tracks do."""
 
 import pytest
-from people import Door, alike, gallery_of, somebody
 
+from edge.config.visits import VisitSettings
 from edge.records import EventKind, Problem
-from edge.visit import VisitSettings
+from support.people import Door, alike, gallery_of, somebody
 
 ADA, BEN, STRANGER = somebody(1), somebody(2), somebody(3)
 KNOWN = gallery_of(ada=ADA, ben=BEN)

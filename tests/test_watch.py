@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 import paho.mqtt.publish
 import pytest
-from broker import Broker, Listener, running_broker
 from click.testing import CliRunner
-from publishing import ORIGIN, ROOT, controls, event, picture, publisher, recognized, settings
 
 from edge.__main__ import main
 from edge.commands.watch_view import House, panels, summary
-from edge.publish.payloads import visit_payload
-from edge.publish.settings import SnapshotSettings
+from edge.config.mqtt import SnapshotSettings
+from edge.mqtt.payloads import visit_payload
 from edge.records import EventKind, Problem
+from support.broker import Broker, Listener, running_broker
+from support.publishing import ORIGIN, ROOT, controls, event, picture, publisher, recognized, settings
 
 EVERYBODY = [("ada", "Ada Lovelace"), ("grace", "Grace Hopper")]
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from data_sets import data_set, full_run
-from networks import detector
-from portraits import read_picture
 
 from converter.__main__ import main
 from converter.datasets import DatasetError
 from converter.detection import Annotated, BandResult, average_precision, by_size, read_wider
 from edge.records import Box, Face
+from support.data_sets import data_set, full_run
+from support.networks import detector
+from support.portraits import read_picture
 
 NOWHERE = Path("none.jpg")
 FLOORS = {(16, 0.5): (0.26, 0.42), (32, 0.5): (0.42, 0.52), (48, 0.5): (0.75, 0.80), (80, 0.5): (0.89, 0.92)}

@@ -12,7 +12,7 @@ from rich.table import Table
 from converter import card_text, datasets
 from converter.calibrate import Measurement, calibration, measure
 from converter.commands import options
-from edge import card
+from edge.models import card
 
 
 @click.command("calibrate")

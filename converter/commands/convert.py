@@ -15,8 +15,8 @@ from converter import edgetpu, faces, sources
 from converter.commands import options
 from converter.convert import Job, Origin, Result, check, run
 from converter.datasets import DatasetError
-from converter.feeding import PIXELS, fed
 from converter.graph import Graph
+from converter.input_spec import PIXELS, fed
 from converter.variants import VARIANTS, Variant
 from edge.errors import UsageError
 

@@ -13,8 +13,8 @@ from converter import datasets
 from converter.commands import options
 from converter.degrade import Row, by_harm, by_turn
 from converter.evaluate import subset
-from edge import card
 from edge.errors import ModelError
+from edge.models import card
 
 
 @click.command("degrade")

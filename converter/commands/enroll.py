@@ -13,7 +13,7 @@ from converter.commands import naming
 from converter.contact_sheet import write_sheet
 from converter.enroll import Build, Enrolled, build, successor
 from converter.people_folder import PersonFolder, read_people
-from converter.selection import Fate
+from converter.template_selection import Fate
 from edge.commands import context
 from edge.commands.galleries import likeness_threshold
 from edge.commands.output import warn

@@ -16,10 +16,11 @@ from converter.curves import Confusion, Curve, Histogram, confusion, curve, hist
 from converter.embeddings import Embedded, Looker, embed_with_all
 from converter.evaluate import Verification, similarities, verify
 from converter.identification import Identification, identify, split
-from edge import card
-from edge.card import Card
+from edge.config.visits import MatchSettings
 from edge.errors import UsageError
-from edge.match import MatchSettings, threshold_for
+from edge.models import card
+from edge.models.card import Card
+from edge.visits.thresholds import threshold_for
 
 
 class Evaluation(Verification, frozen=True, kw_only=True):

@@ -12,9 +12,10 @@ from converter import datasets
 from converter.commands import options
 from converter.detection import SAME_IOU, BandResult, by_size, read_wider
 from converter.embeddings import decode, read_bytes
-from edge import card
-from edge.detect import CANDIDATE_SCORE, BlazeFaceDetector, DetectSettings
-from edge.tflite import Model
+from edge.config.faces import DetectSettings
+from edge.faces.detect import CANDIDATE_SCORE, BlazeFaceDetector
+from edge.models import card
+from edge.models.tflite import Model
 
 
 class Setting(msgspec.Struct, frozen=True):

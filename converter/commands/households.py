@@ -15,8 +15,8 @@ from converter import datasets
 from converter.commands import options
 from converter.embeddings import Embedded
 from converter.households import Faces, Household, simulate
-from edge import card
-from edge.match import MatchSettings
+from edge.config.visits import MatchSettings
+from edge.models import card
 
 
 @click.command("households")

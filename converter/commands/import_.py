@@ -5,10 +5,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from converter import bundle, faces, rebuild
+from converter import bundled_models as bundle
+from converter import faces
+from converter import tflite_to_keras as rebuild
 from converter.commands import options
-from edge import card as cards
 from edge.errors import ModelError
+from edge.models import card as cards
 from edge.records import Image
 
 PROOFS = 24

@@ -9,10 +9,10 @@ from edge.commands import context
 from edge.commands.galleries import likeness_threshold
 from edge.commands.output import warn
 from edge.errors import WhosthereError
+from edge.faces.loading import load_embedder
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import lookalikes
-from edge.runtime.stages import load_embedder
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXIT_CODES = """\b

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from converter.people_folder import read_people
-from converter.strangers import Stranger, adopt, chosen, fetch, write_sheet
+from converter.unknown_faces import Stranger, adopt, chosen, fetch, write_sheet
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import click
 
 from converter.embeddings import DETECTORS, Looker, default_cache
-from edge.detect import DetectSettings
-from edge.runtime.stages import ModelSettings
+from edge.config.faces import DetectSettings
+from edge.config.sections import ModelSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,8 +9,8 @@ from rich.table import Column, Table
 
 from converter import profile
 from converter.commands import options
-from edge import card as cards
 from edge.errors import UsageError
+from edge.models import card as cards
 
 
 @click.command("profile")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from converter.asking import ask
-from edge.galleries.file import Keys, decode, write_whole
+from converter.ssh import ask
+from edge.config.sections import Keys
+from edge.galleries.file import decode, write_whole
 
 
 @click.command("pull")

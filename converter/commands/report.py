@@ -13,9 +13,9 @@ from converter.commands import options
 from converter.commands.evaluate import Evaluation, evaluated
 from converter.drift import Layer, layers
 from converter.embeddings import embed_with_all
-from edge import card as cards
+from edge.config.visits import MatchSettings
 from edge.errors import ModelError
-from edge.match import MatchSettings
+from edge.models import card as cards
 
 FACES = 6
 RUNS = 20

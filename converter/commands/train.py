@@ -14,13 +14,13 @@ from rich.progress import track
 from converter import datasets, networks, sources
 from converter.commands import options
 from converter.exits import Interrupted
-from converter.feeding import PIXELS, fed, template
-from converter.training.album import Album, crop_all, split
-from converter.training.course import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Plan
+from converter.input_spec import PIXELS, fed, template
+from converter.training.dataset import Album, crop_all, split
 from converter.training.history import Epoch
-from converter.training.objectives import OBJECTIVES
-from edge.card import InputSpec
+from converter.training.losses import OBJECTIVES
+from converter.training.trainer import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Plan
 from edge.errors import UsageError
+from edge.models.card import InputSpec
 
 CROPS = "crops.npz"
 FINE_TUNING_RATE, RATE = 1e-4, 1e-3

@@ -3,7 +3,7 @@
 from typing import Any
 
 from converter.sources import keras_of
-from edge.card import InputSpec
+from edge.models.card import InputSpec
 
 TURN = 5 / 360
 """Of a full turn, either way: what alignment leaves over."""
@@ -22,7 +22,7 @@ def training_network(embedder: Any, spec: InputSpec, *, augment: bool) -> Any:
 
 
 def normalised(pixels: Any, spec: InputSpec) -> Any:
-    """As `edge.tflite.to_tensor` does it."""
+    """As `edge.models.tflite.to_tensor` does it."""
     keras = keras_of(3)
     if not spec.per_picture:
         return keras.layers.Rescaling(1 / spec.scale, -spec.mean / spec.scale, name="normalise")(pixels)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from edge.capture.ffmpeg import open_capture
+from edge.capture.photos import IMAGE_SUFFIXES, PhotoError, natural, read_photo
 from edge.errors import CameraError
-from edge.photos import IMAGE_SUFFIXES, PhotoError, natural, read_photo
 from edge.records import Image
 
 SUPPORTED = (

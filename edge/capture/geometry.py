@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from edge.capture.settings import CameraSettings, Region
+from edge.config.camera import CameraSettings, Region
 from edge.records import Frame, Image, frozen
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}

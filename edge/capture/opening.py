@@ -1,15 +1,14 @@
 """From `camera.source` to a camera: the only place that picks a class."""
 
-import re
 from pathlib import Path
 
 from edge.capture.address import is_address, parse
 from edge.capture.camera import Camera
 from edge.capture.picamera import PiCamera
 from edge.capture.recording import Recording
-from edge.capture.settings import CameraSettings
 from edge.capture.stream import StreamCamera
 from edge.capture.v4l2 import V4l2Camera, device_path
+from edge.config.camera import CameraSettings, is_recording, names_scheme
 from edge.errors import ConfigError
 
 FORMS = (
@@ -30,15 +29,10 @@ def open_camera(settings: CameraSettings) -> Camera:
         return PiCamera(settings, int(source.removeprefix("picamera2:")))
     if source.startswith("v4l2:") and (device := device_path(source)) is not None:
         return V4l2Camera(settings, device)
-    if _is_path(source):
+    if is_recording(settings):
         return Recording(settings)
     hint = f"; did you mean `v4l2:{source}`?" if Path(source).is_char_device() else ""
     raise ConfigError(f"camera.source: {describe(settings)!r} is none of {FORMS}{hint}")
-
-
-def is_recording(settings: CameraSettings) -> bool:
-    """Is the source a file or folder? Failing to read one is final; a camera may come back."""
-    return not is_address(settings.source) and _is_path(settings.source)
 
 
 def describe(settings: CameraSettings) -> str:
@@ -48,19 +42,6 @@ def describe(settings: CameraSettings) -> str:
             return str(parse(settings.source))
         except ConfigError:
             return f"{settings.source.partition('://')[0]}://..."
-    if _names_scheme(settings.source) and "@" in settings.source:
+    if names_scheme(settings.source) and "@" in settings.source:
         return f"{settings.source.partition(':')[0]}:..."
     return settings.source
-
-
-def _is_path(source: str) -> bool:
-    path = Path(source).expanduser()
-    try:
-        return bool(source) and not path.is_char_device() and (path.exists() or not _names_scheme(source))
-    except PermissionError:
-        # Python 3.11 raises where later ones say that it does not exist; opening it tells what is wrong.
-        return True
-
-
-def _names_scheme(source: str) -> bool:
-    return re.match(r"[A-Za-z][\w+.-]*:", source) is not None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.capture import geometry
-from edge.capture.settings import CameraSettings
+from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame, Image, frozen
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge.capture import geometry
 from edge.capture.camera import EndOfRecording
 from edge.capture.clip import open_clip
-from edge.capture.settings import CameraSettings
+from edge.config.camera import CameraSettings
 from edge.records import Frame
 
 

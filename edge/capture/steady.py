@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.opening import describe
-from edge.capture.settings import CameraSettings
+from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame
 
@@ -36,7 +36,7 @@ class Backoff:
         self._ceiling_s = self._min_s
 
 
-class SteadyCamera:
+class ReopeningCamera:
     """Frames from a camera across its outages.
 
     `on_state(online, reason)` is called when the first frame arrives, once when frames stop and once when they

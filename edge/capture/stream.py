@@ -9,10 +9,10 @@ from edge.capture.address import Address, parse
 from edge.capture.ffmpeg import open_capture
 from edge.capture.grabber import Grabber
 from edge.capture.reach import why_not
-from edge.capture.settings import CameraSettings
+from edge.config.camera import CameraSettings
+from edge.config.secret_file import read_secret
 from edge.errors import CameraError
 from edge.records import Frame
-from edge.secrets import read_secret
 
 _PROBE_S = 3.0
 

@@ -7,7 +7,7 @@ import cv2
 
 from edge.capture import geometry
 from edge.capture.grabber import Grabber
-from edge.capture.settings import CameraSettings
+from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame
 

@@ -14,7 +14,7 @@ from edge.errors import CameraError, UsageError
 from edge.inspection.benchmark import Bench
 from edge.inspection.peers import peers
 from edge.inspection.speed import PeerSpeed, Speed, StageSpeed, summary
-from edge.tflite import find_runtime
+from edge.models.tflite import find_runtime
 
 CLIP_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
 BUSY = 0.5

@@ -7,7 +7,7 @@ import click
 
 from edge.commands.context import config_option, settings
 from edge.errors import UsageError
-from edge.publish.acl import acl
+from edge.mqtt.acl import acl
 
 _BOX = re.compile(r"(?:(?P<user>[^\s:=]+)=)?(?P<device>[A-Za-z0-9_-]{1,64})")
 

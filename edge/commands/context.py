@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
-from edge.runtime.analyser import Analyser
-from edge.runtime.config import DEFAULT_PATH, LoadedConfig, default_config, load_config
-from edge.runtime.stages import load_analyser
+from edge.config.loading import DEFAULT_PATH, LoadedConfig, default_config, load_config
+from edge.faces.analyser import Analyser
+from edge.faces.loading import load_analyser
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from edge import card
 from edge.demo.broker import embedded_broker
 from edge.demo.expected import ClipScript, read_script
 from edge.demo.listen import subscriber
 from edge.demo.theatre import DEVICE, HERE, SCRIPT, daemon, make_gallery, whosthere, write_config
 from edge.errors import UsageError, WhosthereError
+from edge.models import card
 
 if TYPE_CHECKING:
     from edge.demo.view import DemoView

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import click
 
-from edge import names
+from edge.capture.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
 from edge.commands import context, enroll_report
 from edge.commands.enroll_camera import take_portraits
 from edge.commands.enroll_report import EnrollReport, Intaken, Result
 from edge.commands.galleries import gallery_option, likeness_threshold, signing_key
 from edge.commands.output import json_option, progress, timestamp
-from edge.enrolment.intake import Intake, Refusal, admit, outliers, resemblances
+from edge.config.loading import LoadedConfig
 from edge.errors import GalleryError
+from edge.faces.analyser import Analyser
+from edge.faces.enrolment import Intake, Refusal, admit, outliers, resemblances
+from edge.galleries import names
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery
-from edge.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
-from edge.runtime.analyser import Analyser
-from edge.runtime.config import LoadedConfig
-from edge.runtime.recognition import embedder_id, linking_for
+from edge.visits.thresholds import linking_for
 
 EXIT_CODES = """\b
 Exit codes:
@@ -76,7 +76,7 @@ def command(
         known = _known(path, analyser, loaded)
         intake = Intake(known, person)
         if camera:
-            same = linking_for(analyser.embedder).same
+            same = linking_for(analyser.embedder.calibration).same
             taken, shortfall = take_portraits(loaded.config.camera, analyser, intake, count, same, timeout_s, at)
         else:
             taken, shortfall = _from_photos(photos, analyser, intake, at), None
@@ -91,8 +91,8 @@ def command(
 def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
     """The gallery to extend; an empty one when there is none yet. Raises GalleryError."""
     if path.exists():
-        return open_gallery(path, embedder_id(analyser.embedder), loaded.gallery_keys)
-    return Gallery.empty(embedder_id(analyser.embedder), analyser.embedder.dimensions)
+        return open_gallery(path, analyser.embedder.id, loaded.gallery_keys)
+    return Gallery.empty(analyser.embedder.id, analyser.embedder.dimensions)
 
 
 def _from_photos(paths: tuple[Path, ...], analyser: Analyser, intake: Intake, at: str) -> list[Intaken]:
@@ -129,7 +129,7 @@ def _report(
     dry_run: bool,
 ) -> EnrollReport:
     threshold = likeness_threshold(loaded, analyser.embedder, len(gallery.embeddings))
-    same = linking_for(analyser.embedder).same
+    same = linking_for(analyser.embedder.calibration).same
     person = gallery.person(intake.name)
     return EnrollReport(
         gallery=click.format_filename(path),

@@ -6,11 +6,11 @@ import click
 
 from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.opening import open_camera
-from edge.capture.settings import CameraSettings
 from edge.commands.enroll_report import Intaken, Result
-from edge.enrolment.coach import Coach
-from edge.enrolment.intake import Intake
-from edge.runtime.analyser import Analyser
+from edge.config.camera import CameraSettings
+from edge.faces.analyser import Analyser
+from edge.faces.coach import Coach
+from edge.faces.enrolment import Intake
 
 SOURCE = "camera"
 

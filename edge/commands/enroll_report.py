@@ -7,8 +7,8 @@ import msgspec
 
 from edge.commands.galleries import reload_hint
 from edge.commands.output import plural, print_json, warn
-from edge.enrolment.intake import Oddity
 from edge.errors import GalleryError, WhosthereError
+from edge.faces.enrolment import Oddity
 
 SURELY_THE_SAME = 0.9
 """Two people of a few million pairs are hardly ever so similar."""

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from edge.embed import TfliteEmbedder
+from edge.config.loading import LoadedConfig
 from edge.errors import GalleryError
-from edge.match import threshold_for
-from edge.runtime.config import LoadedConfig
-from edge.runtime.recognition import linking_for
+from edge.faces.embed import TfliteEmbedder
+from edge.visits.thresholds import linking_for, threshold_for
 
 gallery_option = click.option(
     "--gallery",
@@ -35,7 +34,7 @@ def likeness_threshold(loaded: LoadedConfig, embedder: TfliteEmbedder, templates
     For an embedder without calibration, what is taken for one person while somebody is followed.
     """
     found = threshold_for(loaded.config.match, embedder.calibration, templates)
-    return found.similarity if found else linking_for(embedder).same
+    return found.similarity if found else linking_for(embedder.calibration).same
 
 
 def reload_hint() -> str | None:

@@ -8,11 +8,11 @@ from edge.commands import context, gallery_history, gallery_receive, gallery_rep
 from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint, signing_key
 from edge.commands.output import json_option, plural, print_json, timestamp
 from edge.errors import GalleryError
+from edge.faces.loading import load_embedder
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, Person
-from edge.runtime.recognition import embedder_id, linking_for, threshold_in_force
-from edge.runtime.stages import load_embedder
+from edge.visits.thresholds import linking_for, threshold_in_force
 
 EXIT_CODES = """\b
 Exit codes:
@@ -61,7 +61,7 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
     loaded = context.settings(config_path)
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
-    gallery = open_gallery(path, embedder_id(embedder), loaded.gallery_keys)
+    gallery = open_gallery(path, embedder.id, loaded.gallery_keys)
     known = _person(path, gallery, person)
     report = gallery_report.detail(gallery, known, likeness_threshold(loaded, embedder, len(gallery.embeddings)))
     if as_json:
@@ -110,14 +110,14 @@ def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
     try:
-        gallery = open_gallery(path, embedder_id(embedder), loaded.gallery_keys)
+        gallery = open_gallery(path, embedder.id, loaded.gallery_keys)
     except GalleryError as error:
         if as_json:
             print_json(gallery_report.refused(path, str(error)))
         raise
-    threshold = threshold_in_force(loaded, embedder, gallery)
+    threshold = threshold_in_force(loaded, embedder.card, gallery)
     target = loaded.config.match.false_alarm_target
-    report = gallery_report.verified(path, gallery, threshold, target, linking_for(embedder).same)
+    report = gallery_report.verified(path, gallery, threshold, target, linking_for(embedder.calibration).same)
     if as_json:
         print_json(report)
     else:

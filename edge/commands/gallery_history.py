@@ -8,12 +8,13 @@ import msgspec
 from edge.commands.gallery_receive import config_option, receiver_for
 from edge.commands.output import json_option, print_json
 from edge.commands.table import table
+from edge.config.loading import LoadedConfig, load_config
+from edge.config.sections import Keys
 from edge.errors import GalleryError, WhosthereError
-from edge.galleries.file import Keys, open_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import Entry, History
 from edge.galleries.in_force import State, is_running, read_state
-from edge.runtime.config import LoadedConfig, load_config
 
 
 class Log(msgspec.Struct, frozen=True):

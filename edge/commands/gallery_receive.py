@@ -10,16 +10,17 @@ from typing import NamedTuple
 
 import click
 
-from edge import card
 from edge.commands.context import box_config
 from edge.commands.output import print_json
+from edge.config.loading import LoadedConfig, load_config
+from edge.config.visits import StrangerSettings
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
 from edge.galleries.file import encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.galleries.sealing import is_sealed
-from edge.runtime.config import LoadedConfig, load_config
-from edge.strangers import Strangers, StrangerSettings
+from edge.models import card
+from edge.visits.unknown_faces import Strangers, clear
 
 EXIT_CODES = """\b
 Exit codes:
@@ -136,7 +137,7 @@ def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
         gallery.keep_versions,
         sender=sender,
         state=state,
-        strangers=Path(loaded.config.strangers.path),
+        clear_unknown_faces=lambda: clear(Path(loaded.config.strangers.path)),
     )
 
 

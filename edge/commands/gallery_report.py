@@ -8,9 +8,9 @@ import msgspec
 from edge.commands.enroll_report import Likeness, likeness
 from edge.commands.output import plural, warn
 from edge.commands.table import table
-from edge.enrolment.intake import outliers, resemblances
+from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
-from edge.match import Threshold
+from edge.visits.thresholds import Threshold
 
 
 class PersonLine(msgspec.Struct, frozen=True):

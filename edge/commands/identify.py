@@ -8,20 +8,19 @@ import click
 import cv2
 import msgspec
 
+from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_photo
 from edge.commands import context, identify_rows
 from edge.commands.galleries import gallery_option
 from edge.commands.identify_copies import Copies
 from edge.commands.identify_rows import CsvFile, Found, Row
 from edge.commands.output import json_option, plural, print_json, progress
+from edge.config.loading import Config
 from edge.errors import CameraError, UsageError, WhosthereError
+from edge.faces.analyser import Analyser
 from edge.galleries.file import open_gallery
-from edge.identification.picture import identify_image
-from edge.identification.recording import identify_video
-from edge.match import Matcher
-from edge.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_photo
-from edge.runtime.analyser import Analyser
-from edge.runtime.config import Config
-from edge.runtime.recognition import embedder_id, load_matcher
+from edge.inspection.identify_picture import identify_image
+from edge.inspection.identify_recording import identify_video
+from edge.visits.matcher import Matcher, load_matcher
 
 EXIT_CODES = """\b
 Exit codes:
@@ -74,8 +73,8 @@ def command(
     loaded = context.settings(config_path)
     path = gallery_path or loaded.gallery_path
     analyser = context.analyser(loaded)
-    gallery = open_gallery(path, embedder_id(analyser.embedder), loaded.gallery_keys)
-    matcher = load_matcher(loaded, analyser.embedder, gallery)
+    gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys)
+    matcher = load_matcher(loaded, analyser.embedder.card, gallery)
     copies = Copies(folder) if folder else None
     files = [f for f in expand(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES) if copies is None or not copies.holds(f[0])]
     batch = Batch(analyser, matcher, loaded.config, copies)

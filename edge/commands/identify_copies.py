@@ -6,11 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.annotate import annotate, note
+from edge.daemon.frame_processor import Seen
 from edge.errors import UsageError, WhosthereError
-from edge.identification.picture import Identified
+from edge.faces.annotate import annotate, note
+from edge.inspection.identify_picture import Identified
 from edge.records import Frame, Image
-from edge.runtime.watcher import Seen
 
 VIDEO_SUFFIX = ".mp4"
 

@@ -11,8 +11,8 @@ import msgspec
 
 from edge.commands.table import table
 from edge.errors import WhosthereError
-from edge.identification.picture import Identified
-from edge.identification.recording import FoundVisit
+from edge.inspection.identify_picture import Identified
+from edge.inspection.identify_recording import FoundVisit
 from edge.records import Box, Match
 
 

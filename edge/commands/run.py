@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from edge.commands.context import box_config
+from edge.config.loading import load_config
+from edge.daemon.app import App
+from edge.daemon.systemd import notifier, set_up_logging
 from edge.errors import WhosthereError
-from edge.runtime.app import App
-from edge.runtime.config import load_config
-from edge.runtime.service import notifier, set_up_logging
 
 
 @click.command("run")

@@ -12,21 +12,21 @@ from msgspec.structs import replace
 
 from edge.capture.address import is_address
 from edge.capture.picamera import pi_cameras
-from edge.capture.settings import CameraSettings
 from edge.capture.v4l2 import usb_cameras
 from edge.commands.check import show_finding
 from edge.commands.context import box_config
 from edge.commands.output import plural
 from edge.commands.picture import in_blocks
-from edge.detect import BlazeFaceDetector
+from edge.config.camera import CameraSettings
+from edge.config.config_text import Value, rewrite
+from edge.config.loading import DEFAULT_PATH, LoadedConfig, default_config, load_config
+from edge.config.mqtt import MqttSettings
 from edge.errors import ConfigError
+from edge.faces.detect import BlazeFaceDetector
+from edge.faces.loading import load_network
 from edge.inspection.findings import Verdict
 from edge.inspection.surroundings import broker_finding, look_through
-from edge.publish.settings import MqttSettings
 from edge.records import Frame
-from edge.runtime.config import DEFAULT_PATH, LoadedConfig, default_config, load_config
-from edge.runtime.config_text import Value, rewrite
-from edge.runtime.stages import load_network
 
 TEMPLATES = (Path(sys.prefix) / "share/whosthere/config.yaml", Path(__file__).parents[2] / "config.yaml")
 """Of an installed service, and of a checkout."""

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from edge.commands.context import config_option, settings
 from edge.commands.watch_view import House, document, panels
+from edge.config.mqtt import MqttSettings
 from edge.errors import UsageError
-from edge.publish.client import Lost
-from edge.publish.settings import MqttSettings
-from edge.publish.watching import listen
+from edge.mqtt.client import Lost
+from edge.mqtt.listener import listen
 
 
 @click.command("watch")

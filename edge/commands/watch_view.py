@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.publish.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload, VisitPayload
+from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload, VisitPayload
 from edge.records import EventKind
 
 if TYPE_CHECKING:

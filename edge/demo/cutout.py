@@ -46,7 +46,7 @@ _SHOES: tuple[Points, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Portrait:
+class SourcePortrait:
     """A photo and what a person who looks at it would say of it, in its pixels."""
 
     photo: str
@@ -65,7 +65,7 @@ class Portrait:
     """To bring photos made in different light to the light of the porch."""
 
 
-def cut_out(portrait: Portrait) -> Layer:
+def cut_out(portrait: SourcePortrait) -> Layer:
     """The person of a portrait, head to foot, as a sprite of SIZE with the face at CENTRE and UNIT wide.
 
     Raises UsageError when the photo cannot be read.
@@ -93,7 +93,7 @@ def layer(colour: NDArray[np.float32], alpha: NDArray[np.float32]) -> Layer:
     return made
 
 
-def _person(photo: Image, portrait: Portrait) -> Layer:
+def _person(photo: Image, portrait: SourcePortrait) -> Layer:
     scale = min(_MATTE_UNIT / portrait.face[2], 1.0)
     small = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
     matte = _matte(small, np.array(portrait.outline) * scale)

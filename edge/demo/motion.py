@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.demo.cutout import Portrait
+from edge.demo.cutout import SourcePortrait
 from edge.demo.porch import GATE, GATE_X, HORIZON, WIDTH
 
 APPROACH_S = 3.6
@@ -27,7 +27,7 @@ class Visitor:
     name: str
     person_id: str | None
     """As in the gallery; None: nobody that the gallery knows."""
-    portrait: Portrait
+    portrait: SourcePortrait
     comes_from: int
     """-1: along the hedge from the left; 1: from the right."""
     stands_at: float

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.demo.report import Comparison, ReportedVisit, answer
-from edge.publish.payloads import HealthPayload, VisitPayload
+from edge.mqtt.payloads import HealthPayload, VisitPayload
 from edge.records import EventKind
 
 BAR_CELLS = 24

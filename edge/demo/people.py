@@ -1,8 +1,8 @@
 """The portraits that the demo clip shows, and where the person is in each."""
 
-from edge.demo.cutout import Portrait
+from edge.demo.cutout import SourcePortrait
 
-OBAMA_2009 = Portrait(
+OBAMA_2009 = SourcePortrait(
     photo="visit/barack-obama-2009.jpg",
     face=(238, 328, 216),
     outline=(
@@ -13,7 +13,7 @@ OBAMA_2009 = Portrait(
     coat=(52, 42, 38),
     shows="head",
 )  # fmt: skip
-OBAMA_2010 = Portrait(
+OBAMA_2010 = SourcePortrait(
     photo="visit/barack-obama-2010.jpg",
     face=(384, 242, 139),
     outline=(
@@ -26,7 +26,7 @@ OBAMA_2010 = Portrait(
     shows="knees",
     brightness=1.15,
 )  # fmt: skip
-BIDEN = Portrait(
+BIDEN = SourcePortrait(
     photo="enroll/joe-biden/photo.jpg",
     face=(340, 249, 174),
     outline=(
@@ -39,7 +39,7 @@ BIDEN = Portrait(
     shows="knees",
     brightness=1.08,
 )  # fmt: skip
-COLLINS = Portrait(
+COLLINS = SourcePortrait(
     photo="visit/eileen-collins.jpg",
     face=(225, 126, 104),
     outline=(
@@ -53,7 +53,7 @@ COLLINS = Portrait(
     brightness=0.96,
     shoulders=0.45,
 )  # fmt: skip
-HOPPER = Portrait(
+HOPPER = SourcePortrait(
     photo="enroll/grace-hopper/photo.jpg",
     face=(268, 238, 195),
     outline=(

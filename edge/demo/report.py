@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from edge.demo.expected import ExpectedVisit
-from edge.publish.payloads import VisitPayload
+from edge.mqtt.payloads import VisitPayload
 from edge.records import EventKind
 
 EARLY_S = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge import typed_yaml
+from edge.config import typed_yaml
 from edge.errors import WhosthereError
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ from rich.text import Text
 from edge.demo import panels
 from edge.demo.expected import ExpectedVisit
 from edge.demo.report import Comparison, ReportedVisit, compare
-from edge.publish.payloads import HealthPayload, VisitPayload
+from edge.mqtt.payloads import HealthPayload, VisitPayload
 
 REFRESHES_PER_S = 8
 

@@ -12,7 +12,6 @@ import mmap
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from edge import names
+from edge.config.sections import NO_KEYS, Keys
 from edge.errors import GalleryError
+from edge.galleries import names
 from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
 from edge.galleries.sealing import is_sealed, seal, unseal
 from edge.galleries.signature import SignatureError, sign, verify
@@ -40,16 +40,7 @@ are safe even from that."""
 _REMEDY = "put a good copy in its place, or enrol the photos again"
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Whose galleries are trusted, and what opens an encrypted one."""
-
-    allowed_signers: Path | None = None
-    """None: anybody's, unsigned ones as well."""
-    identity: Path | None = None
-
-
-def open_gallery(path: Path, embedder: EmbedderId | None, keys: Keys = Keys()) -> Gallery:
+def open_gallery(path: Path, embedder: EmbedderId | None, keys: Keys = NO_KEYS) -> Gallery:
     """Read and verify a gallery; `embedder` is the one in use, None to accept any.
 
     Raises GalleryError naming the file when it is missing, damaged, of another schema or embedder, or not signed

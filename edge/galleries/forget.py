@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from edge.config.sections import Keys
 from edge.errors import GalleryError
-from edge.galleries.file import Keys, open_gallery, sync_folder
+from edge.galleries.file import open_gallery, sync_folder
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
-from edge.strangers import clear
 
 VECTOR_BYTES = 64
 """So much of a template is enough to know it by."""
@@ -75,12 +75,13 @@ def galleries_with(person: str, path: Path, keys: Keys) -> list[Gallery]:
 
 
 def forget(
-    traces: Traces, path: Path, keys: Keys, folders: Sequence[Path], *, strangers: Path | None = None
+    traces: Traces, path: Path, keys: Keys, folders: Sequence[Path], *, pictures: Sequence[Path] = ()
 ) -> Forgotten:
-    """Remove the kept galleries that hold them or that cannot be read, and all pictures of `strangers`, as nobody can
-    tell whom they show; then search `folders`.
+    """Remove the kept galleries that hold them or that cannot be read, then search `folders`.
+
+    `pictures` are files already removed because nobody can tell whom they show; they are reported with the rest.
     """
-    removed = [str(picture) for picture in clear(strangers)] if strangers else []
+    removed = [str(picture) for picture in pictures]
     for file in History(path).kept():
         try:
             gallery = open_gallery(file, None, Keys(None, keys.identity))

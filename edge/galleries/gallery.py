@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from edge import names
 from edge.errors import GalleryError
+from edge.galleries import names
 from edge.records import Vector, frozen
 
 SCHEMA: Literal[2] = 2

@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
+from edge.config.sections import Keys
 from edge.errors import GalleryError
 from edge.galleries.exclusive import exclusive
-from edge.galleries.file import Keys, identity_of, inherit, open_gallery, sync_folder
+from edge.galleries.file import identity_of, inherit, open_gallery, sync_folder
 from edge.galleries.forget import Forgotten, Traces, forget, galleries_with
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.galleries.history import Entry, History
@@ -71,8 +72,8 @@ class Receiver:
     sender: str | None = None
     state: tuple[Path, ...] = ()
     """Folders in which this box keeps anything, besides that of the gallery."""
-    strangers: Path | None = None
-    """Where it keeps pictures of unknown visitors."""
+    clear_unknown_faces: Callable[[], Sequence[Path]] = tuple
+    """Removes every picture of an unknown visitor: nobody can tell whom they show. Returns what it removed."""
 
     def receive(
         self, stream: BinaryIO, *, force: bool = False, dry_run: bool = False, without: str | None = None
@@ -100,7 +101,7 @@ class Receiver:
                 if traces is None:
                     return answer
                 folders = [self.path.parent, *self.state]
-                gone = forget(traces, self.path, self.keys, folders, strangers=self.strangers)
+                gone = forget(traces, self.path, self.keys, folders, pictures=self.clear_unknown_faces())
                 return msgspec.structs.replace(answer, forgotten=gone)
 
     def roll_back(self, kept: Path) -> Answer:

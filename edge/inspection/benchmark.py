@@ -17,16 +17,16 @@ from msgspec.structs import replace
 
 from edge.capture.camera import EndOfRecording
 from edge.capture.opening import open_camera
-from edge.detect import Detector
+from edge.config.loading import LoadedConfig
+from edge.daemon.frame_processor import FrameProcessor
+from edge.daemon.timings import Timings
+from edge.faces.detect import Detector
+from edge.faces.loading import Networks, assemble, load_networks
 from edge.galleries.gallery import Gallery
 from edge.inspection.peers import Peer
-from edge.match import Matcher
 from edge.records import Frame, Image
-from edge.runtime.config import LoadedConfig
-from edge.runtime.recognition import embedder_id, linking_for
-from edge.runtime.stages import Networks, assemble, load_networks
-from edge.runtime.timings import Timings
-from edge.runtime.watcher import Watcher
+from edge.visits.matcher import Matcher
+from edge.visits.thresholds import linking_for
 
 T = TypeVar("T")
 WARM_UP = 3
@@ -133,12 +133,12 @@ class Bench:
                 network.run([blank])
         analyser = assemble(networks, config.detect, config.quality)
         embedder = analyser.embedder
-        nobody = Gallery.empty(embedder_id(embedder), embedder.dimensions)
+        nobody = Gallery.empty(embedder.id, embedder.dimensions)
         matcher = Matcher(nobody, 1.0, config.match.min_margin, embedder.calibration)
         numbers = itertools.count()
         self._laps = Laps(networks)
-        self._watcher = Watcher(
-            analyser, matcher, linking_for(embedder), config, lambda: f"visit-{next(numbers)}", self._laps
+        self._watcher = FrameProcessor(
+            analyser, matcher, linking_for(embedder.calibration), config, lambda: f"visit-{next(numbers)}", self._laps
         )
         self._detector: Detector = analyser.detector
         self._peers = [peer for peer in peers if peer.detect is not None]

@@ -5,20 +5,20 @@ import stat
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from edge.edgetpu import INSTALL
-from edge.embed import TfliteEmbedder
+from edge.config.loading import InvalidConfig, LoadedConfig, load_config
+from edge.config.secret_file import read_secret
+from edge.config.visits import MatchSettings
 from edge.errors import ConfigError, GalleryError, ModelError
+from edge.faces.embed import TfliteEmbedder
+from edge.faces.loading import TASKS, Networks, assemble, check_compiled, edge_tpu, load_network
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, lookalikes
 from edge.inspection.findings import Finding, failed, ok, skipped, strangers, warning
 from edge.inspection.surroundings import broker_finding, camera_finding, outbox_finding
-from edge.match import MatchSettings, Threshold
-from edge.publish.client import check_credentials
-from edge.runtime.config import InvalidConfig, LoadedConfig, load_config
-from edge.runtime.recognition import embedder_id, threshold_in_force
-from edge.runtime.stages import TASKS, Networks, assemble, check_compiled, edge_tpu, load_network
-from edge.secrets import read_secret
-from edge.tflite import Model, find_runtime
+from edge.models.edgetpu import INSTALL
+from edge.models.tflite import Model, find_runtime
+from edge.mqtt.client import check_credentials
+from edge.visits.thresholds import Threshold, threshold_in_force
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 PAIRS_SHOWN = 3
@@ -121,7 +121,7 @@ class Checkup:
             return
         path = loaded.gallery_path
         try:
-            known = embedder_id(self._embedder) if self._embedder else None
+            known = self._embedder.id if self._embedder else None
             self._gallery = gallery = open_gallery(path, known, loaded.gallery_keys)
         except GalleryError as error:
             if isinstance(error.__cause__, FileNotFoundError):
@@ -142,9 +142,9 @@ class Checkup:
         if why := self._blocked.get("match"):
             yield skipped("threshold", why)
             return
-        gallery = self._gallery or Gallery.empty(embedder_id(embedder), embedder.dimensions)
+        gallery = self._gallery or Gallery.empty(embedder.id, embedder.dimensions)
         try:
-            threshold = threshold_in_force(loaded, embedder, gallery)
+            threshold = threshold_in_force(loaded, embedder.card, gallery)
         except ModelError as error:
             yield failed("threshold", error)
             return

@@ -55,7 +55,7 @@ class Deciding(msgspec.Struct, frozen=True):
     at_other_targets: list[Target]
 
 
-class Known(msgspec.Struct, frozen=True):
+class GalleryInfo(msgspec.Struct, frozen=True):
     """The gallery."""
 
     path: str
@@ -97,7 +97,7 @@ class Inventory(msgspec.Struct, frozen=True):
     software: Software
     networks: list[Network]
     calibration: CalibrationRange | None
-    gallery: Known | None
+    gallery: GalleryInfo | None
     deciding: Deciding | None
     box: Box
     service: Service | None

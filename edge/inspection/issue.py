@@ -5,11 +5,11 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from edge import typed_yaml
 from edge.capture.address import is_address, parse
+from edge.config import typed_yaml
+from edge.config.loading import LoadedConfig
 from edge.errors import ConfigError, GalleryError
 from edge.galleries.file import open_gallery
-from edge.runtime.config import LoadedConfig
 
 LOG_LINES = 200
 WAIT_S = 10.0

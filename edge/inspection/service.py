@@ -2,8 +2,8 @@
 
 import subprocess
 
+from edge.daemon.health import NO_BROKER, STALE
 from edge.inspection.inventory import Service
-from edge.runtime.health import NO_BROKER, STALE
 
 UNIT = "whosthere.service"
 WAIT_S = 5.0

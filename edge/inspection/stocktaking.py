@@ -9,9 +9,12 @@ import cv2
 
 from edge import __version__
 from edge.capture.opening import describe
-from edge.card import Calibration
-from edge.embed import TfliteEmbedder
+from edge.config.loading import InvalidConfig, LoadedConfig, default_config, load_config
+from edge.config.visits import MatchSettings
+from edge.daemon.system_stats import Throttling, clock_synchronised, disk_free_mb, temperature_c, throttling
 from edge.errors import ConfigError, GalleryError, ModelError, WhosthereError
+from edge.faces.embed import TfliteEmbedder
+from edge.faces.loading import TASKS, Networks, assemble, edge_tpu, load_network
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.inspection import inventory as of
@@ -19,12 +22,9 @@ from edge.inspection.checks import runtime_finding, threshold_finding
 from edge.inspection.findings import Finding, Verdict, exit_code
 from edge.inspection.service import service, service_hints
 from edge.inspection.surroundings import ROOM_MB, existing_folder
-from edge.match import MatchSettings, threshold_for
-from edge.runtime.config import InvalidConfig, LoadedConfig, default_config, load_config
-from edge.runtime.recognition import embedder_id, threshold_in_force
-from edge.runtime.stages import TASKS, Networks, assemble, edge_tpu, load_network
-from edge.runtime.vitals import Throttling, clock_synchronised, disk_free_mb, temperature_c, throttling
-from edge.tflite import Model, find_runtime
+from edge.models.card import Calibration
+from edge.models.tflite import Model, find_runtime
+from edge.visits.thresholds import threshold_for, threshold_in_force
 
 TARGETS = (0.01, 0.001, 0.0001)
 PACKAGES = ("numpy", "paho-mqtt", "msgspec", "PyYAML", "safetensors", "click")
@@ -121,7 +121,7 @@ class Stocktaking:
     def _gallery(self, embedder: TfliteEmbedder | None) -> Gallery | None:
         path = self.loaded.gallery_path
         try:
-            gallery = open_gallery(path, embedder_id(embedder) if embedder else None, self.loaded.gallery_keys)
+            gallery = open_gallery(path, embedder.id if embedder else None, self.loaded.gallery_keys)
         except GalleryError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 self._hints.append(str(error))
@@ -136,10 +136,10 @@ class Stocktaking:
 
     def _deciding(self, embedder: TfliteEmbedder, gallery: Gallery | None) -> of.Deciding | None:
         match, calibration = self.loaded.config.match, embedder.calibration
-        known = gallery or Gallery.empty(embedder_id(embedder), embedder.dimensions)
+        known = gallery or Gallery.empty(embedder.id, embedder.dimensions)
         templates = len(known.embeddings)
         try:
-            threshold = threshold_in_force(self.loaded, embedder, known)
+            threshold = threshold_in_force(self.loaded, embedder.card, known)
         except ModelError as error:
             self._errors.append(error)
             return None
@@ -229,8 +229,8 @@ def _range(calibration: Calibration) -> of.CalibrationRange:
     return of.CalibrationRange(calibration.data, len(calibration.points), (s0, s1), (f0, f1))
 
 
-def _known(path: Path, gallery: Gallery) -> of.Known:
-    return of.Known(str(path), gallery.header.version, len(gallery.people), len(gallery.embeddings))
+def _known(path: Path, gallery: Gallery) -> of.GalleryInfo:
+    return of.GalleryInfo(str(path), gallery.header.version, len(gallery.people), len(gallery.embeddings))
 
 
 def _at_targets(calibration: Calibration | None, templates: int) -> list[of.Target]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.opening import describe, is_recording, open_camera
-from edge.capture.settings import CameraSettings
+from edge.capture.opening import describe, open_camera
+from edge.config.camera import CameraSettings, is_recording
+from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.errors import WhosthereError
 from edge.inspection.findings import Finding, failed, ok, warning
-from edge.publish.check import check_broker
-from edge.publish.settings import MqttSettings, OutboxSettings
+from edge.mqtt.probe import check_broker
 from edge.records import Frame
 
 DARK = 20.0

@@ -12,13 +12,14 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from edge import card
+from edge.config.loading import LoadedConfig
+from edge.config.sections import ModelSettings
 from edge.errors import GalleryError
+from edge.faces.loading import Networks, load_networks
 from edge.galleries.file import open_gallery
+from edge.models import card
+from edge.models.tflite import Model
 from edge.records import Image
-from edge.runtime.config import LoadedConfig
-from edge.runtime.stages import ModelSettings, Networks, load_networks
-from edge.tflite import Model
 
 CPUS = Path("/sys/devices/system/cpu")
 MOST_THREADS = 4

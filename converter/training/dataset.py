@@ -1,0 +1,163 @@
+"""The pictures that an embedder is trained with: aligned crops by person, some people held out."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.datasets import DatasetError
+from converter.embeddings import central, decode, read_bytes
+from edge.config.faces import DetectSettings
+from edge.faces import align
+from edge.faces.detect import BlazeFaceDetector
+from edge.faces.landmarks import FaceMesh
+from edge.models import card
+from edge.models.card import InputSpec
+from edge.models.tflite import Model
+from edge.records import Image
+
+LEAST_PEOPLE = 2
+"""Who can be told apart, among those to learn from and among those held out alike."""
+LEAST_PICTURES = 2
+
+Pixels = NDArray[np.uint8]
+Numbers = NDArray[np.int32]
+Track = Callable[[Sequence[Path]], Iterable[Path]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Album:
+    """Crops and whose they are."""
+
+    pixels: Pixels
+    """(n, side, side, channels), in the order of colours that the network takes."""
+    person: Numbers
+    """(n,) index into `people`."""
+    people: list[str]
+
+    def of(self, chosen: Sequence[int]) -> "Album":
+        """Only these people, numbered anew."""
+        kept = np.isin(self.person, chosen)
+        renumbered = {old: new for new, old in enumerate(chosen)}
+        person = np.array([renumbered[int(p)] for p in self.person[kept]], np.int32)
+        return Album(self.pixels[kept], person, [self.people[i] for i in chosen])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cropped:
+    """An album and what could not be put into it."""
+
+    album: Album
+    faceless: list[Path]
+    unreadable: list[str]
+
+
+def crop_all(
+    pictures: dict[str, list[Path]], spec: InputSpec, template: NDArray[np.float32], store: Path, track: Track
+) -> Cropped:
+    """The central face of every picture, aligned by the box's own stages; remembered in `store` (.npz).
+
+    What cannot be read or shows no face is listed and left out. Raises DatasetError when nothing is left.
+    """
+    every = [(name, path) for name, paths in pictures.items() for path in paths]
+    key = _fingerprint(every, spec, template)
+    looked = _read(store, key)
+    if looked is None:
+        looked = _look([path for _, path in every], spec, template, track)
+        _write(store, key, looked)
+    if not looked.seen:
+        raise DatasetError(f"no face in any of {len(every)} pictures, {len(looked.unreadable)} of which cannot be read")
+    names = sorted({every[i][0] for i in looked.seen})
+    number = {name: i for i, name in enumerate(names)}
+    person = np.array([number[every[i][0]] for i in looked.seen], np.int32)
+    without = set(range(len(every))) - set(looked.seen) - set(looked.unreadable)
+    album = Album(looked.pixels, person, names)
+    return Cropped(album, [every[i][1] for i in sorted(without)], list(looked.unreadable.values()))
+
+
+def split(album: Album, share: float, seed: int) -> tuple[Album, Album]:
+    """(to learn from, held out): no person is in both; who has a single picture is in neither.
+
+    Raises DatasetError when there are too few people for that.
+    """
+    counts = np.bincount(album.person, minlength=len(album.people))
+    several = np.flatnonzero(counts >= LEAST_PICTURES)
+    if len(several) < 2 * LEAST_PEOPLE:
+        raise DatasetError(
+            f"{len(several)} people have {LEAST_PICTURES} pictures with a face or more; {2 * LEAST_PEOPLE} are needed "
+            "to learn from some and to be judged by others"
+        )
+    shuffled = np.random.default_rng(seed).permutation(several)
+    held = int(np.clip(round(share * len(several)), LEAST_PEOPLE, len(several) - LEAST_PEOPLE))
+    return album.of(sorted(shuffled[held:].tolist())), album.of(sorted(shuffled[:held].tolist()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """What was made of a list of files."""
+
+    pixels: Pixels
+    seen: list[int]
+    """The file of each crop, by its place in the list."""
+    unreadable: dict[int, str]
+
+
+def _look(files: Sequence[Path], spec: InputSpec, template: NDArray[np.float32], track: Track) -> _Looked:
+    finder = BlazeFaceDetector(Model(card.find("blazeface-back"), "detect", threads=2), DetectSettings())
+    mesh = FaceMesh(Model(card.find("face-mesh"), "landmarks", threads=2))
+    crops: dict[int, Image] = {}
+    unreadable: dict[int, str] = {}
+    for number, file in enumerate(track(files)):
+        try:
+            image = decode(read_bytes(file), file)
+        except DatasetError as error:
+            unreadable[number] = str(error)
+            continue
+        if faces := finder.detect(image):
+            five = mesh.locate(image, central(faces, image)).five
+            crops[number] = _coloured(align.crop(image, five, template, spec.shape[1]), spec.channels)
+    pixels = np.stack(list(crops.values())) if crops else np.zeros((0, *spec.shape[1:]), np.uint8)
+    return _Looked(pixels, list(crops), unreadable)
+
+
+def _coloured(crop: Image, channels: str) -> Pixels:
+    if channels == "grey":
+        return np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)[..., None], np.uint8)
+    return crop[..., ::-1] if channels == "rgb" else crop
+
+
+def _fingerprint(every: Sequence[tuple[str, Path]], spec: InputSpec, template: NDArray[np.float32]) -> str:
+    digest = hashlib.sha256(f"{spec.shape} {spec.channels}".encode() + template.tobytes())
+    for name, path in every:
+        stat = path.stat()
+        digest.update(f"{name}\0{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def _read(store: Path, key: str) -> _Looked | None:
+    """None: there is none, or it is of other pictures, or was cut off."""
+    try:
+        with np.load(store, allow_pickle=False) as kept:
+            if str(kept["key"]) != key:
+                return None
+            unreadable = dict(zip(kept["unreadable_at"].tolist(), kept["unreadable"].tolist(), strict=True))
+            return _Looked(kept["pixels"], kept["seen"].tolist(), unreadable)
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+
+
+def _write(store: Path, key: str, looked: _Looked) -> None:
+    part = store.with_name(f"part-{store.name}")
+    np.savez(
+        part,
+        key=np.array(key),
+        pixels=looked.pixels,
+        seen=np.array(looked.seen, np.int64),
+        unreadable_at=np.array(list(looked.unreadable), np.int64),
+        unreadable=np.array(list(looked.unreadable.values()), dtype=np.str_),
+    )
+    part.replace(store)

@@ -1,0 +1,101 @@
+"""Unknown visitors of a box, to be named: fetched, shown on a sheet, put into a person's folder."""
+
+import io
+import re
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+
+from converter.people_folder import PersonFolder
+from converter.ssh import ask
+from edge.errors import WhosthereError
+from edge.faces.annotate import FONT, drawable
+from edge.galleries.names import problem, slug, tidy
+from edge.records import Image
+
+NAME = re.compile(r"([A-Za-z0-9-]{1,64})\.jpg")
+MOST, MOST_BYTES = 500, 4 << 20
+COLUMNS, TILE_PX, CAPTION_PX, GAP_PX = 6, 160, 24, 10
+INK, PAPER = (30, 30, 30), 250
+
+
+class Stranger(msgspec.Struct, frozen=True):
+    """One visit of somebody whom nobody had named."""
+
+    visit: str
+    picture: bytes
+    """JPEG."""
+
+
+def fetch(host: str, ssh: str, timeout_s: float) -> list[Stranger]:
+    """The oldest first. Raises WhosthereError when the box cannot be reached, keeps none, or sends something else."""
+    content = ask(host, "send --strangers", ssh, timeout_s)
+    found: list[Stranger] = []
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            for member in archive:
+                name = NAME.fullmatch(member.name)
+                file = archive.extractfile(member) if name and member.size <= MOST_BYTES else None
+                if name is None or file is None or len(found) >= MOST:
+                    raise WhosthereError(f"{host}: sent {member.name[:80]!r}, which is no picture of a visit")
+                found.append(Stranger(name[1], file.read()))
+    except tarfile.TarError as error:
+        raise WhosthereError(f"{host}: sent something else than pictures: {error}") from error
+    return sorted(found, key=lambda stranger: stranger.visit)
+
+
+def write_sheet(strangers: Sequence[Stranger], path: Path) -> None:
+    """PNG, numbered as in the list. Raises WhosthereError naming the file when it cannot be written."""
+    tiles = [_tile(f"{number}  {s.visit[-13:]}", s) for number, s in enumerate(strangers, 1)]
+    blank = np.full_like(tiles[0], PAPER)
+    rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
+    sheet = np.vstack([np.hstack(row + [blank] * (COLUMNS - len(row))) for row in rows])
+    try:
+        path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+    except OSError as error:
+        raise WhosthereError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _tile(caption: str, stranger: Stranger) -> Image:
+    tile = np.full((TILE_PX + CAPTION_PX + GAP_PX, TILE_PX + GAP_PX, 3), PAPER, np.uint8)
+    picture = cv2.imdecode(np.frombuffer(stranger.picture, np.uint8), cv2.IMREAD_COLOR)
+    if picture is not None:
+        height, width = picture.shape[:2]
+        scale = TILE_PX / max(height, width)
+        small = cv2.resize(picture, (max(1, round(width * scale)), max(1, round(height * scale))))
+        tile[: small.shape[0], : small.shape[1]] = small
+    cv2.putText(tile, drawable(caption), (0, TILE_PX + 16), FONT, 0.38, INK, 1, cv2.LINE_AA)
+    return tile
+
+
+def chosen(strangers: Sequence[Stranger], key: str) -> Stranger:
+    """By number on the sheet, by visit id or by the end of one. Raises WhosthereError when that is not one of them."""
+    if key.isdecimal() and 1 <= int(key) <= len(strangers):
+        return strangers[int(key) - 1]
+    fitting = [s for s in strangers if key and s.visit.endswith(key)]
+    if len(fitting) != 1:
+        ends = "no visit" if not fitting else f"{len(fitting)} visits"
+        raise WhosthereError(f"--name {key}=...: {ends} of that number or id; 1 to {len(strangers)} are on the sheet")
+    return fitting[0]
+
+
+def adopt(stranger: Stranger, name: str, root: Path, people: Sequence[PersonFolder]) -> Path:
+    """Put the picture into the folder of that person, who may be new. The file."""
+    name = tidy(name)
+    wrong = problem(name) or ("no folder can have that name" if "/" in name or name.startswith(".") else None)
+    if wrong:
+        raise WhosthereError(f"--name ...={name}: {wrong}")
+    known = next(
+        (person.path for person in people if name in (person.name, person.id) or slug(name) == person.id), None
+    )
+    path = (known or root / name) / f"{stranger.visit}.jpg"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(stranger.picture)
+    except OSError as error:
+        raise WhosthereError(f"{path}: cannot be written: {error.strerror}") from error
+    return path

@@ -1,0 +1,1 @@
+"""config.yaml -> frozen sections, and back without losing comments."""

@@ -1,0 +1,30 @@
+"""Settings that are each allowed but make no sense together."""
+
+from edge.config.camera import CameraSettings
+from edge.config.faces import QualitySettings
+from edge.config.mqtt import MqttSettings
+
+
+def contradictions(camera: CameraSettings, mqtt: MqttSettings, quality: QualitySettings) -> list[str]:
+    """One line each, beginning with the key to change."""
+    found = []
+    for section, settings in (("camera", camera), ("mqtt", mqtt)):
+        if settings.password_file is not None and settings.username is None:
+            found.append(f"{section}.password_file: given without {section}.username, so that it would not be used")
+    tls = mqtt.tls
+    if not tls.enabled and (tls.ca_file is not None or tls.certificate_file is not None):
+        found.append(
+            "mqtt.tls.enabled: found False, though mqtt.tls names certificates: nothing would be encrypted; "
+            "set it to true, or remove them"
+        )
+    if camera.reopen_min_s > camera.reopen_max_s:
+        found.append(
+            f"camera.reopen_min_s: found {camera.reopen_min_s:g}; allowed: at most camera.reopen_max_s, "
+            f"which is {camera.reopen_max_s:g}"
+        )
+    if quality.min_brightness >= quality.max_brightness:
+        found.append(
+            f"quality.min_brightness: found {quality.min_brightness:g}; allowed: less than quality.max_brightness, "
+            f"which is {quality.max_brightness:g}, or no face is usable"
+        )
+    return found

@@ -1,0 +1,188 @@
+"""config.yaml -> frozen sections."""
+
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from edge.config import typed_yaml
+from edge.config.camera import CameraSettings, is_recording
+from edge.config.contradictions import contradictions
+from edge.config.faces import DetectSettings, MotionSettings, QualitySettings
+from edge.config.mqtt import MqttSettings
+from edge.config.sections import DoorbellSettings, GallerySettings, Keys, ModelSettings, RuntimeSettings
+from edge.config.visits import MatchSettings, StrangerSettings, TrackSettings, VisitSettings
+from edge.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that config.yaml can say."""
+
+    device_id: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")] | None = None
+    """Name of this box on MQTT; the host's name when left out."""
+    camera: CameraSettings = CameraSettings()
+    gallery: GallerySettings = GallerySettings()
+    match: MatchSettings = MatchSettings()
+    visit: VisitSettings = VisitSettings()
+    strangers: StrangerSettings = StrangerSettings()
+    doorbell: DoorbellSettings = DoorbellSettings()
+    mqtt: MqttSettings = MqttSettings()
+    models: ModelSettings = ModelSettings()
+    detect: DetectSettings = DetectSettings()
+    quality: QualitySettings = QualitySettings()
+    track: TrackSettings = TrackSettings()
+    motion: MotionSettings = MotionSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+    def __post_init__(self) -> None:
+        if problems := contradictions(self.camera, self.mqtt, self.quality):
+            raise ValueError("\n".join(problems))
+
+
+class LoadedConfig(msgspec.Struct, frozen=True):
+    """A Config whose paths are absolute, and where it came from."""
+
+    config: Config
+    base: Path
+    """The folder that relative paths counted from, and those of model cards still do."""
+
+    @property
+    def device_id(self) -> str:
+        """As configured, else the host's name with what MQTT would not take replaced."""
+        if self.config.device_id:
+            return self.config.device_id
+        name = socket.gethostname().split(".")[0]
+        return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)[:64] or "whosthere"
+
+    @property
+    def gallery_path(self) -> Path:
+        return self.base / self.config.gallery.path
+
+    @property
+    def gallery_keys(self) -> Keys:
+        """Whose galleries are trusted, and what opens encrypted ones."""
+        gallery = self.config.gallery
+        return Keys(_path(gallery.allowed_signers), _path(gallery.identity_file))
+
+    @property
+    def signing_key(self) -> Path | None:
+        """What this box signs its own galleries with."""
+        return _path(self.config.gallery.signing_key)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+class InvalidConfig(ConfigError):
+    """config.yaml was read, but is wrong."""
+
+    def __init__(self, path: Path, mistakes: list[str], sound: LoadedConfig | None) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        super().__init__(f"{path}: {count}:\n" + "\n".join(f"  {line}" for line in mistakes))
+        self.sound = sound
+        """The sections that are right, with defaults for the others; None: it is not even YAML."""
+        self.wrong = {re.split(r"[.:,]", line)[0] for line in mistakes}
+        """The sections that hold the mistakes."""
+
+
+def load_config(path: Path) -> LoadedConfig:
+    """Read and validate; an empty file or section means its defaults.
+
+    Raises ConfigError; InvalidConfig lists every mistake: key, what was found, what is allowed.
+    """
+    try:
+        document = typed_yaml.read(path)
+    except OSError as error:
+        sudo = isinstance(error, PermissionError)
+        advice = "run this as root, with sudo" if sudo else f"`whosthere setup --config {path}` makes one"
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; {advice}") from error
+    except typed_yaml.Mistakes as error:
+        raise InvalidConfig(path, error.lines, None) from error
+    base = path.resolve().parent
+    right, mistakes = _by_section(_filled({} if document is None else document, Config()))
+    loaded = _placed(typed_yaml.convert(right, Config), base)
+    if mistakes:
+        raise InvalidConfig(path, mistakes, loaded)
+    return loaded
+
+
+def default_config() -> LoadedConfig:
+    """All defaults, relative to the working folder: for commands that need no daemon."""
+    return _placed(Config(), Path.cwd())
+
+
+def _filled(document: Any, defaults: msgspec.Struct) -> Any:
+    """A section that is there but empty, because all its keys are commented out, means its defaults."""
+    if not isinstance(document, dict):
+        return document
+    values = {name: getattr(defaults, name) for name in defaults.__struct_fields__}
+    sections = {name: value for name, value in values.items() if isinstance(value, msgspec.Struct)}
+    return {
+        key: _filled({} if value is None else value, sections[key]) if key in sections else value
+        for key, value in document.items()
+    }
+
+
+def _by_section(document: Any) -> tuple[dict[Any, Any], list[str]]:
+    """The sections that are right, and the mistakes in the others."""
+    if not isinstance(document, dict):
+        return {}, [f"expected keys and values, found {type(document).__name__}"]
+    right: dict[Any, Any] = {}
+    mistakes: list[str] = []
+    for key, value in document.items():
+        try:
+            typed_yaml.convert({key: value}, Config)
+            right[key] = value
+        except typed_yaml.Mistakes as error:
+            mistakes.extend(line for text in error.lines for line in text.splitlines())
+    return right, mistakes
+
+
+def _placed(config: Config, base: Path) -> LoadedConfig:
+    """With every relative path counting from `base`, wherever the process was started."""
+    camera, mqtt, tls = config.camera, config.mqtt, config.mqtt.tls
+    source = str(base / Path(camera.source).expanduser()) if is_recording(camera) else camera.source
+    placed = replace(
+        config,
+        camera=replace(camera, source=source, password_file=_beside(base, camera.password_file)),
+        gallery=_placed_gallery(config.gallery, base),
+        strangers=replace(config.strangers, path=str(base / Path(config.strangers.path).expanduser())),
+        mqtt=replace(
+            mqtt,
+            password_file=_beside(base, mqtt.password_file),
+            outbox=replace(mqtt.outbox, path=str(base / Path(mqtt.outbox.path).expanduser())),
+            tls=replace(
+                tls,
+                ca_file=_beside(base, tls.ca_file),
+                certificate_file=_beside(base, tls.certificate_file),
+                key_file=_beside(base, tls.key_file),
+            ),
+        ),
+    )
+    return LoadedConfig(placed, base)
+
+
+def _placed_gallery(gallery: GallerySettings, base: Path) -> GallerySettings:
+    return replace(
+        gallery,
+        path=str(base / Path(gallery.path).expanduser()),
+        allowed_signers=_beside(base, gallery.allowed_signers),
+        signing_key=_beside(base, gallery.signing_key),
+        identity_file=_beside(base, gallery.identity_file),
+    )
+
+
+def _beside(base: Path, path: str | None) -> str | None:
+    if not path:
+        return path
+    expanded = os.path.expandvars(path)
+    # A variable that is not set stays in sight, so that the error about the missing file explains itself.
+    return path if expanded.startswith("$") else str(base / Path(expanded).expanduser())

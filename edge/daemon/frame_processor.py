@@ -1,0 +1,126 @@
+"""Frame in, events out: the whole loop for one thread, without a thread. Time is the frame's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.config.loading import Config
+from edge.daemon.timings import Timings
+from edge.faces.analyser import Analyser
+from edge.faces.motion import MotionGate
+from edge.records import Box, Event, Face, Frame, Match, Quality, Sighting
+from edge.visits.manager import Visits
+from edge.visits.matcher import Matcher
+from edge.visits.thresholds import Linking
+from edge.visits.tracker import Track, Tracker
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One followed face of a frame, for whoever wants to draw it."""
+
+    box: Box
+    visit_id: str | None
+    match: Match | None
+    """The visit's decision so far."""
+    quality: Quality | None
+    """None: not looked at closely in this frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What one frame brought."""
+
+    events: list[Event]
+    seen: list[Seen]
+    looked: bool
+    """False: nothing moved, and the detector was left asleep."""
+
+
+class FrameProcessor:
+    """Owns every network and all state of the visits. Not thread-safe."""
+
+    def __init__(
+        self,
+        analyser: Analyser,
+        matcher: Matcher,
+        linking: Linking,
+        config: Config,
+        new_id: Callable[[], str],
+        timings: Timings,
+    ) -> None:
+        self._analyser = analyser
+        self._timings = timings
+        self._full_interval_s = config.detect.full_interval_s
+        self._full_look_at = float("-inf")
+        self._max_looks = config.runtime.max_looks_per_frame
+        self._gate = MotionGate(config.motion)
+        self._tracker = Tracker(config.track)
+        pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0
+        self._visits = Visits(config.visit, linking, matcher, new_id, pictures=pictures)
+
+    def use(self, matcher: Matcher) -> None:
+        """Match against another gallery or threshold from now on; decisions already made stay."""
+        self._visits.matcher = matcher
+
+    def step(self, frame: Frame) -> Step:
+        """Take in one frame."""
+        now = frame.captured_at
+        with self._timings.measure("motion"):
+            look = self._gate.wants_look(frame.preview, now, self._tracker.busy)
+        if not look:
+            return Step(self.tick(now), [], looked=False)
+        tracks = self._tracker.update([face.scaled(frame.scale) for face in self._detect(frame)], now)
+        close = {track.id for track in self._worth_a_look(tracks, now)}
+        sightings = [self._sighting(frame, track, close=track.id in close) for track in tracks]
+        with self._timings.measure("decide"):
+            events, swapped = self._visits.update(sightings, self._tracker.alive(), now, frame.image)
+        for track_id in swapped:
+            self._tracker.drop(track_id)
+        return Step(events, [self._seen(sighting) for sighting in sightings], looked=True)
+
+    def _detect(self, frame: Frame) -> list[Face]:
+        """Faces of the preview: of all of it now and then, and between only around the faces being followed."""
+        now, near = frame.captured_at, self._analyser.near
+        if near is not None and self._tracker.busy and now - self._full_look_at < self._full_interval_s:
+            with self._timings.measure("detect near"):
+                places = [box.scaled(1 / frame.scale) for box in self._tracker.expected(now)]
+                return near.detect(frame.preview, places)
+        self._full_look_at = now
+        with self._timings.measure("detect"):
+            return self._analyser.detector.detect(frame.preview)
+
+    def tick(self, now: float) -> list[Event]:
+        """Let time pass without a look."""
+        self._tracker.expire(now)
+        events, _ = self._visits.update([], self._tracker.alive(), now)
+        return events
+
+    def ring(self, now: float) -> tuple[str, list[Event]]:
+        """The bell rang: the visit that it belongs to, begun if nobody was there. Wakes the detector."""
+        self._gate.wake(now)
+        return self._visits.ring(now)
+
+    def flush(self, now: float) -> list[Event]:
+        """End every visit: there will be no more frames."""
+        return self._visits.flush(now)
+
+    def _worth_a_look(self, tracks: list[Track], now: float) -> list[Track]:
+        """The faces that could change a decision, the largest first, within the budget of a frame."""
+        wanted = [track for track in tracks if self._visits.wants_look(track.id, now)]
+        wanted.sort(key=lambda track: -track.face.box.area_px)
+        return wanted[: self._max_looks]
+
+    def _sighting(self, frame: Frame, track: Track, *, close: bool) -> Sighting:
+        now, box = frame.captured_at, track.face.box
+        if not close:
+            return Sighting(track.id, now, box, track.first_seen_at)
+        with self._timings.measure("landmarks"):
+            portrait = self._analyser.look(frame.image, track.face)
+        if portrait.quality.usable:
+            with self._timings.measure("embed"):
+                portrait = self._analyser.embed(portrait)
+        return Sighting(track.id, now, box, track.first_seen_at, portrait.quality, portrait.embedding)
+
+    def _seen(self, sighting: Sighting) -> Seen:
+        visit_id, match = self._visits.label(sighting.track_id) or (None, None)
+        return Seen(sighting.box, visit_id, match, sighting.quality)

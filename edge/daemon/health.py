@@ -1,0 +1,124 @@
+"""How the daemon is doing, for the health topic and for systemd's status line."""
+
+import time
+from pathlib import Path
+
+from edge import __version__
+from edge.config.loading import LoadedConfig
+from edge.daemon.pending_updates import PendingUpdates, software_version
+from edge.daemon.pipeline import Pipeline
+from edge.daemon.system_stats import disk_free_mb, memory_mb, temperature_c, throttling
+from edge.daemon.timings import Spread, Timings
+from edge.faces.analyser import Analyser
+from edge.models.tflite import find_runtime
+from edge.mqtt.payloads import (
+    GalleryHealth,
+    HealthPayload,
+    ModelHealth,
+    SoftwareHealth,
+    StageLatency,
+    State,
+    rfc3339,
+)
+from edge.mqtt.publisher import MqttPublisher
+from edge.visits.matcher import Matcher
+
+NO_BROKER = "no broker"
+STALE = "last frame"
+STALE_S = 3.0
+"""A frame older than this is told in the status."""
+
+
+class HealthReport:
+    """Gathers what the parts know of themselves."""
+
+    def __init__(
+        self, loaded: LoadedConfig, analyser: Analyser, pipeline: Pipeline, publisher: MqttPublisher, timings: Timings
+    ) -> None:
+        self.camera_online: bool | None = None
+        """None: neither a frame nor a failure yet."""
+        self.target = loaded.config.match.false_alarm_target
+        """The false-alarm target in force."""
+        runtime = find_runtime()
+        self._loaded = loaded
+        self._analyser = analyser
+        self._runtime = f"{runtime.package} {runtime.version}"
+        self._on_disk = PendingUpdates(loaded.gallery_path, loaded.gallery_keys)
+        self._pipeline = pipeline
+        self._publisher = publisher
+        self._timings = timings
+        self._began = time.monotonic()
+        self._last = (self._began, 0)
+
+    def payload(self, matcher: Matcher, *, stopping: bool = False) -> HealthPayload:
+        """The health message of this moment."""
+        header = matcher.gallery.header
+        temperature, limits, age = temperature_c(), throttling(), self._pipeline.frame_age_s
+        return HealthPayload(
+            device_id=self._loaded.device_id,
+            at=rfc3339(time.time()),
+            uptime_s=int(time.monotonic() - self._began),
+            state="stopping" if stopping else self.state,
+            camera_online=bool(self.camera_online),
+            fps=round(self._fps(), 2),
+            frame_age_s=None if age is None else round(age, 1),
+            latency={stage: _milliseconds(spread) for stage, spread in self._timings.spreads().items()},
+            frames=self._pipeline.frames,
+            frames_dropped=self._pipeline.dropped,
+            visits=self._pipeline.visits,
+            outbox=self._publisher.outbox_health,
+            temperature_c=None if temperature is None else round(temperature, 1),
+            throttled=limits.throttled if limits else None,
+            under_voltage=limits.under_voltage if limits else None,
+            memory_mb=round(memory_mb(), 1),
+            disk_free_mb=disk_free_mb(Path(self._loaded.config.mqtt.outbox.path).parent),
+            threshold=round(matcher.threshold, 4),
+            false_alarm_target=self.target,
+            gallery=GalleryHealth(
+                version=str(header.version),
+                people=len(header.people),
+                templates=len(matcher.gallery.embeddings),
+                on_disk=self._on_disk.gallery_version(),
+            ),
+            model=self._models(),
+            software=SoftwareHealth(__version__, software_version()),
+            clock_set=self._publisher.clock_set,
+        )
+
+    @property
+    def state(self) -> State:
+        if self.camera_online is None:
+            return "starting"
+        if not self.camera_online:
+            return "no_camera"
+        return "paused" if self._pipeline.paused else "watching"
+
+    def status(self, matcher: Matcher) -> str:
+        """One line for `systemctl status`."""
+        age, people = self._pipeline.frame_age_s or 0.0, len(matcher.gallery.people)
+        facts = (
+            self.state,
+            f"{people} {'person' if people == 1 else 'people'} known",
+            f"{self._pipeline.visits} visits",
+            f"{STALE} {age:.0f} s ago" if age >= STALE_S else "",
+            "broker connected" if self._publisher.connected else NO_BROKER,
+        )
+        return ", ".join(fact for fact in facts if fact)
+
+    def _models(self) -> ModelHealth:
+        return ModelHealth(
+            embedder=self._analyser.embedder.name,
+            detector=self._loaded.config.models.detector,
+            runtime=self._runtime,
+            edge_tpu=[network.card.name for network in self._analyser.networks if network.runs_on == "edgetpu"],
+        )
+
+    def _fps(self) -> float:
+        """Frames looked at a second since the last report."""
+        now, frames = time.monotonic(), self._pipeline.frames
+        (before, count), self._last = self._last, (now, frames)
+        return (frames - count) / (now - before) if now > before else 0.0
+
+
+def _milliseconds(spread: Spread) -> StageLatency:
+    return StageLatency(p50_ms=round(spread.p50 * 1000, 1), p95_ms=round(spread.p95 * 1000, 1))

@@ -1,0 +1,196 @@
+"""The loops: a capture thread that fills a slot, and an inference thread that empties it."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Protocol
+
+from edge.daemon.frame_processor import FrameProcessor
+from edge.daemon.latest import Latest
+from edge.daemon.timings import Timings
+from edge.mqtt.payloads import Source
+from edge.mqtt.seam import Publisher
+from edge.records import Event, EventKind, Frame
+from edge.visits.matcher import Matcher
+
+log = logging.getLogger("whosthere.pipeline")
+
+POLL_S = 0.5
+RINGS = 4
+"""Rings that wait for the inference thread; an impatient visitor is one visitor."""
+EARLY = 0.8
+"""Frames are taken a little early rather than a whole frame late: cameras do not keep exact time."""
+
+
+class Frames(Protocol):
+    """A source of frames that outlives its camera's outages."""
+
+    def frames(self, stop: threading.Event) -> Iterator[Frame]:
+        """Frames until `stop` is set or a recording ends."""
+        ...
+
+
+class Pipeline:
+    """Both threads, and what the rest of the process may ask of them."""
+
+    def __init__(
+        self,
+        source: Frames,
+        watcher: FrameProcessor,
+        publisher: Publisher,
+        timings: Timings,
+        *,
+        lossless: bool,
+        max_fps: float,
+        on_event: Callable[[Event], None] = lambda _: None,
+        on_ring: Callable[[Source, str | None], None] = lambda *_: None,
+    ) -> None:
+        self.paused = False
+        self.frames = 0
+        """Frames looked at so far."""
+        self.visits = 0
+        self.last_frame: Frame | None = None
+        self.failure: BaseException | None = None
+        """What ended a thread; the process cannot go on without it."""
+        now = time.monotonic()
+        self.beats = {"capture": now, "inference": now}
+        self._source = source
+        self._watcher = watcher
+        self._publisher = publisher
+        self._timings = timings
+        self._lossless = lossless
+        self._min_interval_s = EARLY / max_fps
+        self.pace = 1.0
+        """What part of `max_fps` is looked at: less while the box is hot. Means nothing to what loses no frame."""
+        self._on_event = on_event
+        self._on_ring = on_ring
+        self._rung: deque[Source] = deque(maxlen=RINGS)
+        self._slot: Latest[Frame] = Latest()
+        self._stop = threading.Event()
+        self._next_matcher: Matcher | None = None
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(self._capture,), name="capture", daemon=True),
+            threading.Thread(target=self._guarded, args=(self._infer,), name="inference", daemon=True),
+        ]
+
+    @property
+    def dropped(self) -> int:
+        """Frames that came while the one before was still waiting to be looked at."""
+        return self._slot.dropped
+
+    @property
+    def frame_age_s(self) -> float | None:
+        """Since the last frame that was looked at was taken; None without one, and for a recording."""
+        frame = self.last_frame
+        return None if frame is None or self._lossless else max(0.0, time.monotonic() - frame.captured_at)
+
+    @property
+    def finished(self) -> bool:
+        """Both threads have ended: the recording is over, or something failed."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End visits and threads; False when a thread hangs."""
+        self._stop.set()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return self.finished
+
+    def use(self, matcher: Matcher) -> None:
+        """Match against another gallery from the next frame on."""
+        self._next_matcher = matcher
+
+    def ring(self, source: Source) -> None:
+        """Somebody rang: a visit begins at once, and the detector is awake. Any thread."""
+        self._rung.append(source)
+
+    def beat(self) -> None:
+        """The capture thread is alive though it has no frame: called while it waits to open a camera."""
+        self.beats["capture"] = time.monotonic()
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as error:  # noqa: BLE001  (a thread's top: the main thread reports it and ends the process)
+            self.failure = self.failure or error
+            self._stop.set()
+        finally:
+            self._slot.close()
+
+    def _capture(self) -> None:
+        frames = self._source.frames(self._stop)
+        with closing(frames):  # type: ignore[type-var]
+            for frame in frames:
+                self.beat()
+                if self._lossless:
+                    self._hand_over(frame)
+                else:
+                    self._slot.put(frame)
+
+    def _hand_over(self, frame: Frame) -> None:
+        while not self._slot.put_when_free(frame, POLL_S) and not self._stop.is_set():
+            self.beat()
+
+    def _infer(self) -> None:
+        looked_at = float("-inf")
+        while not (self._stop.is_set() or self._slot.finished):
+            frame = self._slot.take(POLL_S)
+            self.beats["inference"] = time.monotonic()
+            self._swap_matcher()
+            self._answer_the_door(frame)
+            if frame is None:
+                self._pass_time()
+            elif (frame.captured_at - looked_at) * (1.0 if self._lossless else self.pace) >= self._min_interval_s:
+                looked_at = frame.captured_at
+                self._look(frame)
+        self._end_visits()
+
+    def _answer_the_door(self, frame: Frame | None) -> None:
+        seen = frame or self.last_frame
+        if self._rung and not (self._lossless and seen is None):
+            now = seen.captured_at if self._lossless and seen else time.monotonic()
+            visit_id, events = (None, []) if self.paused else self._watcher.ring(now)
+            while self._rung:
+                self._on_ring(self._rung.popleft(), visit_id)
+            self._tell(events, 0.0)
+
+    def _look(self, frame: Frame) -> None:
+        self.last_frame = frame
+        if self.paused:
+            self._tell(self._watcher.tick(frame.captured_at), 0.0)
+            return
+        step = self._watcher.step(frame)
+        lag = 0.0 if self._lossless else max(0.0, time.monotonic() - frame.captured_at)
+        self._timings.add("frame", lag)
+        self.frames += 1
+        self._tell(step.events, lag)
+
+    def _pass_time(self) -> None:
+        """The camera delivers nothing: visits still end. A recording's time stands still meanwhile."""
+        if not self._lossless:
+            self._tell(self._watcher.tick(time.monotonic()), 0.0)
+
+    def _end_visits(self) -> None:
+        now = self.last_frame.captured_at if self._lossless and self.last_frame else time.monotonic()
+        self._tell(self._watcher.flush(now), 0.0)
+
+    def _tell(self, events: list[Event], lag: float) -> None:
+        for event in events:
+            ready = replace(event, latency_s=event.latency_s + lag)
+            self.visits += event.kind is EventKind.STARTED
+            self._publisher.publish(ready)
+            self._on_event(ready)
+
+    def _swap_matcher(self) -> None:
+        matcher, self._next_matcher = self._next_matcher, None
+        if matcher is not None:
+            self._watcher.use(matcher)

@@ -1,1 +1,0 @@
-"""Pictures -> templates: which faces may stand for a person, and how to get better ones."""

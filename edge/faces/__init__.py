@@ -1,0 +1,1 @@
+"""A picture -> the faces in it: found, judged, aligned, embedded."""

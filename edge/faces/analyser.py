@@ -1,0 +1,58 @@
+"""One picture -> every face in it, with quality and embedding.
+
+Enrolment, batches, evaluation and the live loop all go through here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edge.config.faces import QualitySettings
+from edge.faces.detect import Detector
+from edge.faces.embed import TfliteEmbedder
+from edge.faces.landmarks import FaceMesh
+from edge.faces.quality import assess
+from edge.faces.roi_detect import RoiDetector
+from edge.models.tflite import Model
+from edge.records import Face, Image, Landmarks, Quality, Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysedFace:
+    """A face looked at closely."""
+
+    face: Face
+    landmarks: Landmarks
+    crop: Image
+    """Aligned, as the embedder wants it."""
+    quality: Quality
+    embedding: Vector | None
+    """None: not embedded, because it is not usable or nobody asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analyser:
+    """The stages between a picture and its faces."""
+
+    detector: Detector
+    mesh: FaceMesh
+    embedder: TfliteEmbedder
+    limits: QualitySettings
+    near: RoiDetector | None = None
+    """Finds followed faces again at less cost; None: always look at the whole picture."""
+    networks: Sequence[Model] = ()
+    """What the stages run on."""
+
+    def look(self, image: Image, face: Face) -> AnalysedFace:
+        """Landmarks, crop and quality of a detected face; no embedding yet."""
+        landmarks = self.mesh.locate(image, face)
+        crop = self.embedder.crop(image, landmarks)
+        return AnalysedFace(face, landmarks, crop, assess(image, landmarks, self.limits), None)
+
+    def embed(self, portrait: AnalysedFace) -> AnalysedFace:
+        """The same with its embedding."""
+        return replace(portrait, embedding=self.embedder.embed([portrait.crop])[0])
+
+    def portraits(self, image: Image, *, embed_unusable: bool = False) -> list[AnalysedFace]:
+        """Every face of a picture, best detection first; usable ones (or all) embedded."""
+        looked = [self.look(image, face) for face in self.detector.detect(image)]
+        return [self.embed(p) if embed_unusable or p.quality.usable else p for p in looked]

@@ -1,0 +1,103 @@
+"""Guides somebody before the camera until enough good and different portraits are taken. Time is passed in."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from edge.faces.advice import SPOKEN
+from edge.faces.analyser import AnalysedFace
+from edge.faces.quality import FULL_EYE_DISTANCE_PX, FULL_SHARPNESS
+from edge.records import Pose, Problem, Quality
+
+COUNTDOWN_S = 3.0
+MIN_GAP_S = 0.3
+TOO_ALIKE = 0.97
+"""Two portraits so similar teach nothing new, unless the head has turned meanwhile."""
+POSE_STEP_DEG = 12.0
+MIN_SCORE = 0.4
+"""Templates should be better than what a visit may show."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Advice:
+    """What to tell, and what was taken."""
+
+    text: str
+    taken: AnalysedFace | None = None
+
+
+class Coach:
+    """Collects `count` portraits of one person."""
+
+    def __init__(self, count: int, same: float) -> None:
+        self.count = count
+        self._same = same
+        self._began: float | None = None
+        self._taken_at = -math.inf
+        self._taken: list[AnalysedFace] = []
+        self._troubles: Counter[str] = Counter()
+
+    @property
+    def done(self) -> bool:
+        return len(self._taken) >= self.count
+
+    @property
+    def main_trouble(self) -> str | None:
+        """What most often stood in the way."""
+        return self._troubles.most_common(1)[0][0] if self._troubles else None
+
+    def update(self, portraits: list[AnalysedFace], now: float) -> Advice:
+        """Take in all faces of one frame."""
+        self._began = now if self._began is None else self._began
+        faces = [p for p in portraits if p.quality.problem is not Problem.NOT_A_FACE] or portraits
+        trouble = self._trouble(faces)
+        left = COUNTDOWN_S - (now - self._began)
+        if left > 0:
+            return Advice(f"{math.ceil(left)}... {trouble or 'look into the camera'}")
+        trouble = trouble or self._not_new(faces[0])
+        if trouble is None and now - self._taken_at >= MIN_GAP_S:
+            self._taken.append(faces[0])
+            self._taken_at = now
+            return Advice(self._counted("taken"), faces[0])
+        if trouble is not None:
+            self._troubles[trouble] += 1
+        return Advice(self._counted(trouble or "hold on"))
+
+    def _counted(self, text: str) -> str:
+        return f"{len(self._taken)} of {self.count}: {text}"
+
+    def _trouble(self, faces: list[AnalysedFace]) -> str | None:
+        if not faces:
+            return "nobody is in view"
+        if len(faces) > 1:
+            return f"{len(faces)} faces are in view; one person at a time, please"
+        quality = faces[0].quality
+        problem = quality.problem or (_weakness(quality) if quality.score < MIN_SCORE else None)
+        return SPOKEN[problem] if problem else None
+
+    def _not_new(self, portrait: AnalysedFace) -> str | None:
+        """Why a good portrait does not add to those already taken."""
+        if not self._taken or portrait.embedding is None:
+            return None
+        likeness = [float(p.embedding @ portrait.embedding) for p in self._taken if p.embedding is not None]
+        if max(likeness) < self._same:
+            return "that looks like somebody else; the same person all along, please"
+        turned = min(_turn(p.quality.pose, portrait.quality.pose) for p in self._taken)
+        if max(likeness) >= TOO_ALIKE and turned < POSE_STEP_DEG:
+            return "turn your head a little, or smile"
+        return None
+
+
+def _weakness(quality: Quality) -> Problem:
+    """What a usable face most lacks."""
+    worth = {
+        Problem.TOO_SMALL: quality.eye_distance_px / FULL_EYE_DISTANCE_PX,
+        Problem.TOO_BLURRED: math.sqrt(quality.sharpness / FULL_SHARPNESS),
+        Problem.TURNED_AWAY: math.cos(math.radians(quality.pose.off_axis)),
+    }
+    return min(worth, key=lambda problem: worth[problem])
+
+
+def _turn(a: Pose, b: Pose) -> float:
+    """How far a head has turned from one pose to another, in degrees."""
+    return math.hypot(a.yaw - b.yaw, a.pitch - b.pitch)

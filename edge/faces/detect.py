@@ -1,0 +1,188 @@
+"""Frame -> faces, with MediaPipe's BlazeFace. Decoding is pure functions over tensors."""
+
+import itertools
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.config.faces import DetectSettings
+from edge.errors import ModelError
+from edge.models.tflite import Model, Tensor
+from edge.records import Box, Face, Image
+
+CANDIDATE_SCORE = 0.3
+"""Boxes under this take no part in suppression; what is reported is up to the settings."""
+SAME_FACE_IOU = 0.3
+SAME_FACE_INSIDE = 0.6
+EDGE_PX = 4.0
+EDGE_PENALTY = 0.1
+
+
+class Detector(Protocol):
+    """Finds faces."""
+
+    def detect(self, image: Image) -> list[Face]:
+        """All faces in a BGR picture, in its pixels, best first."""
+        ...
+
+
+class Letterbox(NamedTuple):
+    """How a picture was put into the network's square."""
+
+    scale: float
+    """Pixels of the square for each pixel of the picture."""
+    left: float
+    top: float
+
+
+class BlazeFaceDetector:
+    """BlazeFace (Bazarevsky et al., 2019), any variant whose card states its strides."""
+
+    def __init__(self, model: Model, settings: DetectSettings) -> None:
+        if model.card.strides is None:
+            raise ModelError(f"{model.path}: the card of a BlazeFace detector must state its `strides`")
+        self._model = model
+        self._settings = settings
+        self._size = model.card.input.shape[1]
+        self._anchors = anchors(self._size, tuple(model.card.strides))
+
+    def detect(self, image: Image) -> list[Face]:
+        height, width = image.shape[:2]
+        spans = squares(width, height) if self._settings.squares else [(0, 0, width, height)]
+        found = [face for span in spans for face in self._detect_in(image, span)]
+        faces = found if len(spans) == 1 else suppress_across(found)
+        kept = [face for face in faces if face.score >= self._settings.min_score]
+        return sorted(kept, key=lambda face: -face.score)
+
+    def _detect_in(self, image: Image, span: tuple[int, int, int, int]) -> list[Face]:
+        left, top, right, bottom = span
+        square, box = letterbox(image[top:bottom, left:right], self._size)
+        outputs = self._model.run([square])
+        boxes = next(o for o in outputs if o.shape[-1] == 16)[0]
+        logits = next(o for o in outputs if o.shape[-1] == 1)[0, :, 0]
+        faces = decode(boxes, logits, self._anchors, self._size)
+        placed = [_place(face, box, left, top) for face in faces]
+        return [_lower_at_inner_edge(face, span, image.shape[1], image.shape[0]) for face in placed]
+
+
+def squares(width: int, height: int) -> list[tuple[int, int, int, int]]:
+    """Overlapping squares (left, top, right, bottom) that cover a picture; one if it is nearly square.
+
+    Neighbours share at least an eighth of their side, so that a face at a seam is whole in one of them.
+    """
+    side, length = min(width, height), max(width, height)
+    if length <= side * 1.34:
+        return [(0, 0, width, height)]
+    count = int(np.ceil((length - side / 8) / (side * 7 / 8)))
+    starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
+    if width >= height:
+        return [(start, 0, start + side, side) for start in starts]
+    return [(0, start, side, start + side) for start in starts]
+
+
+def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:
+    """The picture centred in a black square of `size`, its long side filling it."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(image, (new_width, new_height), interpolation=how)
+    left, top = (size - new_width) // 2, (size - new_height) // 2
+    square: Image = np.zeros((size, size, 3), np.uint8)
+    square[top : top + new_height, left : left + new_width] = small
+    return square, Letterbox(scale, left, top)
+
+
+def anchors(size: int, strides: tuple[int, ...]) -> NDArray[np.float32]:
+    """(n, 2) anchor centres (x, y) in 0..1, rows first: two a cell and layer, or one a cell for a single layer.
+
+    Layers of one stride share their cells: such a cell has all their anchors before the next cell begins.
+    """
+    each = 2 if len(strides) > 1 else 1
+    parts = []
+    for stride, layers in itertools.groupby(strides):
+        grid = size // stride
+        steps = (np.arange(grid, dtype=np.float32) + 0.5) / grid
+        y, x = np.meshgrid(steps, steps, indexing="ij")
+        parts.append(np.stack([x, y], -1).reshape(-1, 2).repeat(each * len(list(layers)), axis=0))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def decode(boxes: Tensor, logits: Tensor, centres: NDArray[np.float32], size: int) -> list[Face]:
+    """Raw outputs (n, 16) and (n,) -> faces in pixels of the network's square, suppressed."""
+    scores = (1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))).astype(np.float32)
+    keep = scores >= CANDIDATE_SCORE
+    points = boxes[keep].reshape(-1, 8, 2) / np.float32(size)
+    centre = points[:, 0] + centres[keep]
+    half = points[:, 1] / 2
+    keypoints = points[:, 2:] + centres[keep][:, None]
+    corners = np.concatenate([centre - half, centre + half], axis=1)
+    rows = np.concatenate([corners, keypoints.reshape(-1, 12)], axis=1) * np.float32(size)
+    return weighted_suppression(rows, scores[keep])
+
+
+def weighted_suppression(rows: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Face]:
+    """Overlapping candidates (n, 16) become one face: their score-weighted mean, with the best score.
+
+    Bazarevsky et al., "BlazeFace", 2019, section 4.
+    """
+    faces = []
+    rest = np.argsort(-scores, kind="stable")
+    while rest.size:
+        overlaps = _iou(rows[rest[0], :4], rows[rest, :4])
+        cluster = rest[overlaps > SAME_FACE_IOU]
+        # A box without area overlaps nothing, not even itself.
+        cluster = cluster if cluster.size else rest[:1]
+        weights = scores[cluster][:, None]
+        mean = (rows[cluster] * weights).sum(0) / weights.sum()
+        left, top, right, bottom = (float(v) for v in mean[:4])
+        faces.append(Face(Box(left, top, right, bottom), float(scores[rest[0]]), mean[4:].reshape(6, 2)))
+        rest = rest[~np.isin(rest, cluster)]
+    return faces
+
+
+def _iou(one: NDArray[np.float32], many: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=1)
+    areas = np.prod(many[:, 2:] - many[:, :2], axis=1) + np.prod(one[2:] - one[:2])
+    ratio: NDArray[np.float32] = shared / np.maximum(areas - shared, 1e-9)
+    return ratio
+
+
+def suppress_across(faces: list[Face]) -> list[Face]:
+    """Plain non-maximum suppression of faces that two squares both saw."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda f: -f.score):
+        if not any(_same_face(face.box, other.box) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _same_face(a: Box, b: Box) -> bool:
+    smaller = min(a.area_px, b.area_px)
+    inside = a.overlap_px(b) / smaller if smaller > 0 else 1.0
+    return a.iou(b) > SAME_FACE_IOU or inside > SAME_FACE_INSIDE
+
+
+def _place(face: Face, box: Letterbox, left: int, top: int) -> Face:
+    """From the network's square to the whole picture."""
+    offset = np.array([box.left, box.top], np.float32)
+    origin = np.array([left, top], np.float32)
+    keypoints = (face.keypoints - offset) / np.float32(box.scale) + origin
+    placed = face.box.moved(-box.left, -box.top).scaled(1 / box.scale).moved(left, top)
+    return Face(placed, face.score, keypoints)
+
+
+def _lower_at_inner_edge(face: Face, span: tuple[int, int, int, int], width: int, height: int) -> Face:
+    """A face cut by a seam ranks behind the whole one that the neighbouring square sees."""
+    left, top, right, bottom = span
+    box = face.box
+    cut = (
+        (left > 0 and box.left < left + EDGE_PX)
+        or (top > 0 and box.top < top + EDGE_PX)
+        or (right < width and box.right > right - EDGE_PX)
+        or (bottom < height and box.bottom > bottom - EDGE_PX)
+    )
+    return Face(box, face.score - EDGE_PENALTY, face.keypoints) if cut else face

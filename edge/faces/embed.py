@@ -1,0 +1,85 @@
+"""Aligned crop -> unit vector."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import ModelError
+from edge.faces import align
+from edge.galleries.gallery import EmbedderId
+from edge.models.card import Calibration, Card
+from edge.models.tflite import Model
+from edge.records import Image, Landmarks, Vector, frozen
+
+
+class Embedder(Protocol):
+    """Turns faces into vectors whose dot product is their similarity."""
+
+    dimensions: int
+
+    def crop(self, image: Image, landmarks: Landmarks) -> Image:
+        """The face as this embedder wants to see it."""
+        ...
+
+    def embed(self, crops: Sequence[Image]) -> list[Vector]:
+        """Unit vectors, one a crop."""
+        ...
+
+
+class TfliteEmbedder:
+    """An embedder of one output vector whose card states its alignment template."""
+
+    def __init__(self, model: Model) -> None:
+        card = model.card
+        if card.alignment is None or len(card.alignment) != 5:
+            raise ModelError(f"{model.path}: the card of an embedder must state five points under `alignment`")
+        if len(card.outputs) != 1 or len(card.outputs[0]) != 2:
+            raise ModelError(f"{model.path}: an embedder has one output, a vector a face; its card says {card.outputs}")
+        self._model = model
+        self._template: NDArray[np.float32] = np.array(card.alignment, np.float32)
+        self._batch, self._size = card.input.shape[0], card.input.shape[1]
+        self.dimensions = card.outputs[0][1]
+
+    @property
+    def card(self) -> Card:
+        return self._model.card
+
+    @property
+    def id(self) -> EmbedderId:
+        """What a gallery records about the embedder that made it."""
+        return EmbedderId(self.name, self.sha256)
+
+    @property
+    def sha256(self) -> str:
+        """Of the model file: what galleries are tied to."""
+        return self._model.card.sha256
+
+    @property
+    def name(self) -> str:
+        return self._model.card.name
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Of the card: similarity -> false-match rate."""
+        return self._model.card.calibration
+
+    def crop(self, image: Image, landmarks: Landmarks) -> Image:
+        return align.crop(image, landmarks.five, self._template, self._size)
+
+    def embed(self, crops: Sequence[Image]) -> list[Vector]:
+        """Unit vectors (dimensions,). Raises ModelError when the network gives no direction (NaN or all zero)."""
+        vectors: list[Vector] = []
+        for start in range(0, len(crops), self._batch):
+            rows = self._model.run(crops[start : start + self._batch])[0]
+            vectors.extend(self._unit(row) for row in rows)
+        return vectors
+
+    def _unit(self, row: NDArray[np.float32]) -> Vector:
+        length = float(np.linalg.norm(row))
+        if not np.isfinite(length) or length < 1e-6:
+            raise ModelError(
+                f"{self._model.path}: the network answered with a vector of length {length}; it is of no use"
+            )
+        return frozen((row / length).astype(np.float32))

@@ -1,0 +1,119 @@
+"""Face -> 468-point mesh, five points and head pose, with MediaPipe's face mesh (Kartynnik et al., 2019)."""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.models.tflite import Model
+from edge.records import Face, Image, Landmarks, Pose, frozen
+
+LEFT_EYE = [33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173]
+RIGHT_EYE = [263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398]
+NOSE, MOUTH_LEFT, MOUTH_RIGHT = 4, 61, 291
+EYE_LEFT_OUTER, EYE_RIGHT_OUTER = 33, 263
+FOREHEAD, CHIN = 10, 152
+REGION_MARGIN = 1.5
+UPRIGHT_PITCH_DEG = 6.0
+"""How far the forehead-chin axis of the mesh leans when a head is upright.
+
+The median of 2,475 frontal faces of LFW is 6.6, of 11 people who look into the camera (GRID) 4.6.
+"""
+
+
+class Region(NamedTuple):
+    """A rotated square of a picture."""
+
+    x: float
+    y: float
+    side: float
+    angle: float
+    """Radians, clockwise in the image."""
+
+
+class FaceMesh:
+    """The landmark network."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._size = model.card.input.shape[1]
+
+    def locate(self, image: Image, face: Face) -> Landmarks:
+        """Landmarks of a detected face, in pixels of `image`; two passes, the second on the first one's mesh."""
+        first, presence = self._pass(image, region_of_face(face))
+        if not np.isfinite(first).all():
+            return describe(first, 0.0)
+        mesh, presence = self._pass(image, region_of_mesh(first))
+        return describe(mesh, presence)
+
+    def _pass(self, image: Image, region: Region) -> tuple[NDArray[np.float32], float]:
+        to_square = square_transform(region, self._size)
+        flags = cv2.INTER_LINEAR
+        crop: Image = cv2.warpAffine(image, to_square, (self._size, self._size), flags=flags).astype(
+            np.uint8, copy=False
+        )
+        outputs = self._model.run([crop])
+        points = next(o for o in outputs if o.size == 1404).reshape(468, 3)
+        logit = float(next(o for o in outputs if o.size == 1).reshape(-1)[0])
+        return to_image(points, to_square, region.side / self._size), 1 / (1 + math.exp(-max(-80.0, min(80.0, logit))))
+
+
+def region_of_face(face: Face) -> Region:
+    """Around a detection, upright along its eye line."""
+    x, y = face.box.centre
+    eye_a, eye_b = face.keypoints[0], face.keypoints[1]
+    angle = math.atan2(float(eye_b[1] - eye_a[1]), float(eye_b[0] - eye_a[0]))
+    return Region(x, y, REGION_MARGIN * max(face.box.width, face.box.height), angle)
+
+
+def region_of_mesh(mesh: NDArray[np.float32]) -> Region:
+    """Around a mesh: the rotated bounding box of all its points."""
+    across = mesh[EYE_RIGHT_OUTER, :2] - mesh[EYE_LEFT_OUTER, :2]
+    angle = math.atan2(float(across[1]), float(across[0]))
+    cos, sin = math.cos(angle), math.sin(angle)
+    turned = mesh[:, :2] @ np.array([[cos, -sin], [sin, cos]], np.float32)
+    low, high = turned.min(0), turned.max(0)
+    middle = (low + high) / 2
+    x, y = middle @ np.array([[cos, sin], [-sin, cos]], np.float32)
+    return Region(float(x), float(y), REGION_MARGIN * float((high - low).max()), angle)
+
+
+def square_transform(region: Region, size: int) -> NDArray[np.float64]:
+    """(2, 3) affine transform from the picture to the upright square of `size` pixels."""
+    scale = size / max(region.side, 1e-6)
+    cos, sin = math.cos(region.angle) * scale, math.sin(region.angle) * scale
+    dx = size / 2 - cos * region.x - sin * region.y
+    dy = size / 2 + sin * region.x - cos * region.y
+    return np.array([[cos, sin, dx], [-sin, cos, dy]])
+
+
+def to_image(points: NDArray[np.float32], transform: NDArray[np.float64], scale: float) -> NDArray[np.float32]:
+    """Points (n, 3) of the square back into the picture; z only scales."""
+    inverse = cv2.invertAffineTransform(transform)
+    flat = points[:, :2] @ inverse[:, :2].T + inverse[:, 2]
+    return np.column_stack([flat, points[:, 2] * scale]).astype(np.float32)
+
+
+def describe(mesh: NDArray[np.float32], presence: float) -> Landmarks:
+    """The five points that alignment wants, and the pose, of a mesh."""
+    flat = mesh[:, :2]
+    five = np.stack([flat[LEFT_EYE].mean(0), flat[RIGHT_EYE].mean(0), flat[NOSE], flat[MOUTH_LEFT], flat[MOUTH_RIGHT]])
+    return Landmarks(frozen(mesh), frozen(five.astype(np.float32)), presence, pose(mesh))
+
+
+def pose(mesh: NDArray[np.float32]) -> Pose:
+    """Head pose from two axes of the mesh: between the outer eye corners, and from forehead to chin."""
+    across = _unit(mesh[EYE_RIGHT_OUTER] - mesh[EYE_LEFT_OUTER])
+    down = mesh[CHIN] - mesh[FOREHEAD]
+    down = _unit(down - across * float(down @ across))
+    forward = np.cross(across, down)
+    yaw = math.degrees(math.atan2(-float(forward[0]), float(forward[2])))
+    pitch = math.degrees(math.asin(max(-1.0, min(1.0, -float(forward[1]))))) - UPRIGHT_PITCH_DEG
+    roll = math.degrees(math.atan2(float(across[1]), float(across[0])))
+    return Pose(yaw, pitch, roll)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)

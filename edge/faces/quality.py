@@ -1,0 +1,76 @@
+"""Is this face usable as evidence, and if not, why not."""
+
+import math
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+
+from edge.config.faces import QualitySettings
+from edge.faces import align
+from edge.records import Image, Landmarks, Pose, Problem, Quality
+
+SIDE = 112
+"""Pixels of the crop that is judged: not the embedder's own, so that limits mean the same for every embedder."""
+TEMPLATE = np.array(
+    [[36.880, 52.477], [73.480, 52.069], [55.171, 71.529], [40.567, 89.495], [70.792, 89.304]], np.float32
+)
+"""Where the five points lie in it: as the bundled embedder has them."""
+BORDER = 16
+"""Of the crop: background."""
+FULL_EYE_DISTANCE_PX = 40.0
+"""Beyond this more pixels do not make a 112x112 crop better."""
+FULL_SHARPNESS = 60.0
+SECOND_DIFFERENCES = (
+    np.array([[0, 0, 0], [1, -2, 1], [0, 0, 0]], np.float32),
+    np.array([[0, 1, 0], [0, -2, 0], [0, 1, 0]], np.float32),
+    # Along the diagonals the steps are longer by the root of two.
+    np.array([[1, 0, 0], [0, -2, 0], [0, 0, 1]], np.float32) / 2,
+    np.array([[0, 0, 1], [0, -2, 0], [1, 0, 0]], np.float32) / 2,
+)
+
+
+def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Quality:
+    """Judge one face of a BGR picture by its landmarks and what lies around them."""
+    luma = cv2.cvtColor(align.crop(image, landmarks.five, TEMPLATE, SIDE), cv2.COLOR_BGR2GRAY)
+    inner = luma[BORDER:-BORDER, BORDER:-BORDER]
+    eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))
+    sharpness = detail(inner)
+    brightness = float(inner.mean())
+    checks = (
+        (landmarks.presence < settings.min_presence, Problem.NOT_A_FACE),
+        (is_cut_off(image, landmarks), Problem.CUT_OFF),
+        (landmarks.pose.off_axis > settings.max_turn_deg, Problem.TURNED_AWAY),
+        (eyes < settings.min_eye_distance_px, Problem.TOO_SMALL),
+        (brightness < settings.min_brightness, Problem.TOO_DARK),
+        (brightness > settings.max_brightness, Problem.TOO_BRIGHT),
+        (sharpness < settings.min_sharpness, Problem.TOO_BLURRED),
+    )
+    problem = next((problem for wrong, problem in checks if wrong), None)
+    score = _score(eyes, sharpness, landmarks.pose, landmarks.presence)
+    return Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, problem)
+
+
+def detail(luma: MatLike) -> float:
+    """Fine detail of a grey picture in the direction that has least of it: variance of the second difference.
+
+    The least of four directions, because a smear leaves the detail across it, which the Laplacian takes for sharpness.
+    """
+    differences = (cv2.filter2D(luma, cv2.CV_32F, kernel)[1:-1, 1:-1] for kernel in SECOND_DIFFERENCES)
+    # Without the border, where a mirrored neighbour turns every slope into detail.
+    return min(float(difference.var()) for difference in differences)
+
+
+def is_cut_off(image: Image, landmarks: Landmarks) -> bool:
+    """Whether eyes, nose or mouth lie outside the picture."""
+    height, width = image.shape[:2]
+    x, y = landmarks.five[:, 0], landmarks.five[:, 1]
+    return bool((x < 0).any() or (y < 0).any() or (x >= width).any() or (y >= height).any())
+
+
+def _score(eyes: float, sharpness: float, pose: Pose, presence: float) -> float:
+    """0..1: a product, so that one bad property is enough to make a face weigh little."""
+    size = min(1.0, eyes / FULL_EYE_DISTANCE_PX)
+    crisp = math.sqrt(min(1.0, sharpness / FULL_SHARPNESS))
+    frontal = max(0.0, math.cos(math.radians(pose.off_axis)))
+    return size * (0.3 + 0.7 * crisp) * frontal * presence

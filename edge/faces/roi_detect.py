@@ -1,0 +1,56 @@
+"""Looking only where faces were a moment ago: a small network on small regions instead of the whole picture."""
+
+from typing import NamedTuple
+
+from edge.faces.detect import Detector, suppress_across
+from edge.records import Box, Face, Image
+
+REGION = 3.5
+"""Side of a region in face sizes: room for a step, and the short-range network finds 99 % of faces of that share."""
+
+
+class Window(NamedTuple):
+    """A part of a picture, in whole pixels."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class RoiDetector:
+    """Finds again what was found before."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def detect(self, image: Image, places: list[Box]) -> list[Face]:
+        """Faces around the places where they are expected, in pixels of the picture, best first."""
+        height, width = image.shape[:2]
+        faces = []
+        for window in windows(places, width, height):
+            part = image[window.top : window.bottom, window.left : window.right]
+            faces += [face.moved(window.left, window.top) for face in self._detector.detect(part)]
+        return suppress_across(faces)
+
+
+def windows(places: list[Box], width: int, height: int) -> list[Window]:
+    """A square around each place, inside the picture; a place well inside another one's square needs none."""
+    found: list[Window] = []
+    for place in sorted(places, key=lambda box: -box.area_px):
+        x, y = place.centre
+        if any(_well_inside(x, y, window) for window in found):
+            continue
+        half = REGION * max(place.width, place.height) / 2
+        window = Window(
+            max(0, int(x - half)), max(0, int(y - half)), min(width, int(x + half)), min(height, int(y + half))
+        )
+        if window.right - window.left >= 8 and window.bottom - window.top >= 8:
+            found.append(window)
+    return found
+
+
+def _well_inside(x: float, y: float, window: Window) -> bool:
+    side = min(window.right - window.left, window.bottom - window.top)
+    rim = side / 4
+    return window.left + rim < x < window.right - rim and window.top + rim < y < window.bottom - rim

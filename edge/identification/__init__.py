@@ -1,1 +1,0 @@
-"""Who is in a picture or a recording: the daemon's own stages, for batches."""

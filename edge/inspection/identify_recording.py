@@ -1,0 +1,117 @@
+"""Who comes to the door in a recording: each visit with its decision, as the daemon would have it."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edge.capture import geometry
+from edge.capture.clip import Clip, open_clip
+from edge.config.camera import CameraSettings
+from edge.config.loading import Config
+from edge.daemon.frame_processor import FrameProcessor, Seen
+from edge.daemon.timings import Timings
+from edge.errors import CameraError
+from edge.faces.analyser import Analyser
+from edge.records import Event, EventKind, Frame
+from edge.visits.matcher import Matcher
+from edge.visits.thresholds import linking_for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundVisit:
+    """One visit of a recording; times are seconds from its beginning."""
+
+    start_s: float
+    end_s: float
+    """When the visitor was last seen."""
+    decision: Event
+    """The final one: recognized, unknown, uncertain or no_usable_face."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """All that a recording showed."""
+
+    visits: list[FoundVisit]
+    error: str | None
+    """Why it could not be read to its end; None: it could."""
+
+
+OnFrame = Callable[[Frame, list[Seen], float], object]
+"""Told of every frame, what is seen in it, and how long a frame lasts in seconds."""
+
+
+def identify_video(
+    analyser: Analyser, matcher: Matcher, config: Config, path: Path, on_frame: OnFrame | None = None
+) -> Recorded:
+    """Every frame of a video or GIF through the daemon's own loop, as fast as it goes.
+
+    A recording that breaks off gives what it showed until then, with the error. Raises CameraError when it
+    cannot be opened at all.
+    """
+    watcher = _watcher(analyser, matcher, config)
+    log = VisitLog()
+    error, now = None, 0.0
+    clip = open_clip(path, config.camera.fps)
+    try:
+        for frame in _frames(clip, config.camera.preview_width):
+            step = watcher.step(frame)
+            now = frame.captured_at
+            log.update(step.events, step.seen, now)
+            if on_frame is not None:
+                on_frame(frame, step.seen, clip.interval_s)
+    except CameraError as failure:
+        error = str(failure)
+    finally:
+        clip.close()
+    log.update(watcher.flush(now), [], now)
+    return Recorded(log.visits(), error)
+
+
+class VisitLog:
+    """Events and sightings over time -> visits."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
+        self._decisions: dict[str, Event] = {}
+
+    def update(self, events: list[Event], seen: list[Seen], now: float) -> None:
+        """Take in what one frame brought."""
+        self._seen.update({face.visit_id: now for face in seen if face.visit_id is not None})
+        for event in events:
+            self._started.setdefault(event.visit_id, event.started_at)
+            if event.kind not in (EventKind.STARTED, EventKind.ENDED) and not event.provisional:
+                self._decisions[event.visit_id] = event
+
+    def visits(self) -> list[FoundVisit]:
+        """The decided visits in the order in which they began."""
+        found = [
+            FoundVisit(start, self._seen.get(visit_id, start), self._decisions[visit_id])
+            for visit_id, start in self._started.items()
+            if visit_id in self._decisions
+        ]
+        return sorted(found, key=lambda visit: visit.start_s)
+
+
+def _watcher(analyser: Analyser, matcher: Matcher, config: Config) -> FrameProcessor:
+    """The daemon's loop with its eyes always open: a batch has no electricity to save."""
+    awake = msgspec.structs.replace(config.motion, enabled=False)
+    counted = (str(n) for n in itertools.count(1))
+    settings = msgspec.structs.replace(config, motion=awake)
+    return FrameProcessor(
+        analyser, matcher, linking_for(analyser.embedder.calibration), settings, lambda: next(counted), Timings()
+    )
+
+
+def _frames(clip: Clip, preview_width: int) -> Iterator[Frame]:
+    # How the box's camera is mounted says nothing of a recording from elsewhere: it is not turned.
+    settings = CameraSettings(preview_width=preview_width)
+    for index in itertools.count():
+        at = clip.grab()
+        if at is None:
+            return
+        yield geometry.frame(clip.picture(), settings, at, index)

@@ -1,0 +1,1 @@
+"""The bundled networks, their cards, and the only door to a TFLite runtime."""

@@ -1,0 +1,190 @@
+"""A model's card: the YAML beside a .tflite file that says what it is and how to feed it."""
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge.config import typed_yaml
+from edge.errors import ModelError
+
+BUNDLED = Path(__file__).parent
+"""Where the models that are part of the package lie."""
+
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the network takes: `(pixel - mean) / scale`, pixels being 0..255."""
+
+    shape: tuple[int, int, int, int]
+    """(batch, height, width, channels)."""
+    channels: Literal["rgb", "bgr", "grey"]
+    mean: float
+    scale: float
+    per_picture: bool = False
+    """True: each picture by its own mean and standard deviation, as FaceNet has it; `mean` and `scale` are not used."""
+
+
+class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an integer tensor stands for values: `value = scale * (number - zero_point)`."""
+
+    type: Literal["int8", "uint8", "int16"]
+    scale: float
+    zero_point: int
+
+
+class Quantisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a network that takes or gives integers."""
+
+    input: Numbers
+    output: Numbers
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often two different people are as similar as that, measured."""
+
+    data: str
+    """Data set and number of impostor comparisons."""
+    command: str
+    points: Annotated[list[tuple[float, float]], Meta(min_length=2)]
+    """(cosine similarity, false-match rate), similarity rising, rate falling."""
+
+    def __post_init__(self) -> None:
+        for (s0, f0), (s1, f1) in zip(self.points, self.points[1:], strict=False):
+            if not (s0 < s1 and f0 > f1 > 0):
+                raise ValueError("points: similarity must rise and the rate fall, and stay above 0")
+
+    def rate_at(self, similarity: float) -> float:
+        """False-match rate at a similarity, log-linear between points, no better than the last point."""
+        (s0, f0), *rest = self.points
+        if similarity <= s0:
+            return f0
+        for s1, f1 in rest:
+            if similarity <= s1:
+                part = (similarity - s0) / (s1 - s0)
+                return math.exp(math.log(f0) + part * (math.log(f1) - math.log(f0)))
+            s0, f0 = s1, f1
+        return f0
+
+    def similarity_at(self, rate: float) -> tuple[float, bool]:
+        """Similarity at which the false-match rate is `rate`, and whether the data reach that far.
+
+        Beyond the last point nothing is extrapolated: its similarity is returned, with False.
+        """
+        (s0, f0), *rest = self.points
+        if rate >= f0:
+            return s0, True
+        for s1, f1 in rest:
+            if rate >= f1:
+                part = (math.log(rate) - math.log(f0)) / (math.log(f1) - math.log(f0))
+                return s0 + part * (s1 - s0), True
+            s0, f0 = s1, f1
+        return s0, False
+
+
+class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The same network, compiled for the Edge TPU."""
+
+    file: str
+    """Name of what edgetpu_compiler made of the card's file, beside the card."""
+    sha256: Sha256
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of one model file."""
+
+    schema_version: Literal[1]
+    name: str
+    task: Literal["detect", "landmarks", "embed"]
+    file: str
+    """Name of the .tflite file, beside the card."""
+    sha256: Sha256
+    input: InputSpec
+    outputs: list[list[int]]
+    """Shapes, in any order."""
+    licence: str
+    origin: str
+    strides: list[int] | None = None
+    """Detectors: stride of each SSD layer, in pixels of the input."""
+    alignment: list[tuple[float, float]] | None = None
+    """Embedders: where eyes, nose and mouth corners lie in the input, in pixels."""
+    quantisation: Quantisation | None = None
+    """What goes in and comes out, if it is integers; None: floats, whatever is inside."""
+    edgetpu: Compiled | None = None
+    """For boxes with an Edge TPU. Galleries stay tied to `sha256`: both give the same vectors."""
+    calibration: Calibration | None = None
+    measured: dict[str, str] = {}
+    """What it was seen to do: figure by figure, each with its data and command."""
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """A card with the bytes that it vouches for."""
+
+    card: Card
+    content: bytes
+    path: Path
+    compiled: bytes | None = None
+    """The content of the card's `edgetpu` file."""
+
+
+def load(card_path: Path, task: str) -> ModelFile:
+    """Read a card and its model, and check the one against the other.
+
+    Raises ModelError naming the file when either is missing, damaged, altered or for another task.
+    """
+    card = read_card(card_path)
+    if card.task != task:
+        raise ModelError(f"{card_path}: this model's task is {card.task!r}; {task!r} is needed here")
+    content = _content(card_path, card.file, card.sha256)
+    compiled = _content(card_path, card.edgetpu.file, card.edgetpu.sha256) if card.edgetpu else None
+    return ModelFile(card, content, card_path.parent / card.file, compiled)
+
+
+def _content(card_path: Path, name: str, sha256: str) -> bytes:
+    path = card_path.parent / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path}: the model that {card_path.name} describes cannot be read: {error.strerror}"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ModelError(
+            f"{path}: sha256 is {found[:12]}..., but {card_path.name} says {sha256[:12]}...; "
+            "the file was altered or damaged: install it again, or write a new card for it"
+        )
+    return content
+
+
+def read_card(path: Path) -> Card:
+    """A card alone, its model unread. Raises ModelError."""
+    try:
+        return typed_yaml.convert(typed_yaml.read(path), Card)
+    except OSError as error:
+        raise ModelError(f"{path}: no such model card ({error.strerror}); bundled: {', '.join(bundled())}") from error
+    except typed_yaml.Mistakes as error:
+        raise ModelError(
+            f"{path}: not a valid model card:\n" + "\n".join(f"  {line}" for line in error.lines)
+        ) from error
+
+
+def bundled() -> list[str]:
+    """Names of the models in the package."""
+    return sorted(path.stem for path in BUNDLED.glob("*.yaml"))
+
+
+def find(name: str, base: Path | None = None) -> Path:
+    """The card that config.yaml means: a bundled name, or the path of a .yaml file, relative to `base`."""
+    if name.endswith((".yaml", ".yml")):
+        return (base / name) if base else Path(name)
+    if name not in bundled():
+        raise ModelError(
+            f"{name!r}: no bundled model has that name; bundled: {', '.join(bundled())}; or give a card's path"
+        )
+    return BUNDLED / f"{name}.yaml"

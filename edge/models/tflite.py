@@ -1,0 +1,257 @@
+"""The only door to LiteRT or tflite-runtime."""
+
+import importlib
+import logging
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import ModelError
+from edge.models import card as cards
+from edge.models import edgetpu
+from edge.models.card import Card, InputSpec
+from edge.models.edgetpu import EdgeTpu
+from edge.records import Image
+
+log = logging.getLogger("whosthere.tflite")
+
+Tensor = NDArray[np.float32]
+
+TFLITE_RUNTIME = "tflite-runtime"
+RUNTIMES = (
+    ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    ("tflite_runtime.interpreter", TFLITE_RUNTIME),
+)
+
+
+class Runtime(NamedTuple):
+    """An installed TFLite interpreter."""
+
+    module: ModuleType
+    package: str
+    version: str
+
+
+def find_runtime() -> Runtime:
+    """LiteRT if it is installed, else tflite-runtime. Raises ModelError when neither is."""
+    for module, package in RUNTIMES:
+        try:
+            return Runtime(importlib.import_module(module), package, metadata.version(package))
+        except ImportError:
+            continue
+    raise ModelError(
+        "no TFLite runtime is installed: pip install 'whosthere[litert]' (or [tflite-runtime] on 32-bit boxes)"
+    )
+
+
+class Network:
+    """An interpreter that has been made ready, and what goes in and comes out of it."""
+
+    def __init__(self, runtime: Runtime, content: bytes, options: dict[str, Any]) -> None:
+        """Raises ValueError or RuntimeError when the runtime refuses the file."""
+        self._interpreter = runtime.module.Interpreter(model_content=content, **options)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]
+        self._outputs = self._interpreter.get_output_details()
+        self.int8 = any(tensor["dtype"] is np.int8 for tensor in self._interpreter.get_tensor_details())
+        """Does it reckon with bytes, if only in part?"""
+
+    def run(self, batch: Tensor) -> list[Tensor]:
+        """Dequantised outputs. Raises RuntimeError when what it runs on fails."""
+        self._interpreter.set_tensor(self._input["index"], _quantise(batch, self._input))
+        self._interpreter.invoke()
+        return [_dequantise(self._interpreter.get_tensor(o["index"]), o) for o in self._outputs]
+
+    def run_again(self) -> None:
+        self._interpreter.invoke()
+
+    def check(self, path: Path, card: Card) -> None:
+        """Raises ModelError when it is not what its card says."""
+        self._check_shapes(path, card)
+        self._check_numbers(path, card)
+
+    def _check_numbers(self, path: Path, card: Card) -> None:
+        """What the card says of integers must be what the file has; a card that says nothing is not asked."""
+        stated = card.quantisation
+        if stated is None:
+            return
+        sides = (("input", stated.input, self._input), ("output", stated.output, self._outputs[0]))
+        for what, numbers, details in sides:
+            step, zero = details["quantization"]
+            found = np.dtype(details["dtype"]).name
+            if (found, zero) != (numbers.type, numbers.zero_point) or not np.isclose(step, numbers.scale, rtol=1e-4):
+                raise ModelError(
+                    f"{path}: its {what} is {found}, scale {step:.6g}, zero point {zero}, but its card says "
+                    f"{numbers.type}, {numbers.scale:.6g}, {numbers.zero_point}: the card belongs to another file"
+                )
+
+    def _check_shapes(self, path: Path, card: Card) -> None:
+        found = tuple(int(n) for n in self._input["shape"])
+        if found != card.input.shape:
+            raise ModelError(f"{path}: input shape is {found}, but its card says {card.input.shape}")
+        outputs = sorted([int(n) for n in o["shape"]] for o in self._outputs)
+        if outputs != sorted(card.outputs):
+            raise ModelError(f"{path}: output shapes are {outputs}, but its card says {sorted(card.outputs)}")
+
+
+class Model:
+    """One network, loaded and checked against its card. Not thread-safe: its thread owns it."""
+
+    def __init__(
+        self, card_path: Path, task: str, threads: int = 1, *, xnnpack: bool = True, edge_tpu: EdgeTpu | None = None
+    ) -> None:
+        """Load the model of a card.
+
+        `xnnpack` false: without the processor's own fast kernels. `edge_tpu`: where to run a network that its card
+        says is compiled for it; the processor stands in while there is none.
+        Raises ModelError when file and card disagree, the runtime refuses the file, or an Edge TPU is insisted on.
+        """
+        model_file = cards.load(card_path, task)
+        self.card: Card = model_file.card
+        self.path = model_file.path
+        self.runs = 0
+        """How often the network was asked."""
+        self._runtime = find_runtime()
+        if edgetpu.is_compiled(model_file.content):
+            raise ModelError(
+                f"{self.path}: is compiled for the Edge TPU, so that no processor can run it: name the file it was "
+                f"made from under `file` in {card_path.name}, and this one under `edgetpu`"
+            )
+        self._cpu = self._network(self.path, model_file.content, _processor(self._runtime, threads, xnnpack=xnnpack))
+        self._edge_tpu = edge_tpu
+        self._compiled = model_file.compiled
+        self._losses = 0
+        self._fast = self._on_edge_tpu()
+
+    @property
+    def runs_on(self) -> Literal["cpu", "edgetpu"]:
+        """What the next picture is looked at with."""
+        return "edgetpu" if self._fast is not None else "cpu"
+
+    @property
+    def slow_runtime(self) -> str | None:
+        """The runtime, when it is one that has no fast kernels for what this network reckons with."""
+        slow = self._cpu.int8 and self.runs_on == "cpu" and self._runtime.package == TFLITE_RUNTIME
+        return f"{self._runtime.package} {self._runtime.version}" if slow else None
+
+    @property
+    def for_edge_tpu(self) -> bool:
+        """Has its card a file that an Edge TPU can run?"""
+        return self._compiled is not None
+
+    @property
+    def compile_it(self) -> str:
+        """What to do so that an Edge TPU can run it."""
+        return (
+            f"`edgetpu_compiler {self.path.name}` on a desktop makes {self.path.stem}_edgetpu.tflite of it, if it is "
+            "an int8 network; name that file under `edgetpu` in its card"
+        )
+
+    def run(self, images: Sequence[Image]) -> list[Tensor]:
+        """Feed pictures of the input's size, as many as its batch or fewer; dequantised outputs.
+
+        Each output keeps its batch dimension, cut to the number of pictures given.
+        """
+        spec = self.card.input
+        batch = np.zeros(spec.shape, np.float32)
+        for i, image in enumerate(images):
+            batch[i] = to_tensor(image, spec)
+        outputs = self._run(batch)
+        self.runs += 1
+        return [output[: len(images)] for output in outputs]
+
+    def run_again(self) -> None:
+        """The bare network on what it was fed last: what a benchmark compares a stage with. Not counted in `runs`."""
+        (self._fast or self._cpu).run_again()
+
+    def _run(self, batch: Tensor) -> list[Tensor]:
+        """On the Edge TPU if there is one now, else on the processor: no picture is lost with the device."""
+        if self._edge_tpu is not None and self._compiled is not None:
+            if self._fast is None or self._losses != self._edge_tpu.losses:
+                # Its interpreter goes first: it holds on to the delegate.
+                self._fast = None
+                self._fast = self._on_edge_tpu()
+            if self._fast is not None:
+                try:
+                    return self._fast.run(batch)
+                except RuntimeError as error:
+                    self._fast = None
+                    self._edge_tpu.lost(str(error))
+        return self._cpu.run(batch)
+
+    def _on_edge_tpu(self) -> Network | None:
+        if self._edge_tpu is None or self._compiled is None or self.card.edgetpu is None:
+            return None
+        path = self.path.with_name(self.card.edgetpu.file)
+        if not edgetpu.is_compiled(self._compiled):
+            raise ModelError(f"{path}: is not compiled for the Edge TPU: {self.compile_it}")
+        delegate = self._edge_tpu.delegate(self._runtime.module.load_delegate)
+        if delegate is None:
+            return None
+        self._losses = self._edge_tpu.losses
+        try:
+            network = Network(self._runtime, self._compiled, {"experimental_delegates": [delegate]})
+        except (ValueError, RuntimeError) as error:
+            self._edge_tpu.lost(f"{path} cannot be loaded: {error}")
+            return None
+        network.check(path, self.card)
+        return network
+
+    def _network(self, path: Path, content: bytes, options: dict[str, Any]) -> Network:
+        try:
+            network = Network(self._runtime, content, options)
+        except (ValueError, RuntimeError) as error:
+            name = f"{self._runtime.package} {self._runtime.version}"
+            raise ModelError(f"{path}: {name} cannot load it: {error}") from error
+        network.check(path, self.card)
+        return network
+
+
+def _processor(runtime: Runtime, threads: int, *, xnnpack: bool) -> dict[str, Any]:
+    resolver = runtime.module.OpResolverType
+    plain = resolver.AUTO if xnnpack else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return {"num_threads": threads, "experimental_op_resolver_type": plain}
+
+
+def to_tensor(image: Image, spec: InputSpec) -> Tensor:
+    """(h, w, 3) BGR picture -> (h, w, c) normalised as the card says. The one normalisation there is."""
+    if spec.channels == "grey":
+        tensor: Tensor = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None].astype(np.float32)
+    elif spec.channels == "rgb":
+        # Seven times as fast as converting a view with reversed strides.
+        tensor = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.float32)
+    else:
+        tensor = image.astype(np.float32)
+    if spec.per_picture:
+        tensor -= tensor.mean()
+        # The lower bound keeps an even picture finite: tf.image.per_image_standardization.
+        tensor /= np.float32(max(float(tensor.std()), 1.0 / float(np.sqrt(tensor.size))))
+    else:
+        tensor -= np.float32(spec.mean)
+        tensor *= np.float32(1.0 / spec.scale)
+    return tensor
+
+
+def _quantise(values: Tensor, details: dict[str, Any]) -> NDArray[Any]:
+    kind = details["dtype"]
+    if np.issubdtype(kind, np.floating):
+        floats: NDArray[Any] = values.astype(kind, copy=False)
+        return floats
+    scale, zero = details["quantization"]
+    limits = np.iinfo(kind)
+    quantised: NDArray[Any] = np.clip(np.round(values / scale) + zero, limits.min, limits.max).astype(kind)
+    return quantised
+
+
+def _dequantise(values: NDArray[Any], details: dict[str, Any]) -> Tensor:
+    if np.issubdtype(values.dtype, np.floating):
+        return np.asarray(values, np.float32)
+    scale, zero = details["quantization"]
+    restored: Tensor = ((values.astype(np.float32) - zero) * scale).astype(np.float32)
+    return restored

@@ -1,0 +1,1 @@
+"""MQTT: visit events, retained topics, commands, Home Assistant."""

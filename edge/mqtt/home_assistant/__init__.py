@@ -1,0 +1,1 @@
+"""How a box appears in Home Assistant."""

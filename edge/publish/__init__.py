@@ -1,1 +1,0 @@
-"""Events to MQTT: the client, the outbox on disk, payloads and snapshots."""

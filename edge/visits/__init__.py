@@ -1,0 +1,1 @@
+"""Faces over time -> tracks -> one visit -> who it is."""

@@ -1,0 +1,212 @@
+"""Sightings over time -> one decision, and one set of events, a visit."""
+
+from collections.abc import Callable, Iterable, Set
+from dataclasses import replace
+
+from edge.config.visits import VisitSettings
+from edge.records import Event, EventKind, Image, Match, Outcome, Sighting
+from edge.visits.matcher import Matcher
+from edge.visits.state import Visit
+from edge.visits.thresholds import Linking
+
+DOUBTS_TO_SPLIT = 3
+"""So many usable faces in a row that are not the visitor's mean that somebody else has taken the place."""
+
+
+class Visits:
+    """All visits under way."""
+
+    def __init__(
+        self, settings: VisitSettings, linking: Linking, matcher: Matcher, new_id: Callable[[], str], *, pictures: bool
+    ) -> None:
+        self.matcher = matcher
+        self.linking = linking
+        self._settings = settings
+        self._new_id = new_id
+        self._pictures = pictures
+        self._visits: list[Visit] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether any visit has not ended."""
+        return bool(self._visits)
+
+    def wants_look(self, track_id: int, now: float) -> bool:
+        """Whether looking closely at this face now could change anything."""
+        visit = self._of_track(track_id)
+        if visit is None or visit.looked_at is None:
+            return True
+        eager = (not visit.decided or bool(visit.doubts)) and visit.looks < self._settings.max_looks
+        interval = self._settings.look_interval_s if eager else self._settings.recheck_s
+        return now - visit.looked_at >= interval
+
+    def label(self, track_id: int) -> tuple[str, Match | None] | None:
+        """Visit id and the decision so far of the visit that a track belongs to."""
+        visit = self._of_track(track_id)
+        return (visit.id, visit.decision or visit.provisional) if visit else None
+
+    def update(
+        self, sightings: Iterable[Sighting], alive: Set[int], now: float, image: Image | None = None
+    ) -> tuple[list[Event], list[int]]:
+        """Take in what one frame showed.
+
+        `alive` are the tracks not lost. Returns the events, and the tracks that turned out to show
+        somebody else by now: the caller should end them.
+        """
+        swapped = [s.track_id for s in sightings if self._see(s, image)]
+        for visit in self._visits:
+            if visit.track_id is not None and visit.track_id not in alive:
+                visit.track_id = None
+        events = [event for visit in self._unstarted() for event in self._begin(visit, now)]
+        events += self._decide_all(now)
+        events += [event for visit in self._gone(now) for event in self._end(visit, now)]
+        return events, swapped
+
+    def ring(self, now: float) -> tuple[str, list[Event]]:
+        """Somebody rang: the visit that this belongs to, and its start when nobody was in sight.
+
+        The next face that comes into view is the ringer's. If none comes, the visit ends as any other does.
+        """
+        here = [visit for visit in self._visits if visit.track_id is not None]
+        visit = max(here, key=lambda v: (v.started, v.last_seen_at), default=None) or self._expected()
+        if visit is None:
+            visit = Visit.rung(self._new_id(), now)
+            self._visits.append(visit)
+        if not visit.started:
+            return visit.id, self._start(visit, now)
+        return visit.id, []
+
+    def _expected(self) -> Visit | None:
+        """The visit of somebody who rang and has not been seen yet."""
+        return next((v for v in self._visits if v.started and v.track_id is None and not v.seen), None)
+
+    def flush(self, now: float) -> list[Event]:
+        """End everything: there will be no more frames."""
+        self._visits = [v for v in self._visits if v.started or v.evidence.any_face]
+        events = [event for visit in self._unstarted() for event in self._start(visit, now)]
+        return events + [event for visit in list(self._visits) for event in self._end(visit, now)]
+
+    def _see(self, sighting: Sighting, image: Image | None) -> bool:
+        """Add a sighting to its visit; True when it shows that the track has changed hands."""
+        visit = self._of_track(sighting.track_id)
+        if visit is None:
+            visit = Visit.of(self._new_id(), sighting)
+            self._visits.append(visit)
+        visit.see(sighting)
+        if sighting.quality is None:
+            return False
+        if self._pictures and image is not None:
+            visit.keep_picture(sighting.quality.score, image, sighting.box)
+        if self._doubtful(visit, sighting):
+            visit.doubts.append(sighting)
+            if len(visit.doubts) >= DOUBTS_TO_SPLIT:
+                visit.track_id = None
+                visit.last_seen_at = visit.doubts[0].at
+                visit.doubts = []
+                return True
+        else:
+            visit.doubts = []
+            visit.evidence.add(sighting.quality, sighting.embedding, sighting.at)
+        return False
+
+    def _doubtful(self, visit: Visit, sighting: Sighting) -> bool:
+        fused = visit.evidence.fused
+        if fused is None or sighting.embedding is None or visit.evidence.faces < self._settings.min_faces:
+            return False
+        return float(fused @ sighting.embedding) < self.linking.different
+
+    def _unstarted(self) -> list[Visit]:
+        return [visit for visit in self._visits if not visit.started]
+
+    def _begin(self, visit: Visit, now: float) -> list[Event]:
+        """Start a new visit, or find out that its face is of somebody who was here a moment ago."""
+        if not visit.evidence.any_face:
+            # A shop-window dummy or the back of a head is not a visitor.
+            self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
+            return []
+        if (rung := self._expected()) is not None:
+            return self._join(rung, visit)
+        dormant = [v for v in self._visits if v.started and v.track_id is None]
+        return self._link(visit, dormant, now) if dormant else self._start(visit, now)
+
+    def _link(self, visit: Visit, dormant: list[Visit], now: float) -> list[Event]:
+        """To one of those who were here a moment ago, to none of them, or wait and see."""
+        fused = visit.evidence.fused
+        waited = visit.track_id is None or now - visit.since >= self._settings.link_wait_s
+        if fused is None:
+            if waited:
+                return self._join(max(dormant, key=lambda v: v.last_seen_at), visit)
+            return []
+        scored = [(v.evidence.similarity(fused), v) for v in dormant]
+        likeness, nearest = max(scored, key=lambda pair: pair[0])
+        if likeness >= self.linking.same or self._same_name(nearest, visit):
+            return self._join(nearest, visit)
+        sure = likeness < self.linking.different or visit.evidence.faces >= self._settings.min_faces
+        return self._start(visit, now) if sure or waited else []
+
+    def _same_name(self, old: Visit, new: Visit) -> bool:
+        fused = new.evidence.fused
+        if old.person_id is None or fused is None:
+            return False
+        person = self.matcher.match(fused).person
+        return person is not None and person.person_id == old.person_id
+
+    def _join(self, old: Visit, new: Visit) -> list[Event]:
+        old.absorb(new)
+        self._visits.remove(new)
+        return []
+
+    def _start(self, visit: Visit, now: float) -> list[Event]:
+        visit.started = True
+        return [visit.event(EventKind.STARTED, now)]
+
+    def _decide_all(self, now: float) -> list[Event]:
+        """Decide what can be decided, the surest first: two people in one frame never share a name."""
+        open_visits = [v for v in self._visits if v.started and not v.decided and v.evidence.fused is not None]
+        open_visits.sort(key=lambda v: -self._likeness(v))
+        return [event for visit in open_visits for event in self._decide(visit, now, last=False)]
+
+    def _likeness(self, visit: Visit) -> float:
+        fused = visit.evidence.fused
+        best = self.matcher.match(fused).best if fused is not None else None
+        return best.similarity if best else -1.0
+
+    def _decide(self, visit: Visit, now: float, *, last: bool) -> list[Event]:
+        evidence, settings = visit.evidence, self._settings
+        fused = evidence.fused
+        if fused is None:
+            visit.decided = last
+            return [visit.event(EventKind.NO_USABLE_FACE, now)] if last else []
+        match = self.matcher.match(fused, self._taken(visit))
+        enough = evidence.faces >= settings.min_faces
+        if match.outcome is Outcome.RECOGNIZED and not enough:
+            if not last:
+                return self._announce(visit, match, now)
+            match = replace(match, outcome=Outcome.UNCERTAIN)
+        out_of_patience = evidence.faces >= settings.patience_faces and evidence.age(now) >= settings.patience_s
+        if match.outcome is Outcome.RECOGNIZED or out_of_patience or last:
+            visit.decision, visit.decided = match, True
+            return [visit.event(EventKind(match.outcome.value), now, match)]
+        return []
+
+    def _announce(self, visit: Visit, match: Match, now: float) -> list[Event]:
+        if not self._settings.provisional or visit.provisional is not None:
+            return []
+        visit.provisional = match
+        return [visit.event(EventKind.RECOGNIZED, now, match, provisional=True)]
+
+    def _taken(self, visit: Visit) -> set[str]:
+        others = (v for v in self._visits if v is not visit and v.track_id is not None)
+        return {v.person_id for v in others if v.person_id is not None}
+
+    def _gone(self, now: float) -> list[Visit]:
+        limit = now - self._settings.gap_s
+        return [v for v in self._visits if v.started and v.track_id is None and v.last_seen_at <= limit]
+
+    def _end(self, visit: Visit, now: float) -> list[Event]:
+        decision = [] if visit.decided else self._decide(visit, now, last=True)
+        self._visits.remove(visit)
+        return [*decision, visit.event(EventKind.ENDED, now, visit.decision)]
+
+    def _of_track(self, track_id: int) -> Visit | None:
+        return next((visit for visit in self._visits if visit.track_id == track_id), None)

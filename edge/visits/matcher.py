@@ -1,0 +1,80 @@
+"""Vector x gallery -> who it is: open set, with a threshold that follows from a false-alarm target."""
+
+from collections.abc import Set
+
+import numpy as np
+
+from edge.config.loading import LoadedConfig
+from edge.errors import GalleryError
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import EmbedderId, Gallery
+from edge.models.card import Calibration, Card
+from edge.records import Candidate, Match, Outcome, Vector
+from edge.visits.thresholds import Bounds, target_bounds, threshold_in_force
+
+
+class Matcher:
+    """A gallery with the threshold in force."""
+
+    def __init__(self, gallery: Gallery, threshold: float, min_margin: float, calibration: Calibration | None) -> None:
+        self.gallery = gallery
+        self.threshold = threshold
+        self.min_margin = min_margin
+        self.calibration = calibration
+        counts = [len(person.templates) for person in gallery.people]
+        self._starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.intp)
+
+    @property
+    def target_bounds(self) -> Bounds | None:
+        """The false-alarm targets that the calibration covers for this gallery; None: not calibrated."""
+        return target_bounds(self.calibration, len(self.gallery.embeddings))
+
+    def match(self, probe: Vector, taken: Set[str] = frozenset()) -> Match:
+        """Who a unit vector (d,) is. People in `taken` are somebody else in the same picture.
+
+        A probe that is nearest to one of them, over the threshold, is uncertain: it cannot be them, and
+        it should not become the second choice either.
+        """
+        ranked = self._ranked(probe)
+        best = ranked[0] if ranked else None
+        runner_up = ranked[1] if len(ranked) > 1 else None
+        rate = self._rate(best.similarity) if best else None
+        return Match(self._outcome(best, runner_up, taken), best, runner_up, self.threshold, rate)
+
+    def _outcome(self, best: Candidate | None, runner_up: Candidate | None, taken: Set[str]) -> Outcome:
+        if best is None or best.similarity < self.threshold:
+            return Outcome.UNKNOWN
+        if best.person_id in taken:
+            return Outcome.UNCERTAIN
+        if runner_up is not None and best.similarity - runner_up.similarity < self.min_margin:
+            return Outcome.UNCERTAIN
+        return Outcome.RECOGNIZED
+
+    def _ranked(self, probe: Vector) -> list[Candidate]:
+        """The two nearest people; a person is as near as their nearest template."""
+        if not self.gallery.people:
+            return []
+        scores = np.maximum.reduceat(self.gallery.embeddings @ probe, self._starts)
+        order = np.argsort(-scores, kind="stable")[:2]
+        people = self.gallery.people
+        return [Candidate(people[i].id, people[i].name, float(scores[i])) for i in order]
+
+    def _rate(self, similarity: float) -> float | None:
+        """How often a stranger is at least so similar to some template of this gallery (FPIR at this similarity)."""
+        if self.calibration is None:
+            return None
+        rate = self.calibration.rate_at(similarity)
+        return float(1.0 - (1.0 - rate) ** len(self.gallery.embeddings))
+
+
+def load_matcher(loaded: LoadedConfig, card: Card, gallery: Gallery | None = None) -> Matcher:
+    """A matcher for the configured gallery (or the one given). Raises GalleryError and ModelError."""
+    known = gallery or open_gallery(loaded.gallery_path, EmbedderId(card.name, card.sha256), loaded.gallery_keys)
+    dimensions = card.outputs[0][1]
+    if known.embeddings.shape[1] != dimensions:
+        raise GalleryError(
+            f"{loaded.gallery_path}: its templates have {known.embeddings.shape[1]} numbers each, but those of the "
+            f"embedder {card.name} have {dimensions}: enrol the photos again"
+        )
+    threshold = threshold_in_force(loaded, card, known)
+    return Matcher(known, threshold.similarity, loaded.config.match.min_margin, card.calibration)

@@ -1,0 +1,86 @@
+"""What is known of one visit."""
+
+from edge.records import Box, Event, EventKind, Image, Match, Sighting
+from edge.visits.fusion import Evidence
+
+
+class Visit:
+    """The state of one visit; only `Visits` touches it."""
+
+    def __init__(self, visit_id: str, track_id: int | None, since: float, at: float, box: Box | None) -> None:
+        self.id = visit_id
+        self.track_id = track_id
+        self.since = since
+        self.last_seen_at = at
+        self.box = box
+        self.evidence = Evidence()
+        self.doubts: list[Sighting] = []
+        self.looked_at: float | None = None
+        self.looks = 0
+        self.started = False
+        self.provisional: Match | None = None
+        self.decision: Match | None = None
+        self.decided = False
+        self.sequence = 0
+        self.picture: Image | None = None
+        self.picture_box: Box | None = None
+        self.picture_score = -1.0
+
+    @classmethod
+    def of(cls, visit_id: str, sighting: Sighting) -> "Visit":
+        """Of a face that has come into view."""
+        return cls(visit_id, sighting.track_id, sighting.since, sighting.at, sighting.box)
+
+    @classmethod
+    def rung(cls, visit_id: str, now: float) -> "Visit":
+        """Of somebody who rang and is not in sight yet."""
+        return cls(visit_id, None, now, now, None)
+
+    @property
+    def seen(self) -> bool:
+        """Has a face of this visit been in view?"""
+        return self.box is not None
+
+    def see(self, sighting: Sighting) -> None:
+        self.last_seen_at, self.box = sighting.at, sighting.box
+        if sighting.quality is not None:
+            self.looked_at = sighting.at
+            self.looks += 1
+
+    def keep_picture(self, score: float, image: Image, box: Box) -> None:
+        if score > self.picture_score:
+            self.picture, self.picture_box, self.picture_score = image, box, score
+
+    def absorb(self, other: "Visit") -> None:
+        """Take over a face that turned out to be this visitor's."""
+        self.track_id = other.track_id
+        self.last_seen_at, self.box = other.last_seen_at, other.box
+        self.evidence.absorb(other.evidence)
+
+    @property
+    def person_id(self) -> str | None:
+        """Whose name it has been given, provisionally or for good."""
+        match = self.decision if self.decided else self.provisional
+        return match.person.person_id if match and match.person else None
+
+    def event(self, kind: EventKind, at: float, match: Match | None = None, *, provisional: bool = False) -> Event:
+        evidence = self.evidence
+        problem = evidence.main_problem if kind is EventKind.NO_USABLE_FACE else None
+        made = Event(
+            kind=kind,
+            visit_id=self.id,
+            sequence=self.sequence,
+            at=at,
+            started_at=self.since,
+            latency_s=max(0.0, at - self.since),
+            provisional=provisional,
+            match=match,
+            quality=evidence.best_quality,
+            box=self.box,
+            usable_faces=evidence.faces,
+            problem=problem,
+            picture=self.picture,
+            picture_box=self.picture_box,
+        )
+        self.sequence += 1
+        return made

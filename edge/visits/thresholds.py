@@ -1,0 +1,90 @@
+"""From a false-match target and a calibration to the similarity that a name, or a visit, needs."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from edge.config.loading import LoadedConfig
+from edge.config.visits import MatchSettings
+from edge.errors import ModelError
+from edge.galleries.gallery import Gallery
+from edge.models.card import Calibration, Card
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The similarity in force, and where it comes from."""
+
+    similarity: float
+    calibrated: bool
+    within_data: bool
+    """False: the target is rarer than the calibration's data could show; the strictest measured one is used."""
+
+
+class Linking(msgspec.Struct, frozen=True):
+    """When two embeddings belong to one visitor, as cosine similarities."""
+
+    same: float
+    """At least this: the same person."""
+    different: float
+    """Less than this: another person."""
+
+
+UNCALIBRATED_LINKING = Linking(same=0.4, different=0.15)
+SAME_PERSON_RATE = 1e-3
+OTHER_PERSON_RATE = 1e-1
+
+
+def threshold_for(settings: MatchSettings, calibration: Calibration | None, templates: int) -> Threshold | None:
+    """The similarity at which a stranger meets a gallery of that many templates falsely as rarely as asked.
+
+    With false-match rate f a comparison, N templates give FPIR = 1 - (1 - f)^N (Grother et al., NIST IR
+    8271, taking comparisons as independent, which overstates it). None: no calibration and no override.
+    """
+    if settings.threshold is not None:
+        return Threshold(settings.threshold, calibrated=False, within_data=True)
+    if calibration is None:
+        return None
+    rate = 1.0 - (1.0 - settings.false_alarm_target) ** (1.0 / max(1, templates))
+    similarity, within = calibration.similarity_at(rate)
+    return Threshold(similarity, calibrated=True, within_data=within)
+
+
+def threshold_in_force(loaded: LoadedConfig, card: Card, gallery: Gallery) -> Threshold:
+    """Raises ModelError when the embedder has no calibration and config.yaml overrides nothing."""
+    found = threshold_for(loaded.config.match, card.calibration, len(gallery.embeddings))
+    if found is None:
+        raise ModelError(
+            f"the card of the embedder {card.name!r} has no calibration, so that match.false_alarm_target means "
+            "nothing: calibrate it with `whosthere-converter calibrate`, or set match.threshold"
+        )
+    return found
+
+
+def linking_for(calibration: Calibration | None) -> Linking:
+    """When two embeddings are one visitor's: from the calibration, whatever the gallery."""
+    if calibration is None:
+        return UNCALIBRATED_LINKING
+    same, _ = calibration.similarity_at(SAME_PERSON_RATE)
+    different, _ = calibration.similarity_at(OTHER_PERSON_RATE)
+    return Linking(same, different)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """False-alarm targets that the calibration gives a meaning to."""
+
+    low: float
+    high: float
+
+
+def target_bounds(calibration: Calibration | None, templates: int) -> Bounds | None:
+    """For the gallery in force: what was measured for one comparison, for all its templates.
+
+    FPIR = 1 - (1 - f)^N as in `threshold_for`. None: the embedder is not calibrated.
+    """
+    if calibration is None:
+        return None
+    rates = [rate for _, rate in calibration.points]
+    low, high = (1.0 - (1.0 - rate) ** max(1, templates) for rate in (min(rates), max(rates)))
+    return Bounds(low, min(high, 0.5))

@@ -1,0 +1,105 @@
+"""Faces over time -> tracks: which face of this frame is which face of the last."""
+
+from dataclasses import dataclass, replace
+
+from edge.config.visits import TrackSettings
+from edge.records import Box, Face
+
+MAX_RESIZE = 1.8
+"""A face does not change its size by more than this between two looks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One face, followed."""
+
+    id: int
+    face: Face
+    """As last seen, in the detector's picture."""
+    seen_at: float
+    first_seen_at: float
+    hits: int
+    velocity: tuple[float, float]
+    """Pixels a second."""
+
+    def expected(self, now: float) -> Box:
+        """Where it should be by now, if it kept its velocity."""
+        dt = now - self.seen_at
+        return self.face.box.moved(self.velocity[0] * dt, self.velocity[1] * dt)
+
+    def seen(self, face: Face, now: float) -> "Track":
+        """The track after one more look; velocity is smoothed over about two looks."""
+        dt = max(now - self.seen_at, 1e-3)
+        (x0, y0), (x1, y1) = self.face.box.centre, face.box.centre
+        vx, vy = self.velocity
+        velocity = (0.5 * vx + 0.5 * (x1 - x0) / dt, 0.5 * vy + 0.5 * (y1 - y0) / dt)
+        return replace(self, face=face, seen_at=now, hits=self.hits + 1, velocity=velocity)
+
+
+class Tracker:
+    """Greedy nearest-first association: at a door there are a handful of faces."""
+
+    def __init__(self, settings: TrackSettings) -> None:
+        self._settings = settings
+        self._tracks: dict[int, Track] = {}
+        self._next_id = 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether any face, confirmed or not, is being followed."""
+        return bool(self._tracks)
+
+    def alive(self) -> frozenset[int]:
+        """Ids of the confirmed tracks that are not lost."""
+        return frozenset(t.id for t in self._tracks.values() if t.hits >= self._settings.confirm_hits)
+
+    def expected(self, now: float) -> list[Box]:
+        """Where the followed faces should be by now, confirmed or not."""
+        return [track.expected(now) for track in self._tracks.values()]
+
+    def update(self, faces: list[Face], now: float) -> list[Track]:
+        """Take in the faces of a look; the confirmed tracks that were seen in it."""
+        self.expire(now)
+        pairs = sorted(
+            (cost, track.id, i)
+            for track in self._tracks.values()
+            for i, face in enumerate(faces)
+            if (cost := self._cost(track, face, now)) is not None
+        )
+        taken_tracks: set[int] = set()
+        taken_faces: set[int] = set()
+        for _, track_id, i in pairs:
+            if track_id not in taken_tracks and i not in taken_faces:
+                self._tracks[track_id] = self._tracks[track_id].seen(faces[i], now)
+                taken_tracks.add(track_id)
+                taken_faces.add(i)
+        self._begin([face for i, face in enumerate(faces) if i not in taken_faces], now)
+        return [t for t in self._tracks.values() if t.seen_at == now and t.hits >= self._settings.confirm_hits]
+
+    def expire(self, now: float) -> None:
+        """Forget the faces that have not been seen for too long."""
+        limit = now - self._settings.lost_after_s
+        self._tracks = {i: t for i, t in self._tracks.items() if t.seen_at >= limit}
+
+    def drop(self, track_id: int) -> None:
+        """End a track: whoever is seen there next is somebody else."""
+        self._tracks.pop(track_id, None)
+
+    def _begin(self, faces: list[Face], now: float) -> None:
+        for face in faces:
+            self._tracks[self._next_id] = Track(self._next_id, face, now, now, 1, (0.0, 0.0))
+            self._next_id += 1
+
+    def _cost(self, track: Track, face: Face, now: float) -> float | None:
+        """Distance from the expected place in face sizes; None when it cannot be the same face."""
+        box, expected = face.box, track.expected(now)
+        size = (box.short_side + expected.short_side) / 2
+        if size <= 0 or not 1 / MAX_RESIZE < box.short_side / max(expected.short_side, 1e-6) < MAX_RESIZE:
+            return None
+        (x0, y0), (x1, y1) = expected.centre, box.centre
+        distance = float(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5) / size
+        # Without the last place too, a wrong velocity would lose a face that has stopped.
+        (x2, y2) = track.face.box.centre
+        still = float(((x1 - x2) ** 2 + (y1 - y2) ** 2) ** 0.5) / size
+        nearest = min(distance, still)
+        return nearest if nearest <= self._settings.reach else None

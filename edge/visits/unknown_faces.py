@@ -1,0 +1,85 @@
+"""Faces of visitors whom nobody has named, kept for a while so that the owner can name them. Off unless asked for."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.config.visits import StrangerSettings
+from edge.records import Box, Event, EventKind, Image, Outcome
+
+log = logging.getLogger("whosthere.strangers")
+
+AROUND = 0.6
+"""How much of a face's size is kept on each side of it."""
+WIDEST_PX = 480
+JPEG_QUALITY = 92
+
+
+class Strangers:
+    """A folder of one picture a visit, named after it. Times are wall-clock seconds."""
+
+    def __init__(self, folder: Path, settings: StrangerSettings) -> None:
+        self.folder = folder
+        self._settings = settings
+        self._failing = False
+
+    def kept(self) -> list[Path]:
+        """The oldest first."""
+        return sorted(self.folder.glob("*.jpg")) if self.folder.is_dir() else []
+
+    def take(self, event: Event, now: float) -> None:
+        """Keep the face of a visit that has ended with nobody's name. Never raises: a door is no place to fail."""
+        match, picture, box = event.match, event.picture, event.picture_box
+        unknown = event.kind is EventKind.ENDED and match is not None and match.outcome is Outcome.UNKNOWN
+        if not self._settings.keep or not unknown or picture is None or box is None:
+            return
+        try:
+            self._write(self.folder / f"{event.visit_id}.jpg", face_of(picture, box))
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                log.error("%s: no stranger's picture can be kept: %s", self.folder, error.strerror)
+            self._failing = True
+        self.tidy(now)
+
+    def tidy(self, now: float) -> None:
+        """Remove what is too old or too many."""
+        kept = self.kept()
+        surplus = set(kept[: max(0, len(kept) - self._settings.keep)])
+        for path in kept:
+            with contextlib.suppress(OSError):
+                if path in surplus or now - path.stat().st_mtime > self._settings.keep_hours * 3600:
+                    path.unlink()
+
+    def _write(self, path: Path, picture: Image) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+        beside.touch(0o600)
+        beside.write_bytes(data)
+        beside.replace(path)
+
+
+def clear(folder: Path) -> list[Path]:
+    """Remove every picture: nobody can tell whom they show. Those that are gone."""
+    gone = []
+    for path in sorted(folder.glob("*.jpg")) if folder.is_dir() else []:
+        with contextlib.suppress(OSError):
+            path.unlink()
+            gone.append(path)
+    return gone
+
+
+def face_of(picture: Image, box: Box) -> Image:
+    """The face with some of its surroundings, made smaller if it is large."""
+    height, width = picture.shape[:2]
+    left, top = (max(0, round(edge - AROUND * box.width)) for edge in (box.left, box.top))
+    right = min(width, round(box.right + AROUND * box.width))
+    bottom = min(height, round(box.bottom + AROUND * box.width))
+    part = picture[top:bottom, left:right]
+    scale = min(1.0, WIDEST_PX / max(part.shape[:2]))
+    smaller = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else part
+    return np.ascontiguousarray(smaller, np.uint8)

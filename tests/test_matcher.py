@@ -1,0 +1,150 @@
+"""Open-set matching: a name only over the threshold, clear of everybody else, and never twice in one picture."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.config.visits import MatchSettings
+from edge.galleries.gallery import Template
+from edge.models.card import Calibration
+from edge.records import Outcome
+from edge.visits.matcher import Matcher
+from edge.visits.thresholds import threshold_for
+from support.people import AT, alike, gallery_of, somebody
+
+ADA, BEN, STRANGER = somebody(1), somebody(2), somebody(3)
+CALIBRATION = Calibration("made up", "none", [(0.2, 1e-1), (0.4, 1e-3), (0.6, 1e-5)])
+
+
+def matcher(threshold: float = 0.5, min_margin: float = 0.05, **people: np.ndarray) -> Matcher:
+    return Matcher(gallery_of(**(people or {"ada": ADA, "ben": BEN})), threshold, min_margin, CALIBRATION)
+
+
+def test_a_known_face_gets_its_name() -> None:
+    match = matcher().match(alike(ADA, 0.8))
+    assert match.outcome is Outcome.RECOGNIZED
+    assert match.person is not None
+    assert (match.person.person_id, round(match.person.similarity, 3)) == ("ada", 0.8)
+    assert match.runner_up is not None
+    assert match.runner_up.person_id == "ben"
+
+
+def test_a_stranger_is_unknown_but_the_nearest_is_told() -> None:
+    match = matcher().match(STRANGER)
+    assert match.outcome is Outcome.UNKNOWN
+    assert match.person is None
+    assert match.best is not None
+
+
+def test_the_threshold_itself_is_enough() -> None:
+    exactly = float(ADA @ ADA)
+    assert matcher(threshold=exactly).match(ADA).outcome is Outcome.RECOGNIZED
+    assert matcher(threshold=np.nextafter(exactly, 2)).match(ADA).outcome is Outcome.UNKNOWN
+
+
+def test_too_close_between_two_people_is_uncertain_with_both() -> None:
+    between = ADA + BEN
+    match = matcher().match(between / np.linalg.norm(between))
+    assert match.outcome is Outcome.UNCERTAIN
+    assert match.person is None
+    assert {c.person_id for c in (match.best, match.runner_up) if c} == {"ada", "ben"}
+    assert match.margin is not None
+    assert match.margin < 0.05
+
+
+def test_two_templates_of_one_person_are_no_doubt() -> None:
+    gallery = gallery_of(ada=ADA).with_templates("ada", [alike(ADA, 0.95)], [Template("b", 1.0, AT)], AT)
+    match = Matcher(gallery, 0.5, 0.05, None).match(alike(ADA, 0.9, seed=7))
+    assert match.outcome is Outcome.RECOGNIZED
+    assert match.runner_up is None
+    assert match.margin is None
+
+
+def test_a_person_is_as_near_as_their_nearest_template() -> None:
+    gallery = gallery_of(ada=ADA, ben=BEN).with_templates("ada", [somebody(9)], [Template("b", 1.0, AT)], AT)
+    match = Matcher(gallery, 0.5, 0.05, None).match(somebody(9))
+    assert match.person is not None
+    assert match.person.person_id == "ada"
+    assert match.person.similarity == pytest.approx(1)
+
+
+def test_who_is_taken_is_not_given_again_and_nobody_else_takes_their_place() -> None:
+    match = matcher(ada=ADA, ben=BEN).match(alike(ADA, 0.8), taken={"ada"})
+    assert match.outcome is Outcome.UNCERTAIN
+    assert matcher().match(STRANGER, taken={"ada", "ben"}).outcome is Outcome.UNKNOWN
+
+
+def test_nobody_known() -> None:
+    match = Matcher(gallery_of(), 0.5, 0.05, CALIBRATION).match(ADA)
+    assert (match.outcome, match.best, match.margin, match.false_match_rate) == (Outcome.UNKNOWN, None, None, None)
+
+
+def test_the_false_match_rate_counts_every_template() -> None:
+    one = matcher(ada=ADA).match(alike(ADA, 0.4)).false_match_rate
+    two = matcher(ada=ADA, ben=BEN).match(alike(ADA, 0.4)).false_match_rate
+    assert one == pytest.approx(1e-3, rel=1e-3)
+    assert two == pytest.approx(2e-3, rel=1e-2)
+
+
+def test_without_calibration_there_is_no_rate() -> None:
+    assert Matcher(gallery_of(ada=ADA), 0.5, 0.05, None).match(ADA).false_match_rate is None
+
+
+def test_the_threshold_in_force() -> None:
+    asked = MatchSettings(false_alarm_target=1e-3)
+    alone = threshold_for(asked, CALIBRATION, 1)
+    many = threshold_for(asked, CALIBRATION, 20)
+    assert alone is not None
+    assert many is not None
+    assert alone.similarity == pytest.approx(0.4)
+    assert alone.calibrated
+    # Twenty templates give a stranger twenty chances: each may be taken 1/20 as often.
+    assert many.similarity == pytest.approx(0.4 + 0.2 * np.log10(20) / 2, abs=1e-3)
+
+
+def test_what_the_data_cannot_show_is_said() -> None:
+    rarer = threshold_for(MatchSettings(false_alarm_target=1e-6), CALIBRATION, 1)
+    assert rarer is not None
+    assert (rarer.similarity, rarer.within_data) == (0.6, False)
+
+
+def test_a_threshold_of_ones_own() -> None:
+    own = threshold_for(MatchSettings(threshold=0.33), CALIBRATION, 100)
+    assert own is not None
+    assert (own.similarity, own.calibrated) == (0.33, False)
+    assert threshold_for(MatchSettings(), None, 1) is None
+
+
+@given(st.floats(1e-6, 0.5), st.integers(0, 500), st.integers(0, 500))
+def test_more_templates_never_lower_the_threshold(target: float, some: int, more: int) -> None:
+    asked = MatchSettings(false_alarm_target=target)
+    fewer, larger = sorted((some, more))
+    low, high = threshold_for(asked, CALIBRATION, fewer), threshold_for(asked, CALIBRATION, larger)
+    assert low is not None
+    assert high is not None
+    assert low.similarity <= high.similarity
+    assert 0.2 <= low.similarity <= 0.6
+
+
+@given(
+    st.integers(0, 2**32 - 1), st.floats(0.1, 0.9), st.floats(0, 0.3), st.sets(st.sampled_from(["ada", "ben", "cy"]))
+)
+def test_a_name_is_always_earned(seed: int, threshold: float, margin: float, taken: set[str]) -> None:
+    """For any probe: recognized means over the threshold, clear of the second, and not taken; the best is the best."""
+    people = {"ada": ADA, "ben": BEN, "cy": alike(ADA, 0.7)}
+    rng = np.random.default_rng(seed)
+    mixed = ADA * rng.uniform(0, 2) + BEN * rng.uniform(0, 2) + somebody(seed % 1000 + 100)
+    probe = (mixed / np.linalg.norm(mixed)).astype(np.float32)
+    match = matcher(threshold, margin, **people).match(probe, taken)
+    scores = sorted((float(vector @ probe) for vector in people.values()), reverse=True)
+    assert match.best is not None
+    assert match.best.similarity == pytest.approx(scores[0], abs=1e-5)
+    assert match.margin == pytest.approx(scores[0] - scores[1], abs=1e-5)
+    if match.outcome is Outcome.RECOGNIZED:
+        assert match.best.similarity >= threshold
+        assert match.margin is not None
+        assert match.margin >= margin
+        assert match.best.person_id not in taken
+    if match.best.similarity < threshold:
+        assert match.outcome is Outcome.UNKNOWN

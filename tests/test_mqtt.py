@@ -1,0 +1,279 @@
+"""The publisher on a real broker: what is retained, what is late, what survives, what is answered."""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import paho.mqtt.publish
+import pytest
+
+from edge.config.mqtt import MqttSettings
+from edge.errors import GalleryError
+from edge.mqtt.command_payloads import Pause, Reload, Request, Resume, Ring
+from edge.mqtt.outbox import Entry, Outbox
+from edge.mqtt.payloads import CommandResult, Origin, OutboxHealth, VisitPayload
+from edge.mqtt.publisher import MqttPublisher
+from edge.mqtt.stamp import stamper
+from edge.records import EventKind
+from support.broker import Broker, Listener, retained
+from support.publishing import EVERYBODY, ROOT, event, match, publisher, recognized, until
+
+
+@pytest.fixture
+def told(mqtt: MqttSettings) -> Iterator[MqttPublisher]:
+    """A publisher that has not been started."""
+    made = publisher(mqtt)
+    yield made
+    made.stop(5)
+
+
+def visits(listener: Listener, topic: str = "visit") -> list[str]:
+    return [msgspec.json.decode(message.payload)["event_id"] for message in listener.on(f"{ROOT}/{topic}")]
+
+
+def decoded(payload: bytes) -> VisitPayload:
+    return msgspec.json.decode(payload, type=VisitPayload)
+
+
+def test_a_visit_from_start_to_end(broker: Broker, told: MqttPublisher) -> None:
+    steps = [
+        event(),
+        recognized(provisional=True),
+        recognized(sequence=2),
+        event(EventKind.ENDED, sequence=3, match=match()),
+    ]
+    with Listener(broker) as listener:
+        told.start()
+        told.people(EVERYBODY)
+        told.camera_state(online=True)
+        listener.wait_for(f"{ROOT}/person/grace", b"OFF")
+        for step in steps:
+            told.publish(step)
+        listener.wait_for(f"{ROOT}/person/ada", b"OFF", count=2)
+        listener.wait_for(f"{ROOT}/visit", count=4)
+        told.stop(5)
+        listener.wait_for(f"{ROOT}/status", b"offline")
+
+    assert visits(listener) == ["v1/0", "v1/1", "v1/2", "v1/3"]
+    assert [m.payload for m in listener.on(f"{ROOT}/person/ada")] == [b"OFF", b"ON", b"OFF"]
+    assert [m.payload for m in listener.on(f"{ROOT}/last_person")] == [b"none", b"Ada Lovelace"]
+    assert [m.payload for m in listener.on(f"{ROOT}/status")] == [b"online", b"offline"]
+    for message in listener.on(f"{ROOT}/visit"):
+        assert (message.retained, message.qos) == (False, 1)
+        assert message.expiry_s
+        assert 55 <= message.expiry_s <= 60
+    assert retained(broker) == {
+        f"{ROOT}/status": b"offline",
+        f"{ROOT}/camera": b"online",
+        f"{ROOT}/last_person": b"Ada Lovelace",
+        f"{ROOT}/person/ada": b"OFF",
+        f"{ROOT}/person/grace": b"OFF",
+    }
+
+
+def test_the_gallery_in_force_when_an_event_happened_is_the_one_it_names(broker: Broker, told: MqttPublisher) -> None:
+    told.publish(event())
+    told.origin = Origin("front-door", "porch", "mobilefacenet", "newer")
+    told.publish(event(sequence=1))
+    with Listener(broker) as listener:
+        told.start()
+        listener.wait_for(f"{ROOT}/visit", count=2)
+    versions = [decoded(m.payload).gallery_version for m in listener.on(f"{ROOT}/visit")]
+    assert versions == ["2025-06-01/3", "newer"]
+
+
+def test_a_broker_that_goes_away_and_comes_back_gets_every_event_once_and_in_order(
+    broker: Broker, told: MqttPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "whosthere")
+    with Listener(broker, persistent=True) as listener:
+        told.start()
+        told.people(EVERYBODY)
+        until(lambda: told.connected)
+        for sequence in range(5):
+            told.publish(event(sequence=sequence))
+        listener.wait_for(f"{ROOT}/visit", count=5)
+        listener.settle()
+
+        broker.stop()
+        until(lambda: not told.connected)
+        for sequence in range(5, 60):
+            told.publish(event(sequence=sequence))
+        until(lambda: told.outbox_health.waiting == 55)
+        broker.start()
+
+        listener.wait_for(f"{ROOT}/visit", count=60)
+        listener.wait_for(f"{ROOT}/status", b"online", count=2)
+        listener.wait_for(f"{ROOT}/person/ada", b"OFF", count=2)
+    assert visits(listener) == [f"v1/{n}" for n in range(60)]
+    assert [decoded(m.payload).delayed for m in listener.on(f"{ROOT}/visit")] == [False] * 5 + [True] * 55
+    until(lambda: told.outbox_health == OutboxHealth(waiting=0, dropped=0, late=0, on_disk=True))
+    levels = [record.levelname for record in caplog.records if "127.0.0.1" in record.message]
+    assert levels == ["INFO", "WARNING", "INFO"], caplog.messages
+
+
+def test_what_waited_before_a_restart_goes_first(broker: Broker, mqtt: MqttSettings) -> None:
+    waiting = publisher(msgspec.structs.replace(mqtt, port=1))
+    waiting.start()
+    for sequence in range(3):
+        waiting.publish(event(sequence=sequence))
+    waiting.stop(0.1)
+
+    again = publisher(mqtt)
+    again.publish(event(visit="v2"))
+    with Listener(broker) as listener:
+        again.start()
+        listener.wait_for(f"{ROOT}/visit", count=4)
+        again.stop(5)
+    assert visits(listener) == ["v1/0", "v1/1", "v1/2", "v2/0"]
+
+
+def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttSettings, told: MqttPublisher) -> None:
+    now = stamper()()
+    entries = [
+        Entry("old/0", now.earlier(61), msgspec.json.encode({"event_id": "old/0"})),
+        Entry("another boot/0", type(now)("another boot", now.seconds), msgspec.json.encode({"event_id": "x"})),
+        Entry("fresh/0", now.earlier(10), msgspec.json.encode({"event_id": "fresh/0"})),
+    ]
+    outbox = Outbox(Path(mqtt.outbox.path), 100)
+    outbox.put_many(entries)
+    outbox.close()
+    with Listener(broker, contract=False) as listener:
+        told.start()
+        told.publish(event(at=time.monotonic() - 100))
+        late = listener.wait_for(f"{ROOT}/visit/late", count=3)
+        fresh = listener.wait_for(f"{ROOT}/visit")
+        until(lambda: told.outbox_health.waiting == 0)
+
+    assert (decoded(late.payload).late, late.retained, late.expiry_s) == (True, False, None)
+    assert visits(listener, "visit/late") == ["old/0", "x", "v1/0"]
+    assert fresh.expiry_s
+    assert 40 <= fresh.expiry_s <= 50
+    assert len(listener.on(f"{ROOT}/visit")) == 1
+    assert told.outbox_health.late == 3
+
+
+def test_events_of_a_recording_with_a_time_of_its_own_are_of_now(broker: Broker, mqtt: MqttSettings) -> None:
+    replayed = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), lambda *_: (True, ""), clock=None)
+    with Listener(broker) as listener:
+        replayed.start()
+        replayed.publish(event(at=3.0, started_at=1.0))
+        heard = decoded(listener.wait_for(f"{ROOT}/visit").payload)
+        replayed.stop(5)
+    assert heard.decided_at[:10] == time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def test_the_outbox_is_bounded_and_tells_what_it_dropped(broker: Broker, mqtt: MqttSettings) -> None:
+    small = msgspec.structs.replace(mqtt.outbox, max_events=10)
+    told = publisher(msgspec.structs.replace(mqtt, outbox=small))
+    broker.stop()
+    told.start()
+    for sequence in range(35):
+        told.publish(event(sequence=sequence))
+    until(lambda: told.outbox_health.dropped == 25)
+    broker.start()
+    with Listener(broker) as listener:
+        listener.wait_for(f"{ROOT}/visit", count=10)
+        told.stop(5)
+    assert visits(listener) == [f"v1/{n}" for n in range(25, 35)]
+
+
+def test_people_who_left_the_gallery_are_taken_back(broker: Broker, told: MqttPublisher) -> None:
+    leftover = f"{ROOT}/person/of-an-earlier-run"
+    paho.mqtt.publish.single(leftover, "ON", 1, retain=True, port=broker.port)
+    with Listener(broker) as listener:
+        told.start()
+        told.people(EVERYBODY)
+        listener.wait_for(leftover, b"")
+        told.people(EVERYBODY[:1])
+        listener.wait_for(f"{ROOT}/person/grace", b"")
+        told.people(EVERYBODY)
+        listener.wait_for(f"{ROOT}/person/grace", b"OFF", count=2)
+    assert [m.payload for m in listener.on(f"{ROOT}/person/ada")] == [b"OFF"]
+
+
+COMMANDS: list[tuple[str, bytes, str, bytes, str | None, str | None]] = [
+    ("pause", b'{"for_s": 600}', "home/answers", b"id-1", "id-1", None),
+    ("reload", b"", f"{ROOT}/visit", b"\x00\xff", "00ff", "family.gallery: damaged; the old one stays in force"),
+    ("paused", b"OFF", "", b"", None, None),
+    ("ring", b'{"correlation_id": "42"}', "", b"", "42", None),
+    (
+        *("open_door", b"", "", b"", None),
+        "no such command; known: pause, resume, reload, restart, snapshot, sensitivity, ring, paused",
+    ),
+    (
+        *("pause", b"10 min", "", b"", None),
+        "expected nothing or a JSON object with for_s, correlation_id: Expected `object`, got `int`",
+    ),
+    (
+        *("sensitivity", b'{"false_alarm_target": 2}', "", b"", None),
+        (
+            "expected nothing or a JSON object with correlation_id, false_alarm_target: "
+            "Expected `float` <= 0.5 - at `$.false_alarm_target`"
+        ),
+    ),
+    ("pause", b"x" * 4097, "home/+/answers", b"", None, "the payload is too large; at most 4096 bytes are taken"),
+]
+"""Command, payload, where the answer is to go and with which correlation; the correlation answered, and the refusal."""
+
+
+def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSettings) -> None:
+    asked: list[Request] = []
+
+    def on_command(request: Request) -> tuple[bool, str]:
+        asked.append(request)
+        if isinstance(request, Reload):
+            raise GalleryError("family.gallery: damaged; the old one stays in force")
+        return True, "paused"
+
+    told = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), on_command)
+    paho.mqtt.publish.single(f"{ROOT}/command/resume", b"replayed", 1, retain=True, port=broker.port)
+    with Listener(broker) as listener:
+        told.start()
+        listener.wait_for(f"{ROOT}/status", b"online")
+        listener.wait_for(f"{ROOT}/last_person")
+        for count, (name, payload, response_topic, correlation, *_) in enumerate(COMMANDS, 1):
+            listener.publish(f"{ROOT}/command/{name}", payload, response_topic=response_topic, correlation=correlation)
+            listener.wait_for(f"{ROOT}/command/result", count=count)
+        told.stop(5)
+
+    answers = [msgspec.json.decode(m.payload, type=CommandResult) for m in listener.on(f"{ROOT}/command/result")]
+    assert [(a.command, a.correlation_id, None if a.ok else a.message) for a in answers] == [
+        (name, correlation_id, refusal) for name, *_, correlation_id, refusal in COMMANDS
+    ]
+    assert asked == [Pause(for_s=600), Reload(), Resume(), Ring(correlation_id="42")]
+    (elsewhere,) = listener.on("home/answers")
+    assert elsewhere.correlation == b"id-1"
+    assert listener.on(f"{ROOT}/visit") == []
+
+
+def test_the_heartbeat_goes_on_without_a_broker_and_stopping_does_not_wait_for_one(
+    broker: Broker, told: MqttPublisher
+) -> None:
+    broker.stop()
+    told.start()
+    told.publish(event())
+    until(lambda: told.outbox_health.waiting == 1)
+    before = told.beat
+    until(lambda: told.beat > before + 1)
+    begun = time.monotonic()
+    told.stop(20)
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_both_protocols_do(broker: Broker, mqtt: MqttSettings, protocol: str) -> None:
+    told = publisher(msgspec.structs.replace(mqtt, protocol=protocol))
+    with Listener(broker) as listener:
+        told.start()
+        told.people(EVERYBODY)
+        listener.wait_for(f"{ROOT}/person/ada")
+        told.publish(event())
+        listener.wait_for(f"{ROOT}/visit")
+        listener.publish(f"{ROOT}/command/pause", b"")
+        assert b'"ok":true' in listener.wait_for(f"{ROOT}/command/result").payload
+        told.stop(5)
+        listener.wait_for(f"{ROOT}/status", b"offline")
+    assert (listener.on(f"{ROOT}/visit")[0].expiry_s is None) is (protocol == "3.1.1")

@@ -1,0 +1,63 @@
+"""What the box says of itself, and how the daemon spares it."""
+
+import logging
+
+import pytest
+
+from edge.daemon.system_stats import Throttling, decode_throttled
+from edge.daemon.thermal import SLOWEST, ThermalThrottle
+from edge.inspection.stocktaking import limits
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        (
+            "0\n",
+            Throttling(throttled=False, under_voltage=False, has_been_throttled=False, has_had_under_voltage=False),
+        ),
+        (
+            "0x50005",
+            Throttling(throttled=True, under_voltage=True, has_been_throttled=True, has_had_under_voltage=True),
+        ),
+        (
+            "10000",
+            Throttling(throttled=False, under_voltage=False, has_been_throttled=False, has_had_under_voltage=True),
+        ),
+        (
+            "80008",
+            Throttling(throttled=True, under_voltage=False, has_been_throttled=True, has_had_under_voltage=False),
+        ),
+    ],
+)
+def test_the_firmware_s_bits_are_understood(text: str, meaning: Throttling) -> None:
+    assert decode_throttled(text) == meaning
+
+
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        decode_throttled("error=1")
+
+
+def test_heat_slows_down_gently_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    cooling = ThermalThrottle(75.0)
+    with caplog.at_level(logging.INFO, "whosthere.cooling"):
+        assert cooling.update(None, 0) == cooling.update(60.0, 1) == cooling.update(75.0, 2) == 1.0
+        paces = [cooling.update(celsius, 3) for celsius in (76.0, 78.0, 82.0, 95.0)]
+        assert paces == sorted(paces, reverse=True)
+        assert paces[0] < 1.0
+        assert paces[-1] == SLOWEST
+        assert cooling.update(74.0, 4) == 1.0
+        assert cooling.update(77.0, 5) < 1.0
+        assert cooling.update(70.0, 63) == 1.0
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "after 60 s" in caplog.messages[1]
+
+
+def test_doctor_says_what_to_do_about_power_heat_and_clock() -> None:
+    assert limits(None, None) == limits(decode_throttled("0"), True) == []
+    power, heat, clock = limits(decode_throttled("50005"), False)
+    assert "gets too little voltage: use the power supply" in power
+    assert "slows itself down now" in heat
+    assert "timedatectl" in clock
+    assert "has been getting" in limits(decode_throttled("10000"), True)[0]

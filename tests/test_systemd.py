@@ -1,0 +1,103 @@
+"""Under a service manager: a real notification socket, the real daemon."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.broker import Listener, running_broker
+from support.daemon import TOPIC, running, write_config
+
+
+class ServiceManager:
+    """Listens where sd_notify(3) sends."""
+
+    def __init__(self, path: Path) -> None:
+        self.environment = {**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "2000000"}
+        self.told: list[str] = []
+        self._changed = threading.Condition()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def wait_for(self, line: str, count: int = 1) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.told.count(line) >= count, 60), self.told
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = self._socket.recv(4096).decode()
+            except OSError:
+                return
+            with self._changed:
+                self.told += message.splitlines()
+                self._changed.notify_all()
+
+
+@contextmanager
+def service_manager(folder: Path) -> Iterator[ServiceManager]:
+    if importlib.util.find_spec("systemd.daemon") is None:
+        pytest.skip("systemd-python is not installed (Debian: libsystemd-dev, then make test again)")
+    manager = ServiceManager(folder / "notify")
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+def test_ready_watchdog_reload_and_stop_are_told(tmp_path: Path, demo_gallery: Path) -> None:
+    gallery = tmp_path / "gallery.whg"
+    shutil.copy(demo_gallery, gallery)
+    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+        config = write_config(tmp_path, broker, gallery, camera={"realtime": True, "loop": True})
+        with running(config, environment=manager.environment) as daemon:
+            manager.wait_for("READY=1")
+            manager.wait_for("WATCHDOG=1", count=3)
+            daemon.send(signal.SIGHUP)
+            manager.wait_for("RELOADING=1")
+            manager.wait_for("READY=1", count=2)
+            daemon.send(signal.SIGTERM)
+            manager.wait_for("STOPPING=1")
+            assert daemon.wait() == 0, daemon.log
+    assert any(line.startswith("MONOTONIC_USEC=") for line in manager.told)
+    assert any("3 people known" in line for line in manager.told if line.startswith("STATUS="))
+
+
+def test_a_camera_that_is_not_there_is_told_and_the_service_stays_up(tmp_path: Path, demo_gallery: Path) -> None:
+    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker, Listener(broker) as home:
+        config = write_config(tmp_path, broker, demo_gallery, camera={"source": "rtsp://127.0.0.1:9/none"})
+        with running(config, environment=manager.environment) as daemon:
+            manager.wait_for("READY=1")
+            home.wait_for(f"{TOPIC}/camera", b"offline")
+            daemon.send(signal.SIGTERM)
+            assert daemon.wait() == 0, daemon.log
+    assert any("127.0.0.1:9" in line for line in manager.told if line.startswith("STATUS="))
+
+
+def test_ready_waits_until_the_missing_broker_has_been_told(tmp_path: Path, demo_gallery: Path) -> None:
+    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+        broker.kill()
+        config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True, "loop": True})
+        with running(config, environment=manager.environment) as daemon:
+            manager.wait_for("READY=1")
+            daemon.wait_for_log("Events wait in the outbox")
+
+
+def test_the_reason_of_an_end_stays_in_the_status(tmp_path: Path, demo_gallery: Path) -> None:
+    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+        config = write_config(tmp_path, broker, demo_gallery, camera={"rotation": 45})
+        with running(config, environment=manager.environment) as daemon:
+            assert daemon.wait() == 3, daemon.log
+    [status] = [line for line in manager.told if line.startswith("STATUS=")]
+    assert "camera.rotation: found 45; allowed: 0 or 90 or 180 or 270" in status

@@ -1,0 +1,156 @@
+"""Unknown visitors: kept on the box when its owner wants that, named on the desktop, forgotten in time."""
+
+import os
+import sys
+import tarfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from converter import unknown_faces as naming
+from converter.__main__ import main
+from edge.config.visits import StrangerSettings
+from edge.errors import WhosthereError
+from edge.galleries.file import open_gallery
+from edge.records import Box, Event, EventKind, Outcome
+from edge.visits.unknown_faces import Strangers, clear, face_of
+from support.album import make_album
+from support.broker import Listener, running_broker
+from support.daemon import TOPIC, running, write_config
+from support.publishing import event, match, recognized
+from support.sshd import new_key, running_sshd
+
+HOUR_S = 3600.0
+PICTURE = np.full((480, 640, 3), 128, np.uint8)
+
+
+def gone(visit: str, outcome: Outcome = Outcome.UNKNOWN) -> Event:
+    """A visit has ended."""
+    ended = event(EventKind.ENDED, visit, 2, match=match(outcome))
+    return replace(ended, picture=PICTURE, picture_box=Box(300, 200, 360, 260))
+
+
+def names(strangers: Strangers) -> list[str]:
+    return [path.stem for path in strangers.kept()]
+
+
+def test_only_unknown_visitors_are_kept_and_only_when_asked(tmp_path: Path) -> None:
+    off, on = Strangers(tmp_path / "off", StrangerSettings()), Strangers(tmp_path / "on", StrangerSettings(keep=5))
+    for strangers in (off, on):
+        strangers.take(gone("v1"), 0)
+        strangers.take(gone("v2", Outcome.RECOGNIZED), 0)
+        strangers.take(gone("v3", Outcome.UNCERTAIN), 0)
+        strangers.take(recognized("v4"), 0)
+        strangers.take(replace(gone("v5"), picture=None), 0)
+    assert names(off) == []
+    assert not off.folder.exists()
+    assert names(on) == ["v1"]
+    kept = cv2.imread(str(on.kept()[0]))
+    assert kept is not None and kept.shape == (132, 132, 3)
+    assert oct(on.kept()[0].stat().st_mode & 0o777) == "0o600"
+
+
+def test_the_oldest_go_when_there_are_too_many_and_all_when_they_are_old(tmp_path: Path) -> None:
+    strangers = Strangers(tmp_path, StrangerSettings(keep=2, keep_hours=1))
+    for number, name in enumerate(("v1", "v2", "v3")):
+        strangers.take(gone(name), 1000.0)
+        os.utime(tmp_path / f"{name}.jpg", (1000 + number, 1000 + number))
+    assert names(strangers) == ["v2", "v3"]
+    strangers.tidy(1001.5 + HOUR_S)
+    assert names(strangers) == ["v3"]
+    Strangers(tmp_path, StrangerSettings(keep=0)).tidy(1000.0)
+    assert names(strangers) == []
+
+
+def test_a_full_or_missing_disk_is_told_once_and_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    strangers = Strangers(tmp_path / "file" / "strangers", StrangerSettings(keep=2))
+    strangers.take(gone("v1"), 0)
+    strangers.take(gone("v2"), 0)
+    assert [r.levelname for r in caplog.records] == ["ERROR"]
+
+
+def test_the_face_keeps_some_surroundings_and_stays_in_the_picture() -> None:
+    assert face_of(PICTURE, Box(0, 0, 100, 100)).shape == (160, 160, 3)
+    assert face_of(PICTURE, Box(600, 440, 640, 480)).shape == (64, 64, 3)
+    assert max(face_of(PICTURE, Box(100, 20, 500, 460)).shape) == 480
+
+
+def test_forgetting_somebody_removes_every_strangers_picture(tmp_path: Path) -> None:
+    strangers = Strangers(tmp_path, StrangerSettings(keep=2))
+    strangers.take(gone("v1"), 0)
+    assert [path.stem for path in clear(tmp_path)] == ["v1"]
+    assert clear(tmp_path / "nowhere") == []
+
+
+def tar(*files: tuple[str, bytes]) -> bytes:
+    target = BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        tar(("../x.jpg", b"")),
+        tar(("/etc/v.jpg", b"")),
+        tar(("v1.sh", b"")),
+        b"x" * 600,
+        tar(("v.jpg", b"x" * 5_000_000)),
+    ],
+)
+def test_a_box_that_sends_something_else_is_refused(sent: bytes, tmp_path: Path) -> None:
+    (tmp_path / "sent").write_bytes(sent)
+    with pytest.raises(WhosthereError, match="box: sent"):
+        naming.fetch("box", f"sh -c 'cat {tmp_path / 'sent'}' --", 10)
+
+
+def test_from_a_stranger_at_the_door_to_a_name_in_the_gallery(tmp_path: Path, demo_gallery: Path) -> None:
+    """The real daemon on the bundled clip; a real sshd with a key that may only send."""
+    key = new_key(tmp_path / "key")
+    kept, people, output = tmp_path / "strangers", make_album(tmp_path / "people"), tmp_path / "family.whg"
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, demo_gallery, strangers={"keep": 3, "path": str(kept)})
+        with running(config) as daemon:
+            assert daemon.wait(120) == 0, daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
+    (picture,) = kept.iterdir()
+    with running_sshd(tmp_path / "sshd", key, f"{sys.executable} -m edge gallery send --config {config}") as server:
+        arguments = [
+            "enroll",
+            str(people),
+            "-o",
+            str(output),
+            "--from-box",
+            "127.0.0.1",
+            "--ssh",
+            " ".join(server.ssh()),
+        ]
+        looked = CliRunner().invoke(main, arguments)
+        assert looked.exit_code == 0, looked.output
+        assert picture.stem in looked.stderr and "nobody named" in looked.stderr
+        sheet = cv2.imread(str(tmp_path / "family.strangers.png"))
+        assert sheet is not None
+        named = CliRunner().invoke(main, [*arguments, "--name", "1=Eileen Collins"])
+        wrong = CliRunner().invoke(main, [*arguments, "--name", "7=Nobody"])
+    assert named.exit_code == 0, named.output
+    assert (people / "Eileen Collins" / picture.name).read_bytes() == picture.read_bytes()
+    assert open_gallery(output, None).person("eileen-collins") is not None
+    assert wrong.exit_code == 1 and "--name 7=...: no visit of that number or id; 1 to 1" in wrong.output
+
+
+def test_a_box_that_keeps_none_says_so(tmp_path: Path, demo_gallery: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker:
+        config = write_config(tmp_path, broker, demo_gallery)
+    box = f"env SSH_ORIGINAL_COMMAND='send --strangers' {sys.executable} -m edge gallery send --config {config} #"
+    with pytest.raises(WhosthereError, match=r"strangers\.keep"):
+        naming.fetch("box", f'sh -c "{box}" --', 60)
