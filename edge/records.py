@@ -15,7 +15,7 @@ Vector = NDArray[np.float32]
 """(d,), of length one."""
 
 
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """The same array, no longer writeable. Copies nothing."""
     array.flags.writeable = False
     return array

@@ -11,7 +11,7 @@ import pytest
 
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, Header, Person, Template
-from edge.records import frozen
+from edge.records import read_only
 from edge.visits.matcher import Matcher
 from support.box import AT
 from support.broker import Heard, Listener, running_broker
@@ -31,7 +31,7 @@ def crowd(version: int) -> Gallery:
         Person(f"person-{i}", f"Person {i}", [Template(f"{n}.jpg", 0.8, AT) for n in range(EACH)])
         for i in range(PEOPLE)
     ]
-    return Gallery(Header(2, version, AT, embedder().id, people), frozen(rows))
+    return Gallery(Header(2, version, AT, embedder().id, people), read_only(rows))
 
 
 @pytest.fixture(scope="module")

@@ -256,8 +256,8 @@ def test_the_heartbeat_goes_on_without_a_broker_and_stopping_does_not_wait_for_o
     told.start()
     told.publish(event())
     until(lambda: told.outbox_health.waiting == 1)
-    before = told.beat
-    until(lambda: told.beat > before + 1)
+    before = told.heartbeat
+    until(lambda: told.heartbeat > before + 1)
     begun = time.monotonic()
     told.stop(20)
     assert time.monotonic() - begun < 10

@@ -59,8 +59,8 @@ def test_over_a_slow_link_everything_arrives_in_order_and_nobody_waits_for_it(tm
         for sequence in range(30):
             told.publish(event(sequence=sequence))
         assert time.monotonic() - begun < 1, "the loop does not wait for the link"
-        beat = told.beat
-        until(lambda: told.beat > beat)
+        beat = told.heartbeat
+        until(lambda: told.heartbeat > beat)
         listener.wait_for(f"{ROOT}/visit", count=30)
         told.stop(10)
     sequences = [msgspec.json.decode(m.payload, type=VisitPayload).sequence for m in listener.on(f"{ROOT}/visit")]

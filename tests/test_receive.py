@@ -22,7 +22,7 @@ from edge.galleries.file import encode, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.galleries.history import History
 from edge.galleries.in_force import is_running, read_state
-from edge.records import frozen
+from edge.records import read_only
 from support.box import SIGNER, Box, bundle, family, keeping
 from support.networks import embedder
 from support.sshd import new_key
@@ -113,7 +113,7 @@ def other_embedder(key: Path, _: Path) -> bytes:
 
 def not_unit(key: Path, _: Path) -> bytes:
     known = family(4)
-    return encode(Gallery(known.header, frozen(known.embeddings * np.float32("nan"))), key)
+    return encode(Gallery(known.header, read_only(known.embeddings * np.float32("nan"))), key)
 
 
 BAD: dict[str, tuple[Callable[[Path, Path], bytes], str]] = {

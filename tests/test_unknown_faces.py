@@ -14,11 +14,11 @@ from click.testing import CliRunner
 
 from converter import unknown_faces as naming
 from converter.__main__ import main
-from edge.config.visits import StrangerSettings
+from edge.config.visits import UnknownFacesSettings
 from edge.errors import WhosthereError
 from edge.galleries.file import open_gallery
 from edge.records import Box, Event, EventKind, Outcome
-from edge.visits.unknown_faces import Strangers, clear, face_of
+from edge.visits.unknown_faces import UnknownFaces, clear, face_of
 from support.album import make_album
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, running, write_config
@@ -35,12 +35,15 @@ def gone(visit: str, outcome: Outcome = Outcome.UNKNOWN) -> Event:
     return replace(ended, picture=PICTURE, picture_box=Box(300, 200, 360, 260))
 
 
-def names(strangers: Strangers) -> list[str]:
+def names(strangers: UnknownFaces) -> list[str]:
     return [path.stem for path in strangers.kept()]
 
 
 def test_only_unknown_visitors_are_kept_and_only_when_asked(tmp_path: Path) -> None:
-    off, on = Strangers(tmp_path / "off", StrangerSettings()), Strangers(tmp_path / "on", StrangerSettings(keep=5))
+    off, on = (
+        UnknownFaces(tmp_path / "off", UnknownFacesSettings()),
+        UnknownFaces(tmp_path / "on", UnknownFacesSettings(keep=5)),
+    )
     for strangers in (off, on):
         strangers.take(gone("v1"), 0)
         strangers.take(gone("v2", Outcome.RECOGNIZED), 0)
@@ -56,20 +59,20 @@ def test_only_unknown_visitors_are_kept_and_only_when_asked(tmp_path: Path) -> N
 
 
 def test_the_oldest_go_when_there_are_too_many_and_all_when_they_are_old(tmp_path: Path) -> None:
-    strangers = Strangers(tmp_path, StrangerSettings(keep=2, keep_hours=1))
+    strangers = UnknownFaces(tmp_path, UnknownFacesSettings(keep=2, keep_hours=1))
     for number, name in enumerate(("v1", "v2", "v3")):
         strangers.take(gone(name), 1000.0)
         os.utime(tmp_path / f"{name}.jpg", (1000 + number, 1000 + number))
     assert names(strangers) == ["v2", "v3"]
     strangers.tidy(1001.5 + HOUR_S)
     assert names(strangers) == ["v3"]
-    Strangers(tmp_path, StrangerSettings(keep=0)).tidy(1000.0)
+    UnknownFaces(tmp_path, UnknownFacesSettings(keep=0)).tidy(1000.0)
     assert names(strangers) == []
 
 
 def test_a_full_or_missing_disk_is_told_once_and_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    strangers = Strangers(tmp_path / "file" / "strangers", StrangerSettings(keep=2))
+    strangers = UnknownFaces(tmp_path / "file" / "strangers", UnknownFacesSettings(keep=2))
     strangers.take(gone("v1"), 0)
     strangers.take(gone("v2"), 0)
     assert [r.levelname for r in caplog.records] == ["ERROR"]
@@ -82,7 +85,7 @@ def test_the_face_keeps_some_surroundings_and_stays_in_the_picture() -> None:
 
 
 def test_forgetting_somebody_removes_every_strangers_picture(tmp_path: Path) -> None:
-    strangers = Strangers(tmp_path, StrangerSettings(keep=2))
+    strangers = UnknownFaces(tmp_path, UnknownFacesSettings(keep=2))
     strangers.take(gone("v1"), 0)
     assert [path.stem for path in clear(tmp_path)] == ["v1"]
     assert clear(tmp_path / "nowhere") == []

@@ -17,7 +17,7 @@ class Heard:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def tell(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self.told.append(message)
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from edge.config.camera import CameraSettings, Region
-from edge.records import Frame, Image, frozen
+from edge.records import Frame, Image, read_only
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
@@ -53,7 +53,7 @@ def shrunk(image: Image, width: int) -> Image:
 def frame(picture: Image, settings: CameraSettings, at: float, index: int) -> Frame:
     """A Frame of a picture as the device delivered it. The picture may become part of the frame and read-only."""
     image = turned(picture, settings)
-    return Frame(frozen(image), frozen(shrunk(image, settings.preview_width)), at, index)
+    return Frame(read_only(image), read_only(shrunk(image, settings.preview_width)), at, index)
 
 
 def turned_size(width: int, height: int, settings: CameraSettings) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge.capture import geometry
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
-from edge.records import Frame, Image, frozen
+from edge.records import Frame, Image, read_only
 
 _TO_BGR: dict[str, int | None] = {
     # picamera2 names these by the order within a little-endian word: in memory RGB888 is B, G, R.
@@ -112,7 +112,7 @@ class PiCamera:
         else:
             preview = geometry.shrunk(image, self._settings.preview_width)
         self._index += 1
-        return Frame(frozen(image), frozen(preview), at, self._index - 1)
+        return Frame(read_only(image), read_only(preview), at, self._index - 1)
 
     def _picture(self, request: Any, stream: str) -> Image:
         """One stream of the request, turned, in memory of our own."""

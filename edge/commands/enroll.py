@@ -18,7 +18,7 @@ from edge.galleries import names
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery
-from edge.visits.thresholds import linking_for
+from edge.visits.thresholds import linking_thresholds
 
 EXIT_CODES = """\b
 Exit codes:
@@ -76,7 +76,7 @@ def command(
         known = _known(path, analyser, loaded)
         intake = Intake(known, person)
         if camera:
-            same = linking_for(analyser.embedder.calibration).same
+            same = linking_thresholds(analyser.embedder.calibration).same
             taken, shortfall = take_portraits(loaded.config.camera, analyser, intake, count, same, timeout_s, at)
         else:
             taken, shortfall = _from_photos(photos, analyser, intake, at), None
@@ -129,7 +129,7 @@ def _report(
     dry_run: bool,
 ) -> EnrollReport:
     threshold = likeness_threshold(loaded, analyser.embedder, len(gallery.embeddings))
-    same = linking_for(analyser.embedder.calibration).same
+    same = linking_thresholds(analyser.embedder.calibration).same
     person = gallery.person(intake.name)
     return EnrollReport(
         gallery=click.format_filename(path),

@@ -8,7 +8,7 @@ import click
 from edge.config.loading import LoadedConfig
 from edge.errors import GalleryError
 from edge.faces.embed import TfliteEmbedder
-from edge.visits.thresholds import linking_for, threshold_for
+from edge.visits.thresholds import linking_thresholds, threshold_for
 
 gallery_option = click.option(
     "--gallery",
@@ -34,7 +34,7 @@ def likeness_threshold(loaded: LoadedConfig, embedder: TfliteEmbedder, templates
     For an embedder without calibration, what is taken for one person while somebody is followed.
     """
     found = threshold_for(loaded.config.match, embedder.calibration, templates)
-    return found.similarity if found else linking_for(embedder.calibration).same
+    return found.similarity if found else linking_thresholds(embedder.calibration).same
 
 
 def reload_hint() -> str | None:

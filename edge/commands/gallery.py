@@ -12,7 +12,7 @@ from edge.faces.loading import load_embedder
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, Person
-from edge.visits.thresholds import linking_for, threshold_in_force
+from edge.visits.thresholds import linking_thresholds, threshold_in_force
 
 EXIT_CODES = """\b
 Exit codes:
@@ -117,7 +117,7 @@ def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -
         raise
     threshold = threshold_in_force(loaded, embedder.card, gallery)
     target = loaded.config.match.false_alarm_target
-    report = gallery_report.verified(path, gallery, threshold, target, linking_for(embedder.calibration).same)
+    report = gallery_report.verified(path, gallery, threshold, target, linking_thresholds(embedder.calibration).same)
     if as_json:
         print_json(report)
     else:

@@ -13,14 +13,14 @@ import click
 from edge.commands.context import box_config
 from edge.commands.output import print_json
 from edge.config.loading import LoadedConfig, load_config
-from edge.config.visits import StrangerSettings
+from edge.config.visits import UnknownFacesSettings
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
 from edge.galleries.file import encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.galleries.sealing import is_sealed
 from edge.models import card
-from edge.visits.unknown_faces import Strangers, clear
+from edge.visits.unknown_faces import UnknownFaces, clear
 
 EXIT_CODES = """\b
 Exit codes:
@@ -82,11 +82,11 @@ def send(config_path: Path, strangers: bool) -> None:
     sys.stdout.buffer.write(encode(gallery) if is_sealed(content) else content)
 
 
-def _send_strangers(folder: Path, settings: StrangerSettings) -> None:
+def _send_strangers(folder: Path, settings: UnknownFacesSettings) -> None:
     if not settings.keep:
         raise ConfigError("this box keeps no pictures of strangers: `strangers.keep` in its config.yaml is 0")
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
-        for path in Strangers(folder, settings).kept():
+        for path in UnknownFaces(folder, settings).kept():
             archive.add(path, path.name)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.daemon.frame_processor import Seen
+from edge.daemon.frame_processor import SeenFace
 from edge.errors import UsageError, WhosthereError
 from edge.faces.annotate import annotate, note
 from edge.inspection.identify_picture import Identified
@@ -67,7 +67,7 @@ class VideoCopy:
         self.path = path
         self._writer: cv2.VideoWriter | None = None
 
-    def frame(self, frame: Frame, seen: Sequence[Seen], interval_s: float) -> None:
+    def frame(self, frame: Frame, seen: Sequence[SeenFace], interval_s: float) -> None:
         """Add a frame with what was seen in it. Raises WhosthereError."""
         if self._writer is None:
             self._writer = self._opened(frame.image, 1 / interval_s)

@@ -33,7 +33,7 @@ def command(ctx: click.Context, config_path: Path) -> None:
         code = app.run()
     except WhosthereError as error:
         # Stays in `systemctl status` after the end, where people look first.
-        manager.tell("STATUS=" + " ".join(str(error).split()))
+        manager.notify("STATUS=" + " ".join(str(error).split()))
         raise
     if app.restart:
         # The same process begins anew: whoever started it (systemd, a container, a shell) need not know.

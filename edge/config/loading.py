@@ -16,7 +16,7 @@ from edge.config.contradictions import contradictions
 from edge.config.faces import DetectSettings, MotionSettings, QualitySettings
 from edge.config.mqtt import MqttSettings
 from edge.config.sections import DoorbellSettings, GallerySettings, Keys, ModelSettings, RuntimeSettings
-from edge.config.visits import MatchSettings, StrangerSettings, TrackSettings, VisitSettings
+from edge.config.visits import MatchSettings, TrackSettings, UnknownFacesSettings, VisitSettings
 from edge.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
@@ -31,7 +31,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gallery: GallerySettings = GallerySettings()
     match: MatchSettings = MatchSettings()
     visit: VisitSettings = VisitSettings()
-    strangers: StrangerSettings = StrangerSettings()
+    strangers: UnknownFacesSettings = UnknownFacesSettings()
     doorbell: DoorbellSettings = DoorbellSettings()
     mqtt: MqttSettings = MqttSettings()
     models: ModelSettings = ModelSettings()

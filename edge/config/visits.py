@@ -51,7 +51,7 @@ class MatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A cosine similarity that overrides the calibration; only for an embedder without one."""
 
 
-class StrangerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UnknownFacesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pictures of unknown visitors, for `whosthere-converter enroll --from-box`."""
 
     keep: Annotated[int, Meta(ge=0, le=500)] = 0

@@ -35,8 +35,8 @@ from edge.mqtt.payloads import DoorbellPayload, Origin, Source, rfc3339
 from edge.mqtt.publisher import MqttPublisher
 from edge.records import Event
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_for
-from edge.visits.unknown_faces import Strangers
+from edge.visits.thresholds import linking_thresholds
+from edge.visits.unknown_faces import UnknownFaces
 
 log = logging.getLogger("whosthere.app")
 
@@ -65,8 +65,8 @@ class App:
         lossless = is_recording(camera) and not camera.realtime
         clock = None if lossless else time.monotonic
         self._publisher = MqttPublisher(config.mqtt, self._origin(), self._on_command, clock=clock)
-        watcher = FrameProcessor(
-            analyser, self._matcher, linking_for(analyser.embedder.calibration), config, visit_id, self._timings
+        processor = FrameProcessor(
+            analyser, self._matcher, linking_thresholds(analyser.embedder.calibration), config, visit_id, self._timings
         )
         source = ReopeningCamera(
             lambda: open_camera(camera),
@@ -77,7 +77,7 @@ class App:
         )
         self._pipeline = Pipeline(
             source,
-            watcher,
+            processor,
             self._publisher,
             self._timings,
             lossless=lossless,
@@ -85,7 +85,7 @@ class App:
             on_event=self._on_event,
             on_ring=self._on_ring,
         )
-        self._strangers = Strangers(Path(config.strangers.path), config.strangers)
+        self._strangers = UnknownFaces(Path(config.strangers.path), config.strangers)
         self._controls = Controls()
         self.restart = False
         """Somebody asked for a new beginning: after `run` has returned, the process is to be replaced."""
@@ -106,7 +106,7 @@ class App:
         finally:
             self._vigil.end()
             # After STOPPING=1 systemd would end the process that follows this one in its place.
-            self._notifier.tell(_reloading() if self.restart else "STOPPING=1")
+            self._notifier.notify(_reloading() if self.restart else "STOPPING=1")
             if self._doorbell:
                 self._doorbell.close()
             stopped = self._pipeline.stop(STOP_S)
@@ -129,8 +129,8 @@ class App:
                 self.reload()
             self._watch_gallery()
             now = time.monotonic()
-            beats = {**self._pipeline.beats, "publisher": self._publisher.beat}
-            self._vigil.update(beats, lambda: self._health.status(self._matcher), now)
+            heartbeats = {**self._pipeline.heartbeats, "publisher": self._publisher.heartbeat}
+            self._vigil.update(heartbeats, lambda: self._health.status(self._matcher), now)
             if self._controls.tick(now):
                 self._show_controls()
             self._pipeline.pace = self._cooling.update(temperature_c(), now)
@@ -141,7 +141,7 @@ class App:
                 self._strangers.tidy(time.time())
                 tidy_at = now + TIDY_S
             if not ready_at and self._settled:
-                self._notifier.tell("READY=1")
+                self._notifier.notify("READY=1")
                 ready_at = now
 
     @property
@@ -153,14 +153,14 @@ class App:
     def reload(self) -> tuple[bool, str]:
         """Take gallery and thresholds anew; whatever is wrong with them, the old ones stay. Any thread."""
         with self._reloading:
-            self._notifier.tell(_reloading())
+            self._notifier.notify(_reloading())
             try:
                 answer = True, self._reload()
                 log.info("reload: %s", answer[1])
             except WhosthereError as error:
                 answer = False, f"refused, the old settings and gallery stay in force: {error}"
                 log.error("reload %s", answer[1])
-            self._notifier.tell("READY=1")
+            self._notifier.notify("READY=1")
             return answer
 
     def _reload(self) -> str:
@@ -198,7 +198,7 @@ class App:
     def _on_camera(self, online: bool, reason: str) -> None:
         self._health.camera_online = online
         self._publisher.camera_state(online)
-        self._notifier.tell(f"STATUS={reason}")
+        self._notifier.notify(f"STATUS={reason}")
 
     def _on_event(self, event: Event) -> None:
         log_event(event)
@@ -207,7 +207,7 @@ class App:
     def _wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not stop.wait(min(TURN_S, max(0.0, deadline - time.monotonic()))) and time.monotonic() < deadline:
-            self._pipeline.beat()
+            self._pipeline.record_heartbeat()
 
     def _wired(self, settings: DoorbellSettings) -> Doorbell | None:
         if settings.pin is None:
@@ -226,7 +226,7 @@ class App:
             case Snapshot():
                 return self._snapshot()
             case Sensitivity():
-                return True, self._aim(request.false_alarm_target)
+                return True, self._set_false_alarm_target(request.false_alarm_target)
             case Ring():
                 self._pipeline.ring("command")
                 return True, "rung"
@@ -240,9 +240,9 @@ class App:
         self._show_controls()
         return True, answer
 
-    def _aim(self, target: float) -> str:
+    def _set_false_alarm_target(self, target: float) -> str:
         with self._reloading:
-            self._use(self._known.aim(target, datetime.now(UTC)))
+            self._use(self._known.set_false_alarm_target(target, datetime.now(UTC)))
         return f"false_alarm_target is {target:g} until the next start, threshold {self._matcher.threshold:.3f}"
 
     def _show_controls(self) -> None:

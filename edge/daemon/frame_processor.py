@@ -8,14 +8,14 @@ from edge.daemon.timings import Timings
 from edge.faces.analyser import Analyser
 from edge.faces.motion import MotionGate
 from edge.records import Box, Event, Face, Frame, Match, Quality, Sighting
-from edge.visits.manager import Visits
+from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import Linking
+from edge.visits.thresholds import LinkingThresholds
 from edge.visits.tracker import Track, Tracker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class SeenFace:
     """One followed face of a frame, for whoever wants to draw it."""
 
     box: Box
@@ -27,12 +27,12 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class ProcessedFrame:
     """What one frame brought."""
 
     events: list[Event]
-    seen: list[Seen]
-    looked: bool
+    seen: list[SeenFace]
+    detector_ran: bool
     """False: nothing moved, and the detector was left asleep."""
 
 
@@ -43,7 +43,7 @@ class FrameProcessor:
         self,
         analyser: Analyser,
         matcher: Matcher,
-        linking: Linking,
+        linking: LinkingThresholds,
         config: Config,
         new_id: Callable[[], str],
         timings: Timings,
@@ -56,19 +56,19 @@ class FrameProcessor:
         self._gate = MotionGate(config.motion)
         self._tracker = Tracker(config.track)
         pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0
-        self._visits = Visits(config.visit, linking, matcher, new_id, pictures=pictures)
+        self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures)
 
     def use(self, matcher: Matcher) -> None:
         """Match against another gallery or threshold from now on; decisions already made stay."""
         self._visits.matcher = matcher
 
-    def step(self, frame: Frame) -> Step:
+    def process(self, frame: Frame) -> ProcessedFrame:
         """Take in one frame."""
         now = frame.captured_at
         with self._timings.measure("motion"):
             look = self._gate.wants_look(frame.preview, now, self._tracker.busy)
         if not look:
-            return Step(self.tick(now), [], looked=False)
+            return ProcessedFrame(self.tick(now), [], detector_ran=False)
         tracks = self._tracker.update([face.scaled(frame.scale) for face in self._detect(frame)], now)
         close = {track.id for track in self._worth_a_look(tracks, now)}
         sightings = [self._sighting(frame, track, close=track.id in close) for track in tracks]
@@ -76,7 +76,7 @@ class FrameProcessor:
             events, swapped = self._visits.update(sightings, self._tracker.alive(), now, frame.image)
         for track_id in swapped:
             self._tracker.drop(track_id)
-        return Step(events, [self._seen(sighting) for sighting in sightings], looked=True)
+        return ProcessedFrame(events, [self._seen(sighting) for sighting in sightings], detector_ran=True)
 
     def _detect(self, frame: Frame) -> list[Face]:
         """Faces of the preview: of all of it now and then, and between only around the faces being followed."""
@@ -121,6 +121,6 @@ class FrameProcessor:
                 portrait = self._analyser.embed(portrait)
         return Sighting(track.id, now, box, track.first_seen_at, portrait.quality, portrait.embedding)
 
-    def _seen(self, sighting: Sighting) -> Seen:
+    def _seen(self, sighting: Sighting) -> SeenFace:
         visit_id, match = self._visits.label(sighting.track_id) or (None, None)
-        return Seen(sighting.box, visit_id, match, sighting.quality)
+        return SeenFace(sighting.box, visit_id, match, sighting.quality)

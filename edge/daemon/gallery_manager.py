@@ -79,7 +79,7 @@ class GalleryManager:
         """Of the targets that can be set now; None: none can."""
         return None if self._loaded.config.match.threshold is not None else self.matcher.target_bounds
 
-    def aim(self, target: float, now: datetime) -> Matcher:
+    def set_false_alarm_target(self, target: float, now: datetime) -> Matcher:
         """A matcher for another false-alarm target, until the next start or a change of `match` in config.yaml.
 
         Raises UsageError when that target has no meaning.

@@ -40,7 +40,7 @@ class Pipeline:
     def __init__(
         self,
         source: Frames,
-        watcher: FrameProcessor,
+        processor: FrameProcessor,
         publisher: Publisher,
         timings: Timings,
         *,
@@ -57,9 +57,9 @@ class Pipeline:
         self.failure: BaseException | None = None
         """What ended a thread; the process cannot go on without it."""
         now = time.monotonic()
-        self.beats = {"capture": now, "inference": now}
+        self.heartbeats = {"capture": now, "inference": now}
         self._source = source
-        self._watcher = watcher
+        self._processor = processor
         self._publisher = publisher
         self._timings = timings
         self._lossless = lossless
@@ -113,9 +113,9 @@ class Pipeline:
         """Somebody rang: a visit begins at once, and the detector is awake. Any thread."""
         self._rung.append(source)
 
-    def beat(self) -> None:
+    def record_heartbeat(self) -> None:
         """The capture thread is alive though it has no frame: called while it waits to open a camera."""
-        self.beats["capture"] = time.monotonic()
+        self.heartbeats["capture"] = time.monotonic()
 
     def _guarded(self, loop: Callable[[], None]) -> None:
         try:
@@ -130,7 +130,7 @@ class Pipeline:
         frames = self._source.frames(self._stop)
         with closing(frames):  # type: ignore[type-var]
             for frame in frames:
-                self.beat()
+                self.record_heartbeat()
                 if self._lossless:
                     self._hand_over(frame)
                 else:
@@ -138,13 +138,13 @@ class Pipeline:
 
     def _hand_over(self, frame: Frame) -> None:
         while not self._slot.put_when_free(frame, POLL_S) and not self._stop.is_set():
-            self.beat()
+            self.record_heartbeat()
 
     def _infer(self) -> None:
         looked_at = float("-inf")
         while not (self._stop.is_set() or self._slot.finished):
             frame = self._slot.take(POLL_S)
-            self.beats["inference"] = time.monotonic()
+            self.heartbeats["inference"] = time.monotonic()
             self._swap_matcher()
             self._answer_the_door(frame)
             if frame is None:
@@ -158,7 +158,7 @@ class Pipeline:
         seen = frame or self.last_frame
         if self._rung and not (self._lossless and seen is None):
             now = seen.captured_at if self._lossless and seen else time.monotonic()
-            visit_id, events = (None, []) if self.paused else self._watcher.ring(now)
+            visit_id, events = (None, []) if self.paused else self._processor.ring(now)
             while self._rung:
                 self._on_ring(self._rung.popleft(), visit_id)
             self._tell(events, 0.0)
@@ -166,22 +166,22 @@ class Pipeline:
     def _look(self, frame: Frame) -> None:
         self.last_frame = frame
         if self.paused:
-            self._tell(self._watcher.tick(frame.captured_at), 0.0)
+            self._tell(self._processor.tick(frame.captured_at), 0.0)
             return
-        step = self._watcher.step(frame)
+        processed = self._processor.process(frame)
         lag = 0.0 if self._lossless else max(0.0, time.monotonic() - frame.captured_at)
         self._timings.add("frame", lag)
         self.frames += 1
-        self._tell(step.events, lag)
+        self._tell(processed.events, lag)
 
     def _pass_time(self) -> None:
         """The camera delivers nothing: visits still end. A recording's time stands still meanwhile."""
         if not self._lossless:
-            self._tell(self._watcher.tick(time.monotonic()), 0.0)
+            self._tell(self._processor.tick(time.monotonic()), 0.0)
 
     def _end_visits(self) -> None:
         now = self.last_frame.captured_at if self._lossless and self.last_frame else time.monotonic()
-        self._tell(self._watcher.flush(now), 0.0)
+        self._tell(self._processor.flush(now), 0.0)
 
     def _tell(self, events: list[Event], lag: float) -> None:
         for event in events:
@@ -193,4 +193,4 @@ class Pipeline:
     def _swap_matcher(self) -> None:
         matcher, self._next_matcher = self._next_matcher, None
         if matcher is not None:
-            self._watcher.use(matcher)
+            self._processor.use(matcher)

@@ -17,7 +17,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 class Notifier(Protocol):
     """Tells the service manager how we are."""
 
-    def tell(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Lines of sd_notify(3), such as `READY=1`."""
         ...
 
@@ -25,7 +25,7 @@ class Notifier(Protocol):
 class NoServiceManager:
     """Started by hand: nobody to tell."""
 
-    def tell(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Nothing."""
 
 
@@ -40,10 +40,10 @@ class Systemd:
                 "started by systemd with Type=notify, but systemd-python is missing: apt install python3-systemd, "
                 "and make the virtual environment with --system-site-packages"
             ) from error
-        self._notify = daemon.notify
+        self._send = daemon.notify
 
-    def tell(self, message: str) -> None:
-        self._notify(message)
+    def notify(self, message: str) -> None:
+        self._send(message)
 
 
 def notifier() -> Notifier:

@@ -26,7 +26,7 @@ class Watchdog:
         self._told_at = float("-inf")
         faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or 2, all_threads=True, chain=True)
 
-    def update(self, beats: Mapping[str, float], status: Callable[[], str], now: float) -> None:
+    def update(self, heartbeats: Mapping[str, float], status: Callable[[], str], now: float) -> None:
         """Take in when each thread last made progress (monotonic seconds); called more often than TELL_S.
 
         Ends the process when one has stalled. Unless this is called again in time, the alarm ends it, all tracebacks
@@ -34,11 +34,11 @@ class Watchdog:
         itself leaves none.
         """
         signal.setitimer(signal.ITIMER_REAL, PATIENCE * self._stall_s)
-        name, beat = min(beats.items(), key=lambda item: item[1])
-        if now - beat >= self._stall_s:
-            self._give_up(name, now - beat)
+        name, heartbeat = min(heartbeats.items(), key=lambda item: item[1])
+        if now - heartbeat >= self._stall_s:
+            self._give_up(name, now - heartbeat)
         if now - self._told_at >= self._tell_s:
-            self._notifier.tell(f"WATCHDOG=1\nSTATUS={status()}")
+            self._notifier.notify(f"WATCHDOG=1\nSTATUS={status()}")
             self._told_at = now
 
     def end(self) -> None:
@@ -48,7 +48,7 @@ class Watchdog:
     def _give_up(self, name: str, stalled_s: float) -> None:
         text = "the %s thread has made no progress for %.0f s: ending, so that the service is started again"
         log.critical(text, name, stalled_s)
-        self._notifier.tell(f"STATUS=the {name} thread has stalled")
+        self._notifier.notify(f"STATUS=the {name} thread has stalled")
         logging.shutdown()
         # The stalled thread may hold anything, so that an orderly exit could hang as well.
         os._exit(1)

@@ -11,7 +11,7 @@ from edge.faces import align
 from edge.galleries.gallery import EmbedderId
 from edge.models.card import Calibration, Card
 from edge.models.tflite import Model
-from edge.records import Image, Landmarks, Vector, frozen
+from edge.records import Image, Landmarks, Vector, read_only
 
 
 class Embedder(Protocol):
@@ -82,4 +82,4 @@ class TfliteEmbedder:
             raise ModelError(
                 f"{self._model.path}: the network answered with a vector of length {length}; it is of no use"
             )
-        return frozen((row / length).astype(np.float32))
+        return read_only((row / length).astype(np.float32))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.models.tflite import Model
-from edge.records import Face, Image, Landmarks, Pose, frozen
+from edge.records import Face, Image, Landmarks, Pose, read_only
 
 LEFT_EYE = [33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173]
 RIGHT_EYE = [263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398]
@@ -100,7 +100,7 @@ def describe(mesh: NDArray[np.float32], presence: float) -> Landmarks:
     """The five points that alignment wants, and the pose, of a mesh."""
     flat = mesh[:, :2]
     five = np.stack([flat[LEFT_EYE].mean(0), flat[RIGHT_EYE].mean(0), flat[NOSE], flat[MOUTH_LEFT], flat[MOUTH_RIGHT]])
-    return Landmarks(frozen(mesh), frozen(five.astype(np.float32)), presence, pose(mesh))
+    return Landmarks(read_only(mesh), read_only(five.astype(np.float32)), presence, pose(mesh))
 
 
 def pose(mesh: NDArray[np.float32]) -> Pose:

@@ -7,7 +7,7 @@ import numpy as np
 
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.quality import assess
-from edge.records import Face, Image, Landmarks, frozen
+from edge.records import Face, Image, Landmarks, read_only
 
 BORDER = 0.5
 """Of each side: brings a face that fills the picture down to a size that the detector knows."""
@@ -33,7 +33,7 @@ def _moved(portrait: AnalysedFace, image: Image, dx: int, dy: int, analyser: Ana
     """The portrait in pixels of `image`, judged by them too: what lies in the border is cut off."""
     shift = np.array([dx, dy, 0], np.float32)
     face, marks = portrait.face, portrait.landmarks
-    landmarks = Landmarks(frozen(marks.mesh + shift), frozen(marks.five + shift[:2]), marks.presence, marks.pose)
+    landmarks = Landmarks(read_only(marks.mesh + shift), read_only(marks.five + shift[:2]), marks.presence, marks.pose)
     placed = Face(face.box.moved(dx, dy), face.score, face.keypoints + shift[:2])
     quality = assess(image, landmarks, analyser.limits)
     return replace(portrait, face=placed, landmarks=landmarks, quality=quality)

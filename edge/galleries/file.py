@@ -27,7 +27,7 @@ from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
 from edge.galleries.sealing import is_sealed, seal, unseal
 from edge.galleries.signature import SignatureError, sign, verify
 from edge.galleries.tensors import Malformed, read_tensors
-from edge.records import frozen
+from edge.records import read_only
 
 HEADER = "whosthere"
 TENSOR = "embeddings"
@@ -92,7 +92,7 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
     signer = None
     if keys.allowed_signers is not None:
         signer = _signer(where, text, embeddings, tensors.get(SIGNATURE), keys.allowed_signers)
-    return Gallery(header, frozen(embeddings), signer)
+    return Gallery(header, read_only(embeddings), signer)
 
 
 def encode(gallery: Gallery, signing_key: Path | None = None) -> bytes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.errors import GalleryError
 from edge.galleries import names
-from edge.records import Vector, frozen
+from edge.records import Vector, read_only
 
 SCHEMA: Literal[2] = 2
 
@@ -84,7 +84,7 @@ class Gallery:
     def empty(cls, embedder: EmbedderId, dimensions: int) -> "Gallery":
         """Nobody yet, version 0."""
         header = Header(SCHEMA, 0, "1970-01-01T00:00:00Z", embedder, [])
-        return cls(header, frozen(np.zeros((0, dimensions), np.float32)))
+        return cls(header, read_only(np.zeros((0, dimensions), np.float32)))
 
     @classmethod
     def of(
@@ -94,7 +94,7 @@ class Gallery:
         people = [person for person, _ in known]
         vectors = [vector for _, some in known for vector in some]
         stacked = np.array(vectors, np.float32).reshape(-1, dimensions)
-        return cls(Header(SCHEMA, version, at, embedder, people), frozen(stacked))
+        return cls(Header(SCHEMA, version, at, embedder, people), read_only(stacked))
 
     @property
     def people(self) -> list[Person]:
@@ -148,7 +148,7 @@ class Gallery:
             return self
         people = [p for p, gone in zip(self.people, expired, strict=True) if not gone]
         header = msgspec.structs.replace(self.header, people=people)
-        return Gallery(header, frozen(self.embeddings[~np.array(expired)[self.owners]]), self.signer)
+        return Gallery(header, read_only(self.embeddings[~np.array(expired)[self.owners]]), self.signer)
 
     def _next(self, known: list[tuple[Person, list[Vector]]], at: str) -> "Gallery":
         dimensions = self.embeddings.shape[1]

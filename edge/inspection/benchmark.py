@@ -26,7 +26,7 @@ from edge.galleries.gallery import Gallery
 from edge.inspection.peers import Peer
 from edge.records import Frame, Image
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_for
+from edge.visits.thresholds import linking_thresholds
 
 T = TypeVar("T")
 WARM_UP = 3
@@ -137,8 +137,13 @@ class Bench:
         matcher = Matcher(nobody, 1.0, config.match.min_margin, embedder.calibration)
         numbers = itertools.count()
         self._laps = Laps(networks)
-        self._watcher = FrameProcessor(
-            analyser, matcher, linking_for(embedder.calibration), config, lambda: f"visit-{next(numbers)}", self._laps
+        self._processor = FrameProcessor(
+            analyser,
+            matcher,
+            linking_thresholds(embedder.calibration),
+            config,
+            lambda: f"visit-{next(numbers)}",
+            self._laps,
         )
         self._detector: Detector = analyser.detector
         self._peers = [peer for peer in peers if peer.detect is not None]
@@ -165,10 +170,10 @@ class Bench:
     def _watch(self, frame: Frame) -> None:
         measured = self._measured
         cpu, began = time.process_time(), time.perf_counter()
-        step = self._watcher.step(frame)
+        processed = self._processor.process(frame)
         measured.watching_s.append(time.perf_counter() - began)
         measured.cpu_watching_s += time.process_time() - cpu
-        measured.awake.append(step.looked)
+        measured.awake.append(processed.detector_ran)
 
     def _compare(self, preview: Image) -> None:
         """The other side of each pair, right after the stage that it belongs to."""

@@ -11,13 +11,13 @@ from edge.capture import geometry
 from edge.capture.clip import Clip, open_clip
 from edge.config.camera import CameraSettings
 from edge.config.loading import Config
-from edge.daemon.frame_processor import FrameProcessor, Seen
+from edge.daemon.frame_processor import FrameProcessor, SeenFace
 from edge.daemon.timings import Timings
 from edge.errors import CameraError
 from edge.faces.analyser import Analyser
 from edge.records import Event, EventKind, Frame
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_for
+from edge.visits.thresholds import linking_thresholds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class Recorded:
     """Why it could not be read to its end; None: it could."""
 
 
-OnFrame = Callable[[Frame, list[Seen], float], object]
+OnFrame = Callable[[Frame, list[SeenFace], float], object]
 """Told of every frame, what is seen in it, and how long a frame lasts in seconds."""
 
 
@@ -52,22 +52,22 @@ def identify_video(
     A recording that breaks off gives what it showed until then, with the error. Raises CameraError when it
     cannot be opened at all.
     """
-    watcher = _watcher(analyser, matcher, config)
+    processor = _processor(analyser, matcher, config)
     log = VisitLog()
     error, now = None, 0.0
     clip = open_clip(path, config.camera.fps)
     try:
         for frame in _frames(clip, config.camera.preview_width):
-            step = watcher.step(frame)
+            processed = processor.process(frame)
             now = frame.captured_at
-            log.update(step.events, step.seen, now)
+            log.update(processed.events, processed.seen, now)
             if on_frame is not None:
-                on_frame(frame, step.seen, clip.interval_s)
+                on_frame(frame, processed.seen, clip.interval_s)
     except CameraError as failure:
         error = str(failure)
     finally:
         clip.close()
-    log.update(watcher.flush(now), [], now)
+    log.update(processor.flush(now), [], now)
     return Recorded(log.visits(), error)
 
 
@@ -79,7 +79,7 @@ class VisitLog:
         self._seen: dict[str, float] = {}
         self._decisions: dict[str, Event] = {}
 
-    def update(self, events: list[Event], seen: list[Seen], now: float) -> None:
+    def update(self, events: list[Event], seen: list[SeenFace], now: float) -> None:
         """Take in what one frame brought."""
         self._seen.update({face.visit_id: now for face in seen if face.visit_id is not None})
         for event in events:
@@ -97,13 +97,13 @@ class VisitLog:
         return sorted(found, key=lambda visit: visit.start_s)
 
 
-def _watcher(analyser: Analyser, matcher: Matcher, config: Config) -> FrameProcessor:
+def _processor(analyser: Analyser, matcher: Matcher, config: Config) -> FrameProcessor:
     """The daemon's loop with its eyes always open: a batch has no electricity to save."""
     awake = msgspec.structs.replace(config.motion, enabled=False)
     counted = (str(n) for n in itertools.count(1))
     settings = msgspec.structs.replace(config, motion=awake)
     return FrameProcessor(
-        analyser, matcher, linking_for(analyser.embedder.calibration), settings, lambda: next(counted), Timings()
+        analyser, matcher, linking_thresholds(analyser.embedder.calibration), settings, lambda: next(counted), Timings()
     )
 
 

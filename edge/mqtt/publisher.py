@@ -46,7 +46,7 @@ _RING_S = 30
 class MqttPublisher:
     """The Publisher of a box: one thread that owns the outbox and the connection.
 
-    `origin` may be replaced at any time; events handed over later carry the new one. `beat` is the monotonic
+    `origin` may be replaced at any time; events handed over later carry the new one. `heartbeat` is the monotonic
     time of the thread's last turn. `clock` is the clock of `Event.at`; None: events are of this moment when they
     are handed over (recordings that are not replayed at their own pace have a time of their own).
     """
@@ -60,7 +60,7 @@ class MqttPublisher:
         clock: Callable[[], float] | None = time.monotonic,
     ) -> None:
         self.origin = origin
-        self.beat = time.monotonic()
+        self.heartbeat = time.monotonic()
         self._settings = settings
         self._clock = clock
         self._stamp = stamper()
@@ -172,7 +172,7 @@ class MqttPublisher:
             raise
 
     def _turn(self) -> None:
-        now = self.beat = time.monotonic()
+        now = self.heartbeat = time.monotonic()
         self._backlog.tick(now)
         self._link.tick(now)
         self._outgoing.tick(now)

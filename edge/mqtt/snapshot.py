@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from edge.config.mqtt import SnapshotSettings
-from edge.records import Event, EventKind, Image, frozen
+from edge.records import Event, EventKind, Image, read_only
 
 _BLANK = 64, 48
 """Width and height of a picture of nothing."""
@@ -56,7 +56,7 @@ class Pictures:
         A grey picture and not an empty message, on which Home Assistant answers with an error.
         """
         width, height = _BLANK
-        self.show(frozen(np.full((height, width, 3), 128, np.uint8)))
+        self.show(read_only(np.full((height, width, 3), 128, np.uint8)))
 
 
 def jpeg(image: Image, settings: SnapshotSettings) -> bytes:

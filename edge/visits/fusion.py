@@ -4,14 +4,14 @@ from collections import Counter
 
 import numpy as np
 
-from edge.records import Problem, Quality, Vector, frozen
+from edge.records import Problem, Quality, Vector, read_only
 
 
-class Evidence:
+class FusedFaces:
     """Grows by a face at a time."""
 
     def __init__(self) -> None:
-        self.faces = 0
+        self.count = 0
         """Usable ones."""
         self.best_quality: Quality | None = None
         self._first_usable_at: float | None = None
@@ -26,15 +26,15 @@ class Evidence:
             self.best_quality = quality
         if embedding is None:
             return
-        self.faces += 1
+        self.count += 1
         if self._first_usable_at is None:
             self._first_usable_at = at
         weighted = embedding * np.float32(max(quality.score, 0.01))
         self._sum = weighted if self._sum is None else self._sum + weighted
 
-    def absorb(self, other: "Evidence") -> None:
+    def absorb(self, other: "FusedFaces") -> None:
         """Take over what was gathered on the same person elsewhere."""
-        self.faces += other.faces
+        self.count += other.count
         self._problems += other._problems
         if other.best_quality is not None and (
             self.best_quality is None or self._rank(other.best_quality) > self._rank(self.best_quality)
@@ -48,14 +48,14 @@ class Evidence:
     @property
     def any_face(self) -> bool:
         """Whether anything seen so far was a face at all, usable or not."""
-        return self.faces > 0 or any(problem is not Problem.NOT_A_FACE for problem in self._problems)
+        return self.count > 0 or any(problem is not Problem.NOT_A_FACE for problem in self._problems)
 
     @property
-    def fused(self) -> Vector | None:
+    def embedding(self) -> Vector | None:
         """The weighted mean direction, of length one; None without a usable face."""
         if self._sum is None:
             return None
-        return frozen(self._sum / np.linalg.norm(self._sum))
+        return read_only(self._sum / np.linalg.norm(self._sum))
 
     @property
     def main_problem(self) -> Problem | None:
@@ -64,7 +64,7 @@ class Evidence:
 
     def similarity(self, probe: Vector) -> float:
         """Cosine similarity to a unit vector; -1 without a usable face."""
-        fused = self.fused
+        fused = self.embedding
         return -1.0 if fused is None else float(fused @ probe)
 
     def age(self, now: float) -> float:

@@ -7,17 +7,23 @@ from edge.config.visits import VisitSettings
 from edge.records import Event, EventKind, Image, Match, Outcome, Sighting
 from edge.visits.matcher import Matcher
 from edge.visits.state import Visit
-from edge.visits.thresholds import Linking
+from edge.visits.thresholds import LinkingThresholds
 
 DOUBTS_TO_SPLIT = 3
 """So many usable faces in a row that are not the visitor's mean that somebody else has taken the place."""
 
 
-class Visits:
+class VisitManager:
     """All visits under way."""
 
     def __init__(
-        self, settings: VisitSettings, linking: Linking, matcher: Matcher, new_id: Callable[[], str], *, pictures: bool
+        self,
+        settings: VisitSettings,
+        linking: LinkingThresholds,
+        matcher: Matcher,
+        new_id: Callable[[], str],
+        *,
+        pictures: bool,
     ) -> None:
         self.matcher = matcher
         self.linking = linking
@@ -82,7 +88,7 @@ class Visits:
 
     def flush(self, now: float) -> list[Event]:
         """End everything: there will be no more frames."""
-        self._visits = [v for v in self._visits if v.started or v.evidence.any_face]
+        self._visits = [v for v in self._visits if v.started or v.faces.any_face]
         events = [event for visit in self._unstarted() for event in self._start(visit, now)]
         return events + [event for visit in list(self._visits) for event in self._end(visit, now)]
 
@@ -106,12 +112,12 @@ class Visits:
                 return True
         else:
             visit.doubts = []
-            visit.evidence.add(sighting.quality, sighting.embedding, sighting.at)
+            visit.faces.add(sighting.quality, sighting.embedding, sighting.at)
         return False
 
     def _doubtful(self, visit: Visit, sighting: Sighting) -> bool:
-        fused = visit.evidence.fused
-        if fused is None or sighting.embedding is None or visit.evidence.faces < self._settings.min_faces:
+        fused = visit.faces.embedding
+        if fused is None or sighting.embedding is None or visit.faces.count < self._settings.min_faces:
             return False
         return float(fused @ sighting.embedding) < self.linking.different
 
@@ -120,7 +126,7 @@ class Visits:
 
     def _begin(self, visit: Visit, now: float) -> list[Event]:
         """Start a new visit, or find out that its face is of somebody who was here a moment ago."""
-        if not visit.evidence.any_face:
+        if not visit.faces.any_face:
             # A shop-window dummy or the back of a head is not a visitor.
             self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
             return []
@@ -131,21 +137,21 @@ class Visits:
 
     def _link(self, visit: Visit, dormant: list[Visit], now: float) -> list[Event]:
         """To one of those who were here a moment ago, to none of them, or wait and see."""
-        fused = visit.evidence.fused
+        fused = visit.faces.embedding
         waited = visit.track_id is None or now - visit.since >= self._settings.link_wait_s
         if fused is None:
             if waited:
                 return self._join(max(dormant, key=lambda v: v.last_seen_at), visit)
             return []
-        scored = [(v.evidence.similarity(fused), v) for v in dormant]
+        scored = [(v.faces.similarity(fused), v) for v in dormant]
         likeness, nearest = max(scored, key=lambda pair: pair[0])
         if likeness >= self.linking.same or self._same_name(nearest, visit):
             return self._join(nearest, visit)
-        sure = likeness < self.linking.different or visit.evidence.faces >= self._settings.min_faces
+        sure = likeness < self.linking.different or visit.faces.count >= self._settings.min_faces
         return self._start(visit, now) if sure or waited else []
 
     def _same_name(self, old: Visit, new: Visit) -> bool:
-        fused = new.evidence.fused
+        fused = new.faces.embedding
         if old.person_id is None or fused is None:
             return False
         person = self.matcher.match(fused).person
@@ -162,28 +168,28 @@ class Visits:
 
     def _decide_all(self, now: float) -> list[Event]:
         """Decide what can be decided, the surest first: two people in one frame never share a name."""
-        open_visits = [v for v in self._visits if v.started and not v.decided and v.evidence.fused is not None]
+        open_visits = [v for v in self._visits if v.started and not v.decided and v.faces.embedding is not None]
         open_visits.sort(key=lambda v: -self._likeness(v))
         return [event for visit in open_visits for event in self._decide(visit, now, last=False)]
 
     def _likeness(self, visit: Visit) -> float:
-        fused = visit.evidence.fused
+        fused = visit.faces.embedding
         best = self.matcher.match(fused).best if fused is not None else None
         return best.similarity if best else -1.0
 
     def _decide(self, visit: Visit, now: float, *, last: bool) -> list[Event]:
-        evidence, settings = visit.evidence, self._settings
-        fused = evidence.fused
+        faces, settings = visit.faces, self._settings
+        fused = faces.embedding
         if fused is None:
             visit.decided = last
             return [visit.event(EventKind.NO_USABLE_FACE, now)] if last else []
         match = self.matcher.match(fused, self._taken(visit))
-        enough = evidence.faces >= settings.min_faces
+        enough = faces.count >= settings.min_faces
         if match.outcome is Outcome.RECOGNIZED and not enough:
             if not last:
                 return self._announce(visit, match, now)
             match = replace(match, outcome=Outcome.UNCERTAIN)
-        out_of_patience = evidence.faces >= settings.patience_faces and evidence.age(now) >= settings.patience_s
+        out_of_patience = faces.count >= settings.patience_faces and faces.age(now) >= settings.patience_s
         if match.outcome is Outcome.RECOGNIZED or out_of_patience or last:
             visit.decision, visit.decided = match, True
             return [visit.event(EventKind(match.outcome.value), now, match)]

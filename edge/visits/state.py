@@ -1,11 +1,11 @@
 """What is known of one visit."""
 
 from edge.records import Box, Event, EventKind, Image, Match, Sighting
-from edge.visits.fusion import Evidence
+from edge.visits.fusion import FusedFaces
 
 
 class Visit:
-    """The state of one visit; only `Visits` touches it."""
+    """The state of one visit; only `VisitManager` touches it."""
 
     def __init__(self, visit_id: str, track_id: int | None, since: float, at: float, box: Box | None) -> None:
         self.id = visit_id
@@ -13,7 +13,7 @@ class Visit:
         self.since = since
         self.last_seen_at = at
         self.box = box
-        self.evidence = Evidence()
+        self.faces = FusedFaces()
         self.doubts: list[Sighting] = []
         self.looked_at: float | None = None
         self.looks = 0
@@ -55,7 +55,7 @@ class Visit:
         """Take over a face that turned out to be this visitor's."""
         self.track_id = other.track_id
         self.last_seen_at, self.box = other.last_seen_at, other.box
-        self.evidence.absorb(other.evidence)
+        self.faces.absorb(other.faces)
 
     @property
     def person_id(self) -> str | None:
@@ -64,8 +64,8 @@ class Visit:
         return match.person.person_id if match and match.person else None
 
     def event(self, kind: EventKind, at: float, match: Match | None = None, *, provisional: bool = False) -> Event:
-        evidence = self.evidence
-        problem = evidence.main_problem if kind is EventKind.NO_USABLE_FACE else None
+        faces = self.faces
+        problem = faces.main_problem if kind is EventKind.NO_USABLE_FACE else None
         made = Event(
             kind=kind,
             visit_id=self.id,
@@ -75,9 +75,9 @@ class Visit:
             latency_s=max(0.0, at - self.since),
             provisional=provisional,
             match=match,
-            quality=evidence.best_quality,
+            quality=faces.best_quality,
             box=self.box,
-            usable_faces=evidence.faces,
+            usable_faces=faces.count,
             problem=problem,
             picture=self.picture,
             picture_box=self.picture_box,

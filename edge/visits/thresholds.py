@@ -21,7 +21,7 @@ class Threshold:
     """False: the target is rarer than the calibration's data could show; the strictest measured one is used."""
 
 
-class Linking(msgspec.Struct, frozen=True):
+class LinkingThresholds(msgspec.Struct, frozen=True):
     """When two embeddings belong to one visitor, as cosine similarities."""
 
     same: float
@@ -30,7 +30,7 @@ class Linking(msgspec.Struct, frozen=True):
     """Less than this: another person."""
 
 
-UNCALIBRATED_LINKING = Linking(same=0.4, different=0.15)
+UNCALIBRATED_LINKING = LinkingThresholds(same=0.4, different=0.15)
 SAME_PERSON_RATE = 1e-3
 OTHER_PERSON_RATE = 1e-1
 
@@ -61,13 +61,13 @@ def threshold_in_force(loaded: LoadedConfig, card: Card, gallery: Gallery) -> Th
     return found
 
 
-def linking_for(calibration: Calibration | None) -> Linking:
+def linking_thresholds(calibration: Calibration | None) -> LinkingThresholds:
     """When two embeddings are one visitor's: from the calibration, whatever the gallery."""
     if calibration is None:
         return UNCALIBRATED_LINKING
     same, _ = calibration.similarity_at(SAME_PERSON_RATE)
     different, _ = calibration.similarity_at(OTHER_PERSON_RATE)
-    return Linking(same, different)
+    return LinkingThresholds(same, different)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.config.visits import StrangerSettings
+from edge.config.visits import UnknownFacesSettings
 from edge.records import Box, Event, EventKind, Image, Outcome
 
 log = logging.getLogger("whosthere.strangers")
@@ -18,10 +18,10 @@ WIDEST_PX = 480
 JPEG_QUALITY = 92
 
 
-class Strangers:
+class UnknownFaces:
     """A folder of one picture a visit, named after it. Times are wall-clock seconds."""
 
-    def __init__(self, folder: Path, settings: StrangerSettings) -> None:
+    def __init__(self, folder: Path, settings: UnknownFacesSettings) -> None:
         self.folder = folder
         self._settings = settings
         self._failing = False

@@ -8,9 +8,9 @@ import numpy as np
 from edge.config.visits import VisitSettings
 from edge.galleries.gallery import EmbedderId, Gallery, Template
 from edge.records import Box, Event, Pose, Problem, Quality, Sighting, Vector
-from edge.visits.manager import Visits
+from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import Linking
+from edge.visits.thresholds import LinkingThresholds
 
 DIMENSIONS = 64
 AT = "2025-01-01T00:00:00Z"
@@ -44,7 +44,7 @@ def quality(score: float = 0.8, problem: Problem | None = None) -> Quality:
 
 @dataclass
 class Door:
-    """Feeds sightings to Visits at ten frames a second and collects the events."""
+    """Feed sightings to a VisitManager at ten frames a second and collects the events."""
 
     gallery: Gallery
     settings: VisitSettings = field(default_factory=lambda: VisitSettings(gap_s=5))
@@ -56,7 +56,9 @@ class Door:
     def __post_init__(self) -> None:
         ids = (f"visit{n}" for n in itertools.count(1))
         matcher = Matcher(self.gallery, self.threshold, 0.05, None)
-        self.visits = Visits(self.settings, Linking(0.45, 0.15), matcher, lambda: next(ids), pictures=False)
+        self.visits = VisitManager(
+            self.settings, LinkingThresholds(0.45, 0.15), matcher, lambda: next(ids), pictures=False
+        )
         self.since: dict[int, float] = {}
 
     def show(self, seconds: float, **tracks: Vector | Problem | None) -> None:

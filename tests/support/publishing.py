@@ -14,7 +14,7 @@ import numpy as np
 from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.mqtt.payloads import ControlsPayload, Origin
 from edge.mqtt.publisher import MqttPublisher
-from edge.records import Box, Candidate, Event, EventKind, Image, Match, Outcome, Pose, Quality, frozen
+from edge.records import Box, Candidate, Event, EventKind, Image, Match, Outcome, Pose, Quality, read_only
 from support.broker import WAIT_S, Broker
 
 ORIGIN = Origin("front-door", "porch", "mobilefacenet", "2025-06-01/3")
@@ -44,7 +44,7 @@ def recognized(visit: str = "v1", sequence: int = 1, **fields: Any) -> Event:
 
 
 def picture(level: int = 90, width: int = 800) -> Image:
-    return frozen(np.full((600, width, 3), level, np.uint8))
+    return read_only(np.full((600, width, 3), level, np.uint8))
 
 
 def controls(**changes: Any) -> ControlsPayload:
