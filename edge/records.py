@@ -31,8 +31,6 @@ class Frame:
     """The same field of view at lower resolution, for motion and detection; may be `image` itself."""
     captured_at: float
     """Monotonic seconds; for a recording replayed as fast as it goes, in the recording's own time."""
-    index: int
-    """Counts the frames that the camera delivered, from 0."""
 
     @property
     def scale(self) -> float:

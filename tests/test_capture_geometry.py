@@ -51,12 +51,12 @@ def test_a_region_is_never_empty():
 
 def test_a_frame_is_read_only_and_its_preview_shows_the_same(picture):
     large = np.repeat(np.repeat(picture, 10, axis=0), 10, axis=1)
-    frame = geometry.frame(large, CameraSettings(preview_width=128), 1.5, 7)
+    frame = geometry.frame(large, CameraSettings(preview_width=128), 1.5)
     assert frame.image is large
     assert frame.preview.shape == (85, 128, 3)
     assert corners(frame.preview) == [1, 2, 3, 4]
     assert frame.scale == pytest.approx(600 / 128)
-    assert (frame.captured_at, frame.index) == (1.5, 7)
+    assert frame.captured_at == 1.5
     for array in (frame.image, frame.preview):
         assert array.flags.c_contiguous
         with pytest.raises(ValueError, match="read-only"):

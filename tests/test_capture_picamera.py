@@ -147,7 +147,6 @@ def test_two_streams_make_one_frame_and_the_buffers_go_back_once(log):
     assert asked["lores"] == {"size": (320, 180), "format": "YUV420"}
     assert asked["controls"] == {"FrameDurationLimits": (50000, 50000)}
     assert [request.releases for request in events(log, "request")] == [1, 1]
-    assert [frame.index for frame in frames] == [0, 1]
     np.testing.assert_array_equal(frames[0].image, scene(1280, 720))
     assert frames[0].preview.shape == (180, 320, 3)
     assert np.abs(frames[0].preview.astype(int) - scene(320, 180)).mean() < 4

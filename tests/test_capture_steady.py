@@ -65,7 +65,7 @@ class ScriptedCamera:
         if self.frames == 0:
             raise self.end
         self.frames -= 1
-        return Frame(PICTURE, PICTURE, self.script.now, 0)
+        return Frame(PICTURE, PICTURE, self.script.now)
 
     def close(self):
         self.script.open_cameras -= 1
@@ -79,7 +79,7 @@ def test_an_outage_is_reported_once_and_so_is_its_end(caplog):
     caplog.set_level(logging.INFO, "whosthere.capture")
     script = Script((2, LOST), (None, GONE), (None, GONE), (3, LOST), reopen_min_s=1.0, reopen_max_s=30.0)
     frames = list(script.steady().frames(script.stop))
-    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
+    assert len(frames) == 5
     assert [online for online, _ in script.states] == [True, False, True, False]
     assert script.states[1][1] == "door: lost"
     assert "again after 8 s" in script.states[2][1]
@@ -112,7 +112,7 @@ def test_a_recording_ends_and_its_failures_are_raised():
     assert ended.states[-1][0]
     broken = Script((2, LOST))
     frames = broken.steady(retry=False).frames(broken.stop)
-    assert [next(frames).index, next(frames).index] == [0, 1]
+    next(frames), next(frames)
     with pytest.raises(CameraError, match="door: lost"):
         next(frames)
     assert [online for online, _ in broken.states] == [True, False]

@@ -50,10 +50,10 @@ def shrunk(image: Image, width: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def frame(picture: Image, settings: CameraSettings, at: float, index: int) -> Frame:
+def frame(picture: Image, settings: CameraSettings, at: float) -> Frame:
     """A Frame of a picture as the device delivered it. The picture may become part of the frame and read-only."""
     image = turned(picture, settings)
-    return Frame(read_only(image), read_only(shrunk(image, settings.preview_width)), at, index)
+    return Frame(read_only(image), read_only(shrunk(image, settings.preview_width)), at)
 
 
 def turned_size(width: int, height: int, settings: CameraSettings) -> tuple[int, int]:

@@ -41,7 +41,6 @@ class PiCamera:
     def __init__(self, settings: CameraSettings, number: int) -> None:
         self._settings = settings
         self._name = f"picamera2:{number}"
-        self._index = 0
         self._module = _picamera2()
         self._device = self._open(number)
         try:
@@ -111,8 +110,7 @@ class PiCamera:
             preview = self._picture(request, "lores")
         else:
             preview = geometry.shrunk(image, self._settings.preview_width)
-        self._index += 1
-        return Frame(read_only(image), read_only(preview), at, self._index - 1)
+        return Frame(read_only(image), read_only(preview), at)
 
     def _picture(self, request: Any, stream: str) -> Image:
         """One stream of the request, turned, in memory of our own."""

@@ -36,15 +36,12 @@ class Recording:
         self._started = False
         self._round_began_s = 0.0
         self._time_s = 0.0
-        self._index = 0
 
     def read(self) -> Frame:
         self._step()
         if self.live:
             self._keep_pace()
-        picture = self._clip.picture()
-        self._index += 1
-        return geometry.frame(picture, self._settings, self._start + self._time_s, self._index - 1)
+        return geometry.frame(self._clip.picture(), self._settings, self._start + self._time_s)
 
     def close(self) -> None:
         self._clip.close()

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 
 from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.opening import describe
@@ -64,10 +63,9 @@ class ReopeningCamera:
         self._name = describe(settings)
         self._online: bool | None = None
         self._since = 0.0
-        self._count = 0
 
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
-        """Frames until `stop` is set or a recording ends; the index counts on over outages.
+        """Frames until `stop` is set or a recording ends.
 
         Raises ConfigError, and CameraError when it does not retry. Closes the camera when it is closed itself.
         """
@@ -86,8 +84,7 @@ class ReopeningCamera:
     def _until_it_fails(self, stop: threading.Event) -> Iterator[Frame]:
         with closing(self._opener()) as camera:
             while not stop.is_set():
-                frame = replace(camera.read(), index=self._count)
-                self._count += 1
+                frame = camera.read()
                 self._came_online()
                 yield frame
 

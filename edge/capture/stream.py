@@ -28,7 +28,6 @@ class StreamCamera:
 
     def __init__(self, settings: CameraSettings) -> None:
         self._settings = settings
-        self._index = 0
         address = address_of(settings)
         began = time.monotonic()
         capture = open_capture(address.login_url, _time_outs(settings))
@@ -38,8 +37,7 @@ class StreamCamera:
 
     def read(self) -> Frame:
         image, at = self._grabber.newest()
-        self._index += 1
-        return geometry.frame(image, self._settings, at, self._index - 1)
+        return geometry.frame(image, self._settings, at)
 
     def close(self) -> None:
         self._grabber.close()

@@ -26,7 +26,6 @@ class V4l2Camera:
 
     def __init__(self, settings: CameraSettings, device: Path) -> None:
         self._settings = settings
-        self._index = 0
         check_device(device)
         capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
         if not capture.isOpened():
@@ -39,8 +38,7 @@ class V4l2Camera:
 
     def read(self) -> Frame:
         image, at = self._grabber.newest()
-        self._index += 1
-        return geometry.frame(image, self._settings, at, self._index - 1)
+        return geometry.frame(image, self._settings, at)
 
     def close(self) -> None:
         self._grabber.close()

@@ -1,7 +1,6 @@
 """Aligned crop -> unit vector."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,6 @@ from edge.galleries.gallery import EmbedderId
 from edge.models.card import Calibration, Card
 from edge.models.tflite import Model
 from edge.records import Image, Landmarks, Vector, read_only
-
-
-class Embedder(Protocol):
-    """Turns faces into vectors whose dot product is their similarity."""
-
-    dimensions: int
-
-    def crop(self, image: Image, landmarks: Landmarks) -> Image:
-        """The face as this embedder wants to see it."""
-        ...
-
-    def embed(self, crops: Sequence[Image]) -> list[Vector]:
-        """Unit vectors, one a crop."""
-        ...
 
 
 class TfliteEmbedder:

@@ -110,8 +110,5 @@ def _processor(analyser: Analyser, matcher: Matcher, config: Config) -> FramePro
 def _frames(clip: Clip, preview_width: int) -> Iterator[Frame]:
     # How the box's camera is mounted says nothing of a recording from elsewhere: it is not turned.
     settings = CameraSettings(preview_width=preview_width)
-    for index in itertools.count():
-        at = clip.grab()
-        if at is None:
-            return
-        yield geometry.frame(clip.picture(), settings, at, index)
+    while (at := clip.grab()) is not None:
+        yield geometry.frame(clip.picture(), settings, at)
