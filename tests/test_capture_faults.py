@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from edge.capture.opening import open_camera
-from edge.capture.steady import ReopeningCamera
+from edge.capture.registry import open_camera
+from edge.capture.reopening import ReopeningCamera
 from edge.config.camera import CameraSettings
 from edge.records import Frame
 from support.rtsp import Line, RtspServer

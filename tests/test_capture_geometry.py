@@ -64,5 +64,5 @@ def test_a_frame_is_read_only_and_its_preview_shows_the_same(picture):
 
 
 def test_a_small_picture_is_its_own_preview(picture):
-    frame = geometry.frame(picture, CameraSettings(preview_width=128, mirror=True), 0.0, 0)
+    frame = geometry.frame(picture, CameraSettings(preview_width=128, mirror=True), 0.0)
     assert frame.preview is frame.image

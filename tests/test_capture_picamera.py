@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture.opening import open_camera
 from edge.capture.picamera import captured_at, preview_stream_size, to_bgr
+from edge.capture.registry import open_camera
 from edge.config.camera import CameraSettings, Region
 from edge.errors import CameraError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.capture.opening import describe, open_camera
-from edge.capture.steady import ReopeningCamera
+from edge.capture.registry import describe, open_camera
+from edge.capture.reopening import ReopeningCamera
 from edge.capture.stream import address_of
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError, ConfigError
@@ -158,7 +158,7 @@ def test_logins_reach_the_library_encoded_and_the_settings_win(password_file):
 def test_nothing_prints_the_password_even_when_debugging_is_on():
     program = (
         "import sys\n"
-        "from edge.capture.opening import open_camera\n"
+        "from edge.capture.registry import open_camera\n"
         "from edge.config.camera import CameraSettings\n"
         "open_camera(CameraSettings(source=sys.argv[1]))"
     )

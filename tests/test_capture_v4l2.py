@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.capture.opening import open_camera
+from edge.capture.registry import open_camera
 from edge.capture.v4l2 import check_device, device_path, devices_found
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError

@@ -7,8 +7,8 @@ import cv2
 from edge.capture import geometry
 from edge.capture.address import Address, parse
 from edge.capture.ffmpeg import open_capture
-from edge.capture.grabber import Grabber
-from edge.capture.reach import why_not
+from edge.capture.live_capture import LiveCapture
+from edge.capture.stream_diagnosis import why_not
 from edge.config.camera import CameraSettings
 from edge.config.secret_file import read_secret
 from edge.errors import CameraError
@@ -33,14 +33,14 @@ class StreamCamera:
         capture = open_capture(address.login_url, _time_outs(settings))
         if not capture.isOpened():
             raise CameraError(f"{address}: cannot be opened: {_why(address, settings, time.monotonic() - began)}")
-        self._grabber = Grabber(capture, str(address), settings.read_timeout_s)
+        self._capture = LiveCapture(capture, str(address), settings.read_timeout_s)
 
     def read(self) -> Frame:
-        image, at = self._grabber.newest()
+        image, at = self._capture.newest()
         return geometry.frame(image, self._settings, at)
 
     def close(self) -> None:
-        self._grabber.close()
+        self._capture.close()
 
 
 def address_of(settings: CameraSettings) -> Address:

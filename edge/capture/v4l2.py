@@ -6,14 +6,14 @@ from pathlib import Path
 import cv2
 
 from edge.capture import geometry
-from edge.capture.grabber import Grabber
+from edge.capture.live_capture import LiveCapture
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame
 
 SYSTEM = Path("/sys/class/video4linux")
 _BUFFERS = 2
-"""One is filled while the other is read; the grabber keeps both from growing old."""
+"""One is filled while the other is read; the thread of LiveCapture keeps both from growing old."""
 
 
 class V4l2Camera:
@@ -34,14 +34,14 @@ class V4l2Camera:
                 f"which), or it is not a camera. {devices_found()}"
             )
         _ask_for(capture, settings)
-        self._grabber = Grabber(capture, str(device), settings.read_timeout_s)
+        self._capture = LiveCapture(capture, str(device), settings.read_timeout_s)
 
     def read(self) -> Frame:
-        image, at = self._grabber.newest()
+        image, at = self._capture.newest()
         return geometry.frame(image, self._settings, at)
 
     def close(self) -> None:
-        self._grabber.close()
+        self._capture.close()
 
 
 def _ask_for(capture: cv2.VideoCapture, settings: CameraSettings) -> None:

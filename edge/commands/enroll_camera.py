@@ -5,7 +5,7 @@ import sys
 import click
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.opening import open_camera
+from edge.capture.registry import open_camera
 from edge.commands.enroll_report import Intaken, Result
 from edge.config.camera import CameraSettings
 from edge.faces.analyser import Analyser

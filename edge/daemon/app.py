@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge.capture.opening import open_camera
-from edge.capture.steady import ReopeningCamera
+from edge.capture.registry import open_camera
+from edge.capture.reopening import ReopeningCamera
 from edge.config.camera import is_recording
 from edge.config.loading import Config, LoadedConfig, load_config
 from edge.config.sections import DoorbellSettings

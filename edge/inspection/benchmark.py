@@ -16,7 +16,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from edge.capture.camera import EndOfRecording
-from edge.capture.opening import open_camera
+from edge.capture.registry import open_camera
 from edge.config.loading import LoadedConfig
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.timings import Timings

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from edge import __version__
-from edge.capture.opening import describe
+from edge.capture.registry import describe
 from edge.config.loading import InvalidConfig, LoadedConfig, default_config, load_config
 from edge.config.visits import MatchSettings
 from edge.daemon.system_stats import Throttling, clock_synchronised, disk_free_mb, temperature_c, throttling

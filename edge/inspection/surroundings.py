@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.opening import describe, open_camera
+from edge.capture.registry import describe, open_camera
 from edge.config.camera import CameraSettings, is_recording
 from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.errors import WhosthereError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.opening import describe
+from edge.capture.registry import describe
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.capture.camera import EndOfRecording
-from edge.capture.steady import Backoff, ReopeningCamera
+from edge.capture.reopening import Backoff, ReopeningCamera
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError, ConfigError
 from edge.records import Frame

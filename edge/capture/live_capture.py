@@ -13,7 +13,7 @@ _SLACK_S = 1.0
 """How much longer than the library we wait: it should notice a dead stream first and end cleanly."""
 
 
-class Grabber:
+class LiveCapture:
     """Owns an opened capture and grabs from it all the time in a thread of its own, converting only what is taken.
 
     A reader that is slow, or away for a while, then finds the present and not a queue; and a library call
@@ -29,7 +29,7 @@ class Grabber:
         self._taken: tuple[Image, float] | None = None
         self._ended = ""
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="capture-grabber", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="live-capture", daemon=True)
         self._thread.start()
 
     def newest(self) -> tuple[Image, float]:
