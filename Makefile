@@ -2,7 +2,7 @@
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs all tests
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
-# make lint    ruff, mypy --strict, import-linter
+# make lint    ruff, mypy --strict, import-linter, vulture (dead code), codespell, tools/prose.py (turns of phrase)
 # make bundle  what a box without a network installs from, for arm64 and x86-64, in build/
 # make test-systemd   installs on a Debian box with systemd, in a container; needs root and takes minutes
 # make test-arm64     identifies on an emulated arm64 Debian: the same names and similarities as here; needs root
@@ -135,6 +135,9 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/codespell
+	$(BIN)/python tools/prose.py || echo "prose: reported, not yet refused"
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
