@@ -1,11 +1,9 @@
 """The command line `whosthere-converter`."""
 
-import importlib
-import keyword
-
 import click
 
 from converter.exits import CleanGroup
+from edge.terminal import LazyGroup
 
 COMMANDS = {
     "import": "Rebuild a packaged network as a trained Keras model, proven against the original.",
@@ -38,27 +36,14 @@ Exit codes:
 """
 
 
-class LazyGroup(CleanGroup):
-    """Loads a command's module when it is asked for: some will need much that others do not."""
+class ConverterGroup(CleanGroup, LazyGroup):
+    """The commands of a desktop."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        # `import` is a word of the language, and no name for a module.
-        module = importlib.import_module(f"converter.commands.{name}{'_' * keyword.iskeyword(name)}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    package = "converter.commands"
+    summaries = COMMANDS
 
 
-@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ConverterGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """What a desktop does for whosthere: measure, calibrate and prepare the networks that the box runs.
 

@@ -1,12 +1,12 @@
 """The command line `whosthere`."""
 
-import importlib
 import sys
 
 import click
 
 from edge import __version__
 from edge.errors import WhosthereError
+from edge.terminal import LazyGroup
 
 COMMANDS = {
     "run": "The daemon: watch the camera, publish visits over MQTT.",
@@ -35,21 +35,11 @@ Exit codes:
 """
 
 
-class LazyGroup(click.Group):
-    """Loads a command's module when it is asked for, and reports expected failures in one place."""
+class CommandGroup(LazyGroup):
+    """The commands of a box; reports expected failures in one place."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"edge.commands.{cmd_name.replace('-', '_')}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    package = "edge.commands"
+    summaries = COMMANDS
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -71,7 +61,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Version and models."
 )

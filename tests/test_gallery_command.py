@@ -152,16 +152,17 @@ def test_what_the_daemon_would_refuse_is_refused_everywhere(gallery: Path, spoil
 
 
 def test_a_running_service_is_told_about(gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`systemctl` here is a program of ours: these machines have no systemd to ask."""
+    """`systemctl` is a script of the test: these machines have no systemd to ask."""
     systemctl = tmp_path / "bin" / "systemctl"
     systemctl.parent.mkdir()
-    for code, told in ((0, True), (3, False)):
-        systemctl.write_text(f'#!/bin/sh\n[ "$*" = "is-active --quiet whosthere" ] || exit 9\nexit {code}\n')
+    monkeypatch.setenv("PATH", str(systemctl.parent), prepend=":")
+    for active, told in (("active", True), ("inactive", False)):
+        shown = f"LoadState=loaded\\nActiveState={active}\\nSubState=x\\nNRestarts=0\\nStatusText="
+        systemctl.write_text(f'#!/bin/sh\n[ "$1 $2" = "show whosthere.service" ] || exit 9\necho "{shown}"\n')
         systemctl.chmod(0o755)
-        monkeypatch.setenv("PATH", str(systemctl.parent), prepend=":")
         whosthere("enroll", "--gallery", gallery, "--person", "Joe Biden", BIDEN)
         done = whosthere("gallery", "remove", "joe-biden", "--yes", "--gallery", gallery)
-        assert ("The daemon takes it up within a second" in done.stdout) is told
+        assert ("The daemon loads it within a second" in done.stdout) is told
 
 
 def test_the_dates_are_those_of_the_templates(tmp_path: Path) -> None:

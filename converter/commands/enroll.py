@@ -14,14 +14,14 @@ from converter.contact_sheet import write_sheet
 from converter.enroll import Build, Enrolled, build, successor
 from converter.people_folder import PersonFolder, read_people
 from converter.template_selection import Fate
-from edge.commands import context
-from edge.commands.galleries import likeness_threshold
-from edge.commands.output import warn
-from edge.commands.table import table
+from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
+from edge.faces.loading import load_configured_analyser
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery
+from edge.terminal import config_option, table, warn
+from edge.visits.thresholds import lookalike_threshold
 
 EXIT_CODES = """\b
 Exit codes:
@@ -79,7 +79,7 @@ class Report(msgspec.Struct, frozen=True):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @naming.options
-@context.config_option
+@config_option
 def command(
     people_dir: Path,
     output: Path,
@@ -110,11 +110,11 @@ def command(
     """
     naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
     people = read_people(people_dir, videos=from_video)
-    loaded = context.settings(config_path)
-    analyser = context.analyser(loaded)
+    loaded = load_config_or_defaults(config_path)
+    analyser = load_configured_analyser(loaded)
 
     def threshold(templates: int) -> float:
-        return likeness_threshold(loaded, analyser.embedder, templates)
+        return lookalike_threshold(loaded.config.match, analyser.embedder.calibration, templates)
 
     built = build(people, analyser, threshold, most, datetime.now(UTC), _watched)
     picture = sheet or output.with_suffix(".png")

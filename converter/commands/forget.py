@@ -9,11 +9,10 @@ import msgspec
 from converter.commands.push import as_table
 from converter.people_folder import read_people
 from converter.push import Outcome, Pusher, read_inventory, targets_for
-from edge.commands.output import timestamp
 from edge.errors import WhosthereError
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
-from edge.galleries.gallery import Gallery
+from edge.galleries.gallery import Gallery, timestamp
 
 EXIT_CODES = """\b
 Exit codes:

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from converter.merge import Side, merge
-from edge.commands import context
-from edge.commands.galleries import likeness_threshold
-from edge.commands.output import warn
+from edge.config.loading import load_config_or_defaults
 from edge.errors import WhosthereError
 from edge.faces.loading import load_embedder
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import lookalikes
+from edge.terminal import config_option, warn
+from edge.visits.thresholds import lookalike_threshold
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXIT_CODES = """\b
@@ -30,7 +30,7 @@ Exit codes:
 @click.option("--prefer", type=click.Choice(["mine", "theirs"]), help="Whose word counts in a conflict.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: MINE]")
 @click.option("--sign", "key", type=click.Path(path_type=Path), help="SSH key to sign with.")
-@context.config_option
+@config_option
 def command(
     mine: Path,
     theirs: Path,
@@ -44,7 +44,7 @@ def command(
 
     THEIRS is what a box has learnt since (`whosthere-converter pull`). Whatever both sides changed is a conflict.
     """
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     embedder = load_embedder(loaded.config.models, loaded.base)
     target = output or mine
     with exclusive(target):
@@ -59,6 +59,7 @@ def command(
     for sign, people in (("+", merged.added), ("-", merged.removed)):
         for person in people:
             click.echo(f"{sign} {person}")
-    for one, other, likeness in lookalikes(gallery, likeness_threshold(loaded, embedder, len(gallery.embeddings))):
+    threshold = lookalike_threshold(loaded.config.match, embedder.calibration, len(gallery.embeddings))
+    for one, other, likeness in lookalikes(gallery, threshold):
         warn(f"{one.name} and {other.name} look alike ({likeness:.2f}): one person under two names?")
     click.echo(f"{target}: version {gallery.header.version}, {len(gallery.people)} people")

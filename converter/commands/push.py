@@ -7,10 +7,10 @@ import click
 import msgspec
 
 from converter.push import Outcome, Pusher, read_inventory, targets_for, with_canary
-from edge.commands.table import table
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.file import open_gallery
 from edge.galleries.sealing import is_sealed
+from edge.terminal import table
 
 EXIT_CODES = """\b
 Exit codes:

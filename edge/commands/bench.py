@@ -7,14 +7,13 @@ from pathlib import Path
 import click
 
 from edge import demo
-from edge.commands import context
-from edge.commands.output import json_option, print_json, warn
-from edge.commands.table import table
+from edge.config.loading import load_config_or_defaults
 from edge.errors import CameraError, UsageError
 from edge.inspection.benchmark import Bench
 from edge.inspection.peers import peers
 from edge.inspection.speed import PeerSpeed, Speed, StageSpeed, summary
 from edge.models.tflite import find_runtime
+from edge.terminal import config_option, json_option, print_json, table, warn
 
 CLIP_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
 BUSY = 0.5
@@ -23,7 +22,7 @@ HEADINGS = ("stage", "calls", "p50 ms", "p95 ms", "share", "network", "runs", "b
 
 
 @click.command("bench")
-@context.config_option
+@config_option
 @click.argument("source", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--frames", type=click.IntRange(min=1), default=500, show_default=True, help="Frames to look at, at most."
@@ -37,7 +36,7 @@ def command(config_path: Path | None, source: Path | None, frames: int, as_json:
     bare, on the same input: what a stage takes beyond that is its own doing. Other face detectors take part when they
     are installed. Figures are medians; close other programs for figures that mean something.
     """
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     shown = source or _bundled_clip()
     opponents, load = peers(), round(os.getloadavg()[0], 1)
     bench = Bench(loaded, shown, opponents)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from edge.commands.context import config_option, settings
+from edge.config.loading import load_config_or_defaults
 from edge.errors import UsageError
 from edge.mqtt.acl import acl
+from edge.terminal import config_option
 
 _BOX = re.compile(r"(?:(?P<user>[^\s:=]+)=)?(?P<device>[A-Za-z0-9_-]{1,64})")
 
@@ -28,7 +29,7 @@ def command(
       whosthere broker-acl front-door garden --home homeassistant > /etc/mosquitto/acl
       mosquitto_passwd -c /etc/mosquitto/passwords front-door     (and so on for each user)
     """
-    loaded = settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     mqtt = loaded.config.mqtt
     prefix = mqtt.home_assistant.discovery_prefix if mqtt.home_assistant.enabled else None
     own = [(mqtt.username or loaded.device_id, loaded.device_id)]

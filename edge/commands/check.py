@@ -6,9 +6,9 @@ import click
 import msgspec
 
 from edge.commands.context import box_config
-from edge.commands.output import json_option, plural, print_json
 from edge.inspection.checks import Checkup
 from edge.inspection.findings import Finding, Verdict, exit_code
+from edge.terminal import json_option, plural, print_json
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red", Verdict.SKIPPED: "cyan"}
 

@@ -1,4 +1,4 @@
-"""What the commands share: the option `--config`, and loading what a command stands on."""
+"""What the commands share: their options, and what they do before they write a gallery."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,22 +6,21 @@ from typing import Any, TypeVar
 
 import click
 
-from edge.config.loading import DEFAULT_PATH, LoadedConfig, default_config, load_config
-from edge.faces.analyser import Analyser
-from edge.faces.loading import load_analyser
+from edge.config.loading import DEFAULT_PATH, LoadedConfig
+from edge.errors import GalleryError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-config_option = click.option(
-    "--config",
-    "config_path",
+gallery_option = click.option(
+    "--gallery",
+    "gallery_path",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="config.yaml to take models and limits from; without it, the defaults.",
+    help="The gallery file. Without it, the one that config.yaml names.",
 )
 
 
 def box_config(help_text: str) -> Callable[[F], F]:
-    """--config for commands about this very box: the daemon's own file unless another is named."""
+    """`--config` for commands about this very box: the daemon's own file unless another is named."""
     return click.option(
         "--config",
         "config_path",
@@ -32,12 +31,11 @@ def box_config(help_text: str) -> Callable[[F], F]:
     )
 
 
-def settings(config_path: Path | None) -> LoadedConfig:
-    """The given config, or all defaults. Raises ConfigError."""
-    return load_config(config_path) if config_path else default_config()
-
-
-def analyser(loaded: LoadedConfig) -> Analyser:
-    """The networks as configured. Raises ModelError."""
-    config = loaded.config
-    return load_analyser(config.models, config.detect, config.quality, loaded.base)
+def signing_key(loaded: LoadedConfig) -> Path | None:
+    """The key that this box signs with. Raises GalleryError when the daemon would refuse what it writes."""
+    if loaded.gallery_keys.allowed_signers is not None and loaded.signing_key is None:
+        raise GalleryError(
+            "gallery.allowed_signers is set, so the daemon refuses unsigned galleries: set gallery.signing_key "
+            "(and allow its public half), or change the gallery on the desktop and push it"
+        )
+    return loaded.signing_key

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from edge.commands.output import json_option, print_json
 from edge.config.loading import DEFAULT_PATH
 from edge.errors import UsageError
 from edge.inspection.findings import strangers
 from edge.inspection.inventory import Box, Deciding, Inventory, Service
 from edge.inspection.issue import issue_report
 from edge.inspection.stocktaking import Stocktaking
+from edge.terminal import json_option, print_json
 
 Row = tuple[str, str]
 

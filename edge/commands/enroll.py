@@ -5,20 +5,21 @@ from pathlib import Path
 import click
 
 from edge.capture.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
-from edge.commands import context, enroll_report
+from edge.commands import enroll_report
+from edge.commands.context import gallery_option, signing_key
 from edge.commands.enroll_camera import take_portraits
 from edge.commands.enroll_report import EnrollReport, Intaken, Result
-from edge.commands.galleries import gallery_option, likeness_threshold, signing_key
-from edge.commands.output import json_option, progress, timestamp
-from edge.config.loading import LoadedConfig
+from edge.config.loading import LoadedConfig, load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake, Refusal, admit, outliers, resemblances
+from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
-from edge.galleries.gallery import Gallery
-from edge.visits.thresholds import linking_thresholds
+from edge.galleries.gallery import Gallery, timestamp
+from edge.terminal import config_option, json_option, progress
+from edge.visits.thresholds import linking_thresholds, lookalike_threshold
 
 EXIT_CODES = """\b
 Exit codes:
@@ -46,7 +47,7 @@ def _name(_: click.Context, __: click.Parameter, value: str) -> str:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
 @json_option
-@context.config_option
+@config_option
 @click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 def command(
     gallery_path: Path | None,
@@ -67,11 +68,11 @@ def command(
     """
     if camera == bool(photos):
         raise click.UsageError("give either photos (files or folders) or --camera")
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     key = signing_key(loaded)
     with exclusive(path):
-        analyser = context.analyser(loaded)
+        analyser = load_configured_analyser(loaded)
         at = timestamp()
         known = _known(path, analyser, loaded)
         intake = Intake(known, person)
@@ -128,7 +129,7 @@ def _report(
     *,
     dry_run: bool,
 ) -> EnrollReport:
-    threshold = likeness_threshold(loaded, analyser.embedder, len(gallery.embeddings))
+    threshold = lookalike_threshold(loaded.config.match, analyser.embedder.calibration, len(gallery.embeddings))
     same = linking_thresholds(analyser.embedder.calibration).same
     person = gallery.person(intake.name)
     return EnrollReport(

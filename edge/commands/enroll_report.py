@@ -5,11 +5,12 @@ from enum import StrEnum
 import click
 import msgspec
 
-from edge.commands.galleries import reload_hint
-from edge.commands.output import plural, print_json, warn
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.enrolment import Oddity
+from edge.inspection.service import is_active
+from edge.terminal import plural, print_json, warn
 
+RELOADED = "The daemon loads it within a second."
 SURELY_THE_SAME = 0.9
 """Two people of a few million pairs are hardly ever so similar."""
 
@@ -91,8 +92,8 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
         )
     for like in report.lookalikes:
         warn(_alike(like, report))
-    if report.written and (hint := reload_hint()):
-        click.echo(hint)
+    if report.written and is_active():
+        click.echo(RELOADED)
 
 
 def _show_photo(photo: Intaken, went_in: str) -> None:

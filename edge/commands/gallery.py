@@ -4,15 +4,18 @@ from pathlib import Path
 
 import click
 
-from edge.commands import context, gallery_history, gallery_receive, gallery_report
-from edge.commands.galleries import gallery_option, likeness_threshold, reload_hint, signing_key
-from edge.commands.output import json_option, plural, print_json, timestamp
+from edge.commands import gallery_history, gallery_receive, gallery_report
+from edge.commands.context import gallery_option, signing_key
+from edge.commands.enroll_report import RELOADED
+from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_embedder
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
-from edge.galleries.gallery import Gallery, Person
-from edge.visits.thresholds import linking_thresholds, threshold_in_force
+from edge.galleries.gallery import Gallery, Person, timestamp
+from edge.inspection.service import is_active
+from edge.terminal import config_option, json_option, plural, print_json
+from edge.visits.thresholds import linking_thresholds, lookalike_threshold, threshold_in_force
 
 EXIT_CODES = """\b
 Exit codes:
@@ -39,10 +42,10 @@ command.add_command(gallery_history.diff)
 @command.command("list", epilog=EXIT_CODES)
 @gallery_option
 @json_option
-@context.config_option
+@config_option
 def list_people(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """Everybody in the gallery, with how many templates and since when."""
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     gallery = open_gallery(path, None, loaded.gallery_keys)
     if as_json:
@@ -55,15 +58,16 @@ def list_people(gallery_path: Path | None, as_json: bool, config_path: Path | No
 @click.argument("person")
 @gallery_option
 @json_option
-@context.config_option
+@config_option
 def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """One person's templates, and who looks most like them."""
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
     gallery = open_gallery(path, embedder.id, loaded.gallery_keys)
     known = _person(path, gallery, person)
-    report = gallery_report.detail(gallery, known, likeness_threshold(loaded, embedder, len(gallery.embeddings)))
+    threshold = lookalike_threshold(loaded.config.match, embedder.calibration, len(gallery.embeddings))
+    report = gallery_report.detail(gallery, known, threshold)
     if as_json:
         print_json(report)
     else:
@@ -75,10 +79,10 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @gallery_option
 @json_option
-@context.config_option
+@config_option
 def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """Take a person with all their templates out of the gallery. This cannot be undone."""
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     key = signing_key(loaded)
     with exclusive(path):
@@ -93,20 +97,20 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
         print_json(gallery_report.listing(path, left))
         return
     click.echo(f"{known.name} and {total} removed; {path} is version {left.header.version} now")
-    if hint := reload_hint():
-        click.echo(hint)
+    if is_active():
+        click.echo(RELOADED)
 
 
 @command.command(epilog=EXIT_CODES)
 @gallery_option
 @json_option
-@context.config_option
+@config_option
 def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """Is the gallery whole, of the embedder in use, and are its people told apart?
 
     Exit code 4 when the daemon would refuse it. Templates that look odd are named, and change no exit code.
     """
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
     try:

@@ -6,8 +6,6 @@ import click
 import msgspec
 
 from edge.commands.gallery_receive import config_option, receiver_for
-from edge.commands.output import json_option, print_json
-from edge.commands.table import table
 from edge.config.loading import LoadedConfig, load_config
 from edge.config.sections import Keys
 from edge.errors import GalleryError, WhosthereError
@@ -15,6 +13,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import Entry, History
 from edge.galleries.in_force import State, is_running, read_state
+from edge.terminal import json_option, print_json, table
 
 
 class Log(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import click
 
 from edge.commands.context import box_config
-from edge.commands.output import print_json
 from edge.config.loading import LoadedConfig, load_config
 from edge.config.visits import UnknownFacesSettings
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
@@ -20,6 +19,7 @@ from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.galleries.sealing import is_sealed
 from edge.models import card
+from edge.terminal import print_json
 from edge.visits.unknown_faces import UnknownFaces, clear
 
 EXIT_CODES = """\b

@@ -6,10 +6,9 @@ import click
 import msgspec
 
 from edge.commands.enroll_report import Likeness, likeness
-from edge.commands.output import plural, warn
-from edge.commands.table import table
 from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.terminal import plural, table, warn
 from edge.visits.thresholds import Threshold
 
 
@@ -92,7 +91,7 @@ def listing_text(path: Path, gallery: Gallery) -> str:
         for p in sorted(report.people, key=lambda p: p.name.casefold())
     ]
     people = table(("person", "id", "templates", "first added", "last added"), rows, frozenset({2}))
-    total = f"{plural(len(rows), 'person').replace('persons', 'people')}, {plural(len(gallery.embeddings), 'template')}"
+    total = f"{plural(len(rows), 'person', 'people')}, {plural(len(gallery.embeddings), 'template')}"
     origin = f"version {report.version} of {report.created_at}, made with {report.embedder.name}"
     return "\n".join([*([people, ""] if rows else []), f"{report.gallery}: {total}; {origin}"])
 
@@ -143,7 +142,7 @@ def verified(path: Path, gallery: Gallery, threshold: Threshold, target: float, 
 
 def show_verified(report: Verified) -> None:
     """Print it."""
-    people = plural(report.people or 0, "person").replace("persons", "people")
+    people = plural(report.people or 0, "person", "people")
     templates = plural(report.templates or 0, "template")
     embedder = report.embedder.name if report.embedder else "?"
     click.echo(f"{report.gallery}: in order: version {report.version}, {people}, {templates}, made with {embedder}")

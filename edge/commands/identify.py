@@ -9,17 +9,18 @@ import cv2
 import msgspec
 
 from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_photo
-from edge.commands import context, identify_rows
-from edge.commands.galleries import gallery_option
+from edge.commands import identify_rows
+from edge.commands.context import gallery_option
 from edge.commands.identify_copies import Copies
 from edge.commands.identify_rows import CsvFile, Found, Row
-from edge.commands.output import json_option, plural, print_json, progress
-from edge.config.loading import Config
+from edge.config.loading import Config, load_config_or_defaults
 from edge.errors import CameraError, UsageError, WhosthereError
 from edge.faces.analyser import Analyser
+from edge.faces.loading import load_configured_analyser
 from edge.galleries.file import open_gallery
 from edge.inspection.identify_picture import identify_image
 from edge.inspection.identify_recording import identify_video
+from edge.terminal import config_option, json_option, plural, print_json, progress
 from edge.visits.matcher import Matcher, load_matcher
 
 EXIT_CODES = """\b
@@ -55,7 +56,7 @@ class Report(msgspec.Struct, frozen=True):
     help="Write copies here, with boxes and names drawn on.",
 )
 @json_option
-@context.config_option
+@config_option
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 def command(
     gallery_path: Path | None,
@@ -70,9 +71,9 @@ def command(
     PATHS are images, videos, GIFs, and folders, which are searched through and through. An image gives a row a face;
     a video a row a visit, decided as the daemon would.
     """
-    loaded = context.settings(config_path)
+    loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
-    analyser = context.analyser(loaded)
+    analyser = load_configured_analyser(loaded)
     gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys)
     matcher = load_matcher(loaded, analyser.embedder.card, gallery)
     copies = Copies(folder) if folder else None

@@ -9,11 +9,11 @@ from typing import TextIO
 
 import msgspec
 
-from edge.commands.table import table
 from edge.errors import WhosthereError
 from edge.inspection.identify_picture import Identified
 from edge.inspection.identify_recording import FoundVisit
 from edge.records import Box, Match
+from edge.terminal import table
 
 
 class Found(StrEnum):

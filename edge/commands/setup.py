@@ -15,7 +15,6 @@ from edge.capture.picamera import pi_cameras
 from edge.capture.v4l2 import usb_cameras
 from edge.commands.check import show_finding
 from edge.commands.context import box_config
-from edge.commands.output import plural
 from edge.commands.picture import in_blocks
 from edge.config.camera import CameraSettings
 from edge.config.config_text import Value, rewrite
@@ -27,6 +26,7 @@ from edge.faces.loading import load_network
 from edge.inspection.findings import Verdict
 from edge.inspection.surroundings import broker_finding, look_through
 from edge.records import Frame
+from edge.terminal import plural
 
 TEMPLATES = (Path(sys.prefix) / "share/whosthere/config.yaml", Path(__file__).parents[2] / "config.yaml")
 """Of an installed service, and of a checkout."""

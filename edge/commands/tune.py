@@ -5,13 +5,12 @@ from pathlib import Path
 import click
 
 from edge.commands.context import box_config
-from edge.commands.output import json_option, print_json, warn
-from edge.commands.table import table
 from edge.config.config_text import Value, as_lines, rewrite
 from edge.config.loading import DEFAULT_PATH, LoadedConfig, load_config
 from edge.errors import UsageError
 from edge.inspection.tuning import Choice, Tuner
 from edge.models import card
+from edge.terminal import json_option, print_json, table, warn
 
 UNIT = Path("/etc/systemd/system/whosthere.service")
 DROP_IN = UNIT.with_name("whosthere.service.d") / "cores.conf"

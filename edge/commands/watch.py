@@ -12,12 +12,13 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from edge.commands.context import config_option, settings
 from edge.commands.watch_view import House, document, panels
+from edge.config.loading import load_config_or_defaults
 from edge.config.mqtt import MqttSettings
 from edge.errors import UsageError
 from edge.mqtt.client import Lost
 from edge.mqtt.listener import listen
+from edge.terminal import config_option
 
 
 @click.command("watch")
@@ -50,7 +51,7 @@ def command(
 
     All boxes of the broker, or only DEVICES. Ends with ^C. Nothing is published.
     """
-    mqtt = settings(config_path).config.mqtt
+    mqtt = load_config_or_defaults(config_path).config.mqtt
     given = {"host": host, "port": port, "username": username, "base_topic": base_topic}
     given["password_file"] = str(password_file) if password_file else None
     mqtt = replace(mqtt, **{key: value for key, value in given.items() if value is not None})

@@ -119,6 +119,11 @@ def default_config() -> LoadedConfig:
     return _placed(Config(), Path.cwd())
 
 
+def load_config_or_defaults(path: Path | None) -> LoadedConfig:
+    """The given config, or all defaults when there is no path. Raises ConfigError."""
+    return load_config(path) if path else default_config()
+
+
 def _filled(document: Any, defaults: msgspec.Struct) -> Any:
     """A section that is there but empty, because all its keys are commented out, means its defaults."""
     if not isinstance(document, dict):

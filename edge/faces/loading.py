@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from edge.config.faces import DetectSettings, QualitySettings
+from edge.config.loading import LoadedConfig
 from edge.config.sections import ModelSettings
 from edge.errors import ModelError
 from edge.faces.analyser import Analyser
@@ -82,6 +83,12 @@ def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings
     detector = BlazeFaceDetector(networks.detector, detect)
     near = RoiDetector(BlazeFaceDetector(networks.near_detector, msgspec.structs.replace(detect, squares=False)))
     return Analyser(detector, FaceMesh(networks.landmarks), TfliteEmbedder(networks.embedder), limits, near, networks)
+
+
+def load_configured_analyser(loaded: LoadedConfig) -> Analyser:
+    """All networks and their stages, as a config.yaml has them. Raises ModelError."""
+    config = loaded.config
+    return load_analyser(config.models, config.detect, config.quality, loaded.base)
 
 
 def load_analyser(

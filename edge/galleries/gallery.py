@@ -1,7 +1,7 @@
 """The known people and their templates. Immutable; `file` reads and writes them."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import combinations
 from typing import Annotated, Literal
 
@@ -153,6 +153,11 @@ class Gallery:
     def _next(self, known: list[tuple[Person, list[Vector]]], at: str) -> "Gallery":
         dimensions = self.embeddings.shape[1]
         return Gallery.of(self.header.version + 1, at, self.header.embedder, dimensions, known)
+
+
+def timestamp() -> str:
+    """Now, as galleries record times: RFC 3339, UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def lookalikes(gallery: Gallery, threshold: float) -> list[tuple[Person, Person, float]]:

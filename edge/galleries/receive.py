@@ -17,7 +17,7 @@ from edge.errors import GalleryError
 from edge.galleries.exclusive import exclusive
 from edge.galleries.file import identity_of, inherit, open_gallery, sync_folder
 from edge.galleries.forget import Forgotten, Traces, forget, galleries_with
-from edge.galleries.gallery import EmbedderId, Gallery
+from edge.galleries.gallery import EmbedderId, Gallery, timestamp
 from edge.galleries.history import Entry, History
 from edge.galleries.in_force import State, is_running, stamp_of, wait_for
 
@@ -249,8 +249,3 @@ class Receiver:
             warnings=late + warnings,
             took_ms=round((time.monotonic() - began) * 1000),
         )
-
-
-def timestamp() -> str:
-    """Now, RFC 3339, UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -20,6 +20,12 @@ def service() -> Service | None:
     return parse(done.stdout)
 
 
+def is_active() -> bool:
+    """Whether the daemon runs as a service."""
+    found = service()
+    return found is not None and found.active == "active"
+
+
 def parse(shown: str) -> Service | None:
     """Of the lines that `systemctl show` prints."""
     told = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)

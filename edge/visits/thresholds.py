@@ -70,6 +70,15 @@ def linking_thresholds(calibration: Calibration | None) -> LinkingThresholds:
     return LinkingThresholds(same, different)
 
 
+def lookalike_threshold(settings: MatchSettings, calibration: Calibration | None, templates: int) -> float:
+    """The similarity from which two people of a gallery can be mistaken for each other: the threshold for a name.
+
+    For an embedder without a calibration: the similarity that links two faces to one visitor.
+    """
+    found = threshold_for(settings, calibration, templates)
+    return found.similarity if found else linking_thresholds(calibration).same
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """False-alarm targets that the calibration gives a meaning to."""
