@@ -9,7 +9,7 @@ import pytest
 from edge.errors import ModelError
 from edge.models import card, tflite
 from edge.models.card import InputSpec
-from edge.models.tflite import Model, to_tensor
+from edge.models.tflite import Model, dequantise, open_interpreter, quantise, to_tensor
 from edge.records import Image
 from support import tiny_models
 from support.portraits import COLLINS, OBAMA, analyser, read_picture
@@ -89,6 +89,31 @@ def test_an_integer_model_is_quantised_going_in_and_restored_coming_out(tmp_path
 
     assert output.dtype == np.float32
     assert np.abs(output[0] - vector(picture(2))).max() <= 0.5 / 64 + 1e-6
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16])
+def test_integers_stand_for_values_to_half_a_step_and_are_clipped_beyond_their_range(kind: type) -> None:
+    details = {"dtype": kind, "quantization": (1 / 16, 3)}
+    limits = np.iinfo(kind)
+    values = np.linspace(-4, 4, 33, dtype=np.float32)
+
+    numbers = quantise(values, details)
+    assert numbers.dtype == kind
+    held = (values >= (limits.min - 3) / 16) & (values <= (limits.max - 3) / 16)
+    assert np.abs(dequantise(numbers, details) - values)[held].max() <= 1 / 32
+    beyond = quantise(np.array([-1e5, 1e5], np.float32), details)
+    assert beyond.tolist() == [limits.min, limits.max]
+
+
+def test_inner_tensors_can_be_kept() -> None:
+    content = (card.BUNDLED / "mobilefacenet.tflite").read_bytes()
+    interpreter = open_interpreter(content, "whole", threads=1, xnnpack=False, keep_tensors=True)
+    given = interpreter.get_input_details()[0]
+    interpreter.set_tensor(given["index"], np.zeros(given["shape"], np.float32))
+    interpreter.invoke()
+
+    inner = next(d for d in interpreter.get_tensor_details() if d["name"] and len(d["shape"]) == 4 and d != given)
+    assert np.isfinite(interpreter.get_tensor(inner["index"])).all()
 
 
 @pytest.mark.parametrize(

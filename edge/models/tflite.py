@@ -50,23 +50,76 @@ def find_runtime() -> Runtime:
     )
 
 
-class Network:
-    """An interpreter that has been made ready, and what goes in and comes out of it."""
+def open_interpreter(
+    content: bytes,
+    name: str | Path,
+    *,
+    threads: int | None = None,
+    xnnpack: bool = True,
+    keep_tensors: bool = False,
+    delegate: object | None = None,
+) -> Any:
+    """Return the runtime's interpreter for a .tflite file, its tensors allocated.
 
-    def __init__(self, runtime: Runtime, content: bytes, options: dict[str, Any]) -> None:
-        """Raises ValueError or RuntimeError when the runtime refuses the file."""
-        self._interpreter = runtime.module.Interpreter(model_content=content, **options)
-        self._interpreter.allocate_tensors()
+    `name` is what errors call the file. `threads`: None leaves the number to the runtime. `xnnpack`: use the CPU's fast
+    kernels. `keep_tensors`: inner tensors can be read after `invoke` (needs `xnnpack=False`, which would fuse them).
+    `delegate`: an accelerator to run on. Raises ModelError when no runtime is installed or it refuses the file.
+    """
+    runtime = find_runtime()
+    options: dict[str, Any] = {} if threads is None else {"num_threads": threads}
+    if not xnnpack:
+        options["experimental_op_resolver_type"] = runtime.module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    if keep_tensors:
+        options["experimental_preserve_all_tensors"] = True
+    if delegate is not None:
+        options["experimental_delegates"] = [delegate]
+    try:
+        interpreter = runtime.module.Interpreter(model_content=content, **options)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{name}: {runtime.package} {runtime.version} cannot load it: {error}") from error
+    return interpreter
+
+
+def quantise(values: Tensor, details: dict[str, Any]) -> NDArray[Any]:
+    """Convert floats to what a tensor holds: its own float type, or integers of its scale and zero point, clipped.
+
+    `details` is the tensor's entry in the interpreter's `get_..._details()`.
+    """
+    kind = details["dtype"]
+    if np.issubdtype(kind, np.floating):
+        floats: NDArray[Any] = values.astype(kind, copy=False)
+        return floats
+    scale, zero = details["quantization"]
+    limits = np.iinfo(kind)
+    quantised: NDArray[Any] = np.clip(np.round(values / scale) + zero, limits.min, limits.max).astype(kind)
+    return quantised
+
+
+def dequantise(values: NDArray[Any], details: dict[str, Any]) -> Tensor:
+    """Convert what a tensor holds to float32; the inverse of `quantise`, up to half a step."""
+    if np.issubdtype(values.dtype, np.floating):
+        return np.asarray(values, np.float32)
+    scale, zero = details["quantization"]
+    restored: Tensor = ((values.astype(np.float32) - zero) * scale).astype(np.float32)
+    return restored
+
+
+class Engine:
+    """One network on one device: the CPU or an Edge TPU."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._interpreter.get_output_details()
         self.int8 = any(tensor["dtype"] is np.int8 for tensor in self._interpreter.get_tensor_details())
-        """Does it reckon with bytes, if only in part?"""
+        """Whether any of its tensors is int8."""
 
     def run(self, batch: Tensor) -> list[Tensor]:
-        """Dequantised outputs. Raises RuntimeError when what it runs on fails."""
-        self._interpreter.set_tensor(self._input["index"], _quantise(batch, self._input))
+        """Return the outputs as float32. Raises RuntimeError when the device fails."""
+        self._interpreter.set_tensor(self._input["index"], quantise(batch, self._input))
         self._interpreter.invoke()
-        return [_dequantise(self._interpreter.get_tensor(o["index"]), o) for o in self._outputs]
+        return [dequantise(self._interpreter.get_tensor(o["index"]), o) for o in self._outputs]
 
     def run_again(self) -> None:
         self._interpreter.invoke()
@@ -117,13 +170,13 @@ class Model:
         self.path = model_file.path
         self.runs = 0
         """How often the network was asked."""
-        self._runtime = find_runtime()
         if edgetpu.is_compiled(model_file.content):
             raise ModelError(
                 f"{self.path}: is compiled for the Edge TPU, so that no processor can run it: name the file it was "
                 f"made from under `file` in {card_path.name}, and this one under `edgetpu`"
             )
-        self._cpu = self._network(self.path, model_file.content, _processor(self._runtime, threads, xnnpack=xnnpack))
+        self._cpu = Engine(open_interpreter(model_file.content, self.path, threads=threads, xnnpack=xnnpack))
+        self._cpu.check(self.path, self.card)
         self._edge_tpu = edge_tpu
         self._compiled = model_file.compiled
         self._losses = 0
@@ -137,8 +190,9 @@ class Model:
     @property
     def slow_runtime(self) -> str | None:
         """The runtime, when it is one that has no fast kernels for what this network reckons with."""
-        slow = self._cpu.int8 and self.runs_on == "cpu" and self._runtime.package == TFLITE_RUNTIME
-        return f"{self._runtime.package} {self._runtime.version}" if slow else None
+        runtime = find_runtime()
+        slow = self._cpu.int8 and self.runs_on == "cpu" and runtime.package == TFLITE_RUNTIME
+        return f"{runtime.package} {runtime.version}" if slow else None
 
     @property
     def for_edge_tpu(self) -> bool:
@@ -185,38 +239,23 @@ class Model:
                     self._edge_tpu.lost(str(error))
         return self._cpu.run(batch)
 
-    def _on_edge_tpu(self) -> Network | None:
+    def _on_edge_tpu(self) -> Engine | None:
         if self._edge_tpu is None or self._compiled is None or self.card.edgetpu is None:
             return None
         path = self.path.with_name(self.card.edgetpu.file)
         if not edgetpu.is_compiled(self._compiled):
             raise ModelError(f"{path}: is not compiled for the Edge TPU: {self.compile_it}")
-        delegate = self._edge_tpu.delegate(self._runtime.module.load_delegate)
+        delegate = self._edge_tpu.delegate(find_runtime().module.load_delegate)
         if delegate is None:
             return None
         self._losses = self._edge_tpu.losses
         try:
-            network = Network(self._runtime, self._compiled, {"experimental_delegates": [delegate]})
-        except (ValueError, RuntimeError) as error:
-            self._edge_tpu.lost(f"{path} cannot be loaded: {error}")
+            engine = Engine(open_interpreter(self._compiled, path, delegate=delegate))
+        except ModelError as error:
+            self._edge_tpu.lost(str(error))
             return None
-        network.check(path, self.card)
-        return network
-
-    def _network(self, path: Path, content: bytes, options: dict[str, Any]) -> Network:
-        try:
-            network = Network(self._runtime, content, options)
-        except (ValueError, RuntimeError) as error:
-            name = f"{self._runtime.package} {self._runtime.version}"
-            raise ModelError(f"{path}: {name} cannot load it: {error}") from error
-        network.check(path, self.card)
-        return network
-
-
-def _processor(runtime: Runtime, threads: int, *, xnnpack: bool) -> dict[str, Any]:
-    resolver = runtime.module.OpResolverType
-    plain = resolver.AUTO if xnnpack else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    return {"num_threads": threads, "experimental_op_resolver_type": plain}
+        engine.check(path, self.card)
+        return engine
 
 
 def to_tensor(image: Image, spec: InputSpec) -> Tensor:
@@ -236,22 +275,3 @@ def to_tensor(image: Image, spec: InputSpec) -> Tensor:
         tensor -= np.float32(spec.mean)
         tensor *= np.float32(1.0 / spec.scale)
     return tensor
-
-
-def _quantise(values: Tensor, details: dict[str, Any]) -> NDArray[Any]:
-    kind = details["dtype"]
-    if np.issubdtype(kind, np.floating):
-        floats: NDArray[Any] = values.astype(kind, copy=False)
-        return floats
-    scale, zero = details["quantization"]
-    limits = np.iinfo(kind)
-    quantised: NDArray[Any] = np.clip(np.round(values / scale) + zero, limits.min, limits.max).astype(kind)
-    return quantised
-
-
-def _dequantise(values: NDArray[Any], details: dict[str, Any]) -> Tensor:
-    if np.issubdtype(values.dtype, np.floating):
-        return np.asarray(values, np.float32)
-    scale, zero = details["quantization"]
-    restored: Tensor = ((values.astype(np.float32) - zero) * scale).astype(np.float32)
-    return restored
