@@ -4,6 +4,7 @@ import json
 import logging
 import random
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,15 +28,12 @@ from edge.mqtt.command_payloads import (
     Sensitivity,
     parse,
 )
-from edge.mqtt.commands import Command, Flood, carry_out
+from edge.mqtt.commands import Command, CommandDone, Flood, Reply, carry_out
 from edge.mqtt.payloads import CommandResult
+from edge.mqtt.publisher import MqttPublisher
 from support.broker import Listener, running_broker
 from support.hostile import MESSAGES, hostile
-from support.publishing import ROOT, publisher, settings
-
-
-def done(request: Request) -> tuple[bool, str]:
-    return True, type(request).__name__
+from support.publishing import ORIGIN, ROOT, publisher, settings, succeed, until
 
 
 @pytest.mark.parametrize(
@@ -84,8 +82,10 @@ def test_refused_with_the_reason(name: str, payload: bytes, why: str) -> None:
 
 @given(st.sampled_from(KNOWN) | st.text(max_size=20), st.binary(max_size=300), st.none() | st.binary(max_size=40))
 def test_whatever_the_bytes_there_is_an_answer(name: str, payload: bytes, correlation: bytes | None) -> None:
-    result = carry_out(Command(name, payload, None, correlation), done, snapshots=False)
+    finished: list[CommandDone] = []
+    carry_out(Command(name, payload, None, correlation), succeed, finished.append, snapshots=False)
 
+    (result,) = [each.result for each in finished]
     assert msgspec.json.decode(msgspec.json.encode(result), type=CommandResult) == result
 
 
@@ -107,6 +107,42 @@ def test_a_flood_is_cut_off_and_calms_down() -> None:
     assert not flood.admits(2.0), "not bit by bit"
     assert [flood.admits(6.0) for _ in range(3)] == [True] * 3
     assert all(flood.admits(100.0 + 0.5 * n) for n in range(100)), "a steady pace is no flood"
+
+
+def test_a_command_is_answered_when_it_is_done_and_only_once(tmp_path: Path) -> None:
+    """A reload may take a minute: the publisher goes on, answers other commands, and the late answer still arrives."""
+    slow: list[Reply] = []
+
+    def on_command(request: Request, reply: Reply) -> None:
+        if isinstance(request, Reload):
+            slow.append(reply)
+        else:
+            reply(True, "watching")
+
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        told = MqttPublisher(settings(broker, tmp_path), ORIGIN, on_command)
+        told.start()
+        listener.wait_for(f"{ROOT}/status", b"online")
+        listener.publish(f"{ROOT}/command/reload", b"", response_topic="home/answers", correlation=b"slow")
+        until(lambda: bool(slow))
+        listener.publish(f"{ROOT}/command/resume", b"", correlation=b"quick")
+        listener.wait_for(f"{ROOT}/command/result")
+        beat = told.heartbeat
+        until(lambda: told.heartbeat > beat)
+        for answer in ("reloaded", "twice"):
+            thread = threading.Thread(target=slow[0], args=(True, answer))
+            thread.start()
+            thread.join()
+        elsewhere = listener.wait_for("home/answers")
+        told.stop(5)
+        listener.wait_for(f"{ROOT}/status", b"offline")
+
+    answers = [msgspec.json.decode(m.payload, type=CommandResult) for m in listener.on(f"{ROOT}/command/result")]
+    assert [(a.command, a.correlation_id, a.message) for a in answers] == [
+        ("resume", "quick", "watching"),
+        ("reload", "slow", "reloaded"),
+    ]
+    assert elsewhere.correlation == b"slow"
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ import pytest
 from edge.config.mqtt import MqttSettings
 from edge.errors import GalleryError
 from edge.mqtt.command_payloads import Pause, Reload, Request, Resume, Ring
+from edge.mqtt.commands import Reply
 from edge.mqtt.outbox import Entry, Outbox
 from edge.mqtt.payloads import CommandResult, Origin, OutboxHealth, VisitPayload
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.stamp import stamper
 from edge.records import EventKind
 from support.broker import Broker, Listener, retained
-from support.publishing import EVERYBODY, ROOT, event, match, publisher, recognized, until
+from support.publishing import EVERYBODY, ROOT, event, match, publisher, recognized, succeed, until
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttS
 
 
 def test_events_of_a_recording_with_a_time_of_its_own_are_of_now(broker: Broker, mqtt: MqttSettings) -> None:
-    replayed = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), lambda *_: (True, ""), clock=None)
+    replayed = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), succeed, clock=None)
     with Listener(broker) as listener:
         replayed.start()
         replayed.publish(event(at=3.0, started_at=1.0))
@@ -222,11 +223,11 @@ COMMANDS: list[tuple[str, bytes, str, bytes, str | None, str | None]] = [
 def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSettings) -> None:
     asked: list[Request] = []
 
-    def on_command(request: Request) -> tuple[bool, str]:
+    def on_command(request: Request, reply: Reply) -> None:
         asked.append(request)
         if isinstance(request, Reload):
             raise GalleryError("family.gallery: damaged; the old one stays in force")
-        return True, "paused"
+        reply(True, "paused")
 
     told = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), on_command)
     paho.mqtt.publish.single(f"{ROOT}/command/resume", b"replayed", 1, retain=True, port=broker.port)

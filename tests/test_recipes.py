@@ -25,7 +25,7 @@ from edge.records import EventKind
 from support import openhab
 from support.broker import Broker, Listener, running_broker
 from support.ports import free_port
-from support.publishing import ORIGIN, ROOT, controls, event, publisher, recognized, settings, until
+from support.publishing import ORIGIN, ROOT, controls, event, publisher, recognized, settings, succeed, until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "61-recipes.md").read_text()
 NODE_RED = os.environ.get("WHOSTHERE_NODE_RED")
@@ -143,9 +143,7 @@ def test_several_boxes_at_one_house(tmp_path: Path) -> None:
         boxes = []
         for name in ("front-door", "garden"):
             (tmp_path / name).mkdir()
-            box = MqttPublisher(
-                settings(broker, tmp_path / name), replace(ORIGIN, device_id=name), lambda _: (True, "")
-            )
+            box = MqttPublisher(settings(broker, tmp_path / name), replace(ORIGIN, device_id=name), succeed)
             box.start()
             box.people([("ada", "Ada Lovelace")])
             listener.wait_for(f"whosthere/{name}/person/ada", b"OFF")
@@ -198,10 +196,10 @@ def _switches(listener: Listener, channel: dict[str, str]) -> None:
     assert pattern == "JSONPATH"
     value = json.loads(listener.on(channel["stateTopic"])[-1].payload)[path]
     assert json.dumps(value) in (channel["on"], channel["off"])
-    for number, (word, done) in enumerate((("on", "Pause done"), ("off", "Resume done")), 1):
+    for number, (word, answered) in enumerate((("on", "Pause done"), ("off", "Resume done")), 1):
         listener.publish(channel["commandTopic"], channel[word].encode())
         answer = json.loads(listener.wait_for(f"{ROOT}/command/result", count=number).payload)
-        assert (answer["ok"], answer["message"]) == (True, done)
+        assert (answer["ok"], answer["message"]) == (True, answered)
 
 
 @pytest.mark.skipif(NODE_RED is None, reason="no Node-RED: WHOSTHERE_NODE_RED does not name one")

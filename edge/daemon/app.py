@@ -31,6 +31,7 @@ from edge.errors import WhosthereError
 from edge.faces.loading import load_analyser
 from edge.galleries.gallery import Gallery
 from edge.mqtt.command_payloads import Pause, Reload, Request, Restart, Ring, Sensitivity, Snapshot
+from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import DoorbellPayload, Origin, Source, rfc3339
 from edge.mqtt.publisher import MqttPublisher
 from edge.records import Event
@@ -218,27 +219,28 @@ class App:
         device, at = self._loaded.device_id, rfc3339(time.time())
         self._publisher.ring(DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at))
 
-    def _on_command(self, request: Request) -> tuple[bool, str]:
+    def _on_command(self, request: Request, reply: Reply) -> None:
         """Runs on the publisher's thread."""
         match request:
             case Reload():
-                return self.reload()
+                reply(*self.reload())
             case Snapshot():
-                return self._snapshot()
+                reply(*self._snapshot())
             case Sensitivity():
-                return True, self._set_false_alarm_target(request.false_alarm_target)
+                reply(True, self._set_false_alarm_target(request.false_alarm_target))
             case Ring():
                 self._pipeline.ring("command")
-                return True, "rung"
+                reply(True, "rung")
             case Restart():
+                # The answer first: from then on the publisher may be stopped.
+                reply(True, "restarting")
                 self.restart = True
-                return True, "restarting"
             case Pause():
-                answer = self._controls.pause(request.for_s, time.monotonic())
+                reply(True, self._controls.pause(request.for_s, time.monotonic()))
+                self._show_controls()
             case _:
-                answer = self._controls.resume()
-        self._show_controls()
-        return True, answer
+                reply(True, self._controls.resume())
+                self._show_controls()
 
     def _set_false_alarm_target(self, target: float) -> str:
         with self._reloading:

@@ -1,6 +1,7 @@
 """Commands that arrive over MQTT, and what is answered."""
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,8 +15,13 @@ from edge.mqtt.topics import Topics
 
 _log = logging.getLogger("whosthere.publish")
 
-OnCommand = Callable[[Request], tuple[bool, str]]
-"""Carries a command out: success and a sentence. May raise WhosthereError."""
+Reply = Callable[[bool, str], None]
+"""Takes whether a command succeeded, and a sentence about it. Any thread may call it, at any time; only the first call
+counts."""
+
+OnCommand = Callable[[Request, Reply], None]
+"""Carries a command out, or starts to, and replies when it is done. It must not block: it is called on the publisher's
+thread. A WhosthereError that it raises is the reply."""
 
 _BURST = 20
 _PER_S = 2.0
@@ -32,6 +38,14 @@ class Command:
     payload: bytes
     response_topic: str | None
     correlation: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDone:
+    """The result of a command, ready to be published."""
+
+    command: Command
+    result: CommandResult
 
 
 class Flood:
@@ -63,15 +77,24 @@ class Flood:
         return False
 
 
-def carry_out(command: Command, on_command: OnCommand, *, snapshots: bool) -> CommandResult:
-    """Does what can be done and says what became of it. Without `snapshots` no picture is given away."""
+def carry_out(command: Command, on_command: OnCommand, done: Callable[[CommandDone], None], *, snapshots: bool) -> None:
+    """Carry a command out; without `snapshots` no picture is sent.
+
+    `done` gets its result exactly once: now, or later from another thread.
+    """
     shown = _shown(command.correlation)
     try:
         request = parse(command.name, command.payload)
     except BadRequest as error:
-        return CommandResult(command.name[:64], False, str(error), shown)
-    ok, message = _outcome(request, on_command, snapshots)
-    return CommandResult(command.name, ok, message, shown or request.correlation_id)
+        done(CommandDone(command, CommandResult(command.name[:64], False, str(error), shown)))
+        return
+    first = threading.Semaphore()
+
+    def reply(ok: bool, message: str) -> None:
+        if first.acquire(blocking=False):
+            done(CommandDone(command, CommandResult(command.name, ok, message, shown or request.correlation_id)))
+
+    _start(request, on_command, reply, snapshots=snapshots)
 
 
 def flooded(command: Command) -> CommandResult:
@@ -94,13 +117,14 @@ def _may_answer_on(topic: str, topics: Topics) -> bool:
     return not topic.startswith(("$", topics.root)) and not any(character in topic for character in "+#\0")
 
 
-def _outcome(request: Request, on_command: OnCommand, snapshots: bool) -> tuple[bool, str]:
+def _start(request: Request, on_command: OnCommand, reply: Reply, *, snapshots: bool) -> None:
     if isinstance(request, Snapshot) and not snapshots:
-        return False, "snapshots are off: set mqtt.snapshot.enabled in config.yaml"
+        reply(False, "snapshots are off: set mqtt.snapshot.enabled in config.yaml")
+        return
     try:
-        return on_command(request)
+        on_command(request, reply)
     except WhosthereError as error:
-        return False, str(error)
+        reply(False, str(error))
 
 
 def _shown(correlation: bytes | None) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edge.mqtt.client import Arrived, Message, Signal
 from edge.mqtt.command_payloads import MAX_PAYLOAD
-from edge.mqtt.commands import Command, Flood, OnCommand, answers, carry_out, flooded
+from edge.mqtt.commands import Command, CommandDone, Flood, OnCommand, answers, carry_out, flooded
 from edge.mqtt.topics import Topics
 
 _log = logging.getLogger("whosthere.publish")
@@ -16,10 +16,18 @@ class Desk:
     """The commands of one box."""
 
     def __init__(
-        self, topics: Topics, on_command: OnCommand, send: Callable[[Message, float], None], *, snapshots: bool
+        self,
+        topics: Topics,
+        on_command: OnCommand,
+        post: Callable[[CommandDone], None],
+        send: Callable[[Message, float], None],
+        *,
+        snapshots: bool,
     ) -> None:
+        """`post` brings a result back to `answer`; commands may be done on any thread."""
         self._topics = topics
         self._on_command = on_command
+        self._post = post
         self._send = send
         self._snapshots = snapshots
         self._flood = Flood()
@@ -43,13 +51,14 @@ class Desk:
             self._on_request(Command(name, message.payload, message.response_topic, message.correlation), now)
         return True
 
+    def answer(self, done: CommandDone, now: float) -> None:
+        """Publish the result of a command."""
+        _log.info("command %s: %s", ascii(done.result.command)[1:-1], done.result.message)
+        for answer in answers(done.command, done.result, self._topics):
+            self._send(answer, now)
+
     def _on_request(self, command: Command, now: float) -> None:
         if self._flood.admits(now):
-            result = carry_out(command, self._on_command, snapshots=self._snapshots)
-            _log.info("command %s: %s", ascii(result.command)[1:-1], result.message)
+            carry_out(command, self._on_command, self._post, snapshots=self._snapshots)
         elif self._flood.dropped == 1:
-            result = flooded(command)
-        else:
-            return
-        for answer in answers(command, result, self._topics):
-            self._send(answer, now)
+            self._post(CommandDone(command, flooded(command)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from edge.mqtt.client import Arrived, Signal
+from edge.mqtt.commands import CommandDone
 from edge.mqtt.payloads import ControlsPayload, DoorbellPayload, HealthPayload
 from edge.mqtt.queued_event import Happened
 from edge.records import Image
@@ -40,7 +41,18 @@ class Stop:
     """Monotonic seconds."""
 
 
-Item = Signal | Happened | CameraState | People | Picture | HealthPayload | ControlsPayload | DoorbellPayload | Stop
+Item = (
+    Signal
+    | Happened
+    | CommandDone
+    | CameraState
+    | People
+    | Picture
+    | HealthPayload
+    | ControlsPayload
+    | DoorbellPayload
+    | Stop
+)
 
 
 class Inbox:

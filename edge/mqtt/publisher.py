@@ -13,7 +13,7 @@ from edge.config.mqtt import MqttSettings
 from edge.mqtt.backlog import Backlog
 from edge.mqtt.client import Answered, Arrived, Connected, Lost, Message, NotSubscribed, Signal, check_credentials
 from edge.mqtt.clock import WallClock
-from edge.mqtt.commands import OnCommand
+from edge.mqtt.commands import CommandDone, OnCommand
 from edge.mqtt.desk import Desk
 from edge.mqtt.home_assistant.discovery import BORN, announcer, discovery_topic
 from edge.mqtt.inbox import CameraState, Inbox, Item, People, Picture, Stop
@@ -84,7 +84,9 @@ class MqttPublisher:
         )
         self._board = Board(self._topics, self._announcer)
         self._outgoing = Outgoing(self._link, self._delivery, self._board, refusals)
-        self._desk = Desk(self._topics, on_command, self._outgoing.send, snapshots=settings.snapshot.enabled)
+        self._desk = Desk(
+            self._topics, on_command, self._inbox.put, self._outgoing.send, snapshots=settings.snapshot.enabled
+        )
         self._pictures = Pictures(settings.snapshot, self._show)
 
     @property
@@ -201,6 +203,8 @@ class MqttPublisher:
             case DoorbellPayload():
                 ring = Message(self._topics.doorbell, msgspec.json.encode(item), expiry_s=_RING_S)
                 self._outgoing.send(ring, now)
+            case CommandDone():
+                self._desk.answer(item, now)
             case Picture():
                 self._pictures.show(item.image)
             case Stop():

@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 
 from edge.config.mqtt import MqttSettings, OutboxSettings
+from edge.mqtt.command_payloads import Request
+from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import ControlsPayload, Origin
 from edge.mqtt.publisher import MqttPublisher
 from edge.records import Box, Candidate, Event, EventKind, Image, Match, Outcome, Pose, Quality, read_only
@@ -59,7 +61,12 @@ def settings(broker: Broker, folder: Path, **changes: Any) -> MqttSettings:
 
 
 def publisher(mqtt: MqttSettings) -> MqttPublisher:
-    return MqttPublisher(mqtt, ORIGIN, lambda request: (True, f"{type(request).__name__} done"))
+    return MqttPublisher(mqtt, ORIGIN, succeed)
+
+
+def succeed(request: Request, reply: Reply) -> None:
+    """Succeeds at everything, at once."""
+    reply(True, f"{type(request).__name__} done")
 
 
 def until(condition: Callable[[], bool]) -> None:
