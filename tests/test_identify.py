@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edge.commands.identify_rows import COLUMNS
-from edge.inspection.identify_picture import match_all
 from edge.records import Image, Outcome
+from edge.visits.decision import match_all
 from edge.visits.matcher import Matcher
 from support.people import alike, gallery_of, somebody
 from support.portraits import (

@@ -1,7 +1,8 @@
 """Under a service manager: a real notification socket, the real daemon."""
 
-import importlib.util
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -12,26 +13,30 @@ from pathlib import Path
 
 import pytest
 
+from edge.daemon.systemd import notifier
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, running, write_config
 
 
-class ServiceManager:
-    """Listens where sd_notify(3) sends."""
+class FakeServiceManager:
+    """Listens where sd_notify(3) sends: at a path, or at an abstract address that begins with `@`."""
 
-    def __init__(self, path: Path) -> None:
-        self.environment = {**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "2000000"}
-        self.told: list[str] = []
+    def __init__(self, address: str) -> None:
+        self.environment = {**os.environ, "NOTIFY_SOCKET": address, "WATCHDOG_USEC": "2000000"}
+        self.lines: list[str] = []
         self._changed = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
+        self._socket.bind(address.replace("@", "\0", 1) if address.startswith("@") else address)
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_for(self, line: str, count: int = 1) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.told.count(line) >= count, 60), self.told
+            assert self._changed.wait_for(lambda: self.lines.count(line) >= count, 60), self.lines
 
     def close(self) -> None:
+        # Closing alone does not wake a thread that reads.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _read(self) -> None:
@@ -40,26 +45,58 @@ class ServiceManager:
                 message = self._socket.recv(4096).decode()
             except OSError:
                 return
+            if not message:
+                return
             with self._changed:
-                self.told += message.splitlines()
+                self.lines += message.splitlines()
                 self._changed.notify_all()
 
 
 @contextmanager
-def service_manager(folder: Path) -> Iterator[ServiceManager]:
-    if importlib.util.find_spec("systemd.daemon") is None:
-        pytest.skip("systemd-python is not installed (Debian: libsystemd-dev, then make test again)")
-    manager = ServiceManager(folder / "notify")
+def service_manager(address: str | Path) -> Iterator[FakeServiceManager]:
+    manager = FakeServiceManager(str(address))
     try:
         yield manager
     finally:
         manager.close()
 
 
+def abstract() -> str:
+    return f"@whosthere-{secrets.token_hex(8)}"
+
+
+def test_messages_arrive_at_a_path_and_at_an_abstract_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in (str(tmp_path / "notify"), abstract()):
+        with service_manager(address) as manager:
+            monkeypatch.setenv("NOTIFY_SOCKET", address)
+            notifier().notify("WATCHDOG=1\nSTATUS=l\u00e4uft")
+            manager.wait_for("STATUS=l\u00e4uft")
+            assert manager.lines == ["WATCHDOG=1", "STATUS=l\u00e4uft"]
+
+
+def test_a_service_manager_that_does_not_listen_is_reported_once_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = str(tmp_path / "nobody")
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    lost = notifier()
+    lost.notify("WATCHDOG=1")
+    lost.notify("WATCHDOG=1")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    with service_manager(address) as manager:
+        lost.notify("WATCHDOG=1")
+        manager.wait_for("WATCHDOG=1")
+
+
+def test_started_by_hand_nobody_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notifier().notify("READY=1")
+
+
 def test_ready_watchdog_reload_and_stop_are_told(tmp_path: Path, demo_gallery: Path) -> None:
     gallery = tmp_path / "gallery.whg"
     shutil.copy(demo_gallery, gallery)
-    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+    with service_manager(tmp_path / "notify") as manager, running_broker(tmp_path / "broker") as broker:
         config = write_config(tmp_path, broker, gallery, camera={"realtime": True, "loop": True})
         with running(config, environment=manager.environment) as daemon:
             manager.wait_for("READY=1")
@@ -70,23 +107,27 @@ def test_ready_watchdog_reload_and_stop_are_told(tmp_path: Path, demo_gallery: P
             daemon.send(signal.SIGTERM)
             manager.wait_for("STOPPING=1")
             assert daemon.wait() == 0, daemon.log
-    assert any(line.startswith("MONOTONIC_USEC=") for line in manager.told)
-    assert any("3 people known" in line for line in manager.told if line.startswith("STATUS="))
+    assert any(line.startswith("MONOTONIC_USEC=") for line in manager.lines)
+    assert any("3 people known" in line for line in manager.lines if line.startswith("STATUS="))
 
 
 def test_a_camera_that_is_not_there_is_told_and_the_service_stays_up(tmp_path: Path, demo_gallery: Path) -> None:
-    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker, Listener(broker) as home:
+    with (
+        service_manager(tmp_path / "notify") as manager,
+        running_broker(tmp_path / "broker") as broker,
+        Listener(broker) as home,
+    ):
         config = write_config(tmp_path, broker, demo_gallery, camera={"source": "rtsp://127.0.0.1:9/none"})
         with running(config, environment=manager.environment) as daemon:
             manager.wait_for("READY=1")
             home.wait_for(f"{TOPIC}/camera", b"offline")
             daemon.send(signal.SIGTERM)
             assert daemon.wait() == 0, daemon.log
-    assert any("127.0.0.1:9" in line for line in manager.told if line.startswith("STATUS="))
+    assert any("127.0.0.1:9" in line for line in manager.lines if line.startswith("STATUS="))
 
 
 def test_ready_waits_until_the_missing_broker_has_been_told(tmp_path: Path, demo_gallery: Path) -> None:
-    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+    with service_manager(tmp_path / "notify") as manager, running_broker(tmp_path / "broker") as broker:
         broker.kill()
         config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True, "loop": True})
         with running(config, environment=manager.environment) as daemon:
@@ -95,9 +136,9 @@ def test_ready_waits_until_the_missing_broker_has_been_told(tmp_path: Path, demo
 
 
 def test_the_reason_of_an_end_stays_in_the_status(tmp_path: Path, demo_gallery: Path) -> None:
-    with service_manager(tmp_path) as manager, running_broker(tmp_path / "broker") as broker:
+    with service_manager(abstract()) as manager, running_broker(tmp_path / "broker") as broker:
         config = write_config(tmp_path, broker, demo_gallery, camera={"rotation": 45})
         with running(config, environment=manager.environment) as daemon:
             assert daemon.wait() == 3, daemon.log
-    [status] = [line for line in manager.told if line.startswith("STATUS=")]
+    [status] = [line for line in manager.lines if line.startswith("STATUS=")]
     assert "camera.rotation: found 45; allowed: 0 or 90 or 180 or 270" in status

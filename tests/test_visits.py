@@ -151,7 +151,8 @@ def test_what_is_not_a_face_is_no_visit() -> None:
     door.show(10, t1=Problem.NOT_A_FACE)
     door.leave_empty(10)
     assert door.told() == []
-    assert not door.visits.busy
+    assert door.visits.label(1) is None
+    assert door.visits.flush(door.now) == []
 
 
 def test_one_good_look_is_not_enough_for_a_name_even_at_the_end() -> None:
@@ -168,7 +169,7 @@ def test_flush_decides_and_ends_what_is_open() -> None:
     assert kinds.count(EventKind.ENDED) == 2
     assert EventKind.UNKNOWN in kinds
     assert EventKind.NO_USABLE_FACE in kinds
-    assert not door.visits.busy
+    assert door.visits.flush(door.now) == []
 
 
 def test_a_decided_visit_is_looked_at_only_now_and_then() -> None:

@@ -23,7 +23,7 @@ from edge.daemon.health import HealthReport
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.signals import SignalInbox
 from edge.daemon.system_stats import temperature_c
-from edge.daemon.systemd import Notifier, log_event
+from edge.daemon.systemd import Notifier, log_event, reloading
 from edge.daemon.thermal import ThermalThrottle
 from edge.daemon.timings import Timings
 from edge.daemon.watchdog import Watchdog
@@ -107,7 +107,7 @@ class App:
         finally:
             self._vigil.end()
             # After STOPPING=1 systemd would end the process that follows this one in its place.
-            self._notifier.notify(_reloading() if self.restart else "STOPPING=1")
+            self._notifier.notify(reloading() if self.restart else "STOPPING=1")
             if self._doorbell:
                 self._doorbell.close()
             stopped = self._pipeline.stop(STOP_S)
@@ -154,7 +154,7 @@ class App:
     def reload(self) -> tuple[bool, str]:
         """Take gallery and thresholds anew; whatever is wrong with them, the old ones stay. Any thread."""
         with self._reloading:
-            self._notifier.notify(_reloading())
+            self._notifier.notify(reloading())
             try:
                 answer = True, self._reload()
                 log.info("reload: %s", answer[1])
@@ -267,10 +267,6 @@ class App:
 def visit_id() -> str:
     """Sortable by time, unique across restarts."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-
-
-def _reloading() -> str:
-    return f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
 
 
 def _people(gallery: Gallery) -> list[tuple[str, str]]:

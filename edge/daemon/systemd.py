@@ -1,58 +1,74 @@
-"""Being a service: readiness, watchdog and status for systemd, and logs for people and for the journal."""
+"""What a systemd service needs: sd_notify(3) over a socket, and logging to the journal or the terminal."""
 
 import importlib
 import logging
 import os
+import socket
 import sys
+import time
 from typing import Protocol
 
-from edge.errors import WhosthereError
 from edge.records import Event, EventKind
 
 log = logging.getLogger("whosthere.visits")
+service_log = logging.getLogger("whosthere.service")
 
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+SEND_S = 1.0
+"""A service manager that does not read for longer misses the message; the daemon must not hang with it."""
 
 
 class Notifier(Protocol):
-    """Tells the service manager how we are."""
+    """The way to the service manager."""
 
     def notify(self, message: str) -> None:
-        """Lines of sd_notify(3), such as `READY=1`."""
+        """Send lines of sd_notify(3), such as `READY=1`. Any thread; never raises."""
         ...
 
 
 class NoServiceManager:
-    """Started by hand: nobody to tell."""
+    """Stands in for the service manager when the daemon was started by hand."""
 
     def notify(self, message: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
-class Systemd:
-    """sd_notify(3) through systemd-python."""
+class ServiceManager:
+    """Sends sd_notify(3) datagrams to a Unix socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
+        """Take the value of $NOTIFY_SOCKET: a path, or `@` and an abstract name."""
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._failing = False
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.settimeout(SEND_S)
+
+    def notify(self, message: str) -> None:
         try:
-            daemon = importlib.import_module("systemd.daemon")
-        except ImportError as error:
-            raise WhosthereError(
-                "started by systemd with Type=notify, but systemd-python is missing: apt install python3-systemd, "
-                "and make the virtual environment with --system-site-packages"
-            ) from error
-        self._send = daemon.notify
-
-    def notify(self, message: str) -> None:
-        self._send(message)
+            self._socket.sendto(message.encode(), self._address)
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                service_log.warning("NOTIFY_SOCKET: cannot notify the service manager: %s", error.strerror or error)
+            self._failing = True
 
 
 def notifier() -> Notifier:
-    """Systemd if it started us with a notification socket, else nobody."""
-    return Systemd() if os.environ.get("NOTIFY_SOCKET") else NoServiceManager()
+    """The service manager that started this process with $NOTIFY_SOCKET, else a stand-in."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    return ServiceManager(address) if address else NoServiceManager()
+
+
+def reloading() -> str:
+    """The message that a reload has begun; `READY=1` ends it."""
+    return f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"
 
 
 def set_up_logging(level: str, camera: str) -> None:
-    """To the journal with fields, CAMERA in all, when systemd reads our output, else to standard error for people."""
+    """Log to the journal, with a CAMERA field, when systemd reads standard error; otherwise to standard error.
+
+    Without systemd-python, systemd gets the lines for people.
+    """
     root = logging.getLogger("whosthere")
     root.setLevel(level.upper())
     root.propagate = False
@@ -79,7 +95,7 @@ def _terminal_handler() -> logging.Handler:
 
 
 def log_event(event: Event) -> None:
-    """One line for people; visit and person as fields of their own in the journal."""
+    """Write one line per event; in the journal, visit, kind and person are fields as well."""
     person = event.match.person if event.match else None
     who = f" {person.name}" if person and event.kind is EventKind.RECOGNIZED else ""
     fields = {

@@ -1,11 +1,11 @@
 """Who is in a picture: every face against a gallery, for batches."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.still_image import all_portraits
-from edge.records import Box, EventKind, Image, Match, Quality, Vector
+from edge.records import Box, EventKind, Image, Match, Quality
+from edge.visits.decision import match_all
 from edge.visits.matcher import Matcher
 
 
@@ -32,25 +32,6 @@ def identify_image(analyser: Analyser, matcher: Matcher, image: Image) -> list[I
     matches = match_all(matcher, [portrait.embedding for portrait in portraits])
     found = [_identified(portrait, match) for portrait, match in zip(portraits, matches, strict=True)]
     return sorted(found, key=lambda face: face.box.centre)
-
-
-def match_all(matcher: Matcher, probes: Sequence[Vector | None]) -> list[Match | None]:
-    """Who each of several faces of one picture is; None stays None.
-
-    The surest one gets its name first: nobody is in one picture twice.
-    """
-    matches = [None if probe is None else matcher.match(probe) for probe in probes]
-    taken: set[str] = set()
-    for i in sorted(range(len(probes)), key=lambda i: -_likeness(matches[i])):
-        probe = probes[i]
-        if probe is not None:
-            matches[i] = match = matcher.match(probe, taken)
-            taken |= {match.person.person_id} if match.person else set()
-    return matches
-
-
-def _likeness(match: Match | None) -> float:
-    return match.best.similarity if match and match.best else -1.0
 
 
 def _identified(portrait: AnalysedFace, match: Match | None) -> Identified:

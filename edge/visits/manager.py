@@ -1,10 +1,10 @@
 """Sightings over time -> one decision, and one set of events, a visit."""
 
 from collections.abc import Callable, Iterable, Set
-from dataclasses import replace
 
 from edge.config.visits import VisitSettings
-from edge.records import Event, EventKind, Image, Match, Outcome, Sighting
+from edge.records import Event, EventKind, Image, Match, Sighting
+from edge.visits.decision import announcement, likeness
 from edge.visits.matcher import Matcher
 from edge.visits.state import Visit
 from edge.visits.thresholds import LinkingThresholds
@@ -31,11 +31,6 @@ class VisitManager:
         self._new_id = new_id
         self._pictures = pictures
         self._visits: list[Visit] = []
-
-    @property
-    def busy(self) -> bool:
-        """Whether any visit has not ended."""
-        return bool(self._visits)
 
     def wants_look(self, track_id: int, now: float) -> bool:
         """Whether looking closely at this face now could change anything."""
@@ -151,11 +146,8 @@ class VisitManager:
         return self._start(visit, now) if sure or waited else []
 
     def _same_name(self, old: Visit, new: Visit) -> bool:
-        fused = new.faces.embedding
-        if old.person_id is None or fused is None:
-            return False
-        person = self.matcher.match(fused).person
-        return person is not None and person.person_id == old.person_id
+        match = self._match(new)
+        return bool(match and match.person and match.person.person_id == old.person_id)
 
     def _join(self, old: Visit, new: Visit) -> list[Event]:
         old.absorb(new)
@@ -169,37 +161,22 @@ class VisitManager:
     def _decide_all(self, now: float) -> list[Event]:
         """Decide what can be decided, the surest first: two people in one frame never share a name."""
         open_visits = [v for v in self._visits if v.started and not v.decided and v.faces.embedding is not None]
-        open_visits.sort(key=lambda v: -self._likeness(v))
+        open_visits.sort(key=lambda v: -likeness(self._match(v)))
         return [event for visit in open_visits for event in self._decide(visit, now, last=False)]
 
-    def _likeness(self, visit: Visit) -> float:
-        fused = visit.faces.embedding
-        best = self.matcher.match(fused).best if fused is not None else None
-        return best.similarity if best else -1.0
+    def _match(self, visit: Visit, taken: Set[str] = frozenset()) -> Match | None:
+        embedding = visit.faces.embedding
+        return None if embedding is None else self.matcher.match(embedding, taken)
 
     def _decide(self, visit: Visit, now: float, *, last: bool) -> list[Event]:
-        faces, settings = visit.faces, self._settings
-        fused = faces.embedding
-        if fused is None:
-            visit.decided = last
-            return [visit.event(EventKind.NO_USABLE_FACE, now)] if last else []
-        match = self.matcher.match(fused, self._taken(visit))
-        enough = faces.count >= settings.min_faces
-        if match.outcome is Outcome.RECOGNIZED and not enough:
-            if not last:
-                return self._announce(visit, match, now)
-            match = replace(match, outcome=Outcome.UNCERTAIN)
-        out_of_patience = faces.count >= settings.patience_faces and faces.age(now) >= settings.patience_s
-        if match.outcome is Outcome.RECOGNIZED or out_of_patience or last:
-            visit.decision, visit.decided = match, True
-            return [visit.event(EventKind(match.outcome.value), now, match)]
-        return []
-
-    def _announce(self, visit: Visit, match: Match, now: float) -> list[Event]:
-        if not self._settings.provisional or visit.provisional is not None:
+        found = announcement(visit.faces, self._match(visit, self._taken(visit)), self._settings, now, last=last)
+        if found is None or (found.provisional and visit.provisional is not None):
             return []
-        visit.provisional = match
-        return [visit.event(EventKind.RECOGNIZED, now, match, provisional=True)]
+        if found.provisional:
+            visit.provisional = found.match
+        else:
+            visit.decision, visit.decided = found.match, True
+        return [visit.event(found.kind, now, found.match, provisional=found.provisional)]
 
     def _taken(self, visit: Visit) -> set[str]:
         others = (v for v in self._visits if v is not visit and v.track_id is not None)

@@ -1,0 +1,69 @@
+"""The rule that decides when a name is announced. It is stated here and nowhere else.
+
+The matcher says who a visit's fused faces resemble, and whether that is over the threshold and the margin. This
+module says whether that is enough to announce, and in which order names are given, so that two people in one picture
+never share one. `manager` applies the rule to visits, `whosthere identify` to still pictures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edge.config.visits import VisitSettings
+from edge.records import EventKind, Match, Outcome, Vector
+from edge.visits.fusion import FusedFaces
+from edge.visits.matcher import Matcher
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What to say about a visit now."""
+
+    kind: EventKind
+    """One of recognized, unknown, uncertain, no_usable_face."""
+    match: Match | None
+    provisional: bool = False
+    """The final decision is still to come."""
+
+
+def announcement(
+    faces: FusedFaces, match: Match | None, settings: VisitSettings, now: float, *, last: bool
+) -> Announcement | None:
+    """Decide about a visit that has no final decision yet; None: wait for more faces.
+
+    `match` is the gallery's answer to the fused faces, None without a usable face. `last`: the visit ends now, so
+    something final must be said. A name needs `min_faces` usable faces: with fewer it is at most provisional, and
+    `uncertain` at the end. Anything other than a name is final only once patience has run out.
+    """
+    if match is None:
+        return Announcement(EventKind.NO_USABLE_FACE, None) if last else None
+    if match.outcome is Outcome.RECOGNIZED and faces.count < settings.min_faces:
+        if last:
+            return Announcement(EventKind.UNCERTAIN, replace(match, outcome=Outcome.UNCERTAIN))
+        return Announcement(EventKind.RECOGNIZED, match, provisional=True) if settings.provisional else None
+    if match.outcome is Outcome.RECOGNIZED or last or _out_of_patience(faces, settings, now):
+        return Announcement(EventKind(match.outcome.value), match)
+    return None
+
+
+def likeness(match: Match | None) -> float:
+    """The key by which names are given, the highest first: the similarity to the nearest person, or -1."""
+    return match.best.similarity if match and match.best else -1.0
+
+
+def match_all(matcher: Matcher, probes: Sequence[Vector | None]) -> list[Match | None]:
+    """Match the faces of one still picture, each a unit vector (d,); None stays None.
+
+    The most similar face gets its name first, and no other face gets the same one.
+    """
+    matches = [None if probe is None else matcher.match(probe) for probe in probes]
+    taken: set[str] = set()
+    for i in sorted(range(len(probes)), key=lambda i: -likeness(matches[i])):
+        probe = probes[i]
+        if probe is not None:
+            matches[i] = match = matcher.match(probe, taken)
+            taken |= {match.person.person_id} if match.person else set()
+    return matches
+
+
+def _out_of_patience(faces: FusedFaces, settings: VisitSettings, now: float) -> bool:
+    return faces.count >= settings.patience_faces and faces.age(now) >= settings.patience_s
