@@ -12,8 +12,8 @@ import msgspec
 
 from converter.people_folder import PeopleError
 from edge.config import typed_yaml
+from edge.galleries.encryption import encrypt, is_encrypted
 from edge.galleries.receive import Answer
-from edge.galleries.sealing import is_sealed, seal
 
 UNREACHABLE = 255
 """ssh's own exit code for whatever is wrong with the connection."""
@@ -102,8 +102,8 @@ class Pusher:
 
     def _push(self, target: Target) -> Outcome:
         content = self.content
-        if target.encrypt_to and not is_sealed(content):
-            content = seal(content, [target.encrypt_to])
+        if target.encrypt_to and not is_encrypted(content):
+            content = encrypt(content, [target.encrypt_to])
         wanted = ["receive"] + ["--force"] * self.force + ["--dry-run"] * self.dry_run
         if self.forget:
             wanted.append(f"--forget={self.forget}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.sections import Keys
+from edge.config.sections import GalleryKeys
 from edge.daemon.controls import Controls, check_target
 from edge.daemon.pending_updates import PendingUpdates, software_version
 from edge.errors import UsageError
@@ -71,7 +71,7 @@ def test_what_is_told_of_them() -> None:
 
 def test_a_gallery_that_waits_is_seen(demo_gallery: Path, tmp_path: Path) -> None:
     path = tmp_path / "gallery.whg"
-    on_disk = PendingUpdates(path, Keys())
+    on_disk = PendingUpdates(path, GalleryKeys())
     assert on_disk.gallery_version() is None
     shutil.copy(demo_gallery, path)
     assert on_disk.gallery_version() == "3"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from edge.errors import GalleryError
-from edge.galleries.exclusive import exclusive
 from edge.galleries.file import DIGEST, HEADER, TENSOR, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template, lookalikes
+from edge.galleries.lock import gallery_lock
 from support.people import AT, alike, gallery_of, somebody
 
 EMBEDDER = EmbedderId("vectors", "0" * 64)
@@ -126,7 +126,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "family.whg"
     with pytest.raises(GalleryError, match=r"nowhere/family\.whg: cannot be written: No such file or directory"):
         write_gallery(gallery_of(ada=ADA), path)
-    with pytest.raises(GalleryError, match="its folder cannot be used"), exclusive(path):
+    with pytest.raises(GalleryError, match="its folder cannot be used"), gallery_lock(path):
         pass
 
 
@@ -150,9 +150,13 @@ def test_a_link_stays_a_link(path: Path, tmp_path: Path) -> None:
 
 
 def test_two_writers_do_not_lose_each_others_changes(path: Path) -> None:
-    with exclusive(path), pytest.raises(GalleryError, match="another `whosthere` is changing it"), exclusive(path):
+    with (
+        gallery_lock(path),
+        pytest.raises(GalleryError, match="another `whosthere` is changing it"),
+        gallery_lock(path),
+    ):
         pass
-    with exclusive(path):
+    with gallery_lock(path):
         pass
 
 

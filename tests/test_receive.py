@@ -17,11 +17,11 @@ from edge.commands.gallery_history import difference
 from edge.commands.gallery_receive import Asked, asked_over_ssh
 from edge.daemon.gallery_manager import RESTED, GalleryManager
 from edge.errors import GalleryError, UsageError
-from edge.galleries.exclusive import Busy, exclusive
+from edge.galleries.daemon_status import is_running, read_status
 from edge.galleries.file import encode, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.galleries.history import History
-from edge.galleries.in_force import is_running, read_state
+from edge.galleries.lock import GalleryLocked, gallery_lock
 from edge.records import read_only
 from support.box import SIGNER, Box, bundle, family, keeping
 from support.networks import embedder
@@ -171,8 +171,8 @@ def test_two_pushes_at_once_both_come_in_one_after_the_other(box: Box, key: Path
 
 
 def test_a_lock_that_is_not_freed_is_told(box: Box) -> None:
-    busy = pytest.raises(Busy, match="another `whosthere` is changing it")
-    with exclusive(box.gallery), busy, exclusive(box.gallery, wait_s=0.1):
+    busy = pytest.raises(GalleryLocked, match="another `whosthere` is changing it")
+    with gallery_lock(box.gallery), busy, gallery_lock(box.gallery, wait_s=0.1):
         pass
 
 
@@ -210,7 +210,7 @@ def test_a_gallery_that_changed_by_other_means_comes_into_force_when_it_rests(bo
     assert known.changed()
     with pytest.raises(GalleryError):
         known.reload(box.loaded, datetime.now(UTC))
-    state = read_state(box.gallery)
+    state = read_status(box.gallery)
     assert state and state.version == 3 and state.error
     assert not known.changed()
     write_gallery(family(4), box.gallery, key)
@@ -224,7 +224,7 @@ def test_a_daemon_that_starts_on_a_damaged_gallery_uses_the_one_before(box: Box,
     box.gallery.write_bytes(box.gallery.read_bytes()[:500])
     known = GalleryManager(box.loaded, embedder(), datetime.now(UTC))
     assert known.matcher.gallery.header.version == 3
-    state = read_state(box.gallery)
+    state = read_status(box.gallery)
     assert state and state.version == 3 and state.error and "damaged" in state.error
     write_gallery(family(5), box.gallery, key)
     assert known.changed() and known.reload(box.loaded, datetime.now(UTC)).gallery.header.version == 5
@@ -260,7 +260,7 @@ def test_somebody_whose_time_runs_out_is_dropped_at_that_time(box: Box, key: Pat
     assert matcher and [p.id for p in matcher.gallery.people] == ["ada"]
     assert matcher.gallery.embeddings.shape == (1, 192)
     assert known.expire(noon + timedelta(days=1)) is None
-    state = read_state(box.gallery)
+    state = read_status(box.gallery)
     assert state and (state.people, state.templates) == (1, 1)
     known.close()
 

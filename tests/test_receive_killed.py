@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.galleries.daemon_status import is_running, read_status, stamp_of, wait_for_status
 from edge.galleries.file import encode, open_gallery
-from edge.galleries.in_force import is_running, read_state, stamp_of, wait_for
 from support.box import Box, bundle, family, keeping
 from support.broker import Broker
 from support.daemon import Daemon, write_config
@@ -58,7 +58,7 @@ def started_push(box: Box, version: int, program: list[str] | None = None) -> "s
 def settled(box: Box, daemon: Daemon) -> int:
     """The version in force once the daemon has looked at the file that is there."""
     deadline = time.monotonic() + 60
-    while (state := wait_for(box.gallery, stamp_of(box.gallery), 1.0)) is None:
+    while (state := wait_for_status(box.gallery, stamp_of(box.gallery), 1.0)) is None:
         assert time.monotonic() < deadline, daemon.log
     assert state.error is None, state.error
     return state.version
@@ -111,6 +111,6 @@ def test_a_machine_that_goes_off_between_writing_and_renaming(box: Box, tmp_path
         assert known.matcher.gallery.header.version == 3
         # The same push again, after the machine has come up.
         assert started_push(box, 4).wait(60) == 0
-        state = read_state(box.gallery)
+        state = read_status(box.gallery)
         assert state and state.version == 4
     assert not list(box.gallery.parent.glob(".gallery.whg.*.new"))

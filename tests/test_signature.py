@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.sections import Keys
+from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
+from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import decode, encode, identity_of, open_gallery, write_gallery
-from edge.galleries.sealing import is_sealed
 from edge.galleries.signature import SignatureError, sign
 from support.people import gallery_of, somebody
 
@@ -25,11 +25,11 @@ def new_key(path: Path, kind: str = "ed25519") -> Path:
     return path
 
 
-def allowing(key: Path, folder: Path, options: str = 'namespaces="whosthere-gallery"') -> Keys:
+def allowing(key: Path, folder: Path, options: str = 'namespaces="whosthere-gallery"') -> GalleryKeys:
     path = folder / "allowed_signers"
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
     path.write_text(f"{key.name}@example {options} {public}\n")
-    return Keys(path)
+    return GalleryKeys(path)
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
@@ -76,7 +76,7 @@ def test_strangers_forgers_and_the_unsigned_are_refused(tmp_path: Path, key: Pat
     with pytest.raises(SignatureError, match="not one of these contents"):
         decode(swapped, "family", None, keys)
     with pytest.raises(SignatureError, match=r"no such file; gallery\.allowed_signers names it"):
-        decode(signed, "family", None, Keys(tmp_path / "nowhere"))
+        decode(signed, "family", None, GalleryKeys(tmp_path / "nowhere"))
 
 
 def test_what_cannot_sign_is_named(tmp_path: Path) -> None:
@@ -92,18 +92,18 @@ def test_an_encrypted_gallery_opens_with_the_boxes_key_alone(tmp_path: Path, key
     box, other = new_key(tmp_path / "box"), new_key(tmp_path / "other")
     path = tmp_path / "family.whg"
     write_gallery(FAMILY, path, key, [box.with_suffix(".pub").read_text()])
-    assert is_sealed(path.read_bytes())
+    assert is_encrypted(path.read_bytes())
     assert b"ada" not in path.read_bytes()
     trusted = allowing(key, tmp_path).allowed_signers
-    assert open_gallery(path, None, Keys(trusted, box)).signer == "ada@example"
+    assert open_gallery(path, None, GalleryKeys(trusted, box)).signer == "ada@example"
     with pytest.raises(GalleryError, match=r"family\.whg: encrypted; set gallery\.identity_file"):
         open_gallery(path, None)
     with pytest.raises(GalleryError, match="encrypted to another key, or is damaged"):
-        open_gallery(path, None, Keys(None, other))
+        open_gallery(path, None, GalleryKeys(None, other))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(GalleryError, match="cannot be decrypted"):
-        open_gallery(path, None, Keys(None, box))
-    with pytest.raises(GalleryError, match="is not a public key to encrypt to"):
+        open_gallery(path, None, GalleryKeys(None, box))
+    with pytest.raises(GalleryError, match="as a key to encrypt to"):
         write_gallery(FAMILY, path, None, ["ssh-dss AAAA"])
     with pytest.raises(GalleryError, match=r"none: gallery\.identity_file cannot be read"):
-        open_gallery(path, None, Keys(None, tmp_path / "none"))
+        open_gallery(path, None, GalleryKeys(None, tmp_path / "none"))

@@ -17,9 +17,9 @@ from converter.template_selection import Fate
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_configured_analyser
-from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery
+from edge.galleries.lock import gallery_lock
 from edge.terminal import config_option, table, warn
 from edge.visits.thresholds import lookalike_threshold
 
@@ -118,7 +118,7 @@ def command(
 
     built = build(people, analyser, threshold, most, datetime.now(UTC), _watched)
     picture = sheet or output.with_suffix(".png")
-    with exclusive(output):
+    with gallery_lock(output):
         gallery = successor(built.gallery, _previous(output) if version is None else None, version)
         if gallery.people:
             write_gallery(gallery, output, key)

@@ -10,9 +10,9 @@ from converter.commands.push import as_table
 from converter.people_folder import read_people
 from converter.push import Outcome, Pusher, read_inventory, targets_for
 from edge.errors import WhosthereError
-from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, timestamp
+from edge.galleries.lock import gallery_lock
 
 EXIT_CODES = """\b
 Exit codes:
@@ -53,7 +53,7 @@ def command(
     their id. Photos on this desktop stay: with --people, the folder that holds them is named.
     """
     targets = targets_for(hosts, read_inventory(inventory) if inventory else None)
-    with exclusive(bundle):
+    with gallery_lock(bundle):
         gallery = open_gallery(bundle, None)
         known = gallery.person(person)
         if known is not None:

@@ -8,9 +8,9 @@ from converter.merge import Side, merge
 from edge.config.loading import load_config_or_defaults
 from edge.errors import WhosthereError
 from edge.faces.loading import load_embedder
-from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import lookalikes
+from edge.galleries.lock import gallery_lock
 from edge.terminal import config_option, warn
 from edge.visits.thresholds import lookalike_threshold
 
@@ -47,7 +47,7 @@ def command(
     loaded = load_config_or_defaults(config_path)
     embedder = load_embedder(loaded.config.models, loaded.base)
     target = output or mine
-    with exclusive(target):
+    with gallery_lock(target):
         before = open_gallery(base, None) if base else None
         merged = merge(open_gallery(mine, None), open_gallery(theirs, None), before, prefer)
         for conflict in merged.conflicts:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from converter.ssh import ask
-from edge.config.sections import Keys
+from edge.config.sections import GalleryKeys
 from edge.galleries.file import decode, write_whole
 
 
@@ -24,6 +24,6 @@ def command(host: str, output: Path, ssh: str, timeout_s: float) -> None:
       restrict,command="whosthere gallery send" ssh-ed25519 AAAA... ada
     """
     content = ask(host, "send", ssh, timeout_s)
-    gallery = decode(content, host, None, Keys())
+    gallery = decode(content, host, None, GalleryKeys())
     write_whole(content, output)
     click.echo(f"{output}: version {gallery.header.version}, {len(gallery.people)} people")

@@ -8,8 +8,8 @@ import msgspec
 
 from converter.push import Outcome, Pusher, read_inventory, targets_for, with_canary
 from edge.errors import GalleryError, WhosthereError
+from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import open_gallery
-from edge.galleries.sealing import is_sealed
 from edge.terminal import table
 
 EXIT_CODES = """\b
@@ -60,7 +60,7 @@ def command(
     """
     targets = targets_for(hosts, read_inventory(inventory) if inventory else None)
     content = bundle.read_bytes()
-    if not is_sealed(content):
+    if not is_encrypted(content):
         open_gallery(bundle, None)
     elif any(target.encrypt_to for target in targets):
         raise GalleryError(f"{bundle}: already encrypted; give the plain one, it is encrypted for each box")

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from edge.errors import UsageError
-from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.lock import gallery_lock
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -28,6 +28,6 @@ def command(bundle: Path, key: Path | None, recipient: Path | None, output: Path
     if key is None and recipient is None:
         raise UsageError("give --key, --encrypt-to or both")
     target = output or bundle
-    with exclusive(target):
+    with gallery_lock(target):
         write_gallery(open_gallery(bundle, None), target, key, [recipient.read_text()] if recipient else [])
     click.echo(f"{target}: {'signed' if key else 'not signed'}, {'encrypted' if recipient else 'not encrypted'}")

@@ -15,9 +15,9 @@ from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake, Refusal, admit, outliers, resemblances
 from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
-from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, timestamp
+from edge.galleries.lock import gallery_lock
 from edge.terminal import config_option, json_option, progress
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold
 
@@ -71,7 +71,7 @@ def command(
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     key = signing_key(loaded)
-    with exclusive(path):
+    with gallery_lock(path):
         analyser = load_configured_analyser(loaded)
         at = timestamp()
         known = _known(path, analyser, loaded)

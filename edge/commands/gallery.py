@@ -10,9 +10,9 @@ from edge.commands.enroll_report import RELOADED
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_embedder
-from edge.galleries.exclusive import exclusive
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, Person, timestamp
+from edge.galleries.lock import gallery_lock
 from edge.inspection.service import is_active
 from edge.terminal import config_option, json_option, plural, print_json
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold, threshold_in_force
@@ -85,7 +85,7 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     key = signing_key(loaded)
-    with exclusive(path):
+    with gallery_lock(path):
         gallery = open_gallery(path, None, loaded.gallery_keys)
         known = _person(path, gallery, person)
         total = plural(len(known.templates), "template")

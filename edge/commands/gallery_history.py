@@ -7,12 +7,12 @@ import msgspec
 
 from edge.commands.gallery_receive import config_option, receiver_for
 from edge.config.loading import LoadedConfig, load_config
-from edge.config.sections import Keys
+from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError, WhosthereError
+from edge.galleries.daemon_status import GalleryStatus, is_running, read_status
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
-from edge.galleries.history import Entry, History
-from edge.galleries.in_force import State, is_running, read_state
+from edge.galleries.history import History, HistoryEntry
 from edge.terminal import json_option, print_json, table
 
 
@@ -21,11 +21,11 @@ class Log(msgspec.Struct, frozen=True):
 
     gallery: str
     running: bool
-    in_force: State | None
+    in_force: GalleryStatus | None
     """What the daemon said last."""
     kept: list[str]
     """Versions to go back to, the latest first."""
-    entries: list[Entry]
+    entries: list[HistoryEntry]
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ def log(as_json: bool, config_path: Path) -> None:
     path = load_config(config_path).gallery_path
     history = History(path)
     kept = [_version(file) for file in history.kept()]
-    found = Log(str(path), is_running(path), read_state(path), kept, history.entries())
+    found = Log(str(path), is_running(path), read_status(path), kept, history.entries())
     if as_json:
         print_json(found)
         return
@@ -90,7 +90,7 @@ def rollback(version: str | None, config_path: Path) -> None:
 def diff(other: str | None, as_json: bool, config_path: Path) -> None:
     """Who was added, removed or changed from the gallery before (or a kept VERSION, or a file) to the present one."""
     loaded = load_config(config_path)
-    keys = Keys(None, loaded.gallery_keys.identity)
+    keys = GalleryKeys(None, loaded.gallery_keys.identity)
     before = Path(other) if other and Path(other).is_file() else _kept(loaded, other)
     found = difference(open_gallery(before, None, keys), open_gallery(loaded.gallery_path, None, keys))
     if as_json:

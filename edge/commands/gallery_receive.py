@@ -14,10 +14,10 @@ from edge.commands.context import box_config
 from edge.config.loading import LoadedConfig, load_config
 from edge.config.visits import UnknownFacesSettings
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
+from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
-from edge.galleries.sealing import is_sealed
 from edge.models import card
 from edge.terminal import print_json
 from edge.visits.unknown_faces import UnknownFaces, clear
@@ -79,7 +79,7 @@ def send(config_path: Path, strangers: bool) -> None:
         return
     gallery = open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
     content = loaded.gallery_path.read_bytes()
-    sys.stdout.buffer.write(encode(gallery) if is_sealed(content) else content)
+    sys.stdout.buffer.write(encode(gallery) if is_encrypted(content) else content)
 
 
 def _send_strangers(folder: Path, settings: UnknownFacesSettings) -> None:

@@ -15,7 +15,7 @@ from edge.config.camera import CameraSettings, is_recording
 from edge.config.contradictions import contradictions
 from edge.config.faces import DetectSettings, MotionSettings, QualitySettings
 from edge.config.mqtt import MqttSettings
-from edge.config.sections import DoorbellSettings, GallerySettings, Keys, ModelSettings, RuntimeSettings
+from edge.config.sections import DoorbellSettings, GalleryKeys, GallerySettings, ModelSettings, RuntimeSettings
 from edge.config.visits import MatchSettings, TrackSettings, UnknownFacesSettings, VisitSettings
 from edge.errors import ConfigError
 
@@ -66,10 +66,10 @@ class LoadedConfig(msgspec.Struct, frozen=True):
         return self.base / self.config.gallery.path
 
     @property
-    def gallery_keys(self) -> Keys:
+    def gallery_keys(self) -> GalleryKeys:
         """Whose galleries are trusted, and what opens encrypted ones."""
         gallery = self.config.gallery
-        return Keys(_path(gallery.allowed_signers), _path(gallery.identity_file))
+        return GalleryKeys(_path(gallery.allowed_signers), _path(gallery.identity_file))
 
     @property
     def signing_key(self) -> Path | None:

@@ -28,7 +28,7 @@ class GallerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class GalleryKeys:
     """Whose galleries are trusted, and what opens an encrypted one."""
 
     allowed_signers: Path | None = None
@@ -36,7 +36,7 @@ class Keys:
     identity: Path | None = None
 
 
-NO_KEYS = Keys()
+NO_KEYS = GalleryKeys()
 """Unsigned galleries are accepted, and encrypted ones cannot be read."""
 
 

@@ -11,10 +11,10 @@ from edge.config.loading import LoadedConfig
 from edge.daemon.controls import check_target
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.embed import TfliteEmbedder
+from edge.galleries.daemon_status import FileStamp, GalleryStatus, StatusFile, stamp_of
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
-from edge.galleries.in_force import Announcer, Stamp, State, stamp_of
 from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.thresholds import Bounds
 
@@ -44,7 +44,7 @@ class GalleryManager:
             self._gallery, problem = self._opened(path)
         self.matcher = self._matcher(now)
         self._since = now
-        self._announcer = Announcer(path)
+        self._status_file = StatusFile(path)
         self._announce(problem)
 
     def reload(self, loaded: LoadedConfig, now: datetime) -> Matcher:
@@ -63,9 +63,9 @@ class GalleryManager:
             self._announce(str(error))
             raise
         self._since = now
-        if self._announcer.gallery != path:
-            self._announcer.close()
-            self._announcer = Announcer(path)
+        if self._status_file.gallery != path:
+            self._status_file.close()
+            self._status_file = StatusFile(path)
         self._announce(None)
         return self.matcher
 
@@ -112,7 +112,7 @@ class GalleryManager:
 
     def close(self) -> None:
         """Nobody is running here any more."""
-        self._announcer.close()
+        self._status_file.close()
 
     def _opened(self, path: Path) -> tuple[Gallery, str | None]:
         """The gallery, or when its file is no good the last one before it that is, and why. Raises GalleryError."""
@@ -130,12 +130,12 @@ class GalleryManager:
     def _matcher(self, now: datetime) -> Matcher:
         match = replace(self._loaded.config.match, false_alarm_target=self.target)
         aimed = replace(self._loaded, config=replace(self._loaded.config, match=match))
-        return load_matcher(aimed, self._embedder.card, self._gallery.living(now))
+        return load_matcher(aimed, self._embedder.card, self._gallery.unexpired(now))
 
     def _announce(self, error: str | None) -> None:
         gallery = self.matcher.gallery
-        self._announcer.tell(
-            State(
+        self._status_file.write(
+            GalleryStatus(
                 looked_at=self._looked_at,
                 error=error,
                 version=gallery.header.version,
@@ -148,7 +148,7 @@ class GalleryManager:
         )
 
 
-def _same_file(one: Stamp | None, other: Stamp | None) -> bool:
+def _same_file(one: FileStamp | None, other: FileStamp | None) -> bool:
     return one is not None and other is not None and one.inode == other.inode
 
 

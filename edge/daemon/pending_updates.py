@@ -4,7 +4,7 @@ import importlib.metadata
 from pathlib import Path
 
 from edge import __version__
-from edge.config.sections import Keys
+from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
 from edge.galleries.file import open_gallery
 
@@ -12,7 +12,7 @@ from edge.galleries.file import open_gallery
 class PendingUpdates:
     """Looks at a gallery's file again only when it has changed."""
 
-    def __init__(self, gallery: Path, keys: Keys) -> None:
+    def __init__(self, gallery: Path, keys: GalleryKeys) -> None:
         self._gallery = gallery
         self._keys = keys
         self._seen: tuple[int, int] | None = None

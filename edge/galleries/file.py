@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from edge.config.sections import NO_KEYS, Keys
+from edge.config.sections import NO_KEYS, GalleryKeys
 from edge.errors import GalleryError
 from edge.galleries import names
+from edge.galleries.encryption import decrypt, encrypt, is_encrypted
 from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
-from edge.galleries.sealing import is_sealed, seal, unseal
 from edge.galleries.signature import SignatureError, sign, verify
 from edge.galleries.tensors import Malformed, read_tensors
 from edge.records import read_only
@@ -40,7 +40,7 @@ are safe even from that."""
 _REMEDY = "put a good copy in its place, or enrol the photos again"
 
 
-def open_gallery(path: Path, embedder: EmbedderId | None, keys: Keys = NO_KEYS) -> Gallery:
+def open_gallery(path: Path, embedder: EmbedderId | None, keys: GalleryKeys = NO_KEYS) -> Gallery:
     """Read and verify a gallery; `embedder` is the one in use, None to accept any.
 
     Raises GalleryError naming the file when it is missing, damaged, of another schema or embedder, or not signed
@@ -60,10 +60,10 @@ def open_gallery(path: Path, embedder: EmbedderId | None, keys: Keys = NO_KEYS) 
     return decode(content, str(path), embedder, keys)
 
 
-def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, keys: Keys) -> Gallery:
+def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, keys: GalleryKeys) -> Gallery:
     """The gallery in a file's bytes, of which the embeddings are a view. Raises GalleryError beginning with `where`."""
-    if is_sealed(content[:64]):
-        content = unseal(bytes(content), keys.identity, where)
+    if is_encrypted(content[:64]):
+        content = decrypt(bytes(content), keys.identity, where)
     try:
         metadata, tensors = read_tensors(memoryview(content))
     except Malformed as error:
@@ -126,7 +126,7 @@ def write_gallery(
 ) -> None:
     """Whatever happens, `path` holds the old gallery or the new one, whole. Raises GalleryError naming the file."""
     content = encode(gallery, signing_key)
-    write_whole(seal(content, recipients) if recipients else content, path)
+    write_whole(encrypt(content, recipients) if recipients else content, path)
 
 
 def write_whole(content: bytes, path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge.config.sections import Keys
+from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
 from edge.galleries.file import open_gallery, sync_folder
 from edge.galleries.gallery import Gallery
@@ -63,19 +63,19 @@ class Traces:
         return False
 
 
-def galleries_with(person: str, path: Path, keys: Keys) -> list[Gallery]:
+def galleries_with(person: str, path: Path, keys: GalleryKeys) -> list[Gallery]:
     """The present and the kept galleries that hold them; to be asked before anything is replaced."""
     found = []
     for file in [path, *History(path).kept()]:
         with contextlib.suppress(GalleryError):
-            gallery = open_gallery(file, None, Keys(None, keys.identity))
+            gallery = open_gallery(file, None, GalleryKeys(None, keys.identity))
             if any(one.id == person for one in gallery.people):
                 found.append(gallery)
     return found
 
 
 def forget(
-    traces: Traces, path: Path, keys: Keys, folders: Sequence[Path], *, pictures: Sequence[Path] = ()
+    traces: Traces, path: Path, keys: GalleryKeys, folders: Sequence[Path], *, pictures: Sequence[Path] = ()
 ) -> Forgotten:
     """Remove the kept galleries that hold them or that cannot be read, then search `folders`.
 
@@ -84,7 +84,7 @@ def forget(
     removed = [str(picture) for picture in pictures]
     for file in History(path).kept():
         try:
-            gallery = open_gallery(file, None, Keys(None, keys.identity))
+            gallery = open_gallery(file, None, GalleryKeys(None, keys.identity))
             if all(one.id != traces.person for one in gallery.people):
                 continue
         except GalleryError:

@@ -141,7 +141,7 @@ class Gallery:
             raise GalleryError(f"{name_or_id!r} is not in the gallery; it holds {known}")
         return self._next([row for row in self.known() if row[0] is not person], at)
 
-    def living(self, now: datetime) -> "Gallery":
+    def unexpired(self, now: datetime) -> "Gallery":
         """Those alone whose time has not run out; the very same gallery when that is everybody."""
         expired = [p.expires_at is not None and p.expires_at <= now for p in self.people]
         if not any(expired):

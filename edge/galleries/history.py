@@ -16,7 +16,7 @@ LOG = "log.jsonl"
 MAX_LINES = 1000
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One change. Nobody's name is in it: what was forgotten must not live on here."""
 
     at: str
@@ -43,7 +43,7 @@ class History:
     def folder(self) -> Path:
         return self.gallery.with_name(f"{self.gallery.name}.history")
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[HistoryEntry]:
         """The log, oldest first; a line that a power cut left torn is passed over."""
         try:
             lines = (self.folder / LOG).read_bytes().splitlines()
@@ -52,10 +52,10 @@ class History:
         found = []
         for line in lines:
             with contextlib.suppress(msgspec.DecodeError):
-                found.append(msgspec.json.decode(line, type=Entry))
+                found.append(msgspec.json.decode(line, type=HistoryEntry))
         return found
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: HistoryEntry) -> None:
         """Add to the log. Raises GalleryError when it cannot be written."""
         try:
             self._make()

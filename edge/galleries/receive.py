@@ -12,14 +12,14 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from edge.config.sections import Keys
+from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
-from edge.galleries.exclusive import exclusive
+from edge.galleries.daemon_status import GalleryStatus, is_running, stamp_of, wait_for_status
 from edge.galleries.file import identity_of, inherit, open_gallery, sync_folder
 from edge.galleries.forget import Forgotten, Traces, forget, galleries_with
 from edge.galleries.gallery import EmbedderId, Gallery, timestamp
-from edge.galleries.history import Entry, History
-from edge.galleries.in_force import State, is_running, stamp_of, wait_for
+from edge.galleries.history import History, HistoryEntry
+from edge.galleries.lock import gallery_lock
 
 CHUNK = 1 << 20
 LOCK_WAIT_S = 30.0
@@ -62,7 +62,7 @@ class Receiver:
     """Where galleries go on this box, and what is asked of them."""
 
     path: Path
-    keys: Keys
+    keys: GalleryKeys
     embedder: EmbedderId
     max_bytes: int
     keep: int
@@ -88,7 +88,7 @@ class Receiver:
             new = open_gallery(upload, self.embedder, self.keys)
             if any(person.id == without for person in new.people):
                 raise GalleryError(f"{without} is to be forgotten, but the bundle still holds them")
-            with exclusive(self.path, LOCK_WAIT_S):
+            with gallery_lock(self.path, LOCK_WAIT_S):
                 old = self._current()
                 same = old is not None and identity_of(old) == identity_of(new)
                 if not force and not same:
@@ -107,7 +107,7 @@ class Receiver:
     def roll_back(self, kept: Path) -> Answer:
         """Put an earlier gallery in force again. Raises GalleryError when that is refused."""
         began = time.monotonic()
-        with exclusive(self.path, LOCK_WAIT_S):
+        with gallery_lock(self.path, LOCK_WAIT_S):
             new = open_gallery(kept, self.embedder, self.keys)
             old = self._current()
             beside = self._beside()
@@ -159,7 +159,7 @@ class Receiver:
     def _current(self) -> Gallery | None:
         """The gallery that is there, of whatever embedder and signed by whom it may be; None: none that can be read."""
         try:
-            return open_gallery(self.path, None, Keys(None, self.keys.identity))
+            return open_gallery(self.path, None, GalleryKeys(None, self.keys.identity))
         except GalleryError:
             return None
 
@@ -183,7 +183,7 @@ class Receiver:
 
     def _settle(self, change: Change, began: float) -> Answer:
         """Wait for the daemon; what it refuses is taken back."""
-        state = wait_for(self.path, stamp_of(self.path), self.ack_s)
+        state = wait_for_status(self.path, stamp_of(self.path), self.ack_s)
         if state is not None and state.error is not None:
             if change.kept is not None:
                 self._take_back(change.kept)
@@ -197,7 +197,7 @@ class Receiver:
     ) -> list[str]:
         """The warnings that come of it."""
         header = change.new.header
-        entry = Entry(
+        entry = HistoryEntry(
             at=timestamp(),
             action=action,
             version=header.version,
@@ -229,13 +229,13 @@ class Receiver:
         status: Literal["in force", "written", "verified"],
         new: Gallery,
         old: Gallery | None,
-        state: State | None,
+        state: GalleryStatus | None,
         began: float,
         warnings: list[str],
     ) -> Answer:
         unanswered = "the daemon does not answer" if is_running(self.path) else "no daemon is running on this box"
         now = datetime.now(UTC)
-        expired = len(new.people) - len(new.living(now).people)
+        expired = len(new.people) - len(new.unexpired(now).people)
         late = [f"{expired} whose time has run out are not recognised"] if expired else []
         return Answer(
             status=status,

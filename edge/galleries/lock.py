@@ -12,16 +12,16 @@ from edge.errors import GalleryError
 RETRY_S = 0.05
 
 
-class Busy(GalleryError):
-    """Somebody else is changing it."""
+class GalleryLocked(GalleryError):
+    """Another process is changing a gallery of the folder."""
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, wait_s: float = 0.0) -> Iterator[None]:
-    """Keep others from changing galleries of this folder meanwhile, so that no change is lost.
+def gallery_lock(path: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """Keep other processes from changing galleries in this folder while the body runs, so that no change is lost.
 
-    Raises Busy when somebody else is at it, and still is after `wait_s`; GalleryError when there is no such folder.
-    The lock goes with the process, so that a killed one leaves nothing behind.
+    Raises GalleryLocked when another process still holds the lock after `wait_s`, and GalleryError when there is no
+    such folder. The lock ends with its process, so a killed one leaves nothing behind.
     """
     try:
         folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -32,7 +32,7 @@ def exclusive(path: Path, wait_s: float = 0.0) -> Iterator[None]:
         deadline = time.monotonic() + wait_s
         while not _locked(folder):
             if time.monotonic() >= deadline:
-                raise Busy(f"{path}: another `whosthere` is changing it right now; try again when it is done")
+                raise GalleryLocked(f"{path}: another `whosthere` is changing it; try again when that one is done")
             time.sleep(RETRY_S)
         yield
     finally:
@@ -45,6 +45,6 @@ def _locked(folder: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        # Some network file systems cannot lock a folder; then there is no protection to be had.
+        # Some network file systems cannot lock a folder; changes there are not protected from each other.
         return True
     return True

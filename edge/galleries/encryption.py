@@ -1,4 +1,4 @@
-"""Encryption in the age format (https://age-encryption.org/v1) to SSH keys. The only user of pyrage."""
+"""Encryption of galleries to SSH keys, in the age format (https://age-encryption.org/v1). The only user of pyrage."""
 
 import importlib
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from edge.errors import GalleryError
 MAGIC = b"age-encryption.org/v1\n"
 
 
-def is_sealed(content: bytes | memoryview) -> bool:
+def is_encrypted(content: bytes | memoryview) -> bool:
     """Whether this is an age file."""
     return bytes(content[: len(MAGIC)]) == MAGIC
 
 
-def seal(content: bytes, recipients: Sequence[str]) -> bytes:
-    """Encrypted to SSH public keys (`ssh-ed25519 AAAA...`, `ssh-rsa ...`) or age ones. Raises GalleryError."""
+def encrypt(content: bytes, recipients: Sequence[str]) -> bytes:
+    """Encrypt to SSH public keys (`ssh-ed25519 AAAA...`, `ssh-rsa ...`) or age recipients. Raises GalleryError."""
     pyrage = _pyrage()
-    sealed: bytes = pyrage.encrypt(content, [_recipient(pyrage, text) for text in recipients])
-    return sealed
+    encrypted: bytes = pyrage.encrypt(content, [_recipient(pyrage, text) for text in recipients])
+    return encrypted
 
 
-def unseal(content: bytes, identity: Path | None, where: str) -> bytes:
-    """Decrypted with an SSH private key or an age identity. Raises GalleryError naming `where`."""
+def decrypt(content: bytes, identity: Path | None, where: str) -> bytes:
+    """Decrypt with an SSH private key or an age identity. Raises GalleryError naming `where`."""
     if identity is None:
         raise GalleryError(
             f"{where}: encrypted; set gallery.identity_file to the private key of this box that it was encrypted to"
@@ -49,7 +49,7 @@ def _recipient(pyrage: Any, text: str) -> Any:
         return kind.from_str(" ".join(text.split()[:2]))
     except pyrage.RecipientError as error:
         raise GalleryError(
-            f"{text[:60]!r} is not a public key to encrypt to (ssh-ed25519, ssh-rsa): {error}"
+            f"found {text[:60]!r} as a key to encrypt to ({error}); allowed: ssh-ed25519, ssh-rsa, age1"
         ) from error
 
 
@@ -60,7 +60,8 @@ def _identity(pyrage: Any, text: bytes, path: Path) -> Any:
         return pyrage.x25519.Identity.from_str(secret) if secret else pyrage.ssh.Identity.from_buffer(text)
     except pyrage.IdentityError as error:
         raise GalleryError(
-            f"{path}: not a private key that can decrypt (SSH without passphrase, or age): {error}"
+            f"{path}: not a private key that can decrypt ({error}); allowed: an SSH key without passphrase, or an age "
+            "identity"
         ) from error
 
 
