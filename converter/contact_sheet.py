@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from converter.enroll import THUMBNAIL_PX, Build, Enrolled
-from converter.template_selection import Fate, Verdict
+from converter.template_selection import Fate, PictureVerdict
 from edge.errors import WhosthereError
 from edge.faces.annotate import FONT, drawable
 from edge.records import Image
@@ -65,7 +65,7 @@ def _band(person: Enrolled) -> Image:
     return np.vstack([_label(title), *(_row(row) for row in rows)])
 
 
-def _row(verdicts: list[Verdict]) -> Image:
+def _row(verdicts: list[PictureVerdict]) -> Image:
     row = np.full((THUMBNAIL_PX + CAPTION_PX + GAP_PX, _width(), 3), PAPER, np.uint8)
     for column, verdict in enumerate(verdicts):
         left = GAP_PX + column * (THUMBNAIL_PX + GAP_PX)

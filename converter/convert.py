@@ -12,7 +12,7 @@ from converter.exits import Interrupted
 from converter.graph import Graph, Values
 from converter.passes.ranges import Progress
 from converter.sources import check_float
-from converter.variants import NEED_FACES, Made, Runner, Variant, Workshop, vectors
+from converter.variants import NEED_FACES, MadeVariant, Runner, Variant, VariantMaker, vectors
 from edge.config import typed_yaml
 from edge.errors import ModelError
 from edge.models import card as cards
@@ -23,7 +23,7 @@ DRIFT = "cosine to float32"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ModelOrigin:
     """What every variant's card carries on."""
 
     name: str
@@ -34,7 +34,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class VariantResult:
     """One variant, written."""
 
     variant: Variant
@@ -51,7 +51,7 @@ class Result:
 class Job:
     """What is converted, and what it is measured with."""
 
-    origin: Origin
+    origin: ModelOrigin
     content: bytes
     faces: Sequence[Values]
     """Network inputs that ranges and scales come from."""
@@ -82,15 +82,15 @@ def check(content: bytes, name: str, spec: InputSpec, faces: Sequence[Values]) -
         raise ModelError(f"{name}: every face gives the same vector; are --range and --channels those of its training?")
 
 
-def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress) -> list[Result]:
+def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress) -> list[VariantResult]:
     """Make, measure and write every variant that is not there yet. Raises ModelError, Interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
-    workshop = Workshop(job.content, job.origin.name, job.faces, progress)
+    maker = VariantMaker(job.content, job.origin.name, job.faces, progress)
     reference = vectors(job.content, job.origin.name, job.held_out)
-    results: list[Result] = []
+    results: list[VariantResult] = []
     for variant in variants:
         try:
-            results.append(_one(job, workshop, folder, variant, reference))
+            results.append(_one(job, maker, folder, variant, reference))
         except KeyboardInterrupt as error:
             done = ", ".join(result.variant for result in results) or "nothing"
             text = f"interrupted at {variant}; done: {done}; the same command goes on from there"
@@ -98,17 +98,17 @@ def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress)
     return results
 
 
-def _one(job: Job, workshop: Workshop, folder: Path, variant: Variant, reference: Values) -> Result:
+def _one(job: Job, maker: VariantMaker, folder: Path, variant: Variant, reference: Values) -> VariantResult:
     path = folder / f"{job.origin.name}-{variant}.yaml"
     made_from = f"{job.digest(variant)[:16]}"
     kept = _already(path, made_from)
-    content = cards.load(path, "embed").content if kept else workshop.make(variant).content
+    content = cards.load(path, "embed").content if kept else maker.make(variant).content
     similar = (vectors(content, path.stem, job.held_out) * reference).sum(1)
     if not kept:
         _write(job, path, variant, content, similar, made_from)
-    made = Made(content, Graph(content).kinds())
+    made = MadeVariant(content, Graph(content).kinds())
     mean, least = float(similar.mean()), float(similar.min())
-    return Result(variant, path, len(content), mean, least, kept, made.not_for_edgetpu)
+    return VariantResult(variant, path, len(content), mean, least, kept, made.not_for_edgetpu)
 
 
 def _already(path: Path, made_from: str) -> bool:

@@ -14,7 +14,7 @@ class DatasetError(WhosthereError):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PicturePair:
     """Two pictures, and whether they show one person."""
 
     first: Path
@@ -42,7 +42,7 @@ def people(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def read_pairs(pairs: Path, images: Path) -> list[Pair]:
+def read_pairs(pairs: Path, images: Path) -> list[PicturePair]:
     """LFW's pairs.txt: `folds count`, then in each fold `count` pairs of one person and `count` of two.
 
     See Huang et al., "Labeled Faces in the Wild", 2007, and the README of the data set.
@@ -58,14 +58,14 @@ def read_pairs(pairs: Path, images: Path) -> list[Pair]:
     return [_pair(line, f"{pairs}: line {i + 2}", images, i // (2 * count)) for i, line in enumerate(lines[1:])]
 
 
-def _pair(fields: list[str], where: str, images: Path, fold: int) -> Pair:
+def _pair(fields: list[str], where: str, images: Path, fold: int) -> PicturePair:
     if len(fields) not in {3, 4} or not all(fields[i].strip().isdecimal() for i in (1, -1)):
         raise DatasetError(
             f"{where}: `name number number` or `name number name number` is expected, tabs between, found {fields!r}"
         )
     same = len(fields) == 3
     first = lfw_path(images, fields[0], int(fields[1]))
-    return Pair(first, lfw_path(images, fields[0] if same else fields[2], int(fields[-1])), same, fold)
+    return PicturePair(first, lfw_path(images, fields[0] if same else fields[2], int(fields[-1])), same, fold)
 
 
 def lfw_path(images: Path, name: str, number: int) -> Path:

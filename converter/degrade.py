@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.datasets import Pair
-from converter.embeddings import Embedded, Look, Looker
+from converter.datasets import PicturePair
+from converter.embeddings import CachingEmbedder, EmbeddedFaces, FaceRecord
 from converter.evaluate import similarities
 from edge.records import Image
 
@@ -23,7 +23,7 @@ TURNS_DEG: tuple[float, ...] = (0, 10, 20, 30, 40, 90)
 Change = Callable[[Image], Image]
 
 
-class Row(msgspec.Struct, frozen=True):
+class DegradeRow(msgspec.Struct, frozen=True):
     """Recognition at one degree of one kind of harm."""
 
     harm: str
@@ -80,22 +80,22 @@ HARMS: dict[str, tuple[Callable[[float], Change], tuple[float, ...]]] = {
 }
 
 
-def by_harm(looker: Looker, pairs: Sequence[Pair], threshold: float) -> list[Row]:
+def by_harm(embedder: CachingEmbedder, pairs: Sequence[PicturePair], threshold: float) -> list[DegradeRow]:
     """The second picture of every pair is harmed, the first is left as it is."""
     firsts, seconds = [p.first for p in pairs], [p.second for p in pairs]
-    good = looker.embed(firsts + seconds)
+    good = embedder.embed(firsts + seconds)
     rows = [_row("none", 0, pairs, good, good, threshold)]
     for harm, (change, degrees) in HARMS.items():
         for degree in degrees:
-            harmed = looker.embed(seconds, change(degree))
+            harmed = embedder.embed(seconds, change(degree))
             rows.append(_row(harm, degree, pairs, good, harmed, threshold))
     return rows
 
 
-def by_turn(looker: Looker, pairs: Sequence[Pair], threshold: float) -> list[Row]:
+def by_turn(embedder: CachingEmbedder, pairs: Sequence[PicturePair], threshold: float) -> list[DegradeRow]:
     """Nothing is harmed: the pairs as they are, by how far the further turned of the two heads is turned."""
-    good = looker.embed(picture for pair in pairs for picture in (pair.first, pair.second))
-    turns = [max(good.looks[p.first].off_axis, good.looks[p.second].off_axis) for p in pairs]
+    good = embedder.embed(picture for pair in pairs for picture in (pair.first, pair.second))
+    turns = [max(good.records[p.first].off_axis, good.records[p.second].off_axis) for p in pairs]
     rows = []
     for low, high in itertools.pairwise(TURNS_DEG):
         some = [pair for pair, turn in zip(pairs, turns, strict=True) if low <= turn < high]
@@ -104,16 +104,18 @@ def by_turn(looker: Looker, pairs: Sequence[Pair], threshold: float) -> list[Row
     return rows
 
 
-def _row(harm: str, degree: float, pairs: Sequence[Pair], good: Embedded, harmed: Embedded, threshold: float) -> Row:
+def _row(
+    harm: str, degree: float, pairs: Sequence[PicturePair], good: EmbeddedFaces, harmed: EmbeddedFaces, threshold: float
+) -> DegradeRow:
     scores = similarities(pairs, good, harmed)
     same = np.array([p.same for p in pairs])
-    looks = [harmed.looks[p] for p in dict.fromkeys(p.second for p in pairs)]
-    found = [look for look in looks if look.vector]
-    return Row(
+    records = [harmed.records[p] for p in dict.fromkeys(p.second for p in pairs)]
+    found = [look for look in records if look.vector]
+    return DegradeRow(
         harm=harm,
         degree=degree,
         pairs=int(same.sum()),
-        missed=len(looks) - len(found),
+        missed=len(records) - len(found),
         true_match_rate=float((scores[same] >= threshold).mean()),
         false_matches=int((scores[~same] >= threshold).sum()),
         eye_distance_px=_median(found, lambda look: look.eye_distance_px),
@@ -124,8 +126,8 @@ def _row(harm: str, degree: float, pairs: Sequence[Pair], good: Embedded, harmed
     )
 
 
-def _median(looks: Sequence[Look], value: Callable[[Look], float]) -> float:
-    return float(np.median([value(look) for look in looks])) if looks else 0.0
+def _median(records: Sequence[FaceRecord], value: Callable[[FaceRecord], float]) -> float:
+    return float(np.median([value(look) for look in records])) if records else 0.0
 
 
 def _as_image(pixels: NDArray[np.generic]) -> Image:

@@ -19,7 +19,7 @@ IGNORED_INSIDE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
+class AnnotatedPicture:
     """One picture and the faces in it."""
 
     picture: Path
@@ -50,7 +50,7 @@ class BandResult(msgspec.Struct, frozen=True):
         return self.found / (self.found + self.false) if self.found + self.false else 0.0
 
 
-def read_wider(ground_truth: Path, images: Path) -> list[Annotated]:
+def read_wider(ground_truth: Path, images: Path) -> list[AnnotatedPicture]:
     """WIDER's `bbx_gt` text: picture, number of faces, then one face a line.
 
     Yang et al., "WIDER FACE: A Face Detection Benchmark", 2016, readme.txt of the annotations.
@@ -64,7 +64,7 @@ def read_wider(ground_truth: Path, images: Path) -> list[Annotated]:
         rows = list(_rows(lines, ground_truth))
         boxes = [(Box(x, y, x + w, y + h), blur == 2 or invalid == 1) for x, y, w, h, blur, _, _, invalid in rows]
         faces = [box for box, skip in boxes if not skip and box.area_px > 0]
-        annotated.append(Annotated(images / name.strip(), faces, [box for box, skip in boxes if skip]))
+        annotated.append(AnnotatedPicture(images / name.strip(), faces, [box for box, skip in boxes if skip]))
     return annotated
 
 
@@ -88,7 +88,7 @@ def _line(number: int) -> str:
 
 
 def by_size(
-    annotated: Sequence[Annotated],
+    annotated: Sequence[AnnotatedPicture],
     found: Sequence[Sequence[Face]],
     min_score: float,
     same_iou: float = SAME_IOU,
@@ -112,7 +112,7 @@ def by_size(
 
 
 def _outcomes(
-    a: Annotated, found: Sequence[Face], band: tuple[float, float], same_iou: float
+    a: AnnotatedPicture, found: Sequence[Face], band: tuple[float, float], same_iou: float
 ) -> list[tuple[float, bool]]:
     """(score, is it right) of each detection of one picture that counts, best first."""
     low, high = band

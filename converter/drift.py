@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converter.graph import Values
-from converter.variants import fed
+from converter.variants import quantised_input
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ def _values(content: bytes, faces: Sequence[Values]) -> dict[str, Values]:
     watched = {details[index]["name"].removesuffix("/int"): index for index in reversed(written)}
     found: dict[str, list[Values]] = {name: [] for name in reversed(watched)}
     for face in faces:
-        runner.set_tensor(given["index"], fed(face, given))
+        runner.set_tensor(given["index"], quantised_input(face, given))
         runner.invoke()
         for name, index in watched.items():
             found[name].append(_real(runner.get_tensor(index), details[index]))

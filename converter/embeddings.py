@@ -33,7 +33,7 @@ STAGES: tuple[ModuleType, ...] = (align, detect, embed, landmarks, quality, reco
 """Whatever changes in these may change an embedding."""
 
 
-class Look(msgspec.Struct, frozen=True, array_like=True):
+class FaceRecord(msgspec.Struct, frozen=True, array_like=True):
     """What the stages made of the central face of one picture."""
 
     vector: bytes
@@ -50,24 +50,24 @@ class Look(msgspec.Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddedFaces:
     """The faces of some pictures."""
 
-    looks: dict[Path, Look]
+    records: dict[Path, FaceRecord]
     dimensions: int
 
     def matrix(self, pictures: Iterable[Path]) -> NDArray[np.float32]:
         """(n, dimensions), unit vectors; NaN where no face was found."""
         nothing = np.full(self.dimensions, np.nan, np.float32).tobytes()
-        rows = b"".join(self.looks[p].vector or nothing for p in pictures)
+        rows = b"".join(self.records[p].vector or nothing for p in pictures)
         return np.frombuffer(rows, np.float32).reshape(-1, self.dimensions)
 
     def missed(self) -> list[Path]:
         """The pictures in which no face was found."""
-        return [picture for picture, look in self.looks.items() if not look.vector]
+        return [picture for picture, look in self.records.items() if not look.vector]
 
 
-class Looker:
+class CachingEmbedder:
     """The stages, with a cache in front."""
 
     def __init__(self, models: ModelSettings, detection: DetectSettings, cache: Path | None = None) -> None:
@@ -77,14 +77,14 @@ class Looker:
         self._known = _read(self._cache) if self._cache else {}
         self._kept = len(self._known)
 
-    def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> Embedded:
+    def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> EmbeddedFaces:
         """The central face of each picture; with `change`, of the changed picture, which is not cached.
 
         Raises DatasetError naming a picture that cannot be read.
         """
         with _remembering([self]):
-            looks = {picture: self._look(picture, change) for picture in _watched(pictures)}
-        return Embedded(looks, self._analyser.embedder.dimensions)
+            records = {picture: self._look(picture, change) for picture in _watched(pictures)}
+        return EmbeddedFaces(records, self._analyser.embedder.dimensions)
 
     @property
     def remembered(self) -> int:
@@ -98,11 +98,11 @@ class Looker:
     def learn(self, key: str, image: Image, seen: AnalysedFace | None) -> None:
         """Embed a face that another network's stages looked at already; None: there was none."""
         if seen is None:
-            self._known[key] = Look(b"")
+            self._known[key] = FaceRecord(b"")
             return
         embedder = self._analyser.embedder
         (vector,) = embedder.embed([embedder.crop(image, seen.landmarks)])
-        self._known[key] = _described(Look(vector.tobytes(), score=seen.face.score), seen.quality)
+        self._known[key] = _described(FaceRecord(vector.tobytes(), score=seen.face.score), seen.quality)
 
     def save(self) -> None:
         """Remember on disk what was learnt."""
@@ -110,16 +110,16 @@ class Looker:
             _write(self._cache, self._known)
             self._kept = len(self._known)
 
-    def recall(self, keys: Mapping[Path, str]) -> Embedded:
+    def recall(self, keys: Mapping[Path, str]) -> EmbeddedFaces:
         """Of pictures, all known, by the SHA-256 of each."""
-        return Embedded({path: self._known[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
+        return EmbeddedFaces({path: self._known[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
 
     def central_portrait(self, image: Image) -> AnalysedFace | None:
         """The face nearest to the middle, not embedded; None: no face was found."""
         faces = self._analyser.detector.detect(image)
         return self._analyser.look(image, central(faces, image)) if faces else None
 
-    def _look(self, picture: Path, change: Callable[[Image], Image] | None) -> Look:
+    def _look(self, picture: Path, change: Callable[[Image], Image] | None) -> FaceRecord:
         content = read_bytes(picture)
         if change:
             return look(self._analyser, change(decode(content, picture)))
@@ -129,26 +129,26 @@ class Looker:
         return self._known[key]
 
 
-def embed_with_all(lookers: Sequence[Looker], pictures: Iterable[Path]) -> list[Embedded]:
+def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path]) -> list[EmbeddedFaces]:
     """The central face of each picture by several networks; it is looked for once.
 
     What was done is remembered also when it is interrupted. Raises DatasetError naming a picture that cannot be read.
     """
     keys: dict[Path, str] = {}
-    with _remembering(lookers):
+    with _remembering(embedders):
         for number, picture in enumerate(_watched(pictures), 1):
             content = read_bytes(picture)
             key = keys[picture] = hashlib.sha256(content).hexdigest()
-            lacking = [looker for looker in lookers if not looker.knows(key)]
+            lacking = [embedder for embedder in embedders if not embedder.knows(key)]
             if lacking:
                 image = decode(content, picture)
                 seen = lacking[0].central_portrait(image)
-                for looker in lacking:
-                    looker.learn(key, image, seen)
+                for embedder in lacking:
+                    embedder.learn(key, image, seen)
             if number % SAVED_EVERY == 0:
-                for looker in lookers:
-                    looker.save()
-    return [looker.recall(keys) for looker in lookers]
+                for embedder in embedders:
+                    embedder.save()
+    return [embedder.recall(keys) for embedder in embedders]
 
 
 def _watched(pictures: Iterable[Path]) -> Iterable[Path]:
@@ -159,30 +159,30 @@ def _watched(pictures: Iterable[Path]) -> Iterable[Path]:
 
 
 @contextmanager
-def _remembering(lookers: Sequence[Looker]) -> Iterator[None]:
+def _remembering(embedders: Sequence[CachingEmbedder]) -> Iterator[None]:
     """However it ends. Raises Interrupted, which says what was kept."""
     try:
         yield
     except KeyboardInterrupt as error:
-        known = min(looker.remembered for looker in lookers)
+        known = min(embedder.remembered for embedder in embedders)
         kept = f"; {known} faces are remembered, and the same command goes on from there" if known else ""
         raise Interrupted(f"interrupted{kept}") from error
     finally:
-        for looker in lookers:
-            looker.save()
+        for embedder in embedders:
+            embedder.save()
 
 
-def look(analyser: Analyser, image: Image) -> Look:
+def look(analyser: Analyser, image: Image) -> FaceRecord:
     """Embedding and quality of the central face, usable or not."""
     faces = analyser.detector.detect(image)
     if not faces:
-        return Look(b"")
+        return FaceRecord(b"")
     portrait = analyser.embed(analyser.look(image, central(faces, image)))
     vector = b"" if portrait.embedding is None else portrait.embedding.tobytes()
-    return _described(Look(vector, score=portrait.face.score), portrait.quality)
+    return _described(FaceRecord(vector, score=portrait.face.score), portrait.quality)
 
 
-def _described(seen: Look, q: Quality) -> Look:
+def _described(seen: FaceRecord, q: Quality) -> FaceRecord:
     return msgspec.structs.replace(
         seen,
         eye_distance_px=q.eye_distance_px,
@@ -235,15 +235,15 @@ def fingerprint(models: ModelSettings, detection: DetectSettings) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _read(path: Path) -> dict[str, Look]:
+def _read(path: Path) -> dict[str, FaceRecord]:
     """Empty when there is none yet or it is damaged: it can be computed again."""
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=dict[str, Look])
+        return msgspec.msgpack.decode(path.read_bytes(), type=dict[str, FaceRecord])
     except (OSError, msgspec.DecodeError):
         return {}
 
 
-def _write(path: Path, known: dict[str, Look]) -> None:
+def _write(path: Path, known: dict[str, FaceRecord]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_bytes(msgspec.msgpack.encode(known))

@@ -12,7 +12,7 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 
 from converter.people_folder import PersonFolder
-from converter.template_selection import Fate, Shot, Verdict, select
+from converter.template_selection import Fate, PictureVerdict, Shot, select
 from edge.capture.clip import VideoClip
 from edge.capture.photos import VIDEO_SUFFIXES, PhotoError, read_photo, shrunk
 from edge.errors import CameraError
@@ -35,7 +35,7 @@ class Enrolled:
     """One person's pictures, and what is wrong with the person as a whole."""
 
     folder: PersonFolder
-    verdicts: list[Verdict]
+    verdicts: list[PictureVerdict]
     templates: int
     warnings: list[str]
 
@@ -70,7 +70,7 @@ def build(
 ) -> Build:
     """Version 1 of a gallery; `threshold` is the similarity in force for so many templates."""
     shots: dict[str, list[Shot]] = {person.id: [] for person in people}
-    refused: dict[str, list[Verdict]] = {person.id: [] for person in people}
+    refused: dict[str, list[PictureVerdict]] = {person.id: [] for person in people}
     late = {person.id for person in people if person.expires_at is not None and person.expires_at <= now}
     wanted = [(person, path) for person in people if person.id not in late for path in person.pictures]
     for person, path in progress(wanted):
@@ -138,7 +138,7 @@ def _warnings(person: PersonFolder, templates: int, *, late: bool) -> list[str]:
     return found
 
 
-def _pictures(person: PersonFolder, path: Path, refused: list[Verdict]) -> Iterator[tuple[str, Image]]:
+def _pictures(person: PersonFolder, path: Path, refused: list[PictureVerdict]) -> Iterator[tuple[str, Image]]:
     source = path.relative_to(person.path).as_posix()
     try:
         if path.suffix.lower() in VIDEO_SUFFIXES:
@@ -147,9 +147,9 @@ def _pictures(person: PersonFolder, path: Path, refused: list[Verdict]) -> Itera
         else:
             yield source, shrunk(read_photo(path))
     except PhotoError as error:
-        refused.append(Verdict(source, Fate.REFUSED, error.reason, _nothing()))
+        refused.append(PictureVerdict(source, Fate.REFUSED, error.reason, _nothing()))
     except CameraError as error:
-        refused.append(Verdict(source, Fate.REFUSED, str(error), _nothing()))
+        refused.append(PictureVerdict(source, Fate.REFUSED, str(error), _nothing()))
 
 
 def _frames(path: Path) -> Iterator[tuple[float, Image]]:
@@ -172,12 +172,12 @@ def _look(
     source: str,
     image: Image,
     shots: list[Shot],
-    refused: list[Verdict],
+    refused: list[PictureVerdict],
 ) -> None:
     try:
         portrait = admit(analyser, image)
     except Refusal as error:
-        refused.append(Verdict(source, Fate.REFUSED, str(error), thumbnail(image)))
+        refused.append(PictureVerdict(source, Fate.REFUSED, str(error), thumbnail(image)))
         return
     if portrait.embedding is not None:
         crop = thumbnail(portrait.crop)

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.datasets import DatasetError, Pair
-from converter.embeddings import Embedded
+from converter.datasets import DatasetError, PicturePair
+from converter.embeddings import EmbeddedFaces
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 NO_FACE_SIMILARITY = -1.0
@@ -18,7 +18,7 @@ Scores = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-class Operating(msgspec.Struct, frozen=True):
+class OperatingPoint(msgspec.Struct, frozen=True):
     """What a threshold does that lets no more than a share of the impostors through."""
 
     false_accept_rate: float
@@ -40,7 +40,7 @@ class Verification(msgspec.Struct, frozen=True):
     deviation: float
     """Sample standard deviation of the folds' accuracies."""
     thresholds: list[float]
-    operating: list[Operating]
+    operating: list[OperatingPoint]
     equal_error_rate: float
     area_under_curve: float
     missed: list[str]
@@ -49,7 +49,7 @@ class Verification(msgspec.Struct, frozen=True):
     """Pairs with such a picture: counted, as `different people`."""
 
 
-def verify(pairs: Sequence[Pair], embedded: Embedded) -> Verification:
+def verify(pairs: Sequence[PicturePair], embedded: EmbeddedFaces) -> Verification:
     """Run the protocol. Raises DatasetError when there are not two folds with both kinds of pairs."""
     scores, same = similarities(pairs, embedded, embedded), np.array([p.same for p in pairs])
     folds = np.array([p.fold for p in pairs])
@@ -69,7 +69,7 @@ def verify(pairs: Sequence[Pair], embedded: Embedded) -> Verification:
     )
 
 
-def similarities(pairs: Sequence[Pair], firsts: Embedded, seconds: Embedded) -> Scores:
+def similarities(pairs: Sequence[PicturePair], firsts: EmbeddedFaces, seconds: EmbeddedFaces) -> Scores:
     """(n,) cosine similarities of the first pictures to the second ones."""
     first, second = firsts.matrix(p.first for p in pairs), seconds.matrix(p.second for p in pairs)
     dots: Scores = np.einsum("nd,nd->n", first.astype(np.float64), second.astype(np.float64))
@@ -105,12 +105,12 @@ def best_threshold(scores: Scores, same: Flags) -> float:
     return float(best[len(best) // 2])
 
 
-def operating_point(scores: Scores, same: Flags, rate: float) -> Operating:
+def operating_point(scores: Scores, same: Flags, rate: float) -> OperatingPoint:
     """The lowest threshold that accepts at most `rate` of the impostors: none if they are fewer than 1/rate."""
     impostors = np.sort(scores[~same])[::-1]
     threshold = impostors[min(int(rate * len(impostors) + 1e-9), len(impostors) - 1)]
     accepted = float((scores[same] > threshold).mean())
-    return Operating(rate, float(threshold), accepted, int((impostors > threshold).sum()))
+    return OperatingPoint(rate, float(threshold), accepted, int((impostors > threshold).sum()))
 
 
 def equal_error_rate(scores: Scores, same: Flags) -> float:
@@ -130,7 +130,7 @@ def area_under_curve(scores: Scores, same: Flags) -> float:
     return float((below + level).mean() / 2 / len(impostors))
 
 
-def subset(pairs: Sequence[Pair], each: int) -> list[Pair]:
+def subset(pairs: Sequence[PicturePair], each: int) -> list[PicturePair]:
     """The first `each` genuine and the first `each` impostor pairs of every fold."""
     groups = itertools.groupby(pairs, key=lambda p: (p.fold, p.same))
     return [pair for _, group in groups for pair in itertools.islice(group, each)]

@@ -27,7 +27,7 @@ Template = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class LocatedFace:
     """A face in a picture."""
 
     image: Image
@@ -36,17 +36,17 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Faces:
+class RepresentativeFaces:
     """What a folder of pictures holds."""
 
-    found: list[Found]
+    found: list[LocatedFace]
     without: list[Path]
     """Pictures in which no face was found."""
     unreadable: list[str]
     """What is wrong with the others."""
 
 
-def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back") -> Faces:
+def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back") -> RepresentativeFaces:
     """Faces of up to `most` pictures in files and folders, spread evenly over what there is.
 
     Raises DatasetError when there is no picture, or no face in any.
@@ -57,7 +57,7 @@ def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back
     chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, most)})]
     finder = BlazeFaceDetector(Model(card.find(detector), "detect", threads=2), DetectSettings())
     mesh = FaceMesh(Model(card.find("face-mesh"), "landmarks", threads=2))
-    faces = Faces([], [], [])
+    faces = RepresentativeFaces([], [], [])
     for file in chosen:
         try:
             image = shrunk(read_photo(file))
@@ -65,7 +65,7 @@ def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back
             faces.unreadable.append(str(error))
             continue
         seen = finder.detect(image)
-        faces.found.extend(Found(image, mesh.locate(image, face).five) for face in seen)
+        faces.found.extend(LocatedFace(image, mesh.locate(image, face).five) for face in seen)
         if not seen:
             faces.without.append(file)
     if not faces.found:
@@ -76,13 +76,13 @@ def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back
     return faces
 
 
-def crops(faces: Sequence[Found], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
+def crops(faces: Sequence[LocatedFace], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
     """`count` aligned crops (size, size, 3), BGR: each face as it is, then varied until there are enough."""
     plain = [align.crop(face.image, face.five, template, size) for face in faces[:count]]
     return plain + varied(faces, template, size, count - len(plain), seed)
 
 
-def varied(faces: Sequence[Found], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
+def varied(faces: Sequence[LocatedFace], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
     """`count` variations, all faces in turn."""
     generator = np.random.default_rng(seed)
     return [_varied(faces[i % len(faces)], template, size, generator) for i in range(count)]
@@ -93,7 +93,7 @@ def tensors(pictures: Sequence[Image], spec: InputSpec) -> list[NDArray[np.float
     return [to_tensor(picture, spec)[None] for picture in pictures]
 
 
-def _varied(face: Found, template: Template, size: int, random: np.random.Generator) -> Image:
+def _varied(face: LocatedFace, template: Template, size: int, random: np.random.Generator) -> Image:
     """The face placed a little wrong, mirrored, in other light, out of focus, noisy: what a door camera sees."""
     middle, unit = size / 2, size / 112
     turn = np.deg2rad(random.normal(0, 5))

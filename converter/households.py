@@ -47,7 +47,7 @@ class Household(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Faces:
+class UsableFaces:
     """Usable faces by person, as unit vectors (n, d), and whose pairs are no strangers to each other."""
 
     vectors: Mapping[str, NDArray[np.float32]]
@@ -55,7 +55,12 @@ class Faces:
 
 
 def simulate(
-    faces: Faces, people: int, templates: int, households: int, settings: MatchSettings, calibration: Calibration | None
+    faces: UsableFaces,
+    people: int,
+    templates: int,
+    households: int,
+    settings: MatchSettings,
+    calibration: Calibration | None,
 ) -> Household:
     """Draw them, the same ones every time. Raises DatasetError when there are too few people, ModelError without
     a calibration.
@@ -106,7 +111,7 @@ def _gallery(enrolled: Mapping[str, NDArray[np.float32]]) -> Gallery:
     return Gallery.of(1, "", EmbedderId("", ""), next(iter(enrolled.values())).shape[1], known)
 
 
-def _strangers(faces: Faces, chosen: Sequence[str], rng: Generator) -> list[NDArray[np.float32]]:
+def _strangers(faces: UsableFaces, chosen: Sequence[str], rng: Generator) -> list[NDArray[np.float32]]:
     """One face each of people who neither live there nor may be the same person as somebody who does."""
     barred = set(chosen).union(*(pair for pair in faces.not_compared if set(pair) & set(chosen)))
     others = [name for name in faces.vectors if name not in barred]

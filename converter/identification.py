@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
-from converter.embeddings import Embedded
+from converter.embeddings import EmbeddedFaces
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3)
 MOST_CONFUSED = 10
@@ -39,7 +39,7 @@ class Rate(msgspec.Struct, frozen=True):
     """On how many strangers' probes the figure rests."""
 
 
-class Confused(msgspec.Struct, frozen=True):
+class ConfusedPeople(msgspec.Struct, frozen=True):
     """One person's pictures nearest to another person."""
 
     person: str
@@ -59,7 +59,7 @@ class Identification(msgspec.Struct, frozen=True):
     rank_one: float
     """Share of known probes whose nearest person is the right one."""
     rates: list[Rate]
-    confused: list[Confused]
+    confused: list[ConfusedPeople]
 
 
 def split(people: Mapping[str, Sequence[Path]], each: int) -> Split:
@@ -82,7 +82,7 @@ def split(people: Mapping[str, Sequence[Path]], each: int) -> Split:
     return parts
 
 
-def identify(parts: Split, embedded: Embedded) -> Identification:
+def identify(parts: Split, embedded: EmbeddedFaces) -> Identification:
     """Search every probe among the enrolled; a person is as near as their nearest template."""
     names = list(parts.enrolled)
     templates = [embedded.matrix(parts.enrolled[name]) for name in names]
@@ -102,7 +102,7 @@ def identify(parts: Split, embedded: Embedded) -> Identification:
         missed=int(np.isnan(everything[:, 0]).sum()),
         rank_one=float(right.mean()),
         rates=[_rate(known.max(1), right, foreign.max(1), rate) for rate in FALSE_POSITIVE_RATES],
-        confused=[Confused(a, b, n) for (a, b), n in wrong.most_common(MOST_CONFUSED)],
+        confused=[ConfusedPeople(a, b, n) for (a, b), n in wrong.most_common(MOST_CONFUSED)],
     )
 
 

@@ -20,7 +20,7 @@ TEMPLATE_SIDE = 112
 Points = list[tuple[float, float]]
 
 
-class Fed(NamedTuple):
+class ModelInput(NamedTuple):
     """How a network is fed."""
 
     spec: InputSpec
@@ -30,9 +30,9 @@ class Fed(NamedTuple):
     """What told so, if a card did."""
 
 
-def fed(
+def model_input(
     model: Path, shape: tuple[int, ...], known: Path | None, pixels: str | None, channels: str | None = None
-) -> Fed:
+) -> ModelInput:
     """Of a network that takes `shape` (side, side, 1 or 3); what is given by name goes before the card `known`.
 
     Raises UsageError when neither card nor `pixels` is given, ModelError when they contradict the network.
@@ -52,7 +52,7 @@ def fed(
     if (order == "grey") != (depth == 1):
         raise ModelError(f"{model}: it takes {depth} channels, but --channels or the card says {order}")
     alignment = card.alignment if card and card.alignment else template(side)
-    return Fed(msgspec.structs.replace(spec, channels=order), alignment, card)
+    return ModelInput(msgspec.structs.replace(spec, channels=order), alignment, card)
 
 
 def template(size: int) -> Points:

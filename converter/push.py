@@ -21,7 +21,7 @@ BACKOFF_S = 1.0
 JOBS = 16
 
 
-class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BoxEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One box in an inventory."""
 
     host: str | None = None
@@ -31,14 +31,14 @@ class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """SSH public key that bundles for this box are encrypted to."""
 
 
-class Inventory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BoxInventory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`boxes.yaml`."""
 
-    boxes: dict[str, Box]
+    boxes: dict[str, BoxEntry]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PushTarget:
     """Where a bundle is to go."""
 
     name: str
@@ -49,7 +49,7 @@ class Target:
 State = Literal["in force", "verified", "written", "refused", "unreachable", "timed out", "no answer", "not tried"]
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class PushOutcome(msgspec.Struct, frozen=True):
     """What became of one box."""
 
     box: str
@@ -79,10 +79,12 @@ class Pusher:
     retries: int = 0
     wait: Callable[[float], None] = time.sleep
 
-    def push(self, targets: Sequence[Target], done: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:
+    def push(
+        self, targets: Sequence[PushTarget], done: Callable[[PushOutcome], None] = lambda _: None
+    ) -> list[PushOutcome]:
         """All at once; outcomes in the order of the targets."""
 
-        def one(target: Target) -> Outcome:
+        def one(target: PushTarget) -> PushOutcome:
             outcome = self._push_with_retries(target)
             done(outcome)
             return outcome
@@ -90,7 +92,7 @@ class Pusher:
         with ThreadPoolExecutor(JOBS) as pool:
             return list(pool.map(one, targets))
 
-    def _push_with_retries(self, target: Target) -> Outcome:
+    def _push_with_retries(self, target: PushTarget) -> PushOutcome:
         """Again when the box could not be reached or did not answer; a refusal stays one."""
         tries, began = 1, time.monotonic()
         outcome = self._push(target)
@@ -100,7 +102,7 @@ class Pusher:
             tries += 1
         return msgspec.structs.replace(outcome, tries=tries, seconds=round(time.monotonic() - began, 2))
 
-    def _push(self, target: Target) -> Outcome:
+    def _push(self, target: PushTarget) -> PushOutcome:
         content = self.content
         if target.encrypt_to and not is_encrypted(content):
             content = encrypt(content, [target.encrypt_to])
@@ -113,21 +115,21 @@ class Pusher:
         try:
             finished = subprocess.run(command, input=content, capture_output=True, check=False, timeout=self.timeout_s)
         except subprocess.TimeoutExpired:
-            return Outcome(target.name, "timed out", f"no answer in {self.timeout_s:.0f} s")
+            return PushOutcome(target.name, "timed out", f"no answer in {self.timeout_s:.0f} s")
         except OSError as error:
-            return Outcome(target.name, "unreachable", f"{self.ssh[0]} cannot be run: {error.strerror}")
+            return PushOutcome(target.name, "unreachable", f"{self.ssh[0]} cannot be run: {error.strerror}")
         return _understood(target.name, finished)
 
 
-def _understood(box: str, finished: "subprocess.CompletedProcess[bytes]") -> Outcome:
+def _understood(box: str, finished: "subprocess.CompletedProcess[bytes]") -> PushOutcome:
     try:
         answer = msgspec.json.decode(finished.stdout, type=Answer)
     except msgspec.DecodeError:
         said = _last_line(finished.stderr) or _last_line(finished.stdout)
         if finished.returncode == UNREACHABLE:
-            return Outcome(box, "unreachable", said or "ssh failed without a word")
-        return Outcome(box, "no answer", f"exit code {finished.returncode}: {said or 'nothing was said'}")
-    return Outcome(box, answer.status, answer.reason, answer)
+            return PushOutcome(box, "unreachable", said or "ssh failed without a word")
+        return PushOutcome(box, "no answer", f"exit code {finished.returncode}: {said or 'nothing was said'}")
+    return PushOutcome(box, answer.status, answer.reason, answer)
 
 
 def _last_line(text: bytes) -> str:
@@ -136,43 +138,43 @@ def _last_line(text: bytes) -> str:
 
 
 def with_canary(
-    pusher: Pusher, targets: Sequence[Target], first: int, done: Callable[[Outcome], None] = lambda _: None
-) -> list[Outcome]:
+    pusher: Pusher, targets: Sequence[PushTarget], first: int, done: Callable[[PushOutcome], None] = lambda _: None
+) -> list[PushOutcome]:
     """The first few, and the others only when all of those went well."""
     outcomes = pusher.push(targets[:first], done) if first else []
     if all(outcome.fine for outcome in outcomes):
         return outcomes + pusher.push(targets[first:], done)
-    rest = [Outcome(t.name, "not tried", "the first boxes did not all take it") for t in targets[first:]]
+    rest = [PushOutcome(t.name, "not tried", "the first boxes did not all take it") for t in targets[first:]]
     for outcome in rest:
         done(outcome)
     return outcomes + rest
 
 
-def read_inventory(path: Path) -> Inventory:
+def read_inventory(path: Path) -> BoxInventory:
     """Raises PeopleError with every mistake."""
     try:
-        return typed_yaml.convert(typed_yaml.read(path), Inventory)
+        return typed_yaml.convert(typed_yaml.read(path), BoxInventory)
     except OSError as error:
         raise PeopleError(f"{path}: cannot be read: {error.strerror}") from error
     except typed_yaml.Mistakes as error:
         raise PeopleError("\n".join(f"{path}: {line}" for line in error.lines)) from error
 
 
-def targets_for(wanted: Sequence[str], inventory: Inventory | None) -> list[Target]:
+def targets_for(wanted: Sequence[str], inventory: BoxInventory | None) -> list[PushTarget]:
     """Boxes, groups and hosts by name, each once; all boxes of the inventory when nothing is named.
 
     Raises PeopleError when nothing is left to push to.
     """
     known = inventory.boxes if inventory else {}
-    found: dict[str, Target] = {}
+    found: dict[str, PushTarget] = {}
     for name in wanted or list(known):
         members = [box for box, about in known.items() if name in about.groups]
         for box in [name] if name in known or not members else members:
-            about = known.get(box, Box())
+            about = known.get(box, BoxEntry())
             host = about.host or box
             if host.startswith("-"):
                 raise PeopleError(f"{host!r} is not a host")
-            found[box] = Target(box, host, about.encrypt_to)
+            found[box] = PushTarget(box, host, about.encrypt_to)
     if not found:
         raise PeopleError("no box to push to: name hosts, or give --inventory")
     return list(found.values())

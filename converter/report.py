@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from converter.commands.evaluate import Evaluation
-from converter.datasets import Pair
+from converter.datasets import PicturePair
 from converter.drift import Layer
-from converter.embeddings import Embedded, decode, read_bytes
+from converter.embeddings import EmbeddedFaces, decode, read_bytes
 from converter.evaluate import NO_FACE_SIMILARITY, similarities
 from converter.profile import Profiles
 
@@ -64,7 +64,7 @@ def write(folder: Path, document: Document, worst: Mapping[str, Sequence[Shown]]
     return path
 
 
-def worst_pairs(pairs: Sequence[Pair], embedded: Embedded) -> dict[str, list[Shown]]:
+def worst_pairs(pairs: Sequence[PicturePair], embedded: EmbeddedFaces) -> dict[str, list[Shown]]:
     """The genuine pairs that are least similar and the impostors that are most, as pictures."""
     scores, same = similarities(pairs, embedded, embedded), np.array([pair.same for pair in pairs])
     order = np.argsort(scores, kind="stable")
@@ -76,7 +76,7 @@ def worst_pairs(pairs: Sequence[Pair], embedded: Embedded) -> dict[str, list[Sho
     }
 
 
-def _shown(pair: Pair, score: float) -> Shown:
+def _shown(pair: PicturePair, score: float) -> Shown:
     said = "no face found in one of them" if score == NO_FACE_SIMILARITY else f"similarity {score:.3f}"
     return Shown(f"{pair.first.name}, {pair.second.name}", said, [_thumbnail(p) for p in (pair.first, pair.second)])
 

@@ -39,7 +39,7 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
+class PictureVerdict:
     """What became of one picture, and why."""
 
     source: str
@@ -54,12 +54,12 @@ class Selection:
     """The templates of each person by id, and the verdict on every picture that was usable."""
 
     chosen: dict[str, list[Shot]]
-    verdicts: dict[str, list[Verdict]]
+    verdicts: dict[str, list[PictureVerdict]]
 
 
 def select(shots: Mapping[str, Sequence[Shot]], names: Mapping[str, str], threshold: float, limit: int) -> Selection:
     """At most `limit` shots a person. From the similarity `threshold` on, two faces can be taken for one person's."""
-    verdicts: dict[str, list[Verdict]] = {person: [] for person in shots}
+    verdicts: dict[str, list[PictureVerdict]] = {person: [] for person in shots}
     distinct = {person: _distinct(some, verdicts[person]) for person, some in shots.items()}
     own = _set_aside(distinct, names, threshold, verdicts)
     chosen = {}
@@ -74,11 +74,11 @@ def select(shots: Mapping[str, Sequence[Shot]], names: Mapping[str, str], thresh
     return Selection(chosen, verdicts)
 
 
-def _verdict(shot: Shot, fate: Fate, reason: str) -> Verdict:
-    return Verdict(shot.source, fate, reason, shot.thumbnail, shot.quality.score)
+def _verdict(shot: Shot, fate: Fate, reason: str) -> PictureVerdict:
+    return PictureVerdict(shot.source, fate, reason, shot.thumbnail, shot.quality.score)
 
 
-def _distinct(shots: Sequence[Shot], verdicts: list[Verdict]) -> list[Shot]:
+def _distinct(shots: Sequence[Shot], verdicts: list[PictureVerdict]) -> list[Shot]:
     """Of shots that are nearly the same, the one of best quality; in the order given."""
     kept: list[Shot] = []
     for shot in sorted(shots, key=lambda s: -s.quality.score):
@@ -95,7 +95,7 @@ def _set_aside(
     shots: Mapping[str, list[Shot]],
     names: Mapping[str, str],
     threshold: float,
-    verdicts: dict[str, list[Verdict]],
+    verdicts: dict[str, list[PictureVerdict]],
 ) -> dict[str, list[Shot]]:
     """Without those that look like somebody else's, worst first.
 

@@ -20,7 +20,7 @@ Layers = tuple[list[Any], list[Values]]
 """One after the other, and the weights of the first."""
 
 
-class Step(NamedTuple):
+class BuildStep(NamedTuple):
     """An operator that becomes layers."""
 
     graph: Graph
@@ -45,7 +45,7 @@ def to_keras(content: bytes, name: str) -> Any:
         if kind not in BUILDERS:
             raise ModelError(f"{name}: {graph.label(operator)}: this operator has no Keras layer here yet")
         given = [made[int(i)] for i in operator.inputs if int(i) in made]
-        layers, weights = BUILDERS[kind](Step(graph, operator, keras.layers, f"{kind.lower()}_{number}"))
+        layers, weights = BUILDERS[kind](BuildStep(graph, operator, keras.layers, f"{kind.lower()}_{number}"))
         result: Any = given if len(given) > 1 else given[0]
         for layer in layers:
             result = layer(result)
@@ -88,7 +88,7 @@ def _by_shape(outputs: list[Values]) -> list[Values]:
     return sorted(outputs, key=lambda o: (o.size, o.shape))
 
 
-def _convolution(step: Step) -> Layers:
+def _convolution(step: BuildStep) -> Layers:
     options, kernel = step.operator.builtinOptions, step.graph.weights(step.operator, 1)
     made = step.layers.Conv2D(
         kernel.shape[0],
@@ -102,7 +102,7 @@ def _convolution(step: Step) -> Layers:
     return [made], [kernel.transpose(1, 2, 3, 0), step.graph.weights(step.operator, 2)]
 
 
-def _depthwise(step: Step) -> Layers:
+def _depthwise(step: BuildStep) -> Layers:
     options, kernel = step.operator.builtinOptions, step.graph.weights(step.operator, 1)
     made = step.layers.DepthwiseConv2D(
         kernel.shape[1:3],
@@ -114,24 +114,24 @@ def _depthwise(step: Step) -> Layers:
     return [made], [kernel.transpose(1, 2, 3, 0), step.graph.weights(step.operator, 2)]
 
 
-def _dense(step: Step) -> Layers:
+def _dense(step: BuildStep) -> Layers:
     kernel = step.graph.weights(step.operator, 1)
     made = step.layers.Dense(kernel.shape[0], activation=_activation(step.operator), name=step.name)
     return [made], [kernel.T, step.graph.weights(step.operator, 2)]
 
 
-def _prelu(step: Step) -> Layers:
+def _prelu(step: BuildStep) -> Layers:
     return [step.layers.PReLU(shared_axes=[1, 2], name=step.name)], [
         step.graph.weights(step.operator, 1).reshape(1, 1, -1)
     ]
 
 
-def _add(step: Step) -> Layers:
+def _add(step: BuildStep) -> Layers:
     rectified = [step.layers.ReLU(name=f"{step.name}_relu")] if _activation(step.operator) else []
     return [step.layers.Add(name=step.name), *rectified], []
 
 
-def _pad(step: Step) -> Layers:
+def _pad(step: BuildStep) -> Layers:
     amounts = step.graph.weights(step.operator, 1).tolist()
     if not any(amounts[3]):
         return [step.layers.ZeroPadding2D([tuple(amounts[1]), tuple(amounts[2])], name=step.name)], []
@@ -146,18 +146,18 @@ def _pad(step: Step) -> Layers:
     ], []
 
 
-def _pool(step: Step) -> Layers:
+def _pool(step: BuildStep) -> Layers:
     options = step.operator.builtinOptions
     kind = step.layers.MaxPooling2D if step.graph.kind(step.operator) == "MAX_POOL_2D" else step.layers.AveragePooling2D
     size, strides = (options.filterHeight, options.filterWidth), (options.strideH, options.strideW)
     return [kind(size, strides, PADDINGS[options.padding], name=step.name)], []
 
 
-def _reshape(step: Step) -> Layers:
+def _reshape(step: BuildStep) -> Layers:
     return [step.layers.Reshape(step.graph.shape(int(step.operator.outputs[0]))[1:], name=step.name)], []
 
 
-def _concatenation(step: Step) -> Layers:
+def _concatenation(step: BuildStep) -> Layers:
     axes = len(step.graph.shape(int(step.operator.outputs[0])))
     return [step.layers.Concatenate(axis=step.operator.builtinOptions.axis % axes, name=step.name)], []
 
@@ -167,7 +167,7 @@ def _activation(operator: Any) -> str | None:
     return known[operator.builtinOptions.fusedActivationFunction]
 
 
-BUILDERS: dict[str, Callable[[Step], Layers]] = {
+BUILDERS: dict[str, Callable[[BuildStep], Layers]] = {
     "ADD": _add,
     "AVERAGE_POOL_2D": _pool,
     "CONCATENATION": _concatenation,

@@ -23,7 +23,7 @@ COLUMNS, TILE_PX, CAPTION_PX, GAP_PX = 6, 160, 24, 10
 INK, PAPER = (30, 30, 30), 250
 
 
-class Stranger(msgspec.Struct, frozen=True):
+class UnknownVisitor(msgspec.Struct, frozen=True):
     """One visit of somebody whom nobody had named."""
 
     visit: str
@@ -31,10 +31,10 @@ class Stranger(msgspec.Struct, frozen=True):
     """JPEG."""
 
 
-def fetch(host: str, ssh: str, timeout_s: float) -> list[Stranger]:
+def fetch(host: str, ssh: str, timeout_s: float) -> list[UnknownVisitor]:
     """The oldest first. Raises WhosthereError when the box cannot be reached, keeps none, or sends something else."""
     content = ask(host, "send --strangers", ssh, timeout_s)
-    found: list[Stranger] = []
+    found: list[UnknownVisitor] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
@@ -42,13 +42,13 @@ def fetch(host: str, ssh: str, timeout_s: float) -> list[Stranger]:
                 file = archive.extractfile(member) if name and member.size <= MOST_BYTES else None
                 if name is None or file is None or len(found) >= MOST:
                     raise WhosthereError(f"{host}: sent {member.name[:80]!r}, which is no picture of a visit")
-                found.append(Stranger(name[1], file.read()))
+                found.append(UnknownVisitor(name[1], file.read()))
     except tarfile.TarError as error:
         raise WhosthereError(f"{host}: sent something else than pictures: {error}") from error
     return sorted(found, key=lambda stranger: stranger.visit)
 
 
-def write_sheet(strangers: Sequence[Stranger], path: Path) -> None:
+def write_sheet(strangers: Sequence[UnknownVisitor], path: Path) -> None:
     """PNG, numbered as in the list. Raises WhosthereError naming the file when it cannot be written."""
     tiles = [_tile(f"{number}  {s.visit[-13:]}", s) for number, s in enumerate(strangers, 1)]
     blank = np.full_like(tiles[0], PAPER)
@@ -60,7 +60,7 @@ def write_sheet(strangers: Sequence[Stranger], path: Path) -> None:
         raise WhosthereError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _tile(caption: str, stranger: Stranger) -> Image:
+def _tile(caption: str, stranger: UnknownVisitor) -> Image:
     tile = np.full((TILE_PX + CAPTION_PX + GAP_PX, TILE_PX + GAP_PX, 3), PAPER, np.uint8)
     picture = cv2.imdecode(np.frombuffer(stranger.picture, np.uint8), cv2.IMREAD_COLOR)
     if picture is not None:
@@ -72,7 +72,7 @@ def _tile(caption: str, stranger: Stranger) -> Image:
     return tile
 
 
-def chosen(strangers: Sequence[Stranger], key: str) -> Stranger:
+def chosen(strangers: Sequence[UnknownVisitor], key: str) -> UnknownVisitor:
     """By number on the sheet, by visit id or by the end of one. Raises WhosthereError when that is not one of them."""
     if key.isdecimal() and 1 <= int(key) <= len(strangers):
         return strangers[int(key) - 1]
@@ -83,7 +83,7 @@ def chosen(strangers: Sequence[Stranger], key: str) -> Stranger:
     return fitting[0]
 
 
-def adopt(stranger: Stranger, name: str, root: Path, people: Sequence[PersonFolder]) -> Path:
+def adopt(stranger: UnknownVisitor, name: str, root: Path, people: Sequence[PersonFolder]) -> Path:
     """Put the picture into the folder of that person, who may be new. The file."""
     name = tidy(name)
     wrong = problem(name) or ("no folder can have that name" if "/" in name or name.startswith(".") else None)

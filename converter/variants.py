@@ -8,8 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from converter.graph import CONVOLUTIONS, Graph, Values
-from converter.passes import mixed_precision as selection
-from converter.passes import precision
+from converter.passes import mixed_precision, precision
 from converter.passes.activations import spell_out_prelu
 from converter.passes.biases import correct_biases
 from converter.passes.ranges import (
@@ -38,7 +37,7 @@ EDGETPU = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MadeVariant:
     """A variant's bytes."""
 
     content: bytes
@@ -49,7 +48,7 @@ class Made:
         return sorted({kind for kind in self.operators if kind not in EDGETPU})
 
 
-class Workshop:
+class VariantMaker:
     """One float network, with what was seen of it, so that variants share the work."""
 
     def __init__(self, content: bytes, name: str, faces: Sequence[Values], progress: Progress) -> None:
@@ -60,13 +59,13 @@ class Workshop:
         self.simplified = graph.pack()
         self._equalised: bytes | None = None
 
-    def make(self, variant: Variant) -> Made:
+    def make(self, variant: Variant) -> MadeVariant:
         """Raises ModelError when there are no faces for a variant that needs them."""
         if variant in NEED_FACES and not self._faces:
             raise ModelError(f"{self._name}: {variant} needs representative faces")
         graph = self._graph(variant)
         content = graph.pack()
-        return Made(content, Graph(content).kinds())
+        return MadeVariant(content, Graph(content).kinds())
 
     def _graph(self, variant: Variant) -> Graph:
         graph = Graph(self.simplified, self._name)
@@ -92,8 +91,8 @@ class Workshop:
     def _mixed(self) -> Graph:
         graph = Graph(self.equalised(), self._name)
         ranges = percentile_ranges(self._seen(graph))
-        weighed = selection.weigh(self.equalised(), ranges, self._faces[:WEIGHED_FACES], self._progress)
-        precision.Quantiser(graph, ranges).run(selection.chosen(weighed))
+        weighed = mixed_precision.weigh(self.equalised(), ranges, self._faces[:WEIGHED_FACES], self._progress)
+        precision.Quantiser(graph, ranges).run(mixed_precision.chosen(weighed))
         return graph
 
     def _whole(self, bits: int) -> Graph:
@@ -124,7 +123,7 @@ class Runner:
 
     def __call__(self, tensor: Values) -> Values:
         """(1, h, w, c) float -> (numbers,) of length one."""
-        self._runner.set_tensor(self.input["index"], fed(tensor, self.input))
+        self._runner.set_tensor(self.input["index"], quantised_input(tensor, self.input))
         self._runner.invoke()
         found: Values = self._runner.get_tensor(self.output["index"]).reshape(-1).astype(np.float32)
         if self.output["dtype"] != np.float32:
@@ -137,7 +136,7 @@ class Runner:
         self._runner.invoke()
 
 
-def fed(tensor: Values, details: dict[str, Any]) -> Values:
+def quantised_input(tensor: Values, details: dict[str, Any]) -> Values:
     """A float input as the numbers that a network takes, by the runtime's details of its input."""
     if details["dtype"] != np.float32:
         step, zero = details["quantization"]

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from converter import datasets
-from converter.datasets import DatasetError, Pair
+from converter.datasets import DatasetError, PicturePair
 
 RIGHT = "2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nBob\t2\t3\nBob\t1\tAda\t2\n"
 
 
-def pairs_of(folder: Path, text: str) -> list[Pair]:
+def pairs_of(folder: Path, text: str) -> list[PicturePair]:
     path = folder / "pairs.txt"
     path.write_text(text, encoding="utf-8")
     return datasets.read_pairs(path, Path("images"))
@@ -21,10 +21,10 @@ def test_pairs_with_their_folds(tmp_path: Path) -> None:
         return Path("images") / name / f"{name}_000{number}.jpg"
 
     assert pairs_of(tmp_path, RIGHT) == [
-        Pair(picture("Ada", 1), picture("Ada", 2), True, 0),
-        Pair(picture("Ada", 1), picture("Bob", 3), False, 0),
-        Pair(picture("Bob", 2), picture("Bob", 3), True, 1),
-        Pair(picture("Bob", 1), picture("Ada", 2), False, 1),
+        PicturePair(picture("Ada", 1), picture("Ada", 2), True, 0),
+        PicturePair(picture("Ada", 1), picture("Bob", 3), False, 0),
+        PicturePair(picture("Bob", 2), picture("Bob", 3), True, 1),
+        PicturePair(picture("Bob", 1), picture("Ada", 2), False, 1),
     ]
 
 

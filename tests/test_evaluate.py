@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converter.__main__ import main
-from converter.datasets import DatasetError, Pair
-from converter.embeddings import Embedded, Look
+from converter.datasets import DatasetError, PicturePair
+from converter.embeddings import EmbeddedFaces, FaceRecord
 from converter.evaluate import (
     NO_FACE_SIMILARITY,
     accuracy_by_fold,
@@ -88,15 +88,15 @@ def test_curves_of_perfect_chance_and_partial_scores() -> None:
     assert equal_error_rate(SCORES, SAME) == 0.25
 
 
-def looks(**vectors: list[float]) -> Embedded:
-    rows = {Path(name): Look(np.array(v, np.float32).tobytes()) for name, v in vectors.items()}
-    return Embedded(rows, 2)
+def records(**vectors: list[float]) -> EmbeddedFaces:
+    rows = {Path(name): FaceRecord(np.array(v, np.float32).tobytes()) for name, v in vectors.items()}
+    return EmbeddedFaces(rows, 2)
 
 
 def test_a_missed_face_counts_against_and_is_never_dropped() -> None:
-    embedded = looks(a=[1, 0], b=[1, 0], c=[0, 1], missed=[])
+    embedded = records(a=[1, 0], b=[1, 0], c=[0, 1], missed=[])
     names = [("a", "b", True), ("a", "missed", True), ("a", "c", False), ("missed", "c", False)]
-    pairs = [Pair(Path(x), Path(y), same, i % 2) for i, (x, y, same) in enumerate(names * 2)]
+    pairs = [PicturePair(Path(x), Path(y), same, i % 2) for i, (x, y, same) in enumerate(names * 2)]
 
     result = verify(pairs, embedded)
 
@@ -107,7 +107,7 @@ def test_a_missed_face_counts_against_and_is_never_dropped() -> None:
 
 
 def test_a_subset_takes_as_many_of_each_kind_and_fold() -> None:
-    pairs = [Pair(Path(f"{i}"), Path("x"), i % 20 < 10, i // 20) for i in range(60)]
+    pairs = [PicturePair(Path(f"{i}"), Path("x"), i % 20 < 10, i // 20) for i in range(60)]
 
     some = subset(pairs, 4)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from converter.__main__ import main
 from converter.datasets import DatasetError
-from converter.households import Faces, simulate
+from converter.households import UsableFaces, simulate
 from edge.config.visits import MatchSettings
 from edge.errors import ModelError
 from edge.models.card import Calibration
@@ -40,7 +40,7 @@ def crowd(people: int, each: int, spread: float) -> dict[str, NDArray[np.float32
 
 
 def test_as_many_strangers_are_named_as_the_target_says() -> None:
-    found = simulate(Faces(crowd(2000, 4, 0.2)), 3, 1, 100, ONE_IN_A_HUNDRED, exact())
+    found = simulate(UsableFaces(crowd(2000, 4, 0.2)), 3, 1, 100, ONE_IN_A_HUNDRED, exact())
 
     assert found.strangers == 50_000
     assert found.strangers_named / found.strangers == pytest.approx(0.01, rel=0.3)
@@ -50,7 +50,7 @@ def test_as_many_strangers_are_named_as_the_target_says() -> None:
 
 
 def test_more_templates_raise_the_threshold_and_faces_that_vary_are_missed() -> None:
-    faces = Faces(crowd(400, 6, 1.0))
+    faces = UsableFaces(crowd(400, 6, 1.0))
     one, four = (simulate(faces, 3, n, 40, ONE_IN_A_HUNDRED, exact()) for n in (1, 4))
     again = simulate(faces, 3, 1, 40, ONE_IN_A_HUNDRED, exact())
 
@@ -65,12 +65,12 @@ def test_whoever_may_be_the_same_person_is_no_stranger() -> None:
     pairs = [(name, f"{name}, again") for name in faces]
     settings = MatchSettings(threshold=0.99)
 
-    assert simulate(Faces(twins), 2, 2, 20, settings, None).strangers_named > 0
-    assert simulate(Faces(twins, pairs), 2, 2, 20, settings, None).strangers_named == 0
+    assert simulate(UsableFaces(twins), 2, 2, 20, settings, None).strangers_named > 0
+    assert simulate(UsableFaces(twins, pairs), 2, 2, 20, settings, None).strangers_named == 0
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
-    faces = Faces(crowd(5, 2, 0.1))
+    faces = UsableFaces(crowd(5, 2, 0.1))
     with pytest.raises(DatasetError, match="0 people have more than 2 usable pictures; 3 are needed"):
         simulate(faces, 3, 2, 20, ONE_IN_A_HUNDRED, exact())
     with pytest.raises(ModelError, match="no calibration"):

@@ -7,17 +7,17 @@ import pytest
 
 from converter.curves import confusion, curve, histogram
 from converter.datasets import DatasetError
-from converter.embeddings import Embedded, Look
+from converter.embeddings import EmbeddedFaces, FaceRecord
 from converter.identification import identify, split
 
 
-def angles(**degrees: float | None) -> Embedded:
+def angles(**degrees: float | None) -> EmbeddedFaces:
     """A picture for each name: a vector in the plane; None: no face."""
-    looks = {}
+    records = {}
     for name, degree in degrees.items():
         vector = [] if degree is None else [np.cos(np.radians(degree)), np.sin(np.radians(degree))]
-        looks[Path(name)] = Look(np.array(vector, np.float32).tobytes())
-    return Embedded(looks, 2)
+        records[Path(name)] = FaceRecord(np.array(vector, np.float32).tobytes())
+    return EmbeddedFaces(records, 2)
 
 
 def people(**pictures: str) -> dict[str, list[Path]]:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from converter import convert
-from converter.convert import Job, Origin
-from converter.embeddings import Looker, embed_with_all
+from converter.convert import Job, ModelOrigin
+from converter.embeddings import CachingEmbedder, embed_with_all
 from converter.exits import Interrupted
 from converter.input_spec import template
 from edge.config.faces import DetectSettings
@@ -46,15 +46,15 @@ def test_what_was_done_before_an_interruption_is_remembered(small: Path, tmp_pat
     last.unlink()
     os.mkfifo(last)
 
-    def looker() -> Looker:
-        return Looker(ModelSettings(), DetectSettings(), tmp_path / "cache")
+    def embedder() -> CachingEmbedder:
+        return CachingEmbedder(ModelSettings(), DetectSettings(), tmp_path / "cache")
 
     interrupted_when_read(last, os.getpid())
     with pytest.raises(Interrupted, match="interrupted; 5 faces are remembered, and the same command goes on from"):
-        embed_with_all([looker()], [*pictures, last])
+        embed_with_all([embedder()], [*pictures, last])
 
     keys = [hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures]
-    again = looker()
+    again = embedder()
     assert all(again.knows(key) for key in keys)
 
 
@@ -75,7 +75,7 @@ def test_variants_that_were_finished_are_kept(tmp_path: Path) -> None:
     graph = residual_network()
     spec = InputSpec(graph.shape(graph.inputs[0]), "rgb", 127.5, 128.0)
     noise = [np.random.default_rng(i).uniform(-1, 1, spec.shape).astype(np.float32) for i in range(12)]
-    job = Job(Origin("mine", spec, template(spec.shape[1]), "", ""), graph.pack(), noise[:8], noise[8:], "noise")
+    job = Job(ModelOrigin("mine", spec, template(spec.shape[1]), "", ""), graph.pack(), noise[:8], noise[8:], "noise")
 
     def stopped(items: Sequence[Any], what: str) -> Any:
         raise KeyboardInterrupt

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from converter import datasets
-from converter.datasets import Pair
-from converter.embeddings import Looker
+from converter.datasets import PicturePair
+from converter.embeddings import CachingEmbedder
 from converter.evaluate import Verification, operating_point, similarities, subset, verify
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
@@ -21,7 +21,7 @@ FLOOR, FULL_FLOOR = 0.990, 0.992
 
 
 @pytest.fixture(scope="module")
-def listed() -> list[Pair]:
+def listed() -> list[PicturePair]:
     folder = data_set("lfw-dev")
     pairs = datasets.read_pairs(folder / "pairs.txt", folder / "images")
     datasets.require(picture for pair in pairs for picture in (pair.first, pair.second))
@@ -43,10 +43,10 @@ def shown(name: str, result: Verification) -> str:
 
 @pytest.mark.data
 @pytest.mark.timeout(900)
-def test_verification_and_calibration_hold(listed: Sequence[Pair], capsys: pytest.CaptureFixture[str]) -> None:
-    looker = Looker(ModelSettings(), DetectSettings())
+def test_verification_and_calibration_hold(listed: Sequence[PicturePair], capsys: pytest.CaptureFixture[str]) -> None:
+    embedder = CachingEmbedder(ModelSettings(), DetectSettings())
     pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
-    embedded = looker.embed(pictures)
+    embedded = embedder.embed(pictures)
     result = verify(listed, embedded)
     with capsys.disabled():
         print(shown("lfw-dev, blazeface-back", result))

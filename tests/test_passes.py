@@ -9,7 +9,7 @@ import pytest
 from converter.graph import RELU, Graph, Values
 from converter.passes.activations import spell_out_prelu
 from converter.passes.biases import correct_biases
-from converter.passes.mixed_precision import Candidate, candidates, chosen, multiplications, weigh
+from converter.passes.mixed_precision import ConvolutionCost, candidates, chosen, multiplications, weigh
 from converter.passes.precision import Quantiser, dynamic, half, rounded_weights
 from converter.passes.ranges import joined, observe, percentile_ranges, roomy_ranges, searched_ranges, with_zero
 from converter.passes.scaling import equalise, flip_slopes
@@ -248,7 +248,11 @@ def test_int8_goes_where_it_saves_most_for_least(network: Graph) -> None:
     assert len(weighed) == 5
     assert not {dense[0], *dense[-2:]} & {c.name for c in weighed}
     assert all(0 <= c.loss < 0.05 for c in weighed)
-    cheap, dear, small = Candidate("cheap", 1000, 0.001), Candidate("dear", 1000, 0.02), Candidate("small", 10, 0.0005)
+    cheap, dear, small = (
+        ConvolutionCost("cheap", 1000, 0.001),
+        ConvolutionCost("dear", 1000, 0.02),
+        ConvolutionCost("small", 10, 0.0005),
+    )
     assert chosen([small, dear, cheap], 0.0012) == ["cheap"]
     assert chosen([small, dear, cheap], 0.5) == ["cheap", "dear", "small"]
 

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from converter.__main__ import main
 from converter.people_folder import PeopleError
-from converter.push import Box as Listed
-from converter.push import Inventory, Target, targets_for
+from converter.push import BoxEntry as Listed
+from converter.push import BoxInventory, PushTarget, targets_for
 from edge.galleries.file import open_gallery
 from support.box import SIGNER, Box, bundle, keeping
 from support.sshd import Sshd, new_key, running_sshd
@@ -189,9 +189,13 @@ def test_each_box_gets_it_encrypted_to_its_own_key(tmp_path: Path, key: Path) ->
 
 
 def test_names_groups_and_hosts() -> None:
-    inventory = Inventory({"a": Listed(groups=["x"]), "b": Listed("pi@b.lan", ["x", "y"]), "c": Listed()})
+    inventory = BoxInventory({"a": Listed(groups=["x"]), "b": Listed("pi@b.lan", ["x", "y"]), "c": Listed()})
     assert [t.name for t in targets_for([], inventory)] == ["a", "b", "c"]
-    assert targets_for(["y", "x", "d"], inventory) == [Target("b", "pi@b.lan"), Target("a", "a"), Target("d", "d")]
+    assert targets_for(["y", "x", "d"], inventory) == [
+        PushTarget("b", "pi@b.lan"),
+        PushTarget("a", "a"),
+        PushTarget("d", "d"),
+    ]
     with pytest.raises(PeopleError, match="no box to push to"):
         targets_for([], None)
     with pytest.raises(PeopleError, match="is not a host"):

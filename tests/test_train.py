@@ -18,9 +18,9 @@ from converter import networks
 from converter.datasets import DatasetError
 from converter.graph import Graph
 from converter.sources import float_model, keras_of
-from converter.training.dataset import Album, split
+from converter.training.dataset import Dataset, split
 from converter.training.history import read
-from converter.training.losses import MARGIN, OBJECTIVES, semi_hard
+from converter.training.losses import LOSSES, MARGIN, semi_hard
 from edge.models import card as cards
 
 PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
@@ -49,7 +49,7 @@ def train(*arguments: str | Path) -> tuple[int, str, str]:
     return run("train", *arguments)
 
 
-@pytest.mark.parametrize("objective", list(OBJECTIVES))
+@pytest.mark.parametrize("objective", list(LOSSES))
 def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
     out = tmp_path / "out"
 
@@ -181,17 +181,17 @@ def test_semi_hard_triplets_are_those_of_the_paper() -> None:
 
 def test_nobody_is_learnt_from_and_held_out() -> None:
     person = np.repeat(np.arange(10), [1, 2, 3, 1, 2, 3, 4, 2, 1, 5]).astype(np.int32)
-    album = Album(np.arange(len(person), dtype=np.uint8)[:, None, None, None], person, [f"p{i}" for i in range(10)])
+    dataset = Dataset(np.arange(len(person), dtype=np.uint8)[:, None, None, None], person, [f"p{i}" for i in range(10)])
 
-    learning, held = split(album, 0.3, seed=4)
+    learning, held = split(dataset, 0.3, seed=4)
 
     assert sorted(learning.people + held.people) == [f"p{i}" for i in range(10) if i not in {0, 3, 8}]
     for part in (learning, held):
         for number, name in enumerate(part.people):
-            own = album.pixels[person == int(name[1:])]
+            own = dataset.pixels[person == int(name[1:])]
             assert (part.pixels[part.person == number] == own).all()
     with pytest.raises(DatasetError, match="4 are needed"):
-        split(album.of([0, 1, 2, 3]), 0.3, seed=4)
+        split(dataset.of([0, 1, 2, 3]), 0.3, seed=4)
 
 
 @pytest.mark.parametrize("name", ["cnn", "mobilefacenet", "mobilenet-v2"])

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from converter.__main__ import main
 from converter.datasets import DatasetError
-from converter.detection import Annotated, BandResult, average_precision, by_size, read_wider
+from converter.detection import AnnotatedPicture, BandResult, average_precision, by_size, read_wider
 from edge.records import Box, Face
 from support.data_sets import data_set, full_run
 from support.networks import detector
@@ -28,13 +28,13 @@ def face(box: Box, score: float) -> Face:
     return Face(box, score, np.zeros((6, 2), np.float32))
 
 
-def one_band(annotated: Annotated, found: list[Face], band: tuple[float, float] = (30, 60)) -> BandResult:
+def one_band(annotated: AnnotatedPicture, found: list[Face], band: tuple[float, float] = (30, 60)) -> BandResult:
     (result,) = by_size([annotated], [found], min_score=0.5, bands=[band])
     return result
 
 
 def test_right_missed_and_false_are_counted() -> None:
-    annotated = Annotated(NOWHERE, [square(0, 0, 40), square(100, 0, 40), square(200, 0, 40)], [])
+    annotated = AnnotatedPicture(NOWHERE, [square(0, 0, 40), square(100, 0, 40), square(200, 0, 40)], [])
     found = [face(square(2, 2, 40), 0.9), face(square(100, 0, 40), 0.6), face(square(200, 0, 40), 0.4)]
 
     result = one_band(annotated, [*found, face(square(300, 0, 40), 0.8)])
@@ -44,13 +44,15 @@ def test_right_missed_and_false_are_counted() -> None:
 
 
 def test_a_face_is_found_once() -> None:
-    result = one_band(Annotated(NOWHERE, [square(0, 0, 40)], []), [face(square(0, 0, 40), s) for s in (0.9, 0.8)])
+    result = one_band(
+        AnnotatedPicture(NOWHERE, [square(0, 0, 40)], []), [face(square(0, 0, 40), s) for s in (0.9, 0.8)]
+    )
 
     assert (result.found, result.false) == (1, 1)
 
 
 def test_what_is_ignored_or_of_another_size_is_neither_right_nor_wrong() -> None:
-    annotated = Annotated(NOWHERE, [square(0, 0, 20), square(100, 0, 80)], [square(300, 0, 50)])
+    annotated = AnnotatedPicture(NOWHERE, [square(0, 0, 20), square(100, 0, 80)], [square(300, 0, 50)])
     found = [face(square(0, 0, 31), 0.9), face(square(108, 4, 58), 0.9), face(square(310, 0, 40), 0.9)]
 
     result = one_band(annotated, found)
@@ -84,7 +86,7 @@ def test_annotations_in_the_official_form(tmp_path: Path) -> None:
 
     first, second, third = read_wider(tmp_path / "gt.txt", Path("images"))
 
-    assert first == Annotated(Path("images/a/1.jpg"), [Box(10, 20, 40, 60)], [Box(50, 20, 80, 60)])
+    assert first == AnnotatedPicture(Path("images/a/1.jpg"), [Box(10, 20, 40, 60)], [Box(50, 20, 80, 60)])
     assert (second.faces, second.ignored) == ([], [])
     assert (third.faces, third.ignored) == ([], [Box(1, 2, 4, 6)])
 

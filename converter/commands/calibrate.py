@@ -39,7 +39,7 @@ def command(
     labels = np.array([i for i, person in enumerate(people) for _ in everybody[person]])
     pictures = [picture for person in people for picture in everybody[person]]
     skipped = datasets.read_not_compared(not_compared, people) if not_compared else []
-    embedded = options.looker(**stages).embed(pictures)
+    embedded = options.embedder(**stages).embed(pictures)
     pairs = [(people.index(a), people.index(b)) for a, b in skipped]
     measured = measure(embedded.matrix(pictures), labels, pairs)
     title = name or images.resolve().parent.name

@@ -13,10 +13,10 @@ from rich.table import Column, Table
 
 from converter import edgetpu, faces, sources
 from converter.commands import options
-from converter.convert import Job, Origin, Result, check, run
+from converter.convert import Job, ModelOrigin, VariantResult, check, run
 from converter.datasets import DatasetError
 from converter.graph import Graph
-from converter.input_spec import PIXELS, fed
+from converter.input_spec import PIXELS, model_input
 from converter.variants import VARIANTS, Variant
 from edge.errors import UsageError
 
@@ -100,12 +100,12 @@ def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, fe
     return Job(origin, content, faces.tensors(made, spec), faces.tensors(others, spec), described)
 
 
-def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> Origin:
+def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> ModelOrigin:
     """From the card, from the options where they are given, and for the rest from the network itself."""
     graph = Graph(content, str(model))
     shape = graph.shape(graph.inputs[0])[1:]
-    spec, alignment, card = fed(model, shape, feeding["known"], feeding["pixels"], feeding["channels"])
-    return Origin(
+    spec, alignment, card = model_input(model, shape, feeding["known"], feeding["pixels"], feeding["channels"])
+    return ModelOrigin(
         feeding["name"] or model.stem,
         spec,
         alignment,
@@ -114,7 +114,7 @@ def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> Origin:
     )
 
 
-def _show(results: list[Result], described: str) -> None:
+def _show(results: list[VariantResult], described: str) -> None:
     console = Console()
     console.print(f"ranges from {described}; cosine to float32 on {HELD_OUT + 1} others")
     table = Table("variant", "bytes", "mean cosine", "least", Column("card", overflow="fold"))
@@ -128,7 +128,7 @@ def _show(results: list[Result], described: str) -> None:
             console.print(f"not for the Edge TPU: {', '.join(r.not_for_edgetpu)}")
 
 
-def _refuse(results: list[Result], max_loss: float | None) -> None:
+def _refuse(results: list[VariantResult], max_loss: float | None) -> None:
     bad = [r for r in results if max_loss is not None and 1 - r.mean_cosine > max_loss]
     if bad:
         listed = ", ".join(f"{r.variant} loses {1 - r.mean_cosine:.5f}" for r in bad)

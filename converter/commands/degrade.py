@@ -11,7 +11,7 @@ from rich.table import Table
 
 from converter import datasets
 from converter.commands import options
-from converter.degrade import Row, by_harm, by_turn
+from converter.degrade import DegradeRow, by_harm, by_turn
 from converter.evaluate import subset
 from edge.errors import ModelError
 from edge.models import card
@@ -35,15 +35,15 @@ def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **
     if known.calibration is None:
         raise ModelError(f"{known.name}: its card has no calibration; run `whosthere-converter calibrate` first")
     threshold, _ = known.calibration.similarity_at(rate)
-    looker = options.looker(**stages)
-    rows = by_turn(looker, listed, threshold) + by_harm(looker, subset(listed, each), threshold)
+    embedder = options.embedder(**stages)
+    rows = by_turn(embedder, listed, threshold) + by_harm(embedder, subset(listed, each), threshold)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
     else:
         show(rows, threshold)
 
 
-def show(rows: list[Row], threshold: float) -> None:
+def show(rows: list[DegradeRow], threshold: float) -> None:
     console = Console()
     console.print(f"similarity {threshold:.3f} and more counts as one person; medians of the harmed pictures")
     for harm, degrees in groupby(rows, lambda row: row.harm):

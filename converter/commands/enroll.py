@@ -32,7 +32,7 @@ Exit codes:
 """
 
 
-class Picture(msgspec.Struct, frozen=True):
+class PictureReport(msgspec.Struct, frozen=True):
     """One picture in `enroll --json`."""
 
     person: str
@@ -42,7 +42,7 @@ class Picture(msgspec.Struct, frozen=True):
     quality: float | None
 
 
-class Pair(msgspec.Struct, frozen=True):
+class LookalikePair(msgspec.Struct, frozen=True):
     """Two people who look alike; `margin` is what is left to the threshold, negative when there is nothing left."""
 
     names: tuple[str, str]
@@ -50,7 +50,7 @@ class Pair(msgspec.Struct, frozen=True):
     margin: float
 
 
-class Report(msgspec.Struct, frozen=True):
+class EnrolReport(msgspec.Struct, frozen=True):
     """`enroll --json`."""
 
     gallery: str
@@ -60,9 +60,9 @@ class Report(msgspec.Struct, frozen=True):
     threshold: float
     signed: bool
     sheet: str
-    pictures: list[Picture]
+    pictures: list[PictureReport]
     warnings: list[str]
-    lookalikes: list[Pair]
+    lookalikes: list[LookalikePair]
 
 
 @click.command("enroll", epilog=EXIT_CODES)
@@ -141,13 +141,15 @@ def _watched(items: list[tuple[PersonFolder, Path]]) -> Iterable[tuple[PersonFol
     return track(items, "looking", transient=True, console=console, disable=not console.is_terminal)
 
 
-def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed: bool) -> Report:
+def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed: bool) -> EnrolReport:
     pictures = [
-        Picture(person.folder.name, v.source, v.fate, v.reason, None if v.quality is None else round(v.quality, 4))
+        PictureReport(
+            person.folder.name, v.source, v.fate, v.reason, None if v.quality is None else round(v.quality, 4)
+        )
         for person in built.people
         for v in person.verdicts
     ]
-    return Report(
+    return EnrolReport(
         gallery=str(output),
         version=gallery.header.version,
         people=len(gallery.people),
@@ -157,11 +159,11 @@ def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed
         sheet=str(sheet),
         pictures=pictures,
         warnings=[f"{person.folder.name}: {text}" for person in built.people for text in person.warnings],
-        lookalikes=[Pair(p.names, round(p.similarity, 4), round(p.margin, 4)) for p in built.pairs],
+        lookalikes=[LookalikePair(p.names, round(p.similarity, 4), round(p.margin, 4)) for p in built.pairs],
     )
 
 
-def show(built: Build, report: Report) -> None:
+def show(built: Build, report: EnrolReport) -> None:
     """Two tables: people, and every picture that did not go in."""
     rows = [_row(person) for person in built.people]
     headings = ("person", "pictures", *(fate.value for fate in Fate), "until")
@@ -187,7 +189,7 @@ def _row(person: Enrolled) -> tuple[str, ...]:
     return person.folder.name, str(len(person.verdicts)), *map(str, counts), until
 
 
-def _alike(pair: Pair, threshold: float) -> str:
+def _alike(pair: LookalikePair, threshold: float) -> str:
     names = f"{pair.names[0]} and {pair.names[1]} look alike: {pair.similarity:.2f}, a name needs {threshold:.2f}"
     if pair.margin > 0:
         return f"{names}, which leaves {pair.margin:.2f}"

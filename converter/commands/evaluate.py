@@ -13,7 +13,7 @@ from rich.table import Table
 from converter import card_text, datasets
 from converter.commands import options
 from converter.curves import Confusion, Curve, Histogram, confusion, curve, histogram
-from converter.embeddings import Embedded, Looker, embed_with_all
+from converter.embeddings import CachingEmbedder, EmbeddedFaces, embed_with_all
 from converter.evaluate import Verification, similarities, verify
 from converter.identification import Identification, identify, split
 from edge.config.visits import MatchSettings
@@ -106,15 +106,15 @@ def command(
     """
     if as_identification == (pairs is not None):
         raise UsageError("give --pairs, or --identify, and not both")
-    lookers = [options.looker(model=model, **stages) for model in models]
+    embedders = [options.embedder(model=model, **stages) for model in models]
     title = name or images.resolve().parent.name
     results: Sequence[Evaluation | Search]
     if pairs is None:
-        results = _searches(models, lookers, images, enrol)
+        results = _searches(models, embedders, images, enrol)
         line = f"identification on {title}, {enrol} picture(s) a person"
     else:
         listed, absent = _listed(pairs, images, allow_missing)
-        embedded = embed_with_all(lookers, [picture for pair in listed for picture in (pair.first, pair.second)])
+        embedded = embed_with_all(embedders, [picture for pair in listed for picture in (pair.first, pair.second)])
         settings = MatchSettings(false_alarm_target=false_alarm)
         by_model = zip(models, embedded, strict=True)
         results = [evaluated(model, listed, absent, found, settings, templates) for model, found in by_model]
@@ -135,16 +135,16 @@ def _tell(results: Sequence[Evaluation | Search], as_json: bool) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
-def _searches(models: Sequence[str], lookers: Sequence[Looker], images: Path, enrol: int) -> list[Search]:
+def _searches(models: Sequence[str], embedders: Sequence[CachingEmbedder], images: Path, enrol: int) -> list[Search]:
     """Open-set identification by each model. Raises DatasetError."""
     parts = split(datasets.people(images), enrol)
     groups = (parts.enrolled, parts.known, parts.unknown)
-    embedded = embed_with_all(lookers, [p for group in groups for own in group.values() for p in own])
+    embedded = embed_with_all(embedders, [p for group in groups for own in group.values() for p in own])
     found = [identify(parts, by_one) for by_one in embedded]
     return [Search(**msgspec.structs.asdict(f), model=model) for model, f in zip(models, found, strict=True)]
 
 
-def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datasets.Pair], list[str]]:
+def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datasets.PicturePair], list[str]]:
     """Raises DatasetError when pictures are absent, unless that is allowed."""
     listed = datasets.read_pairs(pairs, images)
     pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
@@ -157,9 +157,9 @@ def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datase
 
 def evaluated(
     model: str,
-    listed: list[datasets.Pair],
+    listed: list[datasets.PicturePair],
     absent: list[str],
-    embedded: Embedded,
+    embedded: EmbeddedFaces,
     settings: MatchSettings,
     templates: int,
 ) -> Evaluation:

@@ -18,7 +18,7 @@ from edge.models import card
 from edge.models.tflite import Model
 
 
-class Setting(msgspec.Struct, frozen=True):
+class DetectionResult(msgspec.Struct, frozen=True):
     """What was asked for and what came of it."""
 
     detector: str
@@ -57,7 +57,7 @@ def command(
     bar = track(annotated, "pictures", transient=True, console=console, disable=not console.is_terminal)
     found = [blaze.detect(decode(read_bytes(a.picture), a.picture)) for a in bar]
     results = [
-        Setting(detector, squares, score, iou, len(annotated), by_size(annotated, found, score, iou))
+        DetectionResult(detector, squares, score, iou, len(annotated), by_size(annotated, found, score, iou))
         for score in scores
     ]
     if as_json:
@@ -66,7 +66,7 @@ def command(
         show(results)
 
 
-def show(results: list[Setting]) -> None:
+def show(results: list[DetectionResult]) -> None:
     first = results[0]
     console = Console()
     how = "squares" if first.squares else "whole picture"

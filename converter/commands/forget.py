@@ -8,7 +8,7 @@ import msgspec
 
 from converter.commands.push import as_table
 from converter.people_folder import read_people
-from converter.push import Outcome, Pusher, read_inventory, targets_for
+from converter.push import Pusher, PushOutcome, read_inventory, targets_for
 from edge.errors import WhosthereError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, timestamp
@@ -71,12 +71,12 @@ def command(
         raise WhosthereError(f"not known to have forgotten {person_id}: {', '.join(left)}")
 
 
-def _clean(outcome: Outcome) -> bool:
+def _clean(outcome: PushOutcome) -> bool:
     forgotten = outcome.answer.forgotten if outcome.answer else None
     return outcome.fine and forgotten is not None and not forgotten.still_held
 
 
-def _show(outcomes: list[Outcome], person_id: str, gallery: Gallery, people: Path | None) -> None:
+def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery, people: Path | None) -> None:
     click.echo(as_table(outcomes))
     for outcome in outcomes:
         forgotten = outcome.answer.forgotten if outcome.answer else None

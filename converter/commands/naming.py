@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from converter.people_folder import read_people
-from converter.unknown_faces import Stranger, adopt, chosen, fetch, write_sheet
+from converter.unknown_faces import UnknownVisitor, adopt, chosen, fetch, write_sheet
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -53,7 +53,7 @@ def name_strangers(people_dir: Path, sheet: Path, host: str | None, called: Sequ
         console.print(f"{adopt(stranger, name, people_dir, people)}: {name}")
 
 
-def _named(strangers: Sequence[Stranger], called: Sequence[str]) -> list[tuple[Stranger, str]]:
+def _named(strangers: Sequence[UnknownVisitor], called: Sequence[str]) -> list[tuple[UnknownVisitor, str]]:
     pairs = [text.partition("=") for text in called]
     if bad := next(
         (text for text, (_, equals, name) in zip(called, pairs, strict=True) if not equals or not name), None
@@ -62,7 +62,7 @@ def _named(strangers: Sequence[Stranger], called: Sequence[str]) -> list[tuple[S
     return [(chosen(strangers, key), name) for key, _, name in pairs]
 
 
-def _asked(strangers: Sequence[Stranger]) -> list[tuple[Stranger, str]]:
+def _asked(strangers: Sequence[UnknownVisitor]) -> list[tuple[UnknownVisitor, str]]:
     answers = [
         click.prompt(f"{number}  {s.visit}: who is it? (empty: leave)", default="", show_default=False, err=True)
         for number, s in enumerate(strangers, 1)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from converter.embeddings import DETECTORS, Looker, default_cache
+from converter.embeddings import DETECTORS, CachingEmbedder, default_cache
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 
@@ -53,7 +53,7 @@ def shared_stages(command: F) -> F:
     return detector(threads(cache(no_cache(command))))
 
 
-def looker(model: str, detector: str, threads: int, cache: Path, no_cache: bool) -> Looker:
+def embedder(model: str, detector: str, threads: int, cache: Path, no_cache: bool) -> CachingEmbedder:
     """The stages that the options name. Raises ModelError."""
     settings = ModelSettings(embedder=model, detector=detector, threads=threads)
-    return Looker(settings, DetectSettings(), None if no_cache else cache)
+    return CachingEmbedder(settings, DetectSettings(), None if no_cache else cache)

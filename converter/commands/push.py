@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from converter.push import Outcome, Pusher, read_inventory, targets_for, with_canary
+from converter.push import Pusher, PushOutcome, read_inventory, targets_for, with_canary
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import open_gallery
@@ -72,19 +72,19 @@ def command(
         raise WhosthereError(f"{len(failed)} of {len(outcomes)} boxes do not have it in force: {', '.join(failed)}")
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: PushOutcome) -> None:
     """A line as soon as a box has answered."""
     click.echo(f"{outcome.box}: {outcome.status}", err=True)
 
 
-def as_table(outcomes: list[Outcome]) -> str:
+def as_table(outcomes: list[PushOutcome]) -> str:
     """One row a box."""
     rows = [_row(outcome) for outcome in outcomes]
     headings = ("box", "state", "version", "before", "people", "templates", "signed by", "seconds", "tries", "why")
     return table(headings, rows, frozenset({2, 3, 4, 5, 7, 8}))
 
 
-def _row(outcome: Outcome) -> tuple[str, ...]:
+def _row(outcome: PushOutcome) -> tuple[str, ...]:
     answer = outcome.answer
     facts = (answer.version, answer.previous, answer.people, answer.templates, answer.signer) if answer else (None,) * 5
     shown = ("" if fact is None else str(fact) for fact in facts)

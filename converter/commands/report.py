@@ -39,7 +39,7 @@ def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None
     listed = datasets.read_pairs(pairs, images)
     pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
     datasets.require(pictures)
-    embedded = embed_with_all([options.looker(model=model, **stages) for model in models], pictures)
+    embedded = embed_with_all([options.embedder(model=model, **stages) for model in models], pictures)
     settings = MatchSettings()
     named = zip(models, embedded, strict=True)
     evaluations = [named_short(evaluated(model, listed, [], found, settings, 1)) for model, found in named]

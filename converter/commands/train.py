@@ -14,11 +14,11 @@ from rich.progress import track
 from converter import datasets, networks, sources
 from converter.commands import options
 from converter.exits import Interrupted
-from converter.input_spec import PIXELS, fed, template
-from converter.training.dataset import Album, crop_all, split
+from converter.input_spec import PIXELS, model_input, template
+from converter.training.dataset import Dataset, crop_all, split
 from converter.training.history import Epoch
-from converter.training.losses import OBJECTIVES
-from converter.training.trainer import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Course, Plan
+from converter.training.losses import LOSSES
+from converter.training.trainer import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Trainer, TrainingPlan
 from edge.errors import UsageError
 from edge.models.card import InputSpec
 
@@ -43,7 +43,7 @@ FINE_TUNING_RATE, RATE = 1e-4, 1e-3
 @click.option("--range", "pixels", type=click.Choice(list(PIXELS)), help="With --from: what MODEL wants of pixels.")
 @click.option(
     "--objective",
-    type=click.Choice(list(OBJECTIVES)),
+    type=click.Choice(list(LOSSES)),
     default="triplet",
     show_default=True,
     help="triplet: nearer to oneself than to others; siamese: one person or two; classes: who of them it is.",
@@ -82,21 +82,21 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     """
     embedder, spec, alignment = _beginning(asked)
     output.mkdir(parents=True, exist_ok=True)
-    learning, held, fingerprint = _albums(images, output, spec, alignment, asked)
+    learning, held, fingerprint = _datasets(images, output, spec, alignment, asked)
     if restart:
         _forget(output)
     plan = _plan(embedder, spec, fingerprint, asked)
-    course = Course(output, plan, embedder, learning, held)
-    done = course.done
+    trainer = Trainer(output, plan, embedder, learning, held)
+    done = trainer.done
     click.echo(
         f"{len(learning.people)} people in {len(learning.person)} pictures to learn from, {len(held.people)} in "
         f"{len(held.person)} held out; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done)
     )
     try:
-        course.run(epochs, _show)
+        trainer.run(epochs, _show)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted after epoch {course.done}; run it again to go on") from None
-    _finish(course, output, spec)
+        raise Interrupted(f"interrupted after epoch {trainer.done}; run it again to go on") from None
+    _finish(trainer, output, spec)
 
 
 def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float, float]]]:
@@ -114,7 +114,7 @@ def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float,
     model = sources.load_network(begun)
     if not hasattr(model, "layers"):
         raise UsageError(f"{begun}: a SavedModel cannot be trained further; give the .keras or .h5 file")
-    told = fed(begun, _picture(model, begun), known, pixels)
+    told = model_input(begun, _picture(model, begun), known, pixels)
     return model, told.spec, told.alignment
 
 
@@ -129,9 +129,9 @@ def _picture(model: Any, path: Path) -> tuple[int, int, int]:
     return taken[0][1:]
 
 
-def _albums(
+def _datasets(
     images: Path, output: Path, spec: InputSpec, alignment: list[tuple[float, float]], asked: dict[str, Any]
-) -> tuple[Album, Album, str]:
+) -> tuple[Dataset, Dataset, str]:
     console = Console(stderr=True)
 
     def progress(files: Sequence[Path]) -> Iterable[Path]:
@@ -140,16 +140,16 @@ def _albums(
     found = crop_all(datasets.people(images), spec, np.array(alignment, np.float32), output / CROPS, progress)
     for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
         click.echo(f"left out: {said}", err=True)
-    learning, held = split(found.album, asked["held_out"], asked["seed"])
-    alone = len(found.album.people) - len(learning.people) - len(held.people)
+    learning, held = split(found.dataset, asked["held_out"], asked["seed"])
+    alone = len(found.dataset.people) - len(learning.people) - len(held.people)
     if alone:
         click.echo(f"left out: {alone} people with a single picture", err=True)
-    return learning, held, hashlib.sha256(found.album.pixels.tobytes()).hexdigest()[:16]
+    return learning, held, hashlib.sha256(found.dataset.pixels.tobytes()).hexdigest()[:16]
 
 
-def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any]) -> Plan:
+def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any]) -> TrainingPlan:
     begun = asked["begun"]
-    return Plan(
+    return TrainingPlan(
         network=str(begun or asked["network"] or networks.NETWORKS[0]),
         objective=asked["objective"],
         spec=spec,
@@ -173,8 +173,8 @@ def _show(epoch: Epoch) -> None:
     )
 
 
-def _finish(course: Course, output: Path, spec: InputSpec) -> None:
-    best = max(course.epochs, key=lambda epoch: epoch.area)
+def _finish(trainer: Trainer, output: Path, spec: InputSpec) -> None:
+    best = max(trainer.epochs, key=lambda epoch: epoch.area)
     click.echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} shows the course")
     pixels = next((name for name, values in PIXELS.items() if _as(spec, values)), None)
     feeding = f"--range {pixels}" if pixels else "--card CARD"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from converter.sources import keras_of
 
 
-class Stage(NamedTuple):
+class BottleneckStage(NamedTuple):
     """Inverted-residual bottlenecks: table 1 of the paper."""
 
     expansion: int
@@ -14,7 +14,13 @@ class Stage(NamedTuple):
     stride: int
 
 
-STAGES = (Stage(2, 64, 5, 2), Stage(4, 128, 1, 2), Stage(2, 128, 6, 1), Stage(4, 128, 1, 2), Stage(2, 128, 2, 1))
+STAGES = (
+    BottleneckStage(2, 64, 5, 2),
+    BottleneckStage(4, 128, 1, 2),
+    BottleneckStage(2, 128, 6, 1),
+    BottleneckStage(4, 128, 1, 2),
+    BottleneckStage(2, 128, 2, 1),
+)
 
 
 def build(size: int, channels: int, dimensions: int) -> Any:
@@ -36,7 +42,7 @@ def build(size: int, channels: int, dimensions: int) -> Any:
     return keras.Model(picture, layers.Flatten(name="embedding")(features), name="mobilefacenet")
 
 
-def _bottleneck(layers: Any, taken: Any, stage: Stage, stride: int) -> Any:
+def _bottleneck(layers: Any, taken: Any, stage: BottleneckStage, stride: int) -> Any:
     features = _active(layers, layers.Conv2D(taken.shape[-1] * stage.expansion, 1, use_bias=False)(taken))
     depthwise = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)
     features = _active(layers, depthwise(features))

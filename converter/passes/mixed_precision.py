@@ -16,7 +16,7 @@ BUDGET = 0.0012
 """How much cosine to float32 all chosen convolutions together may cost, by the sum of what each costs alone."""
 
 
-class Candidate(NamedTuple):
+class ConvolutionCost(NamedTuple):
     """A convolution that int8 would make faster."""
 
     name: str
@@ -39,7 +39,9 @@ def candidates(graph: Graph) -> list[str]:
     return found
 
 
-def weigh(content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values], progress: Progress) -> list[Candidate]:
+def weigh(
+    content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values], progress: Progress
+) -> list[ConvolutionCost]:
     """What each candidate costs alone, on a few faces (1, h, w, c)."""
     graph = Graph(content)
     counts = {graph.tensor_name(int(o.outputs[0])): multiplications(graph, o) for o in graph.operators}
@@ -49,11 +51,11 @@ def weigh(content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values], 
         alone = Graph(content)
         Quantiser(alone, ranges).run({name})
         similar = (reference * _vectors(alone.pack(), faces)).sum(1)
-        weighed.append(Candidate(name, counts[name], max(0.0, 1.0 - float(similar.mean()))))
+        weighed.append(ConvolutionCost(name, counts[name], max(0.0, 1.0 - float(similar.mean()))))
     return weighed
 
 
-def chosen(weighed: Sequence[Candidate], budget: float = BUDGET) -> list[str]:
+def chosen(weighed: Sequence[ConvolutionCost], budget: float = BUDGET) -> list[str]:
     """Most multiplications for the least loss, until the budget is spent."""
     names, spent = [], 0.0
     for candidate in sorted(weighed, key=lambda c: c.loss / max(c.multiplications, 1)):

@@ -30,7 +30,7 @@ Track = Callable[[Sequence[Path]], Iterable[Path]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Album:
+class Dataset:
     """Crops and whose they are."""
 
     pixels: Pixels
@@ -39,26 +39,26 @@ class Album:
     """(n,) index into `people`."""
     people: list[str]
 
-    def of(self, chosen: Sequence[int]) -> "Album":
+    def of(self, chosen: Sequence[int]) -> "Dataset":
         """Only these people, numbered anew."""
         kept = np.isin(self.person, chosen)
         renumbered = {old: new for new, old in enumerate(chosen)}
         person = np.array([renumbered[int(p)] for p in self.person[kept]], np.int32)
-        return Album(self.pixels[kept], person, [self.people[i] for i in chosen])
+        return Dataset(self.pixels[kept], person, [self.people[i] for i in chosen])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cropped:
+class CroppedDataset:
     """An album and what could not be put into it."""
 
-    album: Album
+    dataset: Dataset
     faceless: list[Path]
     unreadable: list[str]
 
 
 def crop_all(
     pictures: dict[str, list[Path]], spec: InputSpec, template: NDArray[np.float32], store: Path, track: Track
-) -> Cropped:
+) -> CroppedDataset:
     """The central face of every picture, aligned by the box's own stages; remembered in `store` (.npz).
 
     What cannot be read or shows no face is listed and left out. Raises DatasetError when nothing is left.
@@ -75,16 +75,16 @@ def crop_all(
     number = {name: i for i, name in enumerate(names)}
     person = np.array([number[every[i][0]] for i in looked.seen], np.int32)
     without = set(range(len(every))) - set(looked.seen) - set(looked.unreadable)
-    album = Album(looked.pixels, person, names)
-    return Cropped(album, [every[i][1] for i in sorted(without)], list(looked.unreadable.values()))
+    dataset = Dataset(looked.pixels, person, names)
+    return CroppedDataset(dataset, [every[i][1] for i in sorted(without)], list(looked.unreadable.values()))
 
 
-def split(album: Album, share: float, seed: int) -> tuple[Album, Album]:
+def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     """(to learn from, held out): no person is in both; who has a single picture is in neither.
 
     Raises DatasetError when there are too few people for that.
     """
-    counts = np.bincount(album.person, minlength=len(album.people))
+    counts = np.bincount(dataset.person, minlength=len(dataset.people))
     several = np.flatnonzero(counts >= LEAST_PICTURES)
     if len(several) < 2 * LEAST_PEOPLE:
         raise DatasetError(
@@ -93,7 +93,7 @@ def split(album: Album, share: float, seed: int) -> tuple[Album, Album]:
         )
     shuffled = np.random.default_rng(seed).permutation(several)
     held = int(np.clip(round(share * len(several)), LEAST_PEOPLE, len(several) - LEAST_PEOPLE))
-    return album.of(sorted(shuffled[held:].tolist())), album.of(sorted(shuffled[:held].tolist()))
+    return dataset.of(sorted(shuffled[held:].tolist())), dataset.of(sorted(shuffled[:held].tolist()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

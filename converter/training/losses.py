@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.sources import keras_of
-from converter.training.dataset import Album, Numbers
+from converter.training.dataset import Dataset, Numbers
 
 MARGIN = 0.2
 """Of squared distances between vectors of length one."""
@@ -28,12 +28,12 @@ class Head(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Objective:
+class Loss:
     """A head and the batches that it wants."""
 
     head: Callable[[Any, int], Head]
     """(training network: pixels -> vector, number of people)"""
-    draw: Callable[[Album, int, np.random.Generator], Batch]
+    draw: Callable[[Dataset, int, np.random.Generator], Batch]
 
 
 def triplet(network: Any, _people: int) -> Head:
@@ -84,38 +84,38 @@ def semi_hard(person: Any, vectors: Any) -> Any:
     return ops.sum(ops.relu(squared - negative + MARGIN) * pairs) / ops.maximum(ops.sum(pairs), 1.0)
 
 
-def draw_people(album: Album, size: int, random: np.random.Generator) -> Batch:
+def draw_people(dataset: Dataset, size: int, random: np.random.Generator) -> Batch:
     """Four pictures of each of some people, so that every picture has partners: (pixels, person)."""
-    people = random.permutation(len(album.people))[: max(2, size // 4)]
-    chosen = np.concatenate([_some(album, int(p), 4, random) for p in people])
-    return album.pixels[chosen], album.person[chosen].astype(np.float32)
+    people = random.permutation(len(dataset.people))[: max(2, size // 4)]
+    chosen = np.concatenate([_some(dataset, int(p), 4, random) for p in people])
+    return dataset.pixels[chosen], dataset.person[chosen].astype(np.float32)
 
 
-def draw_pairs(album: Album, size: int, random: np.random.Generator) -> Batch:
+def draw_pairs(dataset: Dataset, size: int, random: np.random.Generator) -> Batch:
     """Half of the pairs of one person, half of two: ((pixels, pixels), 1 or 0)."""
     pairs = []
     for number in range(max(2, size // 2)):
-        first, second = random.choice(len(album.people), 2, replace=False)
-        one = _some(album, int(first), 2, random)
-        pairs.append(one if number % 2 == 0 else [one[0], _some(album, int(second), 1, random)[0]])
+        first, second = random.choice(len(dataset.people), 2, replace=False)
+        one = _some(dataset, int(first), 2, random)
+        pairs.append(one if number % 2 == 0 else [one[0], _some(dataset, int(second), 1, random)[0]])
     left, right = np.array(pairs).T
-    same = (album.person[left] == album.person[right]).astype(np.float32)
-    return (album.pixels[left], album.pixels[right]), same[:, None]
+    same = (dataset.person[left] == dataset.person[right]).astype(np.float32)
+    return (dataset.pixels[left], dataset.pixels[right]), same[:, None]
 
 
-def draw_pictures(album: Album, size: int, random: np.random.Generator) -> Batch:
+def draw_pictures(dataset: Dataset, size: int, random: np.random.Generator) -> Batch:
     """Whatever comes: (pixels, person)."""
-    chosen = random.choice(len(album.person), min(size, len(album.person)), replace=False)
-    return album.pixels[chosen], album.person[chosen].astype(np.float32)
+    chosen = random.choice(len(dataset.person), min(size, len(dataset.person)), replace=False)
+    return dataset.pixels[chosen], dataset.person[chosen].astype(np.float32)
 
 
-def _some(album: Album, person: int, count: int, random: np.random.Generator) -> Numbers:
-    own = np.flatnonzero(album.person == person)
+def _some(dataset: Dataset, person: int, count: int, random: np.random.Generator) -> Numbers:
+    own = np.flatnonzero(dataset.person == person)
     return random.choice(own, min(count, len(own)), replace=False).astype(np.int32)
 
 
-OBJECTIVES = {
-    "triplet": Objective(triplet, draw_people),
-    "siamese": Objective(siamese, draw_pairs),
-    "classes": Objective(classes, draw_pictures),
+LOSSES = {
+    "triplet": Loss(triplet, draw_people),
+    "siamese": Loss(siamese, draw_pairs),
+    "classes": Loss(classes, draw_pictures),
 }

@@ -12,9 +12,9 @@ from converter.evaluate import area_under_curve, operating_point
 from converter.sources import keras_of
 from converter.training import history
 from converter.training.augment import training_network
-from converter.training.dataset import Album
+from converter.training.dataset import Dataset
 from converter.training.history import Epoch
-from converter.training.losses import OBJECTIVES, Batch
+from converter.training.losses import LOSSES, Batch
 from edge.errors import UsageError
 from edge.models.card import InputSpec
 
@@ -27,7 +27,7 @@ PATIENCE = 4
 """Epochs without a better embedder after which the learning rate is halved."""
 
 
-class Plan(msgspec.Struct, frozen=True):
+class TrainingPlan(msgspec.Struct, frozen=True):
     """All that an embedder depends on but for how long it is trained."""
 
     network: str
@@ -45,10 +45,10 @@ class Plan(msgspec.Struct, frozen=True):
     """Fingerprint of the crops."""
 
 
-class Course:
+class Trainer:
     """One folder of training."""
 
-    def __init__(self, folder: Path, plan: Plan, embedder: Any, learning: Album, held: Album) -> None:
+    def __init__(self, folder: Path, plan: TrainingPlan, embedder: Any, learning: Dataset, held: Dataset) -> None:
         """Raises UsageError when the folder holds the course of another plan."""
         self._folder = folder
         self._plan = plan
@@ -70,7 +70,7 @@ class Course:
         keras, plan = keras_of(3), self._plan
         keras.utils.set_random_seed(plan.seed + self.done)
         freeze(self._embedder, plan.last_layers)
-        objective = OBJECTIVES[plan.objective]
+        objective = LOSSES[plan.objective]
         network = training_network(self._embedder, plan.spec, augment=plan.augment)
         head = objective.head(network, len(self._learning.people))
         head.model.compile(keras.optimizers.Adam(plan.learning_rate), head.loss, metrics=head.metrics)
@@ -93,7 +93,7 @@ class Course:
         batches = self._batches(objective.draw, plan.seed + self.done)
         head.model.fit(batches, steps_per_epoch=steps, epochs=epochs, verbose=0, callbacks=callbacks, shuffle=False)
 
-    def _batches(self, draw: Callable[[Album, int, np.random.Generator], Batch], seed: int) -> Iterator[Batch]:
+    def _batches(self, draw: Callable[[Dataset, int, np.random.Generator], Batch], seed: int) -> Iterator[Batch]:
         random = np.random.default_rng(seed)
         while True:
             yield draw(self._learning, self._plan.batch, random)
@@ -138,7 +138,7 @@ def freeze(embedder: Any, last: int | None) -> None:
         layer.trainable = False
 
 
-def verification(network: Any, held: Album) -> tuple[float, float]:
+def verification(network: Any, held: Dataset) -> tuple[float, float]:
     """(area under the ROC curve, true-accept rate at a false-accept rate of 1 %) over all pairs of pictures.
 
     Raises DatasetError when the network is broken.
@@ -152,16 +152,16 @@ def verification(network: Any, held: Album) -> tuple[float, float]:
     return area_under_curve(scores, same), operating_point(scores, same, FALSE_ACCEPTS).true_accept_rate
 
 
-def begin(path: Path, plan: Plan) -> None:
+def begin(path: Path, plan: TrainingPlan) -> None:
     """Write the plan, or make sure that it is the one that was begun with. Raises UsageError naming what differs."""
     if not path.is_file():
         history.replace(path, msgspec.json.format(msgspec.json.encode(plan)))
         return
     try:
-        old = msgspec.json.decode(path.read_bytes(), type=Plan)
+        old = msgspec.json.decode(path.read_bytes(), type=TrainingPlan)
     except msgspec.DecodeError as error:
         raise UsageError(f"{path}: not the plan of a training ({error}); give another folder, or --restart") from error
-    names = [field.name for field in msgspec.structs.fields(Plan)]
+    names = [field.name for field in msgspec.structs.fields(TrainingPlan)]
     changed = [
         f"{n} was {getattr(old, n)}, is {getattr(plan, n)}" for n in names if getattr(old, n) != getattr(plan, n)
     ]

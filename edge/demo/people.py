@@ -64,4 +64,3 @@ HOPPER = SourcePortrait(
     coat=(26, 20, 18),
     shows="chest",
 )  # fmt: skip
-PORTRAITS_SHOWN = (OBAMA_2009, COLLINS, BIDEN, HOPPER, OBAMA_2010)
