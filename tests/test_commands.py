@@ -28,7 +28,7 @@ from edge.mqtt.command_payloads import (
     Sensitivity,
     parse,
 )
-from edge.mqtt.commands import Command, CommandDone, Flood, Reply, carry_out
+from edge.mqtt.commands import CommandDone, CommandRateLimit, ReceivedCommand, Reply, carry_out
 from edge.mqtt.payloads import CommandResult
 from edge.mqtt.publisher import MqttPublisher
 from support.broker import Listener, running_broker
@@ -83,7 +83,7 @@ def test_refused_with_the_reason(name: str, payload: bytes, why: str) -> None:
 @given(st.sampled_from(KNOWN) | st.text(max_size=20), st.binary(max_size=300), st.none() | st.binary(max_size=40))
 def test_whatever_the_bytes_there_is_an_answer(name: str, payload: bytes, correlation: bytes | None) -> None:
     finished: list[CommandDone] = []
-    carry_out(Command(name, payload, None, correlation), succeed, finished.append, snapshots=False)
+    carry_out(ReceivedCommand(name, payload, None, correlation), succeed, finished.append, snapshots=False)
 
     (result,) = [each.result for each in finished]
     assert msgspec.json.decode(msgspec.json.encode(result), type=CommandResult) == result
@@ -100,7 +100,7 @@ def test_wrong_types_are_refused(name: str, value: Any) -> None:
 
 
 def test_a_flood_is_cut_off_and_calms_down() -> None:
-    flood = Flood(burst=10, per_s=2)
+    flood = CommandRateLimit(burst=10, per_s=2)
 
     assert [flood.admits(0.001 * n) for n in range(100)] == [True] * 10 + [False] * 90
     assert flood.dropped == 90
@@ -147,9 +147,9 @@ def test_a_command_is_answered_when_it_is_done_and_only_once(tmp_path: Path) -> 
 
 @pytest.fixture
 def quiet() -> Iterator[None]:
-    logging.getLogger("whosthere.publish").setLevel(logging.ERROR)
+    logging.getLogger("whosthere.mqtt").setLevel(logging.ERROR)
     yield
-    logging.getLogger("whosthere.publish").setLevel(logging.NOTSET)
+    logging.getLogger("whosthere.mqtt").setLevel(logging.NOTSET)
 
 
 def test_thousands_of_hostile_commands(tmp_path: Path, quiet: None) -> None:

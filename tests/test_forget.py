@@ -15,9 +15,8 @@ from edge.errors import GalleryError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.forget import Traces
 from edge.galleries.history import History
-from edge.mqtt.backlog import Backlog
-from edge.mqtt.outbox import Entry
-from edge.mqtt.stamp import Stamp
+from edge.mqtt.outbox import Outbox
+from edge.mqtt.queued_event import BootTime, OutboxEntry
 from support.album import make_album
 from support.box import AT, Box, bundle, family, keeping
 from support.broker import Broker
@@ -99,8 +98,8 @@ def test_templates_are_traces_also_across_the_ends_of_chunks(tmp_path: Path) -> 
 
 
 def test_waiting_events_are_forgotten_and_leave_no_trace(tmp_path: Path) -> None:
-    backlog = Backlog(tmp_path / "outbox.sqlite3", 1000)
-    entries = [Entry(str(n), Stamp("boot", n), b"about %s" % (b"ada", b"ben")[n % 2]) for n in range(50)]
+    backlog = Outbox(tmp_path / "outbox.sqlite3", 1000)
+    entries = [OutboxEntry(str(n), BootTime("boot", n), b"about %s" % (b"ada", b"ben")[n % 2]) for n in range(50)]
     backlog.add(entries, 0.0)
     head = backlog.head(0.0)
     backlog.forget(lambda entry: entry.payload == b"about ada", 0.0)

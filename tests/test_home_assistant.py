@@ -9,7 +9,7 @@ import paho.mqtt.publish
 import pytest
 
 from edge.config.mqtt import HomeAssistantSettings
-from edge.mqtt.home_assistant.discovery import Announcer, announced, discovery, display_name
+from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer, announced, discovery, display_name
 from edge.mqtt.home_assistant.entities import components
 from edge.mqtt.home_assistant.entity import Box
 from edge.mqtt.presence import HOUSEHOLD
@@ -115,8 +115,8 @@ def test_what_is_gone_is_named_once_more_by_its_platform() -> None:
     assert announced(b'{"components": 3}') == announced(b"\xff") == announced(b"[" * 100_000) == {}
 
 
-def announcer(**options: Any) -> Announcer:
-    made = Announcer(HomeAssistantSettings(**options), box(), delay_s=lambda longest: longest / 2)
+def announcer(**options: Any) -> DiscoveryAnnouncer:
+    made = DiscoveryAnnouncer(HomeAssistantSettings(**options), box(), delay_s=lambda longest: longest / 2)
     made.controls(controls())
     return made
 

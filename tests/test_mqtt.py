@@ -13,10 +13,10 @@ from edge.config.mqtt import MqttSettings
 from edge.errors import GalleryError
 from edge.mqtt.command_payloads import Pause, Reload, Request, Resume, Ring
 from edge.mqtt.commands import Reply
-from edge.mqtt.outbox import Entry, Outbox
-from edge.mqtt.payloads import CommandResult, Origin, OutboxHealth, VisitPayload
+from edge.mqtt.outbox_file import OutboxFile
+from edge.mqtt.payloads import CommandResult, EventOrigin, OutboxHealth, VisitPayload
 from edge.mqtt.publisher import MqttPublisher
-from edge.mqtt.stamp import stamper
+from edge.mqtt.queued_event import OutboxEntry, boot_clock
 from edge.records import EventKind
 from support.broker import Broker, Listener, retained
 from support.publishing import EVERYBODY, ROOT, event, match, publisher, recognized, succeed, until
@@ -76,7 +76,7 @@ def test_a_visit_from_start_to_end(broker: Broker, told: MqttPublisher) -> None:
 
 def test_the_gallery_in_force_when_an_event_happened_is_the_one_it_names(broker: Broker, told: MqttPublisher) -> None:
     told.publish(event())
-    told.origin = Origin("front-door", "porch", "mobilefacenet", "newer")
+    told.origin = EventOrigin("front-door", "porch", "mobilefacenet", "newer")
     told.publish(event(sequence=1))
     with Listener(broker) as listener:
         told.start()
@@ -132,13 +132,13 @@ def test_what_waited_before_a_restart_goes_first(broker: Broker, mqtt: MqttSetti
 
 
 def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttSettings, told: MqttPublisher) -> None:
-    now = stamper()()
+    now = boot_clock()()
     entries = [
-        Entry("old/0", now.earlier(61), msgspec.json.encode({"event_id": "old/0"})),
-        Entry("another boot/0", type(now)("another boot", now.seconds), msgspec.json.encode({"event_id": "x"})),
-        Entry("fresh/0", now.earlier(10), msgspec.json.encode({"event_id": "fresh/0"})),
+        OutboxEntry("old/0", now.earlier(61), msgspec.json.encode({"event_id": "old/0"})),
+        OutboxEntry("another boot/0", type(now)("another boot", now.seconds), msgspec.json.encode({"event_id": "x"})),
+        OutboxEntry("fresh/0", now.earlier(10), msgspec.json.encode({"event_id": "fresh/0"})),
     ]
-    outbox = Outbox(Path(mqtt.outbox.path), 100)
+    outbox = OutboxFile(Path(mqtt.outbox.path), 100)
     outbox.put_many(entries)
     outbox.close()
     with Listener(broker, contract=False) as listener:
@@ -157,7 +157,7 @@ def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttS
 
 
 def test_events_of_a_recording_with_a_time_of_its_own_are_of_now(broker: Broker, mqtt: MqttSettings) -> None:
-    replayed = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), succeed, clock=None)
+    replayed = MqttPublisher(mqtt, EventOrigin("front-door", "c", "m", "g"), succeed, clock=None)
     with Listener(broker) as listener:
         replayed.start()
         replayed.publish(event(at=3.0, started_at=1.0))
@@ -229,7 +229,7 @@ def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSetting
             raise GalleryError("family.gallery: damaged; the old one stays in force")
         reply(True, "paused")
 
-    told = MqttPublisher(mqtt, Origin("front-door", "c", "m", "g"), on_command)
+    told = MqttPublisher(mqtt, EventOrigin("front-door", "c", "m", "g"), on_command)
     paho.mqtt.publish.single(f"{ROOT}/command/resume", b"replayed", 1, retain=True, port=broker.port)
     with Listener(broker) as listener:
         told.start()

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from edge.config.mqtt import MqttSettings
-from edge.mqtt.outbox import Entry, Outbox
+from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.payloads import visit_payload
-from edge.mqtt.stamp import stamper
+from edge.mqtt.queued_event import OutboxEntry, boot_clock
 from support.broker import Listener, running_broker
 from support.publishing import ORIGIN, ROOT, box, event, settings
 
@@ -18,7 +18,7 @@ def heard(listener: Listener) -> list[str]:
 
 
 def on_disk(mqtt: MqttSettings) -> int:
-    outbox = Outbox(Path(mqtt.outbox.path), mqtt.outbox.max_events)
+    outbox = OutboxFile(Path(mqtt.outbox.path), mqtt.outbox.max_events)
     waiting = outbox.waiting
     outbox.close()
     return waiting
@@ -45,9 +45,11 @@ def test_killed_while_events_wait_each_arrives_once_and_in_order(tmp_path: Path)
 
 def fill(mqtt: MqttSettings, visit: str, count: int) -> None:
     """As if a run before had left events behind."""
-    outbox = Outbox(Path(mqtt.outbox.path), mqtt.outbox.max_events)
+    outbox = OutboxFile(Path(mqtt.outbox.path), mqtt.outbox.max_events)
     payloads = [visit_payload(event(visit=visit, sequence=n), wall_offset=0.0, origin=ORIGIN) for n in range(count)]
-    outbox.put_many([Entry(payload.event_id, stamper()(), msgspec.json.encode(payload)) for payload in payloads])
+    outbox.put_many(
+        [OutboxEntry(payload.event_id, boot_clock()(), msgspec.json.encode(payload)) for payload in payloads]
+    )
     outbox.close()
 
 

@@ -1,7 +1,7 @@
 """Who is said to be here, and which pictures are shown, as events go by."""
 
 from edge.mqtt.presence import HOUSEHOLD, Presence
-from edge.mqtt.stamp import Stamp
+from edge.mqtt.queued_event import BootTime
 from edge.mqtt.topics import Topics
 from edge.records import EventKind, Outcome
 from support.publishing import ADA, EVERYBODY, GRACE, event, match, recognized
@@ -82,9 +82,9 @@ def test_of_a_crowd_only_who_came_is_told() -> None:
 
 
 def test_age_is_only_known_within_one_boot() -> None:
-    stamp = Stamp("a", 100.0)
-    assert stamp.earlier(3).age_s(Stamp("a", 110.0)) == 13.0
-    assert stamp.age_s(Stamp("b", 101.0)) is None
+    stamp = BootTime("a", 100.0)
+    assert stamp.earlier(3).age_s(BootTime("a", 110.0)) == 13.0
+    assert stamp.age_s(BootTime("b", 101.0)) is None
 
 
 def test_names_that_would_break_a_topic_do_not() -> None:

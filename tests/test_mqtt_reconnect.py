@@ -8,14 +8,13 @@ from queue import SimpleQueue
 import pytest
 
 from edge.config.mqtt import MqttSettings
-from edge.mqtt.backlog import Backlog
-from edge.mqtt.client import Answered, Connected, Lost, Message, Signal
-from edge.mqtt.outbox import Entry
-from edge.mqtt.outbox_sender import Delivery, Refusals
+from edge.mqtt.client import Acknowledged, Connected, Lost, OutgoingMessage, Signal
+from edge.mqtt.outbox import Outbox
+from edge.mqtt.outbox_sender import OutboxSender, RefusedTopics
 from edge.mqtt.outgoing import Outgoing
-from edge.mqtt.reconnect import Link
-from edge.mqtt.retained import Board
-from edge.mqtt.stamp import stamper
+from edge.mqtt.queued_event import OutboxEntry, boot_clock
+from edge.mqtt.reconnect import BrokerConnection
+from edge.mqtt.retained import RetainedState
 from edge.mqtt.topics import Topics
 from support.broker import WAIT_S, running_broker
 from support.publishing import ROOT, settings
@@ -28,7 +27,9 @@ class Line:
 
     def __init__(self, mqtt: MqttSettings) -> None:
         self.signals: SimpleQueue[Signal] = SimpleQueue()
-        self.link = Link(mqtt, "whosthere-front-door", self.signals.put, will=Message("will", b""), filters=())
+        self.link = BrokerConnection(
+            mqtt, "whosthere-front-door", self.signals.put, will=OutgoingMessage("will", b""), filters=()
+        )
 
     def connect(self, now: float) -> None:
         self.link.tick(now)
@@ -79,19 +80,19 @@ def test_a_steady_connection_that_breaks_is_tried_again_soon(tmp_path: Path, cap
 def test_a_broker_that_answers_nothing_is_given_up(tmp_path: Path, what: str) -> None:
     with running_broker(tmp_path / "broker") as broker:
         line = Line(settings(broker, tmp_path))
-        backlog, board, stamp = Backlog(tmp_path / "outbox.sqlite3", 10), Board(TOPICS), stamper()
-        delivery = Delivery(backlog, TOPICS, 60, stamp, Refusals())
-        outgoing = Outgoing(line.link, delivery, board, Refusals())
+        backlog, board, stamp = Outbox(tmp_path / "outbox.sqlite3", 10), RetainedState(TOPICS), boot_clock()
+        delivery = OutboxSender(backlog, TOPICS, 60, stamp, RefusedTopics())
+        outgoing = Outgoing(line.link, delivery, board, RefusedTopics())
         line.connect(0)
         outgoing.tick(0)
         while outgoing.busy:
             signal = line.signals.get(timeout=WAIT_S)
-            assert isinstance(signal, Answered)
+            assert isinstance(signal, Acknowledged)
             outgoing.answered(signal, 0)
 
         broker.freeze()
         if what == "event":
-            backlog.add([Entry("v/0", stamp(), b"{}")], 1)
+            backlog.add([OutboxEntry("v/0", stamp(), b"{}")], 1)
         else:
             board.camera(online=True)
         outgoing.tick(1)
@@ -103,10 +104,10 @@ def test_a_broker_that_answers_nothing_is_given_up(tmp_path: Path, what: str) ->
 
 
 def test_what_an_earlier_run_left_is_taken_back_once_the_people_are_known() -> None:
-    board = Board(TOPICS)
+    board = RetainedState(TOPICS)
     said: dict[str, bytes] = {}
 
-    def publish(message: Message) -> int:
+    def publish(message: OutgoingMessage) -> int:
         said[message.topic] = message.payload
         return len(said)
 

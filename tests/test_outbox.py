@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from edge.mqtt.backlog import Backlog
-from edge.mqtt.outbox import Entry, Outbox, OutboxError
-from edge.mqtt.stamp import Stamp
+from edge.mqtt.outbox import Outbox
+from edge.mqtt.outbox_file import OutboxError, OutboxFile
+from edge.mqtt.queued_event import BootTime, OutboxEntry
 
 
-def entry(n: int, size: int = 600) -> Entry:
-    return Entry(f"v/{n}", Stamp("boot", float(n)), bytes([n % 256]) * size)
+def entry(n: int, size: int = 600) -> OutboxEntry:
+    return OutboxEntry(f"v/{n}", BootTime("boot", float(n)), bytes([n % 256]) * size)
 
 
-def entries(*numbers: int) -> list[Entry]:
+def entries(*numbers: int) -> list[OutboxEntry]:
     return [entry(n) for n in numbers]
 
 
-def ids(outbox: Outbox) -> list[str]:
+def ids(outbox: OutboxFile) -> list[str]:
     return [waiting.event_id for _, waiting in outbox.peek(10_000)]
 
 
-def drained(backlog: Backlog, now: float = 0.0) -> list[str]:
+def drained(backlog: Outbox, now: float = 0.0) -> list[str]:
     sent = []
     while (head := backlog.head(now)) is not None:
         sent.append(head.event_id)
@@ -41,19 +41,19 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_first_in_first_out_across_restarts(path: Path) -> None:
-    outbox = Outbox(path, 100)
+    outbox = OutboxFile(path, 100)
     outbox.put_many(entries(0, 1, 2))
     outbox.put_many(entries(3))
     outbox.remove([outbox.peek(1)[0][0]])
     assert outbox.peek(1)[0][1] == entry(1)
     outbox.close()
 
-    again = Outbox(path, 100)
+    again = OutboxFile(path, 100)
     assert (ids(again), again.waiting) == (["v/1", "v/2", "v/3"], 3)
 
 
 def test_when_it_is_full_the_oldest_go_and_are_counted_for_ever(path: Path) -> None:
-    outbox = Outbox(path, 10)
+    outbox = OutboxFile(path, 10)
     outbox.put_many(entries(*range(8)))
     outbox.put_many(entries(*range(8, 13)))
     assert (outbox.waiting, outbox.dropped) == (10, 3)
@@ -61,13 +61,13 @@ def test_when_it_is_full_the_oldest_go_and_are_counted_for_ever(path: Path) -> N
     outbox.put_many(entries(*range(100, 125)))
     outbox.close()
 
-    again = Outbox(path, 10)
+    again = OutboxFile(path, 10)
     assert (again.waiting, again.dropped) == (10, 28)
     assert ids(again) == [f"v/{n}" for n in range(115, 125)]
 
 
 def test_removing_what_is_no_longer_there_is_no_harm(path: Path) -> None:
-    outbox = Outbox(path, 10)
+    outbox = OutboxFile(path, 10)
     outbox.put_many(entries(0, 1))
     outbox.remove([1, 77])
     assert (ids(outbox), outbox.waiting) == (["v/1"], 1)
@@ -77,31 +77,31 @@ def test_what_was_put_survives_kill_9_and_what_was_removed_stays_away(path: Path
     script = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_outbox import *\n"
-        "o = Outbox(Path(sys.argv[2]), 100); o.put_many(entries(0, 1, 2)); o.remove([1]); os.kill(os.getpid(), 9)"
+        "o = OutboxFile(Path(sys.argv[2]), 100); o.put_many(entries(0, 1, 2)); o.remove([1]); os.kill(os.getpid(), 9)"
     )
     root = Path(__file__).parents[1]
     command = [sys.executable, "-c", script, str(root / "tests"), str(path)]
     assert subprocess.run(command, cwd=root, check=False).returncode == -9
-    assert ids(Outbox(path, 100)) == ["v/1", "v/2"]
+    assert ids(OutboxFile(path, 100)) == ["v/1", "v/2"]
 
 
 def test_nobody_else_may_read_it(path: Path) -> None:
-    Outbox(path, 10).put_many(entries(0))
+    OutboxFile(path, 10).put_many(entries(0))
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
 def test_two_daemons_cannot_share_one(path: Path) -> None:
-    first = Outbox(path, 10)
+    first = OutboxFile(path, 10)
     first.put_many(entries(0))
     with pytest.raises(OutboxError, match="does another whosthere run with the same outbox"):
-        Outbox(path, 10)
+        OutboxFile(path, 10)
 
 
 @pytest.mark.parametrize("damage", ["rubbish", "torn", "foreign"])
 def test_a_damaged_one_is_moved_aside_and_a_new_one_begun(
     path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outbox = Outbox(path, 1000)
+    outbox = OutboxFile(path, 1000)
     outbox.put_many(entries(*range(200)))
     outbox.close()
     with path.open("r+b") as file:
@@ -113,7 +113,7 @@ def test_a_damaged_one_is_moved_aside_and_a_new_one_begun(
             file.seek(60)
             file.write((99).to_bytes(4, "big"))
 
-    again = Outbox(path, 1000)
+    again = OutboxFile(path, 1000)
     again.put_many(entries(7))
 
     assert ids(again) == ["v/7"]
@@ -124,7 +124,7 @@ def test_a_damaged_one_is_moved_aside_and_a_new_one_begun(
 
 
 def test_nothing_is_written_while_nothing_happens(path: Path) -> None:
-    backlog = Backlog(path, 100)
+    backlog = Outbox(path, 100)
     backlog.add(entries(0), 0.0)
     before = {file: file.stat().st_mtime_ns for file in path.parent.iterdir()}
     for now in range(100):
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_events_wait_in_memory(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.parent.parent.joinpath("state").write_text("a file where the folder should be")
-    backlog = Backlog(path, 1000, retry_s=30)
+    backlog = Outbox(path, 1000, retry_s=30)
     for n in range(1010):
         backlog.add([entry(n)], now=n / 10)
     assert not backlog.on_disk
@@ -170,7 +170,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_loses_nothing_and_repeats_nothing(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "whosthere")
-    backlog = Backlog(small_disk / "outbox.sqlite3", 1000, retry_s=30)
+    backlog = Outbox(small_disk / "outbox.sqlite3", 1000, retry_s=30)
     backlog.add(entries(0, 1, 2), now=0)
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space"), ballast.open("wb", buffering=0) as file:
@@ -201,14 +201,14 @@ def test_a_full_disk_loses_nothing_and_repeats_nothing(small_disk: Path, caplog:
 
 
 def test_on_a_read_only_disk_events_wait_in_memory(small_disk: Path) -> None:
-    backlog = Backlog(small_disk / "outbox.sqlite3", 1000)
+    backlog = Outbox(small_disk / "outbox.sqlite3", 1000)
     backlog.add(entries(0, 1), now=0)
     backlog.close()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
 
     with pytest.raises(OutboxError, match="Read-only file system"):
-        Outbox(small_disk / "outbox.sqlite3", 1000)
-    again = Backlog(small_disk / "outbox.sqlite3", 1000)
+        OutboxFile(small_disk / "outbox.sqlite3", 1000)
+    again = Outbox(small_disk / "outbox.sqlite3", 1000)
     again.add(entries(2), now=1)
 
     assert (again.on_disk, again.in_memory, drained(again)) == (False, 1, ["v/2"])
@@ -216,7 +216,7 @@ def test_on_a_read_only_disk_events_wait_in_memory(small_disk: Path) -> None:
 
 def test_an_event_on_its_way_is_not_written_to_disk_behind_its_own_back(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
-    backlog = Backlog(tmp_path / "state" / "outbox.sqlite3", 1000, retry_s=1)
+    backlog = Outbox(tmp_path / "state" / "outbox.sqlite3", 1000, retry_s=1)
     backlog.add(entries(0, 1), now=0)
     assert backlog.head(0) == entry(0)
     (tmp_path / "state").unlink()
@@ -225,4 +225,4 @@ def test_an_event_on_its_way_is_not_written_to_disk_behind_its_own_back(tmp_path
     assert backlog.head(5) == entry(0)
     assert drained(backlog, now=6) == ["v/0", "v/1", "v/2"]
     backlog.close()
-    assert Outbox(tmp_path / "state" / "outbox.sqlite3", 1000).waiting == 0
+    assert OutboxFile(tmp_path / "state" / "outbox.sqlite3", 1000).waiting == 0

@@ -32,7 +32,7 @@ from edge.faces.loading import load_analyser
 from edge.galleries.gallery import Gallery
 from edge.mqtt.command_payloads import Pause, Reload, Request, Restart, Ring, Sensitivity, Snapshot
 from edge.mqtt.commands import Reply
-from edge.mqtt.payloads import DoorbellPayload, Origin, Source, rfc3339
+from edge.mqtt.payloads import DoorbellPayload, EventOrigin, Source, rfc3339
 from edge.mqtt.publisher import MqttPublisher
 from edge.records import Event
 from edge.visits.matcher import Matcher
@@ -192,9 +192,9 @@ class App:
         self._pipeline.use(matcher)
         self._show_controls()
 
-    def _origin(self) -> Origin:
+    def _origin(self) -> EventOrigin:
         version = str(self._matcher.gallery.header.version)
-        return Origin(self._loaded.device_id, self._loaded.config.camera.name, self._embedder.name, version)
+        return EventOrigin(self._loaded.device_id, self._loaded.config.camera.name, self._embedder.name, version)
 
     def _on_camera(self, online: bool, reason: str) -> None:
         self._health.camera_online = online

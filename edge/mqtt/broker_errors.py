@@ -10,7 +10,7 @@ _TWINS = "two boxes have the same device_id, or whosthere runs twice; give each 
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class OutageReason:
     """Why there is no connection."""
 
     text: str
@@ -22,7 +22,7 @@ def where(settings: MqttSettings) -> str:
     return f"{settings.host}:{settings.port}"
 
 
-def cannot_connect(error: Exception, settings: MqttSettings) -> Reason:
+def cannot_connect(error: Exception, settings: MqttSettings) -> OutageReason:
     """Of an error raised while the connection was being opened."""
     at = where(settings)
     match error:
@@ -30,20 +30,20 @@ def cannot_connect(error: Exception, settings: MqttSettings) -> Reason:
             text = (
                 f"mqtt.host: {settings.host!r} has no address ({error.strerror}); check its spelling and this box's DNS"
             )
-            return Reason(text, lasting=False)
+            return OutageReason(text, lasting=False)
         case ssl.SSLError():
-            return Reason(_tls(error, settings), lasting=True)
+            return OutageReason(_tls(error, settings), lasting=True)
         case ConnectionRefusedError():
             text = f"mqtt.host, mqtt.port: nothing listens at {at}; does the broker run, and is this its port?"
-            return Reason(text, lasting=False)
+            return OutageReason(text, lasting=False)
         case TimeoutError():
-            return Reason(
+            return OutageReason(
                 f"mqtt.host, mqtt.port: no answer from {at}; wrong address, or a firewall between?", lasting=False
             )
         case ConnectionResetError() if settings.tls.enabled:
-            return Reason(_not_tls(at), lasting=True)
+            return OutageReason(_not_tls(at), lasting=True)
         case _:
-            return Reason(f"mqtt.host, mqtt.port: cannot connect to {at}: {error}", lasting=False)
+            return OutageReason(f"mqtt.host, mqtt.port: cannot connect to {at}: {error}", lasting=False)
 
 
 def _tls(error: ssl.SSLError, settings: MqttSettings) -> str:
@@ -69,7 +69,7 @@ def _client_certificate(settings: MqttSettings) -> str:
     return f"does it accept the client certificate {settings.tls.certificate_file} (mqtt.tls.certificate_file)?"
 
 
-def refused(code: int, name: str, settings: MqttSettings) -> Reason:
+def refused(code: int, name: str, settings: MqttSettings) -> OutageReason:
     """Of a CONNACK with a failure; `code` is of MQTT 5 whatever the protocol."""
     at = where(settings)
     match code:
@@ -83,53 +83,53 @@ def refused(code: int, name: str, settings: MqttSettings) -> Reason:
         case 132:
             text = f"mqtt.protocol: the broker {at} does not speak MQTT {settings.protocol}; try the other one"
         case 136 | 137:
-            return Reason(f"the broker {at} is busy or not ready: {name}", lasting=False)
+            return OutageReason(f"the broker {at} is busy or not ready: {name}", lasting=False)
         case _:
             text = f"the broker {at} refuses the connection: {name} ({code})"
-    return Reason(text, lasting=True)
+    return OutageReason(text, lasting=True)
 
 
-def lost(code: int, name: str, settings: MqttSettings, client_id: str) -> Reason:
+def lost(code: int, name: str, settings: MqttSettings, client_id: str) -> OutageReason:
     """Of an established connection that ended."""
     at = where(settings)
     if code == 142:
-        return Reason(
+        return OutageReason(
             f"another client took over the session {client_id!r} at {at}: {_TWINS}",
             lasting=True,
         )
     if code in {135, 152}:
-        return Reason(f"the broker {at} ended the connection: {name} ({code}); ask who runs it", lasting=True)
+        return OutageReason(f"the broker {at} ended the connection: {name} ({code}); ask who runs it", lasting=True)
     if code == 128:
         name = "the broker went away, or the network did"
-    return Reason(f"the connection to the broker {at} was lost: {name}", lasting=False)
+    return OutageReason(f"the connection to the broker {at} was lost: {name}", lasting=False)
 
 
-def flapping(reason: Reason, times: int, client_id: str) -> Reason:
+def flapping(reason: OutageReason, times: int, client_id: str) -> OutageReason:
     """Of connections that break soon after they were made, again and again.
 
     Brokers before mosquitto 2.0.15 do not say that a session was taken over; it looks like this.
     """
     text = f"{reason.text}, {times} times in a row: does another client use the id {client_id!r}? Then {_TWINS}"
-    return Reason(text, lasting=True)
+    return OutageReason(text, lasting=True)
 
 
-def silent(settings: MqttSettings) -> Reason:
+def silent(settings: MqttSettings) -> OutageReason:
     """Of a broker that takes the connection and then says nothing."""
     text = f"mqtt.host, mqtt.port: the broker {where(settings)} does not answer in time; is it one?"
     if settings.protocol == "5":
         text += " One that knows nothing newer than MQTT 3.1.1 may be silent too: mqtt.protocol"
-    return Reason(text, lasting=False)
+    return OutageReason(text, lasting=False)
 
 
-def hung_up(settings: MqttSettings) -> Reason:
+def hung_up(settings: MqttSettings) -> OutageReason:
     """Of a broker that closed the connection in place of answering to our CONNECT."""
     at = where(settings)
     if settings.tls.enabled:
-        return Reason(
+        return OutageReason(
             f"mqtt.tls: the broker {at} closed the connection at once; {_client_certificate(settings)}", lasting=True
         )
     text = f"the broker {at} closed the connection at once; if this is its TLS port, set mqtt.tls.enabled"
-    return Reason(text, lasting=True)
+    return OutageReason(text, lasting=True)
 
 
 def denied(topic: str, code: int, name: str) -> str:

@@ -23,7 +23,7 @@ from edge.config.mqtt import MqttSettings
 from edge.config.secret_file import read_secret
 from edge.errors import ConfigError
 from edge.mqtt import broker_errors as explain
-from edge.mqtt.broker_errors import Reason
+from edge.mqtt.broker_errors import OutageReason
 
 CONNECT_TIMEOUT_S = 10.0
 _FAILURE = 128
@@ -33,7 +33,7 @@ _MAX_PACKET = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutgoingMessage:
     """Something to publish, at QoS 1."""
 
     topic: str
@@ -48,22 +48,22 @@ class Message:
 class Connected:
     """The broker let us in."""
 
-    session: "Session"
+    session: "BrokerSession"
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
     """There is no connection, or no more; the last signal of a session."""
 
-    session: "Session"
-    reason: Reason
+    session: "BrokerSession"
+    reason: OutageReason
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Acknowledged:
     """What the broker made of a publish: its PUBACK."""
 
-    session: "Session"
+    session: "BrokerSession"
     mid: int
     problem: tuple[int, str] | None
     """Reason code and its name; None: accepted."""
@@ -73,17 +73,17 @@ class Answered:
 class NotSubscribed:
     """The broker refuses a subscription."""
 
-    session: "Session"
+    session: "BrokerSession"
     topic: str
     code: int
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class IncomingMessage:
     """A message of a subscription."""
 
-    session: "Session"
+    session: "BrokerSession"
     topic: str
     payload: bytes
     retained: bool
@@ -91,10 +91,10 @@ class Arrived:
     correlation: bytes | None
 
 
-Signal = Connected | Lost | Answered | NotSubscribed | Arrived
+Signal = Connected | Lost | Acknowledged | NotSubscribed | IncomingMessage
 
 
-class Session:
+class BrokerSession:
     """One connection, from CONNECT to its end. `notify` is called from other threads and must not block."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Session:
         client_id: str,
         notify: Callable[[Signal], None],
         *,
-        will: Message | None = None,
+        will: OutgoingMessage | None = None,
         filters: Sequence[str] = (),
     ) -> None:
         """Raises ConfigError when the password or a certificate cannot be read."""
@@ -123,8 +123,8 @@ class Session:
         """Begin; `notify` gets Connected or Lost. Never blocks."""
         threading.Thread(target=self._connect, name="mqtt-connect", daemon=True).start()
 
-    def publish(self, message: Message) -> int | None:
-        """Hand a message over; its PUBACK arrives as Answered with this number. None: not connected."""
+    def publish(self, message: OutgoingMessage) -> int | None:
+        """Hand a message over; its PUBACK arrives as Acknowledged with this number. None: not connected."""
         info = self._client.publish(
             message.topic, message.payload, qos=1, retain=message.retain, properties=self._properties(message)
         )
@@ -143,7 +143,7 @@ class Session:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def _configured(self, will: Message | None) -> Client:
+    def _configured(self, will: OutgoingMessage | None) -> Client:
         settings = self._settings
         client = Client(
             CallbackAPIVersion.VERSION2,
@@ -173,7 +173,7 @@ class Session:
         properties.MaximumPacketSize = _MAX_PACKET
         return properties
 
-    def _properties(self, message: Message) -> Properties | None:
+    def _properties(self, message: OutgoingMessage) -> Properties | None:
         if not self._v5:
             return None
         properties = _properties(PacketTypes.PUBLISH)
@@ -204,7 +204,7 @@ class Session:
             if mid is not None:
                 self._subscriptions[mid] = topic
 
-    def _end(self, reason: Reason) -> None:
+    def _end(self, reason: OutageReason) -> None:
         """Only the first reason is told: what follows is its consequence."""
         if self._ended.acquire(blocking=False):
             self._notify(Lost(self, reason))
@@ -229,7 +229,7 @@ class Session:
             self._end(explain.hung_up(self._settings))
 
     def _on_publish(self, _c: Client, _u: object, mid: int, code: ReasonCode, _p: Properties) -> None:
-        self._notify(Answered(self, mid, (code.value, code.getName()) if code.value >= _FAILURE else None))
+        self._notify(Acknowledged(self, mid, (code.value, code.getName()) if code.value >= _FAILURE else None))
 
     def _on_subscribe(self, _c: Client, _u: object, mid: int, codes: list[ReasonCode], _p: Properties | None) -> None:
         topic = self._subscriptions.pop(mid, "")
@@ -240,7 +240,9 @@ class Session:
     def _on_message(self, _c: Client, _u: object, message: MQTTMessage) -> None:
         response = getattr(message.properties, "ResponseTopic", None)
         correlation = getattr(message.properties, "CorrelationData", None)
-        self._notify(Arrived(self, message.topic, bytes(message.payload), message.retain, response, correlation))
+        self._notify(
+            IncomingMessage(self, message.topic, bytes(message.payload), message.retain, response, correlation)
+        )
 
 
 def _properties(packet_type: int) -> Properties:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import msgspec
 
 from edge.errors import WhosthereError
-from edge.mqtt.client import Message
+from edge.mqtt.client import OutgoingMessage
 from edge.mqtt.command_payloads import BadRequest, Request, Snapshot, parse
 from edge.mqtt.payloads import CommandResult
 from edge.mqtt.topics import Topics
 
-_log = logging.getLogger("whosthere.publish")
+_log = logging.getLogger("whosthere.mqtt")
 
 Reply = Callable[[bool, str], None]
 """Takes whether a command succeeded, and a sentence about it. Any thread may call it, at any time; only the first call
@@ -31,7 +31,7 @@ _TELL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ReceivedCommand:
     """What somebody asks for."""
 
     name: str
@@ -44,11 +44,11 @@ class Command:
 class CommandDone:
     """The result of a command, ready to be published."""
 
-    command: Command
+    command: ReceivedCommand
     result: CommandResult
 
 
-class Flood:
+class CommandRateLimit:
     """A token bucket: how many commands may still be looked at."""
 
     def __init__(self, burst: int = _BURST, per_s: float = _PER_S) -> None:
@@ -77,7 +77,9 @@ class Flood:
         return False
 
 
-def carry_out(command: Command, on_command: OnCommand, done: Callable[[CommandDone], None], *, snapshots: bool) -> None:
+def carry_out(
+    command: ReceivedCommand, on_command: OnCommand, done: Callable[[CommandDone], None], *, snapshots: bool
+) -> None:
     """Carry a command out; without `snapshots` no picture is sent.
 
     `done` gets its result exactly once: now, or later from another thread.
@@ -97,19 +99,19 @@ def carry_out(command: Command, on_command: OnCommand, done: Callable[[CommandDo
     _start(request, on_command, reply, snapshots=snapshots)
 
 
-def flooded(command: Command) -> CommandResult:
+def flooded(command: ReceivedCommand) -> CommandResult:
     """To the first command that is dropped; the others get no answer."""
     message = f"too many commands: dropped, as all are until there are fewer than {_PER_S:g} a second"
     return CommandResult(command.name[:64], False, message, _shown(command.correlation))
 
 
-def answers(command: Command, result: CommandResult, topics: Topics) -> list[Message]:
+def answers(command: ReceivedCommand, result: CommandResult, topics: Topics) -> list[OutgoingMessage]:
     """What to publish: on `command/result`, and where the sender asked for it (MQTT 5 response topic)."""
     where = [topics.command_result]
     if command.response_topic and _may_answer_on(command.response_topic, topics):
         where.append(command.response_topic)
     payload = msgspec.json.encode(result)
-    return [Message(topic, payload, correlation=command.correlation) for topic in where]
+    return [OutgoingMessage(topic, payload, correlation=command.correlation) for topic in where]
 
 
 def _may_answer_on(topic: str, topics: Topics) -> bool:

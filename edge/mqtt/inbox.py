@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from edge.mqtt.client import Arrived, Signal
+from edge.mqtt.client import IncomingMessage, Signal
 from edge.mqtt.commands import CommandDone
 from edge.mqtt.payloads import ControlsPayload, DoorbellPayload, HealthPayload
-from edge.mqtt.queued_event import Happened
+from edge.mqtt.queued_event import QueuedEvent
 from edge.records import Image
 
 _LIMIT = 256
@@ -43,7 +43,7 @@ class Stop:
 
 Item = (
     Signal
-    | Happened
+    | QueuedEvent
     | CommandDone
     | CameraState
     | People
@@ -65,11 +65,11 @@ class Inbox:
 
     def put(self, item: Item) -> None:
         """A message is turned away while so many items wait: nobody shall fill the memory with commands."""
-        if isinstance(item, Arrived) and self._items.qsize() >= _LIMIT:
+        if isinstance(item, IncomingMessage) and self._items.qsize() >= _LIMIT:
             return
         self._items.put(item)
 
-    def offer(self, item: Happened) -> None:
+    def offer(self, item: QueuedEvent) -> None:
         """Turned away, and counted, while the publisher is so stuck that 256 items wait."""
         if self._items.qsize() < _LIMIT:
             self._items.put(item)

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from edge.config.mqtt import MqttSettings
 from edge.errors import BrokerError
 from edge.mqtt.broker_errors import denied
-from edge.mqtt.client import Arrived, Connected, Lost, NotSubscribed, Session, Signal
+from edge.mqtt.client import BrokerSession, Connected, IncomingMessage, Lost, NotSubscribed, Signal
 
 _AGAIN_S = 2.0
 _LOOK_S = 0.5
@@ -19,7 +19,9 @@ def filters(base: str, devices: Sequence[str]) -> list[str]:
     return [f"{base}/{device}/#" for device in devices or ["+"]]
 
 
-def listen(settings: MqttSettings, devices: Sequence[str], stop: threading.Event) -> Iterator[Arrived | Lost | None]:
+def listen(
+    settings: MqttSettings, devices: Sequence[str], stop: threading.Event
+) -> Iterator[IncomingMessage | Lost | None]:
     """What arrives, until `stop` is set; None every half second in which nothing does.
 
     A connection that breaks is given out as Lost, and made again. Raises BrokerError when the first one does not come
@@ -29,7 +31,7 @@ def listen(settings: MqttSettings, devices: Sequence[str], stop: threading.Event
     connected = False
     while not stop.is_set():
         name = f"whosthere-watch-{secrets.token_hex(4)}"
-        session = Session(settings, name, signals.put, filters=filters(settings.base_topic, devices))
+        session = BrokerSession(settings, name, signals.put, filters=filters(settings.base_topic, devices))
         session.open()
         try:
             for signal in _signals(signals, stop):
@@ -38,7 +40,7 @@ def listen(settings: MqttSettings, devices: Sequence[str], stop: threading.Event
                 if isinstance(signal, Lost) and not connected:
                     raise BrokerError(signal.reason.text)
                 connected = connected or isinstance(signal, Connected)
-                if signal is None or isinstance(signal, Arrived | Lost):
+                if signal is None or isinstance(signal, IncomingMessage | Lost):
                     yield signal
         finally:
             session.close()

@@ -1,193 +1,163 @@
-"""Events that wait for the broker, on disk: a bounded queue in SQLite. The only user of sqlite3.
-
-SQLite in WAL mode appends to one file and syncs it once a commit: a power cut loses nothing that was
-committed and tears nothing (https://www.sqlite.org/wal.html). Nothing is written while nothing happens.
-"""
+"""The events that wait: in the outbox on disk, and in memory for as long as the disk refuses them."""
 
 import logging
-import os
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.errors import WhosthereError
-from edge.mqtt.stamp import Stamp
+from edge.mqtt.outbox_file import OutboxError, OutboxFile
+from edge.mqtt.queued_event import OutboxEntry
 
-_log = logging.getLogger("whosthere.publish")
+_log = logging.getLogger("whosthere.mqtt")
 
-_VERSION = 1
-_TABLES = """
-    BEGIN IMMEDIATE;
-    CREATE TABLE waiting (
-        row INTEGER PRIMARY KEY,
-        event_id TEXT NOT NULL,
-        boot TEXT NOT NULL,
-        seconds REAL NOT NULL,
-        payload BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-    INSERT INTO counters VALUES ('dropped', 0);
-    PRAGMA user_version = 1;
-    COMMIT;
-"""
-_DROP_OLDEST = "DELETE FROM waiting WHERE row IN (SELECT row FROM waiting ORDER BY row LIMIT ?)"
-
-
-class OutboxError(WhosthereError):
-    """The outbox cannot be read or written."""
-
-    def __init__(self, message: str, *, damaged: bool = False) -> None:
-        super().__init__(message)
-        self.damaged = damaged
-        """True: close it; opening it again moves it aside and begins a new one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An event that waits."""
-
-    event_id: str
-    stamp: Stamp
-    """When the frame that caused it was taken."""
-    payload: bytes
+_MEMORY_EVENTS = 1000
+_RETRY_S = 30.0
 
 
 class Outbox:
-    """At most `max_events` entries, first in, first out. For one thread of one process.
+    """A queue that never fails: an outbox that does is told once, and tried again every half minute.
 
-    Every method raises OutboxError when the disk is full, read-only or failing.
+    Entries leave in the order in which they came. Not thread-safe.
     """
 
-    def __init__(self, path: Path, max_events: int) -> None:
+    def __init__(self, path: Path, max_events: int, *, retry_s: float = _RETRY_S) -> None:
         self._path = path
         self._max_events = max_events
-        with self._explained("opened"):
+        self._max_memory = min(max_events, _MEMORY_EVENTS)
+        self._retry_s = retry_s
+        self._outbox: OutboxFile | None = None
+        self._memory: deque[OutboxEntry] = deque()
+        self._sent: list[int] = []
+        """Rows that were sent but that a failing disk would not let go."""
+        self._head: tuple[int | None, OutboxEntry] | None = None
+        """The entry given out, with its row; no row: it is in memory."""
+        self._unwanted: Callable[[OutboxEntry], bool] | None = None
+        """What is still to be forgotten, because it was on its way or the disk failed."""
+        self._retry_at: float | None = None
+        self._lost = 0
+        self.waiting = 0
+        """Entries that have not been sent. Other threads may read it: it changes once an operation is complete."""
+        self.dropped = 0
+        """Events lost because there was no room: ever on disk, since the start in memory."""
+
+    @property
+    def on_disk(self) -> bool:
+        """False: what comes in now would not survive a power cut."""
+        return self._retry_at is None
+
+    @property
+    def in_memory(self) -> int:
+        """How many of those waiting are not on disk."""
+        return len(self._memory)
+
+    def add(self, entries: Sequence[OutboxEntry], now: float) -> None:
+        """Takes entries in; all of them in one transaction."""
+        self._memory.extend(entries)
+        self.tick(now)
+        while len(self._memory) > self._max_memory:
+            self._memory.popleft()
+            self._lost += 1
+        self._count()
+
+    def tick(self, now: float) -> None:
+        """Moves to disk what is only in memory, once the disk may be tried again."""
+        if self._retry_at is None or now >= self._retry_at:
+            self._try(now)
+            self._count()
+
+    def head(self, now: float) -> OutboxEntry | None:
+        """The oldest entry: the same one until `sent`."""
+        if self._head is None:
+            self._head = self._oldest(now)
+        return self._head[1] if self._head else None
+
+    def sent(self, now: float) -> None:
+        """The head has reached the broker: forget it."""
+        if self._head is None:
+            return
+        (row, entry), self._head = self._head, None
+        if row is not None:
+            self._sent.append(row)
+            self.tick(now)
+        elif self._memory and self._memory[0] is entry:
+            self._memory.popleft()
+        if self._unwanted is not None:
+            self.forget(self._unwanted, now)
+        self._count()
+
+    def forget(self, unwanted: Callable[[OutboxEntry], bool], now: float) -> None:
+        """Entries that must not be sent any more, nor be found in any file. The one given out goes when it is sent."""
+        head = self._head[1] if self._head else None
+        self._unwanted = unwanted if head is not None and unwanted(head) else None
+        before = len(self._memory)
+        self._memory = deque(entry for entry in self._memory if entry is head or not unwanted(entry))
+        forgotten = before - len(self._memory)
+        if self._outbox is not None:
             try:
-                self._db = _opened(path)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError as error:
-                _move_aside(path, error)
-                self._db = _opened(path)
-            self.waiting: int = self._db.execute("SELECT count(*) FROM waiting").fetchone()[0]
-            self.dropped: int = self._db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone()[0]
-            """How many entries were lost because the outbox was full, ever."""
-
-    def put_many(self, entries: Sequence[Entry]) -> None:
-        """All or none of them; survives a power cut once it returns. The oldest give way when it is full."""
-        rows = [(e.event_id, e.stamp.boot, e.stamp.seconds, e.payload) for e in entries]
-        excess = max(self.waiting + len(rows) - self._max_events, 0)
-        with self._transaction("FULL"):
-            self._db.executemany("INSERT INTO waiting (event_id, boot, seconds, payload) VALUES (?, ?, ?, ?)", rows)
-            if excess:
-                self._db.execute(_DROP_OLDEST, (excess,))
-                self._db.execute("UPDATE counters SET value = value + ? WHERE name = 'dropped'", (excess,))
-        self.waiting += len(rows) - excess
-        self.dropped += excess
-
-    def peek(self, n: int) -> list[tuple[int, Entry]]:
-        """The oldest `n` entries in order, each with the id that `remove` takes."""
-        with self._explained("read"):
-            rows = self._db.execute(
-                "SELECT row, event_id, boot, seconds, payload FROM waiting ORDER BY row LIMIT ?", (n,)
-            ).fetchall()
-        return [(row, Entry(event_id, Stamp(boot, seconds), payload)) for row, event_id, boot, seconds, payload in rows]
-
-    def remove(self, rows: Sequence[int]) -> None:
-        """All or none of them; those no longer there are passed over.
-
-        Survives the end of the process but is not synced, which halves the wear of the card: a power cut may
-        bring an entry back. It is then of another boot, so it can only arrive as late.
-        """
-        with self._transaction("NORMAL"):
-            removed = self._db.executemany("DELETE FROM waiting WHERE row = ?", [(row,) for row in rows]).rowcount
-        self.waiting -= removed
-
-    def forget(self, unwanted: Callable[[Entry], bool]) -> int:
-        """Remove the entries that are not wanted any more, so that nothing of them is left in any file; how many.
-
-        Deleted rows live on in free pages and in the log: the database is written anew and the log cut off.
-        """
-        rows = [row for row, entry in self.peek(self.waiting) if unwanted(entry)]
-        self.remove(rows)
-        with self._explained("written"):
-            self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return len(rows)
+                forgotten += self._outbox.forget(
+                    lambda e: unwanted(e) and (head is None or e.event_id != head.event_id)
+                )
+            except OutboxError as error:
+                self._unwanted = unwanted
+                self._failed(error, now)
+        if forgotten:
+            _log.info("%d waiting events of somebody who left the gallery are forgotten", forgotten)
+        self._count()
 
     def close(self) -> None:
-        """Write what the log holds into the database itself; never fails."""
-        with suppress(sqlite3.Error):
-            self._db.close()
+        if self._outbox:
+            self._outbox.close()
 
-    @contextmanager
-    def _transaction(self, synchronous: str) -> Iterator[None]:
-        with self._explained("written"):
-            self._db.execute(f"PRAGMA synchronous = {synchronous}")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                # A full disk has already rolled back by itself.
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _explained(self, verb: str) -> Iterator[None]:
+    def _try(self, now: float) -> None:
         try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise OutboxError(f"mqtt.outbox.path: {self._path} cannot be {verb}: {error}; {_advice(error)}") from error
-        except sqlite3.DatabaseError as error:
-            raise OutboxError(f"mqtt.outbox.path: {self._path} is damaged: {error}", damaged=True) from error
-        except OSError as error:
-            raise OutboxError(f"mqtt.outbox.path: {self._path} cannot be {verb}: {error}") from error
+            worked = self._settle()
+        except OutboxError as error:
+            self._failed(error, now)
+            return
+        if worked and self._retry_at is not None:
+            self._retry_at = None
+            _log.info("mqtt.outbox.path: %s works again; events are safe on disk", self._path)
 
+    def _count(self) -> None:
+        stored = self._outbox.waiting - len(self._sent) if self._outbox else 0
+        self.waiting = stored + len(self._memory)
+        self.dropped = self._lost + (self._outbox.dropped if self._outbox else 0)
 
-def _opened(path: Path) -> sqlite3.Connection:
-    """A sound database with our tables. Raises sqlite3.DatabaseError when it is damaged or not ours."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # It tells who came when: for nobody else's eyes.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
-    try:
-        # Exclusive: a second daemon on the same outbox would send everything twice.
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "secure_delete = FAST"):
-            db.execute(f"PRAGMA {pragma}")
-        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            db.executescript(_TABLES)
-        elif version != _VERSION:
-            raise sqlite3.DatabaseError(f"it has version {version}, this whosthere has version {_VERSION}")
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
+    def _settle(self) -> bool:
+        """Whether there was anything to do, so that the disk has shown that it works."""
+        worked = self._outbox is None
+        if self._outbox is None:
+            self._outbox = OutboxFile(self._path, self._max_events)
+        if self._sent:
+            self._outbox.remove(self._sent)
+            self._sent, worked = [], True
+        # An entry that has been given out from memory is about to leave it: writing it now could send it twice.
+        if self._memory and not (self._head and self._head[0] is None):
+            self._outbox.put_many(self._memory)
+            self._memory.clear()
+            worked = True
+        return worked
 
+    def _oldest(self, now: float) -> tuple[int | None, OutboxEntry] | None:
+        for row, entry in self._stored(now):
+            if row not in self._sent:
+                return row, entry
+        return (None, self._memory[0]) if self._memory else None
 
-def _move_aside(path: Path, error: sqlite3.DatabaseError) -> None:
-    aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    _log.warning(
-        "mqtt.outbox.path: %s is damaged (%s); moved to %s, a new one is begun. What waited in it is lost.",
-        path, error, aside,
-    )  # fmt: skip
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    def _stored(self, now: float) -> list[tuple[int, OutboxEntry]]:
+        if self._outbox is None or self._outbox.waiting <= len(self._sent):
+            return []
+        try:
+            return self._outbox.peek(len(self._sent) + 1)
+        except OutboxError as error:
+            self._failed(error, now)
+            return []
 
-
-def _advice(error: sqlite3.OperationalError) -> str:
-    text = str(error)
-    if "locked" in text:
-        return "does another whosthere run with the same outbox?"
-    if "full" in text:
-        return "make room on that disk"
-    return "the file and its folder must be writeable for whosthere"
+    def _failed(self, error: OutboxError, now: float) -> None:
+        if self._retry_at is None:
+            _log.error("%s. Until then events wait in memory only.", error)
+        self._retry_at = now + self._retry_s
+        if error.damaged and self._outbox:
+            self._outbox.close()
+            self._lost += self._outbox.dropped
+            self._outbox, self._sent, self._head = None, [], None

@@ -12,15 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.mqtt import payloads
-from edge.mqtt.backlog import Backlog
 from edge.mqtt.broker_errors import denied
-from edge.mqtt.client import Answered, Message
-from edge.mqtt.outbox import Entry
-from edge.mqtt.reconnect import Link
-from edge.mqtt.stamp import Stamp
+from edge.mqtt.client import Acknowledged, OutgoingMessage
+from edge.mqtt.outbox import Outbox
+from edge.mqtt.queued_event import BootTime, OutboxEntry
+from edge.mqtt.reconnect import BrokerConnection
 from edge.mqtt.topics import Topics
 
-_log = logging.getLogger("whosthere.publish")
+_log = logging.getLogger("whosthere.mqtt")
 
 _DENIED_MIN_S = 2.0
 _DENIED_MAX_S = 300.0
@@ -30,15 +29,15 @@ _DENIED_MAX_S = 300.0
 class _Sent:
     mid: int
     at: float
-    message: Message
+    message: OutgoingMessage
     late: bool
 
 
-class Delivery:
+class OutboxSender:
     """Takes events from the backlog and brings them to the broker."""
 
     def __init__(
-        self, backlog: Backlog, topics: Topics, expiry_s: int, stamp: Callable[[], Stamp], refusals: "Refusals"
+        self, backlog: Outbox, topics: Topics, expiry_s: int, stamp: Callable[[], BootTime], refusals: "RefusedTopics"
     ) -> None:
         self._backlog = backlog
         self._topics = topics
@@ -46,7 +45,7 @@ class Delivery:
         self._stamp = stamp
         self._refusals = refusals
         self._sent: _Sent | None = None
-        self._connected_at: Stamp | None = None
+        self._connected_at: BootTime | None = None
         self._not_before = 0.0
         self._denied_s = _DENIED_MIN_S
         self.late = 0
@@ -66,7 +65,7 @@ class Delivery:
         """A new connection stands: whatever has happened until now comes delayed, if not late."""
         self._connected_at = self._stamp()
 
-    def tick(self, link: Link, now: float) -> None:
+    def tick(self, link: BrokerConnection, now: float) -> None:
         """Send the next event, unless one is under way."""
         if self._sent or not link.connected or now < self._not_before:
             return
@@ -83,7 +82,7 @@ class Delivery:
         self._sent = None
         self._not_before = 0.0
 
-    def answered(self, answer: Answered, now: float) -> bool:
+    def answered(self, answer: Acknowledged, now: float) -> bool:
         """The broker's answer; False when it is not about an event."""
         if self._sent is None or answer.mid != self._sent.mid:
             return False
@@ -99,7 +98,7 @@ class Delivery:
         self._backlog.sent(now)
         return True
 
-    def _message(self, entry: Entry) -> tuple[Message, bool]:
+    def _message(self, entry: OutboxEntry) -> tuple[OutgoingMessage, bool]:
         """What to send for an entry now, and whether it is late.
 
         The age is looked at here, at the last moment. An event of before the last boot is always late. One of before
@@ -108,15 +107,15 @@ class Delivery:
         age = entry.stamp.age_s(self._stamp())
         left = 0 if age is None else math.floor(self._expiry_s - age)
         if left < 1:
-            return Message(self._topics.visit_late, payloads.marked(entry.payload, late=True)), True
+            return OutgoingMessage(self._topics.visit_late, payloads.marked(entry.payload, late=True)), True
         payload = payloads.marked(entry.payload, delayed=True) if self._waited(entry) else entry.payload
-        return Message(self._topics.visit, payload, expiry_s=left), False
+        return OutgoingMessage(self._topics.visit, payload, expiry_s=left), False
 
-    def _waited(self, entry: Entry) -> bool:
+    def _waited(self, entry: OutboxEntry) -> bool:
         return self._connected_at is not None and (entry.stamp.age_s(self._connected_at) or 0.0) > 0
 
 
-class Refusals:
+class RefusedTopics:
     """Topics that the broker does not take from us: each is logged once, and once when it does again."""
 
     def __init__(self) -> None:

@@ -1,10 +1,10 @@
 """Everything on its way to the broker: waiting events, retained topics, and what is said once."""
 
-from edge.mqtt.broker_errors import Reason
-from edge.mqtt.client import Answered, Message
-from edge.mqtt.outbox_sender import Delivery, Refusals
-from edge.mqtt.reconnect import Link
-from edge.mqtt.retained import Board
+from edge.mqtt.broker_errors import OutageReason
+from edge.mqtt.client import Acknowledged, OutgoingMessage
+from edge.mqtt.outbox_sender import OutboxSender, RefusedTopics
+from edge.mqtt.reconnect import BrokerConnection
+from edge.mqtt.retained import RetainedState
 
 _ANSWER_S = 30.0
 
@@ -12,7 +12,9 @@ _ANSWER_S = 30.0
 class Outgoing:
     """Sends over one link, and notes what the broker makes of it."""
 
-    def __init__(self, link: Link, delivery: Delivery, board: Board, refusals: Refusals) -> None:
+    def __init__(
+        self, link: BrokerConnection, delivery: OutboxSender, board: RetainedState, refusals: RefusedTopics
+    ) -> None:
         self._link = link
         self._delivery = delivery
         self._board = board
@@ -28,7 +30,9 @@ class Outgoing:
     def tick(self, now: float) -> None:
         """Send what can be sent; a broker that has acknowledged nothing for long is taken for dead."""
         if self._link.connected and (since := self._oldest()) is not None and now - since > _ANSWER_S:
-            self._link.drop(Reason(f"the broker acknowledged nothing within {_ANSWER_S:.0f} s", lasting=False), now)
+            self._link.drop(
+                OutageReason(f"the broker acknowledged nothing within {_ANSWER_S:.0f} s", lasting=False), now
+            )
             self.interrupted()
         self._delivery.tick(self._link, now)
         self._board.tick(now)
@@ -39,13 +43,13 @@ class Outgoing:
         for mid, topic in self._board.tell(self._link.publish).items():
             self._pending[mid] = topic, now
 
-    def send(self, message: Message, now: float) -> None:
+    def send(self, message: OutgoingMessage, now: float) -> None:
         """Now or never: nothing is kept for a later connection."""
         mid = self._link.publish(message)
         if mid is not None:
             self._pending[mid] = message.topic, now
 
-    def answered(self, answer: Answered, now: float) -> None:
+    def answered(self, answer: Acknowledged, now: float) -> None:
         if self._delivery.answered(answer, now):
             return
         topic, _ = self._pending.pop(answer.mid, ("", 0.0))

@@ -28,7 +28,7 @@ State = Literal["starting", "watching", "paused", "no_camera", "stopping"]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class EventOrigin:
     """Who says it, and with what it was decided. Replaced as a whole after a reload."""
 
     device_id: str
@@ -205,7 +205,7 @@ def rfc3339(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def visit_payload(event: Event, *, wall_offset: float, origin: Origin, clock_set: bool = True) -> VisitPayload:
+def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, clock_set: bool = True) -> VisitPayload:
     """`event` as it is published; `wall_offset` seconds turn its times into seconds since the epoch."""
     match = event.match
     best = match.best if match else None

@@ -8,7 +8,7 @@ import msgspec
 from edge.config.mqtt import MqttSettings
 from edge.errors import BrokerError
 from edge.mqtt.broker_errors import denied, silent, where
-from edge.mqtt.client import Answered, Connected, Lost, Message, Session, Signal
+from edge.mqtt.client import Acknowledged, BrokerSession, Connected, Lost, OutgoingMessage, Signal
 from edge.mqtt.payloads import CommandResult
 from edge.mqtt.topics import Topics
 
@@ -21,17 +21,17 @@ def check_broker(settings: MqttSettings, device_id: str, timeout_s: float = 10.0
     """
     topics = Topics(settings.base_topic, device_id)
     signals: SimpleQueue[Signal] = SimpleQueue()
-    session = Session(settings, f"whosthere-{device_id}-check", signals.put)
+    session = BrokerSession(settings, f"whosthere-{device_id}-check", signals.put)
     deadline = time.monotonic() + timeout_s
     session.open()
     try:
         _await(signals, Connected, deadline, settings)
         result = CommandResult("check", True, "whosthere check may publish here", None)
-        session.publish(Message(topics.command_result, msgspec.json.encode(result)))
-        answer = _await(signals, Answered, deadline, settings)
+        session.publish(OutgoingMessage(topics.command_result, msgspec.json.encode(result)))
+        answer = _await(signals, Acknowledged, deadline, settings)
     finally:
         session.close()
-    if isinstance(answer, Answered) and answer.problem:
+    if isinstance(answer, Acknowledged) and answer.problem:
         raise BrokerError(denied(topics.command_result, *answer.problem))
     return f"{where(settings)} lets us in ({_manner(settings)}) and takes messages below {topics.root}/"
 

@@ -10,32 +10,40 @@ from pathlib import Path
 import msgspec
 
 from edge.config.mqtt import MqttSettings
-from edge.mqtt.backlog import Backlog
-from edge.mqtt.client import Answered, Arrived, Connected, Lost, Message, NotSubscribed, Signal, check_credentials
+from edge.mqtt.client import (
+    Acknowledged,
+    Connected,
+    IncomingMessage,
+    Lost,
+    NotSubscribed,
+    OutgoingMessage,
+    Signal,
+    check_credentials,
+)
 from edge.mqtt.clock import WallClock
 from edge.mqtt.commands import CommandDone, OnCommand
-from edge.mqtt.desk import Desk
+from edge.mqtt.desk import CommandHandler
 from edge.mqtt.home_assistant.discovery import BORN, announcer, discovery_topic
 from edge.mqtt.inbox import CameraState, Inbox, Item, People, Picture, Stop
-from edge.mqtt.outbox_sender import Delivery, Refusals
+from edge.mqtt.outbox import Outbox
+from edge.mqtt.outbox_sender import OutboxSender, RefusedTopics
 from edge.mqtt.outgoing import Outgoing
 from edge.mqtt.payloads import (
     ControlsPayload,
     DoorbellPayload,
+    EventOrigin,
     HealthPayload,
-    Origin,
     OutboxHealth,
     names_any,
 )
-from edge.mqtt.queued_event import Departed, Happened
-from edge.mqtt.reconnect import Link
-from edge.mqtt.retained import Board
-from edge.mqtt.snapshot import Pictures
-from edge.mqtt.stamp import stamper
+from edge.mqtt.queued_event import QueuedEvent, RemovedPeople, boot_clock
+from edge.mqtt.reconnect import BrokerConnection
+from edge.mqtt.retained import RetainedState
+from edge.mqtt.snapshot import SnapshotPublisher
 from edge.mqtt.topics import OFFLINE, Topics
 from edge.records import Event, Image
 
-_log = logging.getLogger("whosthere.publish")
+_log = logging.getLogger("whosthere.mqtt")
 
 _LOOP_S = 0.5
 _FAREWELL_S = 1.0
@@ -54,7 +62,7 @@ class MqttPublisher:
     def __init__(
         self,
         settings: MqttSettings,
-        origin: Origin,
+        origin: EventOrigin,
         on_command: OnCommand,
         *,
         clock: Callable[[], float] | None = time.monotonic,
@@ -63,7 +71,7 @@ class MqttPublisher:
         self.heartbeat = time.monotonic()
         self._settings = settings
         self._clock = clock
-        self._stamp = stamper()
+        self._stamp = boot_clock()
         self._wall_clock = WallClock([Path(settings.outbox.path), Path(__file__)])
         self._topics = Topics(settings.base_topic, origin.device_id)
         self._discovery = discovery_topic(settings.home_assistant.discovery_prefix, origin.device_id)
@@ -71,23 +79,23 @@ class MqttPublisher:
         self._inbox = Inbox()
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
-        self._departed = Departed()
-        self._backlog = Backlog(Path(settings.outbox.path), settings.outbox.max_events)
-        self._refusals = refusals = Refusals()
-        self._delivery = Delivery(self._backlog, self._topics, settings.event_expiry_s, self._stamp, refusals)
-        self._link = Link(
+        self._departed = RemovedPeople()
+        self._backlog = Outbox(Path(settings.outbox.path), settings.outbox.max_events)
+        self._refusals = refusals = RefusedTopics()
+        self._delivery = OutboxSender(self._backlog, self._topics, settings.event_expiry_s, self._stamp, refusals)
+        self._link = BrokerConnection(
             settings,
             f"whosthere-{origin.device_id}",
             self._post,
-            will=Message(self._topics.status, OFFLINE, retain=True),
+            will=OutgoingMessage(self._topics.status, OFFLINE, retain=True),
             filters=self._filters(),
         )
-        self._board = Board(self._topics, self._announcer)
+        self._board = RetainedState(self._topics, self._announcer)
         self._outgoing = Outgoing(self._link, self._delivery, self._board, refusals)
-        self._desk = Desk(
+        self._desk = CommandHandler(
             self._topics, on_command, self._inbox.put, self._outgoing.send, snapshots=settings.snapshot.enabled
         )
-        self._pictures = Pictures(settings.snapshot, self._show)
+        self._pictures = SnapshotPublisher(settings.snapshot, self._show)
 
     @property
     def connected(self) -> bool:
@@ -120,7 +128,7 @@ class MqttPublisher:
         if not self._settings.snapshot.enabled:
             event = replace(event, picture=None)
         wall_offset = time.time() - age - event.at
-        self._inbox.offer(Happened(event, wall_offset, self._stamp().earlier(age), self.origin, self.clock_set))
+        self._inbox.offer(QueuedEvent(event, wall_offset, self._stamp().earlier(age), self.origin, self.clock_set))
 
     def camera_state(self, online: bool) -> None:
         self._inbox.put(CameraState(online))
@@ -182,7 +190,7 @@ class MqttPublisher:
 
     def _handle(self, items: list[Item], now: float) -> None:
         """Events that came together go to disk in one transaction, before anything else is done with them."""
-        happened = [item for item in items if isinstance(item, Happened)]
+        happened = [item for item in items if isinstance(item, QueuedEvent)]
         if happened:
             self._backlog.add([entry for item in happened if (entry := self._departed.entry(item))], now)
         for item in items:
@@ -190,7 +198,7 @@ class MqttPublisher:
 
     def _handle_one(self, item: Item, now: float) -> None:
         match item:
-            case Happened():
+            case QueuedEvent():
                 self._on_event(item)
             case CameraState():
                 self._board.camera(online=item.online)
@@ -201,7 +209,7 @@ class MqttPublisher:
             case ControlsPayload():
                 self._board.controls(item)
             case DoorbellPayload():
-                ring = Message(self._topics.doorbell, msgspec.json.encode(item), expiry_s=_RING_S)
+                ring = OutgoingMessage(self._topics.doorbell, msgspec.json.encode(item), expiry_s=_RING_S)
                 self._outgoing.send(ring, now)
             case CommandDone():
                 self._desk.answer(item, now)
@@ -221,11 +229,11 @@ class MqttPublisher:
                 case Lost():
                     self._link.on_lost(signal, now)
                     self._outgoing.interrupted()
-                case Answered():
+                case Acknowledged():
                     self._outgoing.answered(signal, now)
                 case NotSubscribed():
                     self._refusals.note(signal.topic, signal.code, signal.name)
-                case Arrived():
+                case IncomingMessage():
                     self._on_arrived(signal, now)
 
     def _on_people(self, people: Sequence[tuple[str, str]], now: float) -> None:
@@ -237,14 +245,14 @@ class MqttPublisher:
             self._pictures.hide()
             self._backlog.forget(lambda entry: names_any(entry.payload, left), now)
 
-    def _on_event(self, happened: Happened) -> None:
+    def _on_event(self, happened: QueuedEvent) -> None:
         self._board.event(happened.event)
         # At once, or a short ON is never seen when its OFF comes in the same batch.
         self._outgoing.tell(time.monotonic())
         if not self._departed.named_in(happened):
             self._pictures.event(happened.event)
 
-    def _on_arrived(self, message: Arrived, now: float) -> None:
+    def _on_arrived(self, message: IncomingMessage, now: float) -> None:
         if self._announcer and message.topic == self._announcer.birth_topic:
             if message.payload == BORN and not message.retained:
                 self._board.born(now)
@@ -255,7 +263,7 @@ class MqttPublisher:
         if self._settings.snapshot.retain:
             self._board.picture(picture)
         else:
-            self._outgoing.send(Message(self._topics.snapshot, picture), time.monotonic())
+            self._outgoing.send(OutgoingMessage(self._topics.snapshot, picture), time.monotonic())
 
     def _done(self, now: float) -> bool:
         """Asked to stop, and nothing more can be sent."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from edge.config.mqtt import MqttSettings
 from edge.errors import ConfigError
 from edge.mqtt import broker_errors as explain
-from edge.mqtt.broker_errors import Reason, where
-from edge.mqtt.client import CONNECT_TIMEOUT_S, Connected, Lost, Message, Session, Signal
+from edge.mqtt.broker_errors import OutageReason, where
+from edge.mqtt.client import CONNECT_TIMEOUT_S, BrokerSession, Connected, Lost, OutgoingMessage, Signal
 
-_log = logging.getLogger("whosthere.publish")
+_log = logging.getLogger("whosthere.mqtt")
 
 _DELAY_MIN_S = 1.0
 _DELAY_MAX_S = 60.0
@@ -20,7 +20,7 @@ _GIVE_UP_S = 3 * CONNECT_TIMEOUT_S
 """For name look-up, TCP, TLS and the broker's answer together."""
 
 
-class Link:
+class BrokerConnection:
     """The connection of one box, for as long as it runs. Used by one thread; `post` is called by others."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Link:
         client_id: str,
         post: Callable[[Signal], None],
         *,
-        will: Message,
+        will: OutgoingMessage,
         filters: Sequence[str],
     ) -> None:
         self._settings = settings
@@ -37,7 +37,7 @@ class Link:
         self._post = post
         self._will = will
         self._filters = filters
-        self._session: Session | None = None
+        self._session: BrokerSession | None = None
         self.connected = False
         self._since = 0.0
         """When the session was begun, or connected."""
@@ -84,15 +84,15 @@ class Link:
         if self.owns(signal.session):
             self._lost(signal.reason, now)
 
-    def owns(self, session: Session) -> bool:
+    def owns(self, session: BrokerSession) -> bool:
         """Is this the session in use? What others still signal means nothing any more."""
         return session is self._session
 
-    def publish(self, message: Message) -> int | None:
-        """The number that its Answered will carry; None: not connected."""
+    def publish(self, message: OutgoingMessage) -> int | None:
+        """The number that its Acknowledged will carry; None: not connected."""
         return self._session.publish(message) if self._session and self.connected else None
 
-    def drop(self, reason: Reason, now: float) -> None:
+    def drop(self, reason: OutageReason, now: float) -> None:
         """Give up the present session; another follows."""
         if self._session:
             self._session.abort()
@@ -110,13 +110,15 @@ class Link:
         self._since = now
         try:
             # Made anew each time: a password or certificate that was replaced on disk is taken up.
-            self._session = Session(self._settings, self._client_id, self._post, will=self._will, filters=self._filters)
+            self._session = BrokerSession(
+                self._settings, self._client_id, self._post, will=self._will, filters=self._filters
+            )
         except ConfigError as error:
-            self._lost(Reason(str(error), lasting=True), now)
+            self._lost(OutageReason(str(error), lasting=True), now)
             return
         self._session.open()
 
-    def _lost(self, reason: Reason, now: float) -> None:
+    def _lost(self, reason: OutageReason, now: float) -> None:
         if self.connected and now - self._since >= _STEADY_S:
             self._delay_s = _DELAY_MIN_S
             self._brief = 0
@@ -130,7 +132,7 @@ class Link:
         self._delay_s = min(self._delay_s * 2, _DELAY_MAX_S)
         self._tell(reason, now)
 
-    def _tell(self, reason: Reason, now: float) -> None:
+    def _tell(self, reason: OutageReason, now: float) -> None:
         """The first reason of an outage, and any that needs a person; each once."""
         if self._outage_at is None or (reason.lasting and reason.text not in self._told):
             stop = "" if reason.text.endswith("?") else "."

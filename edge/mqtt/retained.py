@@ -4,23 +4,23 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from edge.mqtt.client import Message
-from edge.mqtt.home_assistant.discovery import Announcer
+from edge.mqtt.client import OutgoingMessage
+from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer
 from edge.mqtt.payloads import ControlsPayload
 from edge.mqtt.presence import HOUSEHOLD, Presence
-from edge.mqtt.states import States
+from edge.mqtt.states import RetainedTopics
 from edge.mqtt.topics import NOBODY, OFF, OFFLINE, ON, ONLINE, Topics
 from edge.records import Event
 
 
-class Board:
+class RetainedState:
     """Everything that a new connection has to be told again."""
 
-    def __init__(self, topics: Topics, announcer: Announcer | None = None) -> None:
+    def __init__(self, topics: Topics, announcer: DiscoveryAnnouncer | None = None) -> None:
         """Without `announcer` Home Assistant is told nothing."""
         self._topics = topics
         self._announcer = announcer
-        self._states = States()
+        self._states = RetainedTopics()
         self._presence = Presence()
         self._people_known = False
         self._strays: set[str] = set()
@@ -101,7 +101,7 @@ class Board:
         if self._announcer:
             self._announcer.connected(now)
 
-    def tell(self, publish: Callable[[Message], int | None]) -> dict[int, str]:
+    def tell(self, publish: Callable[[OutgoingMessage], int | None]) -> dict[int, str]:
         """Publishes what is new. The topics by number of their PUBACK."""
         return self._states.tell(publish)
 

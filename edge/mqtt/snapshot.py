@@ -32,7 +32,7 @@ class SnapshotChooser:
         return event.picture
 
 
-class Pictures:
+class SnapshotPublisher:
     """What is to be seen on `snapshot`: nothing at all unless the owner allows pictures."""
 
     def __init__(self, settings: SnapshotSettings, send: Callable[[bytes], None]) -> None:

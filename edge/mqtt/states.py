@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from edge.mqtt.client import Message
+from edge.mqtt.client import OutgoingMessage
 
 
-class States:
+class RetainedTopics:
     """Values by topic, and which of them the broker has not been given yet."""
 
     def __init__(self) -> None:
@@ -42,11 +42,11 @@ class States:
         """A new connection: the broker may have forgotten everything."""
         self._untold = dict.fromkeys(self._values)
 
-    def tell(self, publish: Callable[[Message], int | None]) -> dict[int, str]:
+    def tell(self, publish: Callable[[OutgoingMessage], int | None]) -> dict[int, str]:
         """Publishes what is new, until `publish` returns None. The topics by number of their PUBACK."""
         pending: dict[int, str] = {}
         for topic in list(self._untold):
-            mid = publish(Message(topic, self._values[topic], retain=True))
+            mid = publish(OutgoingMessage(topic, self._values[topic], retain=True))
             if mid is None:
                 break
             pending[mid] = topic

@@ -14,12 +14,12 @@ import numpy as np
 from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
-from edge.mqtt.payloads import ControlsPayload, Origin
+from edge.mqtt.payloads import ControlsPayload, EventOrigin
 from edge.mqtt.publisher import MqttPublisher
 from edge.records import Box, Candidate, Event, EventKind, Image, Match, Outcome, Pose, Quality, read_only
 from support.broker import WAIT_S, Broker
 
-ORIGIN = Origin("front-door", "porch", "mobilefacenet", "2025-06-01/3")
+ORIGIN = EventOrigin("front-door", "porch", "mobilefacenet", "2025-06-01/3")
 ADA = Candidate("ada", "Ada Lovelace", 0.71234567)
 GRACE = Candidate("grace", "Grace Hopper", 0.31)
 EVERYBODY = [(each.person_id, each.name) for each in (ADA, GRACE)]

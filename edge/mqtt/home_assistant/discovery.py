@@ -15,7 +15,7 @@ from edge import __version__
 from edge.config.mqtt import HomeAssistantSettings, MqttSettings
 from edge.mqtt.home_assistant.entities import components
 from edge.mqtt.home_assistant.entity import Box
-from edge.mqtt.payloads import ControlsPayload, Origin
+from edge.mqtt.payloads import ControlsPayload, EventOrigin
 from edge.mqtt.topics import Topics
 
 BORN = b"online"
@@ -54,7 +54,7 @@ def announced(payload: bytes) -> dict[str, str]:
     return {key: component.platform for key, component in document.components.items()}
 
 
-class Announcer:
+class DiscoveryAnnouncer:
     """What to announce, as people come to the gallery and leave it. Time is passed in; not thread-safe.
 
     What an earlier run announced is read back from the broker: who left the gallery while the box was off
@@ -126,13 +126,13 @@ class Announcer:
             del self._told[key]
 
 
-def announcer(mqtt: MqttSettings, topics: Topics, origin: Origin) -> Announcer | None:
+def announcer(mqtt: MqttSettings, topics: Topics, origin: EventOrigin) -> DiscoveryAnnouncer | None:
     """As the settings want it; None: Home Assistant is told nothing."""
     home = mqtt.home_assistant
     if not home.enabled:
         return None
     name = home.name or display_name(origin.device_id)
-    return Announcer(home, Box(topics, origin.device_id, name, home.area, origin.model, mqtt.snapshot.enabled))
+    return DiscoveryAnnouncer(home, Box(topics, origin.device_id, name, home.area, origin.model, mqtt.snapshot.enabled))
 
 
 class _Component(msgspec.Struct):
