@@ -251,7 +251,7 @@ def test_other_formats_become_bgr(name, code):
     ("fails", "advice"),
     [
         ("raise ImportError('no', name='pykms')", r"apt install python3-kms\+\+"),
-        ("raise ValueError('numpy.dtype size changed')", "built for another numpy"),
+        ("raise ValueError('numpy.dtype size changed')", "built for a numpy other than"),
     ],
 )
 def test_a_picamera2_that_cannot_be_imported_is_explained(tmp_path, monkeypatch, fails, advice):

@@ -1,4 +1,4 @@
-"""Addresses of streams, which may hold credentials that nobody should see."""
+"""Addresses of streams, which may contain credentials that must not be shown."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -19,39 +19,39 @@ _FORM = re.compile(
 
 
 def is_address(source: str) -> bool:
-    """Is it of a form that `parse` is meant for?"""
+    """Whether a source begins with a scheme that `parse` knows."""
     scheme, separator, _ = source.partition("://")
     return bool(separator) and scheme.lower() in DEFAULT_PORTS
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a stream comes from. `str` and `repr` are safe to show."""
+    """The address of a stream. `str` and `repr` are safe to show."""
 
     scheme: str
     host: str
     port: int
     target: str = field(repr=False)
-    """Path and query. Some cameras want the password there."""
+    """Path and query. Some cameras expect the password there."""
     login: str = field(default="", repr=False)
-    """Percent-encoded `user:password`, or nothing."""
+    """Percent-encoded `user:password`, or empty."""
 
     def with_login(self, username: str, password: str) -> "Address":
         return replace(self, login=f"{quote(username, safe='')}:{quote(password, safe='')}")
 
     @property
     def place(self) -> str:
-        """host:port, with an IPv6 address in brackets."""
+        """`host:port`, with an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def bare_url(self) -> str:
-        """Without the login; the path and query may still hold a secret."""
+        """The address without its login; path and query may still contain a secret."""
         return f"{self.scheme}://{self.place}{self.target}"
 
     @property
     def login_url(self) -> str:
-        """With everything, for the library that connects and for nobody else."""
+        """The whole address with its login: only for the library that connects."""
         return f"{self.scheme}://{self.login}@{self.place}{self.target}" if self.login else self.bare_url
 
     def __str__(self) -> str:
@@ -61,12 +61,12 @@ class Address:
 
 
 def parse(source: str) -> Address:
-    """The address in `camera.source`. Raises ConfigError, which does not quote it."""
+    """Parse the address in `camera.source`. Raises ConfigError, which does not quote it."""
     parts = _FORM.fullmatch(source.strip())
     if parts is None or int(parts["port"] or 0) > 65535:
         raise ConfigError(
             "camera.source: not an address such as rtsp://192.168.1.20:554/stream1 "
-            "(not shown here, as it may hold a password; that belongs into camera.password_file)"
+            "(not quoted, as it may contain a password; passwords go in camera.password_file)"
         )
     scheme = parts["scheme"].lower()
     host = (parts["host6"] or parts["host"]).lower()
@@ -75,3 +75,11 @@ def parse(source: str) -> Address:
         return address
     username, _, password = parts["login"].partition(":")
     return address.with_login(unquote(username), unquote(password))
+
+
+def shown(source: str) -> str:
+    """Return an address as it may be shown, even when it is malformed."""
+    try:
+        return str(parse(source))
+    except ConfigError:
+        return f"{source.partition('://')[0]}://..."

@@ -1,7 +1,10 @@
 """The seam between the loop and whatever delivers frames."""
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
+from edge.config.camera import CameraSettings
 from edge.records import Frame
 
 
@@ -13,16 +16,46 @@ class Camera(Protocol):
     """Something that delivers frames, opened by its constructor."""
 
     live: bool
-    """True: frames are lost when nobody takes them. False: a recording read without losing a frame."""
+    """True: frames that nobody reads are lost. False: a recording from which no frame is lost."""
 
     def read(self) -> Frame:
-        """The next frame; blocks until there is one.
+        """Return the next frame; block until there is one.
 
-        Raises CameraError when none came within the read time-out or the device failed, and
-        EndOfRecording. After either the camera is of no more use: close it and open another.
+        Raises CameraError when no frame came within the read time-out or the device failed, and EndOfRecording.
+        After either, the camera cannot be used again: close it and open another.
         """
         ...
 
     def close(self) -> None:
-        """Give the device back. May be called twice."""
+        """Release the device. May be called twice."""
         ...
+
+
+class FoundCamera(NamedTuple):
+    """A camera that is plugged into this machine."""
+
+    source: str
+    """What to write into `camera.source`."""
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraKind:
+    """What the registry knows about one kind of camera. Each kind declares one, in its own file."""
+
+    forms: str
+    """Examples of its sources, for error messages: "`v4l2:/dev/video0` (or `v4l2:0`)"."""
+    takes: Callable[[str], bool]
+    """Whether a `camera.source` is of this kind; no device is opened to find out."""
+    open: Callable[[CameraSettings], Camera]
+    """Raises CameraError, and ConfigError for what waiting cannot fix."""
+    discover: Callable[[], Sequence[FoundCamera]] = tuple
+    """The cameras of this kind on this machine, for `whosthere setup`."""
+    shown: Callable[[str], str] = str
+    """The source without login, query or anything else that looks like a password."""
+    suggest: Callable[[str], str | None] = lambda _: None
+    """For a source that no kind takes: the one that was probably meant."""
+    exclusive: bool = False
+    """Only one program at a time can open it."""
+    takes_login: bool = False
+    """`camera.username` and `camera.password_file` apply to it."""

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.capture import geometry
+from edge.capture.camera import CameraKind, FoundCamera
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame, Image, read_only
 
+PREFIX = "picamera2:"
 _TO_BGR: dict[str, int | None] = {
     # picamera2 names these by the order within a little-endian word: in memory RGB888 is B, G, R.
     "RGB888": None,
@@ -29,20 +31,19 @@ _OLDEST_S = 10.0
 
 
 class PiCamera:
-    """One picture is taken from two streams: `main` for the image and, when that is wider, `lores` for the preview.
+    """A camera on the Pi's connector, read as two streams: `main` for the image, `lores` for a narrower preview.
 
-    The image processor scales the preview, so that this costs the CPU nothing. Nothing keeps a camera buffer:
-    what is needed is copied out and the request is given back before `read` returns.
-    `captured_at` is when the sensor began the frame.
+    The image signal processor scales the preview, which costs the CPU nothing. No camera buffer is kept: `read` copies
+    what it needs and releases the request. `captured_at` is when the sensor began the frame.
     """
 
     live = True
 
-    def __init__(self, settings: CameraSettings, number: int) -> None:
+    def __init__(self, settings: CameraSettings) -> None:
         self._settings = settings
-        self._name = f"picamera2:{number}"
+        self._name = settings.source
         self._module = _picamera2()
-        self._device = self._open(number)
+        self._device = self._open(int(self._name.removeprefix(PREFIX)))
         try:
             self._start()
         except RuntimeError as error:
@@ -79,7 +80,7 @@ class PiCamera:
         self._streams = {name: device.camera_configuration()[name] for name in ("main", "lores")}
         for name, stream in self._streams.items():
             if stream and stream["format"] not in _TO_BGR:
-                raise RuntimeError(f"stream {name} comes as {stream['format']}, which is not understood")
+                raise RuntimeError(f"stream {name} comes as {stream['format']}, which is not supported")
         device.start()
 
     def read(self) -> Frame:
@@ -98,7 +99,7 @@ class PiCamera:
             request.release()
 
     def close(self) -> None:
-        # It refuses when its own threads have died; there is nothing left to give back then.
+        # It raises when its own threads have died; then there is nothing left to release.
         with contextlib.suppress(RuntimeError):
             self._device.close()
 
@@ -113,24 +114,27 @@ class PiCamera:
         return Frame(read_only(image), read_only(preview), at)
 
     def _picture(self, request: Any, stream: str) -> Image:
-        """One stream of the request, turned, in memory of our own."""
+        """Return one stream of the request, turned, as a copy."""
         with self._module.MappedArray(request, stream) as mapped:
             return self._copied(mapped.array, self._streams[stream])
 
     def _copied(self, buffer: NDArray[np.uint8], stream: dict[str, Any]) -> Image:
-        # In a function of its own: a reference left to the buffer keeps picamera2 from unmapping it.
+        # A separate function: picamera2 cannot unmap a buffer that a local variable still refers to.
         image = geometry.turned(to_bgr(buffer, stream), self._settings)
         return image.copy() if np.may_share_memory(image, buffer) else image
 
 
-def pi_cameras() -> list[tuple[str, str]]:
-    """(`picamera2:0`, its model) of every camera that libcamera finds, but on USB; none without picamera2."""
+def pi_cameras() -> list[FoundCamera]:
+    """Return the cameras that libcamera finds, except those on USB; none without picamera2."""
     try:
         cameras = _picamera2().Picamera2.global_camera_info()
     except CameraError:
         return []
-    named = [(f"picamera2:{i}", camera) for i, camera in enumerate(cameras)]
-    return [(source, str(camera.get("Model", "unnamed"))) for source, camera in named if not _on_usb(camera)]
+    return [
+        FoundCamera(f"{PREFIX}{number}", str(camera.get("Model", "unnamed")))
+        for number, camera in enumerate(cameras)
+        if not _on_usb(camera)
+    ]
 
 
 def _on_usb(camera: dict[str, Any]) -> bool:
@@ -141,7 +145,7 @@ def _picamera2() -> Any:
     try:
         return importlib.import_module("picamera2")
     except ImportError as error:
-        # A minimal installation lacks pykms, which picamera2 imports for previews that nobody here asks for.
+        # picamera2 imports pykms for previews on a screen; a minimal installation lacks it.
         package = "python3-kms++" if error.name == "pykms" else "python3-picamera2"
         raise CameraError(
             f"picamera2 cannot be imported ({error}); `sudo apt install {package}`, and make the virtual "
@@ -149,15 +153,15 @@ def _picamera2() -> Any:
         ) from error
     except ValueError as error:
         raise CameraError(
-            f"picamera2 cannot be imported ({error}); it was built for another numpy than is installed beside "
-            "whosthere. Beside bookworm's, take numpy 1: `pip install 'whosthere[tflite-runtime]'`"
+            f"picamera2 cannot be imported ({error}); it was built for a numpy other than the one "
+            "installed with whosthere. On Debian bookworm, use numpy 1: `pip install 'whosthere[tflite-runtime]'`"
         ) from error
 
 
 def preview_stream_size(settings: CameraSettings) -> tuple[int, int] | None:
-    """Size of the low-resolution stream, even numbers, such that it is `preview_width` wide once turned.
+    """Width and height of the low-resolution stream, both even, such that it is `preview_width` wide once turned.
 
-    None: the image is no wider than that, and a second stream is not needed.
+    None: the image is no wider than that, so no second stream is needed.
     """
     scale = settings.preview_width / geometry.turned_size(settings.width, settings.height, settings)[0]
     if scale >= 1:
@@ -166,7 +170,7 @@ def preview_stream_size(settings: CameraSettings) -> tuple[int, int] | None:
 
 
 def controls(settings: CameraSettings) -> dict[str, Any]:
-    """What is asked of libcamera, where the camera knows it, in libcamera's names and units (microseconds)."""
+    """The controls to set if the camera has them, by libcamera's names and in its units (microseconds)."""
     slowest = min(settings.fps, settings.low_light_fps or settings.fps)
     asked: dict[str, Any] = {"FrameDurationLimits": (round(1e6 / settings.fps), round(1e6 / slowest))}
     if settings.exposure_ev:
@@ -177,9 +181,9 @@ def controls(settings: CameraSettings) -> dict[str, Any]:
 
 
 def to_bgr(buffer: NDArray[np.uint8], stream: dict[str, Any]) -> Image:
-    """A stream's buffer, in the form `MappedArray` gives it, as BGR; for RGB888 the buffer itself.
+    """Convert a stream's buffer, as `MappedArray` gives it, to BGR; RGB888 is returned unchanged.
 
-    `stream` is its configuration: `format` and `size`. Planar formats keep their row padding until here.
+    `stream` is its configuration: `format` and `size`. The row padding of planar formats is cut off.
     """
     code = _TO_BGR[stream["format"]]
     if code is None:
@@ -189,16 +193,23 @@ def to_bgr(buffer: NDArray[np.uint8], stream: dict[str, Any]) -> Image:
 
 
 def captured_at(sensor_ns: int | None, monotonic: float, boottime: float) -> float:
-    """Monotonic seconds of a sensor timestamp, which libcamera counts in nanoseconds since boot, suspension included.
+    """Convert a sensor timestamp (nanoseconds since boot, including suspension) to monotonic seconds.
 
-    A frame without a timestamp, or with one that no frame in a queue can have, counts as taken now.
+    A frame without a timestamp, or with one too old for any frame in a queue, counts as captured now.
     """
     age = boottime - sensor_ns / 1e9 if sensor_ns else 0.0
     return monotonic - age if 0 <= age <= _OLDEST_S else monotonic
 
 
 def _root(error: BaseException) -> str:
-    """What libcamera said: picamera2 wraps it several times."""
+    """libcamera's own message: picamera2 wraps the exception several times."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error) or type(error).__name__
+
+
+def _takes(source: str) -> bool:
+    return source.startswith(PREFIX) and source.removeprefix(PREFIX).isdecimal()
+
+
+KIND = CameraKind(forms="`picamera2:0`", takes=_takes, open=PiCamera, discover=pi_cameras, exclusive=True)

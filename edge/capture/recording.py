@@ -1,23 +1,22 @@
-"""File replay: the stand-in for a camera, behind the same seam as the real ones."""
+"""File replay: stands in for a camera, behind the same seam."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from edge.capture import geometry
-from edge.capture.camera import EndOfRecording
+from edge.capture.camera import CameraKind, EndOfRecording
 from edge.capture.clip import open_clip
-from edge.config.camera import CameraSettings
+from edge.config.camera import CameraSettings, is_recording
 from edge.records import Frame
 
 
 class Recording:
     """A video, a GIF, an image or a folder of images.
 
-    With `realtime` it behaves like a live camera: frames come at the recording's own pace, counted from the
-    first read, and those that nobody took in time are lost. Otherwise every frame comes as fast as it is
-    read, and `captured_at` is the moment of opening plus the time within the recording.
-    A video that turns out cut off is played as far as it goes and then raises CameraError.
+    With `realtime` it behaves like a live camera: frames come at the recording's own pace, counted from the first read,
+    and those that are not read in time are lost. Without, no frame is lost, and `captured_at` is the time of opening
+    plus the time within the recording. A video that is cut off is played to its end, then raises CameraError.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Recording:
         self._time_s = self._round_began_s + time_s
 
     def _keep_pace(self) -> None:
-        """Leave out frames whose successor is due already, then wait for the frame to be due."""
+        """Skip frames whose successor is already due, then wait until the frame is due."""
         now = self._clock()
         if not self._started:
             self._started = True
@@ -68,10 +67,15 @@ class Recording:
             self._step()
         now = self._clock()
         if self._lateness(now) > max(late, self._clip.interval_s):
-            # Decoding is slower than the recording's pace: skipping would fall behind ever further.
+            # Decoding is slower than the recording's pace: skipping would only increase the delay.
             self._start = now - self._time_s
         if (early := -self._lateness(now)) > 0:
             self._wait(early)
 
     def _lateness(self, now: float) -> float:
         return now - self._start - self._time_s
+
+
+KIND = CameraKind(
+    forms="the path of a video, a GIF, an image or a folder of images", takes=is_recording, open=Recording
+)

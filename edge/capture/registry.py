@@ -1,47 +1,47 @@
-"""From `camera.source` to a camera: the only place that picks a class."""
+"""The kinds of camera. To add one, write its file and add its KIND to the list."""
 
-from pathlib import Path
-
-from edge.capture.address import is_address, parse
-from edge.capture.camera import Camera
-from edge.capture.picamera import PiCamera
-from edge.capture.recording import Recording
-from edge.capture.stream import StreamCamera
-from edge.capture.v4l2 import V4l2Camera, device_path
-from edge.config.camera import CameraSettings, is_recording, names_scheme
+from edge.capture import picamera, recording, stream, v4l2
+from edge.capture.camera import Camera, CameraKind, FoundCamera
+from edge.config.camera import CameraSettings, scheme_of
 from edge.errors import ConfigError
 
-FORMS = (
-    "`picamera2:0`, `v4l2:/dev/video0` (or `v4l2:0`), `rtsp://host/path`, `http://host/path`, "
-    "or the path of a video, a GIF, an image or a folder of images"
-)
+KINDS: tuple[CameraKind, ...] = (picamera.KIND, v4l2.KIND, stream.KIND, recording.KIND)
+"""The first kind that takes a source gets it."""
+
+
+def kind_of(source: str) -> CameraKind | None:
+    """Return the kind of camera that a source names; None when it has no known form."""
+    return next((kind for kind in KINDS if kind.takes(source)), None)
 
 
 def open_camera(settings: CameraSettings) -> Camera:
-    """The camera or recording that the settings name, opened.
+    """Open the camera or recording that the settings name.
 
-    Raises CameraError, and ConfigError for what no waiting will mend: an unknown form of source, no password file.
+    Raises CameraError, and ConfigError for what waiting cannot fix: a source of no known form, no password file.
     """
-    source = settings.source
-    if is_address(source):
-        return StreamCamera(settings)
-    if source.startswith("picamera2:") and source.removeprefix("picamera2:").isdecimal():
-        return PiCamera(settings, int(source.removeprefix("picamera2:")))
-    if source.startswith("v4l2:") and (device := device_path(source)) is not None:
-        return V4l2Camera(settings, device)
-    if is_recording(settings):
-        return Recording(settings)
-    hint = f"; did you mean `v4l2:{source}`?" if Path(source).is_char_device() else ""
-    raise ConfigError(f"camera.source: {describe(settings)!r} is none of {FORMS}{hint}")
+    kind = kind_of(settings.source)
+    if kind is None:
+        raise ConfigError(_unknown(settings))
+    return kind.open(settings)
 
 
 def describe(settings: CameraSettings) -> str:
-    """The source as it may be shown and logged: without login, query or anything that looks like a password."""
-    if is_address(settings.source):
-        try:
-            return str(parse(settings.source))
-        except ConfigError:
-            return f"{settings.source.partition('://')[0]}://..."
-    if names_scheme(settings.source) and "@" in settings.source:
-        return f"{settings.source.partition(':')[0]}:..."
-    return settings.source
+    """Return the source as it may be shown and logged, without anything that looks like a password."""
+    source = settings.source
+    kind = kind_of(source)
+    if kind is not None:
+        return kind.shown(source)
+    scheme = scheme_of(source)
+    return f"{scheme}:..." if scheme and "@" in source else source
+
+
+def discover_cameras() -> list[FoundCamera]:
+    """Return every camera that is plugged into this machine."""
+    return [camera for kind in KINDS for camera in kind.discover()]
+
+
+def _unknown(settings: CameraSettings) -> str:
+    *forms, last = (kind.forms for kind in KINDS)
+    meant = next(filter(None, (kind.suggest(settings.source) for kind in KINDS)), None)
+    hint = f"; did you mean `{meant}`?" if meant else ""
+    return f"camera.source: found {describe(settings)!r}; allowed: {', '.join(forms)}, or {last}{hint}"

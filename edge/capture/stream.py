@@ -5,7 +5,8 @@ import time
 import cv2
 
 from edge.capture import geometry
-from edge.capture.address import Address, parse
+from edge.capture.address import Address, is_address, parse, shown
+from edge.capture.camera import CameraKind
 from edge.capture.ffmpeg import open_capture
 from edge.capture.live_capture import LiveCapture
 from edge.capture.stream_diagnosis import why_not
@@ -18,10 +19,10 @@ _PROBE_S = 3.0
 
 
 class StreamCamera:
-    """A network camera. The login goes to the library inside the address and is shown to nobody.
+    """A network camera. Only FFmpeg sees the address with the login in it.
 
     Raises CameraError when it cannot be opened, and ConfigError when the address or the password file is wrong.
-    `captured_at` is when the frame was decoded here: what the network took before is not known.
+    `captured_at` is when the frame was decoded; the delay of camera and network is not known.
     """
 
     live = True
@@ -44,7 +45,7 @@ class StreamCamera:
 
 
 def address_of(settings: CameraSettings) -> Address:
-    """The address with the login that the settings add. Raises ConfigError."""
+    """Return the address in `camera.source`, with `camera.username` and its password added. Raises ConfigError."""
     address = parse(settings.source)
     if settings.username is None:
         return address
@@ -61,3 +62,12 @@ def _why(address: Address, settings: CameraSettings, took_s: float) -> str:
     if took_s >= 0.9 * settings.open_timeout_s:
         return f"{address.place} sent no video within {settings.open_timeout_s:g} s"
     return why_not(address, min(settings.open_timeout_s, _PROBE_S))
+
+
+KIND = CameraKind(
+    forms="`rtsp://host/path`, `http://host/path`",
+    takes=is_address,
+    open=StreamCamera,
+    shown=shown,
+    takes_login=True,
+)

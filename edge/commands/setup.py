@@ -10,9 +10,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from edge.capture.address import is_address
-from edge.capture.picamera import pi_cameras
-from edge.capture.v4l2 import usb_cameras
+from edge.capture.registry import discover_cameras, kind_of
 from edge.commands.check import show_finding
 from edge.commands.context import box_config
 from edge.commands.picture import in_blocks
@@ -86,7 +84,8 @@ def _ask_camera(answers: Answers, loaded: LoadedConfig) -> None:
     while True:
         answers.values["camera.source"] = source = _ask_source(camera.source)
         camera = settings = replace(camera, source=source)
-        if is_address(source) and "@" not in source:
+        kind = kind_of(source)
+        if kind is not None and kind.takes_login and "@" not in source:
             login = _ask_login("camera", answers, camera.username, camera.password_file)
             camera = replace(camera, username=login["username"])
             settings = replace(camera, **login)
@@ -99,7 +98,7 @@ def _ask_camera(answers: Answers, loaded: LoadedConfig) -> None:
 
 
 def _ask_source(default: str) -> str:
-    found = [*pi_cameras(), *usb_cameras()]
+    found = discover_cameras()
     click.echo("\nCameras found:" if found else "\nNo camera was found here; a network camera has an address.")
     for number, (source, name) in enumerate(found, 1):
         click.echo(f"  {number}  {source}  {name}")

@@ -62,22 +62,22 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Recordings only: begin again at the end."""
 
 
-def is_recording(settings: CameraSettings) -> bool:
-    """Whether the source is a file or folder: failing to read one is final, while a camera may come back."""
-    source = settings.source
+def is_recording(source: str) -> bool:
+    """Whether a `camera.source` is a file or folder: failing to read one is final, while a camera may come back."""
     path = Path(source).expanduser()
     try:
         return (
             bool(source)
             and "://" not in source
             and not path.is_char_device()
-            and (path.exists() or not names_scheme(source))
+            and (path.exists() or not scheme_of(source))
         )
     except PermissionError:
         # Python 3.11 raises where later versions say that it does not exist; opening it tells what is wrong.
         return True
 
 
-def names_scheme(source: str) -> bool:
-    """Whether a source begins with `word:`, so that it is not meant as a path."""
-    return re.match(r"[A-Za-z][\w+.-]*:", source) is not None
+def scheme_of(source: str) -> str:
+    """The word before the first colon, as in `v4l2:0`; empty when the source does not begin with `word:`."""
+    found = re.match(r"([A-Za-z][\w+.-]*):", source)
+    return found[1] if found else ""

@@ -154,7 +154,7 @@ def _by_section(document: Any) -> tuple[dict[Any, Any], list[str]]:
 def _placed(config: Config, base: Path) -> LoadedConfig:
     """With every relative path counting from `base`, wherever the process was started."""
     camera, mqtt, tls = config.camera, config.mqtt, config.mqtt.tls
-    source = str(base / Path(camera.source).expanduser()) if is_recording(camera) else camera.source
+    source = str(base / Path(camera.source).expanduser()) if is_recording(camera.source) else camera.source
     placed = replace(
         config,
         camera=replace(camera, source=source, password_file=_beside(base, camera.password_file)),

@@ -63,7 +63,7 @@ class App:
         self._known = GalleryManager(loaded, analyser.embedder, datetime.now(UTC))
         self._matcher = self._known.matcher
         camera = config.camera
-        lossless = is_recording(camera) and not camera.realtime
+        lossless = is_recording(camera.source) and not camera.realtime
         clock = None if lossless else time.monotonic
         self._publisher = MqttPublisher(config.mqtt, self._origin(), self._on_command, clock=clock)
         processor = FrameProcessor(
@@ -73,7 +73,7 @@ class App:
             lambda: open_camera(camera),
             camera,
             self._on_camera,
-            retry=not is_recording(camera),
+            retry=not is_recording(camera.source),
             wait=self._wait_for_camera,
         )
         self._pipeline = Pipeline(

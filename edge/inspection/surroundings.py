@@ -13,8 +13,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.registry import describe, open_camera
-from edge.config.camera import CameraSettings, is_recording
+from edge.capture.registry import describe, kind_of, open_camera
+from edge.config.camera import CameraSettings
 from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.errors import WhosthereError
 from edge.inspection.findings import Finding, failed, ok, warning
@@ -66,7 +66,8 @@ def _settled(frame: Frame, camera: Camera) -> Frame:
 
 
 def _in_use(settings: CameraSettings) -> str:
-    if settings.source.startswith(("picamera2:", "v4l2:")) and not is_recording(settings):
+    kind = kind_of(settings.source)
+    if kind is not None and kind.exclusive:
         return "whosthere as a service holds the camera: `systemctl stop whosthere`, or `check --skip camera`"
     return ""
 
