@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,7 @@ import pytest
 
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, decoded, running, told, visits, write_config
-from support.hostile import MESSAGES, hostile
-
-CALM_S = 6.0
-"""So long after a flood, commands are taken again."""
+from support.hostile import MESSAGES, answered_again, hostile
 
 
 @pytest.fixture
@@ -75,26 +71,24 @@ def test_hostile_commands_do_not_disturb_it(tmp_path: Path, demo_gallery: Path, 
             listener.wait_for(f"{TOPIC}/camera", b"online")
             listener.wait_for(f"{TOPIC}/health", count=3)
             before = usage(daemon.pid), decoded(listener.on(f"{TOPIC}/health")[-1])
-            begun = time.monotonic()
             for _ in range(MESSAGES):
                 name, payload = hostile(chance)
                 # Well-formed ones by chance must not end what is to be measured.
                 listener.publish(f"{TOPIC}/command/{'x' if name in ('restart', 'pause', 'paused') else name}", payload)
-            seconds = time.monotonic() - begun
-            time.sleep(CALM_S)
+            answered_again(listener, TOPIC)
             answers = len(listener.on(f"{TOPIC}/command/result"))
             assert asker(listener)("resume")["ok"]
             listener.wait_for(f"{TOPIC}/health", count=len(listener.on(f"{TOPIC}/health")) + 2)
             after = usage(daemon.pid), decoded(listener.on(f"{TOPIC}/health")[-1])
             assert daemon.log.count("Traceback") == 0, daemon.log
-        frames = (after[1]["frames"] - before[1]["frames"]) / (after[1]["uptime_s"] - before[1]["uptime_s"])
-    print(f"\n{MESSAGES} hostile commands to the daemon in {seconds:.1f} s, {answers} answered; {frames:.1f} frames/s;")
+        frames = after[1]["frames"] - before[1]["frames"]
+    print(f"\n{MESSAGES} hostile commands to the daemon, {answers} answered, {frames} frames meanwhile")
     print(f"before: {before[0]}\nafter: {after[0]}")
-    assert answers < 30 + 3 * (seconds + CALM_S)
+    assert answers < MESSAGES / 4
     assert after[0]["threads"] <= before[0]["threads"]
     assert after[0]["files"] <= before[0]["files"] + 2
     assert after[0]["memory_mb"] - before[0]["memory_mb"] < 40
-    assert frames > 2, "it goes on watching"
+    assert frames > 0, "it goes on watching"
 
 
 def usage(pid: int) -> dict[str, int]:
@@ -108,10 +102,10 @@ def usage(pid: int) -> dict[str, int]:
 
 
 def _pauses_for_a_while(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
-    assert ask("pause", for_s=1.5) | {"correlation_id": ""} == {
+    assert ask("pause", for_s=5) | {"correlation_id": ""} == {
         "command": "pause",
         "ok": True,
-        "message": "paused: nobody is looked for for 1.5 s",
+        "message": "paused: nobody is looked for for 5 s",
         "correlation_id": "",
         "schema_version": 1,
     }
@@ -145,11 +139,11 @@ def _rings(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
 def test_who_rings_and_comes_into_view_is_one_visit(tmp_path: Path, demo_gallery: Path) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         camera = {"realtime": True}
-        with running(write_config(tmp_path, broker, demo_gallery, camera=camera, visit={"gap_s": 8.0})):
+        with running(write_config(tmp_path, broker, demo_gallery, camera=camera, visit={"gap_s": 60.0})):
             listener.wait_for(f"{TOPIC}/camera", b"online")
             listener.publish(f"{TOPIC}/command/ring", b"")
             ring = decoded(listener.wait_for(f"{TOPIC}/doorbell"))
-            listener.wait(lambda: ("recognized", "barack-obama") in told(listener), 60)
+            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
         first, second = visits(listener)[:2]
         assert (first["event_type"], second["event_type"]) == ("started", "recognized")
         assert first["visit_id"] == second["visit_id"] == ring["visit_id"]

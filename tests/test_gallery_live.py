@@ -50,7 +50,7 @@ def test_photos_become_another_name_at_the_door_within_a_second_of_the_push(tmp_
             assert "in force" in answer
             daemon.wait_for_log("reload: gallery version 2, 3 people")
             listener.wait_for(f"{TOPIC}/person/barack-obama", b"")
-            listener.wait(lambda: ("recognized", "barry-o") in told(listener), timeout_s=120)
+            listener.wait(lambda: ("recognized", "barry-o") in told(listener))
         named = [event for event in visits(listener) if event["person_id"] == "barry-o"]
         assert named[0]["person_name"] == "Barry O."
         assert named[0]["gallery_version"] == "2"

@@ -64,7 +64,7 @@ def test_an_interruption_is_one_line(small: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "converter", "evaluate", "--pairs", pipe, "--images", small / "images"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     interrupted_when_read(pipe, process.pid)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
 
     assert process.returncode == 130
     assert said.splitlines()[-1].endswith(": interrupted")

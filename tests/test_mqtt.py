@@ -259,9 +259,8 @@ def test_the_heartbeat_goes_on_without_a_broker_and_stopping_does_not_wait_for_o
     until(lambda: told.outbox_health.waiting == 1)
     before = told.heartbeat
     until(lambda: told.heartbeat > before + 1)
-    begun = time.monotonic()
-    told.stop(20)
-    assert time.monotonic() - begun < 10
+    # It returns: the time-out of the test would end one that waits.
+    told.stop(1e6)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

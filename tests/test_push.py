@@ -98,7 +98,7 @@ def _forwards(server: Sshd) -> bool:
     with socket.create_server(("127.0.0.1", 0)) as inside:
         there = f"127.0.0.1:{inside.getsockname()[1]}"
         command = [*server.ssh("-W", there), "127.0.0.1"]
-        asked = subprocess.run(command, capture_output=True, input=b"", check=False, timeout=30)
+        asked = subprocess.run(command, capture_output=True, input=b"", check=False, timeout=300)
         assert b"forwarding failed" in asked.stderr, asked.stderr
         inside.settimeout(0.2)
         try:

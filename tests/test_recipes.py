@@ -62,7 +62,7 @@ def test_the_shell_script(tmp_path: Path) -> None:
             threading.Thread(target=heard.extend, args=(process.stdout,), daemon=True).start()
             # Nothing is kept for who subscribes later: people come until they are heard.
             visit = 0
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while len(set(heard)) < 2 and time.monotonic() < deadline:
                 visit += 1
                 told.publish(recognized(visit=f"v{visit}", provisional=True))
@@ -214,7 +214,7 @@ def test_node_red(tmp_path: Path) -> None:
             told = publisher(settings(broker, tmp_path))
             told.start()
             # It takes its time to start, and nothing is kept for it: people come until it speaks.
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + 240
             visit = 0
             while not listener.on("home/announce") and time.monotonic() < deadline:
                 visit += 1

@@ -15,7 +15,7 @@ import pytest
 
 from edge.daemon.systemd import notifier
 from support.broker import Listener, running_broker
-from support.daemon import TOPIC, running, write_config
+from support.daemon import TOPIC, WAIT_S, running, write_config
 
 
 class FakeServiceManager:
@@ -31,7 +31,7 @@ class FakeServiceManager:
 
     def wait_for(self, line: str, count: int = 1) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.lines.count(line) >= count, 60), self.lines
+            assert self._changed.wait_for(lambda: self.lines.count(line) >= count, WAIT_S), self.lines
 
     def close(self) -> None:
         # Closing alone does not wake a thread that reads.

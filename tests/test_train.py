@@ -80,7 +80,7 @@ def test_what_was_interrupted_goes_on(photos: Path, tmp_path: Path) -> None:
         if line.startswith("epoch 3:"):
             process.send_signal(signal.SIGINT)
             break
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "interrupted after epoch" in said
     assert "Traceback" not in said

@@ -55,7 +55,7 @@ def until_said(process: "subprocess.Popen[str]", last: str) -> list[str]:
         if last in line:
             break
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(300) == 0
     return lines
 
 

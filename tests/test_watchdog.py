@@ -1,5 +1,6 @@
 """The eye on every thread, and the alarm that ends a process in which nothing gets a turn."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -54,23 +55,23 @@ BEGIN = """
 import ctypes, time
 from edge.daemon.systemd import NoServiceManager
 from edge.daemon.watchdog import Watchdog
-vigil = Watchdog(NoServiceManager(), 0.6)
+vigil = Watchdog(NoServiceManager(), 2.0)
 """
 
 
 def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
     script = folder / "watched.py"
     script.write_text(BEGIN + program)
-    return subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=50)
+    return subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_a_process_in_which_nothing_gets_a_turn_ends_and_says_where(tmp_path: Path) -> None:
     program = """
 for _ in range(5):
     vigil.update({"camera": time.monotonic()}, str, time.monotonic())
-    time.sleep(0.3)
+    time.sleep(0.9)
 vigil.end()
-time.sleep(1.2)
+time.sleep(3.5)
 print("alive", flush=True)
 vigil.update({"camera": time.monotonic()}, str, time.monotonic())
 ctypes.PyDLL(None).sleep(60)  # as a library that never lets Python have a turn
@@ -92,4 +93,4 @@ for _ in range(100):
 """,
     )
     assert done.returncode == 1
-    assert "the camera thread has made no progress for 1 s: ending" in done.stderr
+    assert re.search(r"the camera thread has made no progress for \d+ s: ending", done.stderr)

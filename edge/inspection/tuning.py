@@ -88,10 +88,11 @@ class Rig:
 class Tuner:
     """One pass over all questions, each with the answers to those before."""
 
-    def __init__(self, loaded: LoadedConfig, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, loaded: LoadedConfig, seconds: float, rig: Callable[[Option, Path], Rig] = Rig) -> None:
+        """`rig` prepares the networks of an option for looking."""
         self._loaded = loaded
         self._seconds = seconds
-        self._clock = clock
+        self._rig = rig
         self._timings: dict[str, list[Timing]] = {}
 
     def choose(self, embedders: Sequence[str]) -> Choice:
@@ -144,10 +145,10 @@ class Tuner:
 
     def _measure(self, question: str, options: Sequence[Option]) -> list[float]:
         """Median seconds of a look with each option."""
-        rigs = [Rig(option, self._loaded.base) for option in options]
+        rigs = [self._rig(option, self._loaded.base) for option in options]
         looks: list[list[float]] = [[] for _ in rigs]
-        until = self._clock() + SHARES[question] * self._seconds
-        while len(looks[0]) < ROUNDS or self._clock() < until:
+        until = time.monotonic() + SHARES[question] * self._seconds
+        while len(looks[0]) < ROUNDS or time.monotonic() < until:
             for rig, taken in zip(rigs, looks, strict=True):
                 taken.append(rig.look_s())
         medians = [median(taken) for taken in looks]

@@ -23,7 +23,7 @@ from support.contract import breach
 from support.ports import accepts, free_port
 
 _MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-WAIT_S = 30.0
+WAIT_S = 120.0
 """Long enough for a busy machine; everything that waits returns as soon as it can."""
 
 

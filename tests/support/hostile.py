@@ -1,12 +1,17 @@
-"""Command messages that nobody should send."""
+"""Command messages that nobody should send, and what comes after them."""
 
 import json
 import os
 import random
+from contextlib import suppress
 
 from edge.mqtt.command_payloads import KNOWN, MAX_PAYLOAD
+from support.broker import Listener
 
 MESSAGES = 10_000 if os.environ.get("WHOSTHERE_FULL") else 2_000
+
+CALM_S = 6.0
+"""Commands are carried out again after so long without one."""
 
 
 def hostile(chance: random.Random) -> tuple[str, bytes]:
@@ -22,3 +27,18 @@ def hostile(chance: random.Random) -> tuple[str, bytes]:
     ]
     names = [*KNOWN, "open_door", "x" * chance.randrange(1, 300), "a/b/c", "\u202e", "result/x"]
     return chance.choice(names), chance.choice(bad)
+
+
+def answered_again(listener: Listener, root: str) -> None:
+    """Return once the flood is over for the box too: a command is carried out again, of those sent now and then."""
+    for number in range(40):
+        mark = f"afterwards-{number}"
+        listener.publish(f"{root}/command/resume", json.dumps({"correlation_id": mark}).encode())
+        with suppress(AssertionError):
+            listener.wait(lambda mark=mark: any(_carried_out(m.payload, mark) for m in listener.heard), CALM_S)
+            return
+    raise AssertionError("commands are still dropped long after the flood")
+
+
+def _carried_out(payload: bytes, mark: str) -> bool:
+    return mark.encode() in payload and b'"ok":true' in payload

@@ -15,7 +15,7 @@ import pytest
 from support.ports import accepts, free_port
 
 _SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 def new_key(path: Path, kind: str = "ed25519") -> Path:

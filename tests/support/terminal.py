@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-WAIT_S = 120.0
-THINKING_S = 0.3
+WAIT_S = 300.0
+THINKING_S = 1.0
 CTRL_C, CTRL_D = "\x03", "\x04"
 
 
