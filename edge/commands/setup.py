@@ -20,7 +20,7 @@ from edge.config.loading import DEFAULT_PATH, LoadedConfig, default_config, load
 from edge.config.mqtt import MqttSettings
 from edge.errors import ConfigError
 from edge.faces.detect import BlazeFaceDetector
-from edge.faces.loading import load_network
+from edge.faces.loading import DETECTOR, load_network
 from edge.inspection.findings import Verdict
 from edge.inspection.surroundings import broker_finding, look_through
 from edge.records import Frame
@@ -115,7 +115,7 @@ def _show(frame: Frame, loaded: LoadedConfig) -> None:
     if sys.stdout.isatty():
         click.echo(in_blocks(frame.preview, PICTURE_COLUMNS))
     config = loaded.config
-    detector = BlazeFaceDetector(load_network(config.models, "detector", loaded.base), config.detect)
+    detector = BlazeFaceDetector(load_network(config.models, DETECTOR, loaded.base), config.detect)
     faces = len(detector.detect(frame.preview))
     click.echo(
         f"{plural(faces, 'face')} in the picture" if faces else "no face in the picture; step in front of it to see"

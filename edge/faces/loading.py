@@ -1,8 +1,9 @@
-"""Settings -> the networks, loaded and checked."""
+"""Settings -> the networks, loaded and checked, and the stages on top of them."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,77 +17,92 @@ from edge.faces.embed import TfliteEmbedder
 from edge.faces.landmarks import FaceMesh
 from edge.faces.roi_detect import RoiDetector
 from edge.models import card
+from edge.models.card import Task
 from edge.models.edgetpu import EdgeTpu
 from edge.models.tflite import Model
 
 log = logging.getLogger("whosthere.models")
 
 
-Role = Literal["detector", "near_detector", "landmarks", "embedder"]
-TASKS: dict[Role, str] = {
-    "detector": "detect",
-    "near_detector": "detect",
-    "landmarks": "landmarks",
-    "embedder": "embed",
-}
+class Role(NamedTuple):
+    """What a network is there for."""
+
+    name: str
+    """Its key in the section `models` of config.yaml, and its name in reports."""
+    task: Task
+    """What its card must state."""
+    optional: bool = False
+    """It may be left out of config.yaml."""
 
 
-class Networks(NamedTuple):
-    """One network for each role."""
+DETECTOR = Role("detector", "detect")
+NEAR_DETECTOR = Role("near_detector", "detect")
+LANDMARKS = Role("landmarks", "landmarks")
+EMBEDDER = Role("embedder", "embed")
+ROLES: tuple[Role, ...] = (DETECTOR, NEAR_DETECTOR, LANDMARKS, EMBEDDER)
+"""Every network there is, in the order of reports. To add one: an entry here, its key in ModelSettings, its stage."""
 
-    detector: Model
-    near_detector: Model
-    landmarks: Model
-    embedder: Model
+Networks = Mapping[Role, Model]
 
 
 def edge_tpu(settings: ModelSettings) -> EdgeTpu:
-    """The one device that all networks share; it is not looked for before a network is compiled for it."""
+    """Return the one device that all networks share; it is opened when the first network compiled for it is loaded."""
     return EdgeTpu(settings.accelerator, settings.device)
 
 
+def roles_in(settings: ModelSettings) -> list[Role]:
+    """Return the roles for which the settings name a network."""
+    return [role for role in ROLES if not role.optional or getattr(settings, role.name) is not None]
+
+
 def load_network(settings: ModelSettings, role: Role, base: Path | None = None, tpu: EdgeTpu | None = None) -> Model:
-    """One network. `base` is the folder that card paths are relative to. Raises ModelError."""
-    path = card.find(getattr(settings, role), base)
-    return Model(path, TASKS[role], settings.threads, xnnpack=settings.xnnpack, edge_tpu=tpu or edge_tpu(settings))
+    """Load one network. `base` is the folder that card paths are relative to. Raises ModelError."""
+    path = card.find(getattr(settings, role.name), base)
+    return Model(path, role.task, settings.threads, xnnpack=settings.xnnpack, edge_tpu=tpu or edge_tpu(settings))
 
 
 def load_networks(settings: ModelSettings, base: Path | None = None) -> Networks:
-    """All networks. Raises ModelError."""
+    """Load all networks. Raises ModelError."""
     tpu = edge_tpu(settings)
-    networks = Networks(*(load_network(settings, role, base, tpu) for role in TASKS))
+    networks = {role: load_network(settings, role, base, tpu) for role in roles_in(settings)}
     if tpu.required:
         check_compiled(networks)
     return networks
 
 
 def check_compiled(networks: Networks) -> None:
-    """An Edge TPU is insisted on: say which networks it cannot run. Raises ModelError when it can run none."""
-    if not any(network.for_edge_tpu for network in networks):
+    """Log which networks the required Edge TPU cannot run. Raises ModelError when it can run none."""
+    if not any(network.for_edge_tpu for network in networks.values()):
         raise ModelError(
             "models.accelerator is edgetpu, but none of the networks is compiled for it: "
-            f"{networks.embedder.compile_it}; or set models.accelerator to auto"
+            f"{networks[EMBEDDER].compile_it}; or set models.accelerator to auto"
         )
-    for network in networks:
+    for network in networks.values():
         if not network.for_edge_tpu:
-            text = "%s runs on the processor, as it is not compiled for the Edge TPU: %s"
+            text = "%s runs on the CPU, as it is not compiled for the Edge TPU: %s"
             log.warning(text, network.card.name, network.compile_it)
 
 
 def load_embedder(settings: ModelSettings, base: Path | None = None) -> TfliteEmbedder:
-    """The embedder alone. Raises ModelError."""
-    return TfliteEmbedder(load_network(settings, "embedder", base))
+    """Load the embedder alone. Raises ModelError."""
+    return TfliteEmbedder(load_network(settings, EMBEDDER, base))
 
 
 def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings) -> Analyser:
-    """The stages on their networks. Raises ModelError when a card lacks what its stage needs."""
-    detector = BlazeFaceDetector(networks.detector, detect)
-    near = RoiDetector(BlazeFaceDetector(networks.near_detector, msgspec.structs.replace(detect, squares=False)))
-    return Analyser(detector, FaceMesh(networks.landmarks), TfliteEmbedder(networks.embedder), limits, near, networks)
+    """Put the stages on their networks. Raises ModelError when a card lacks what its stage needs."""
+    near = BlazeFaceDetector(networks[NEAR_DETECTOR], msgspec.structs.replace(detect, squares=False))
+    return Analyser(
+        detector=BlazeFaceDetector(networks[DETECTOR], detect),
+        mesh=FaceMesh(networks[LANDMARKS]),
+        embedder=TfliteEmbedder(networks[EMBEDDER]),
+        limits=limits,
+        near=RoiDetector(near),
+        networks=tuple(networks.values()),
+    )
 
 
 def load_configured_analyser(loaded: LoadedConfig) -> Analyser:
-    """All networks and their stages, as a config.yaml has them. Raises ModelError."""
+    """Load all networks and put the stages on them, as config.yaml has them. Raises ModelError."""
     config = loaded.config
     return load_analyser(config.models, config.detect, config.quality, loaded.base)
 
@@ -94,5 +110,5 @@ def load_configured_analyser(loaded: LoadedConfig) -> Analyser:
 def load_analyser(
     settings: ModelSettings, detect: DetectSettings, limits: QualitySettings, base: Path | None = None
 ) -> Analyser:
-    """All networks and their stages. Raises ModelError."""
+    """Load all networks and put the stages on them. Raises ModelError."""
     return assemble(load_networks(settings, base), detect, limits)

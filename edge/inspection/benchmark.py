@@ -77,7 +77,7 @@ class Laps(Timings):
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self._networks = networks._asdict()
+        self._networks = {role.name: network for role, network in networks.items()}
         self._frame: list[Lap] = []
 
     @contextmanager
@@ -126,8 +126,9 @@ class Bench:
         """Loads and warms up the networks. Raises ModelError."""
         config = loaded.config
         self._camera = replace(config.camera, source=str(source), realtime=False, loop=False)
-        self._networks = networks = load_networks(config.models, loaded.base)
-        for network in networks:
+        networks = load_networks(config.models, loaded.base)
+        self._networks = {role.name: network for role, network in networks.items()}
+        for network in networks.values():
             blank = np.zeros((*network.card.input.shape[1:3], 3), np.uint8)
             for _ in range(WARM_UP):
                 network.run([blank])
@@ -182,7 +183,7 @@ class Bench:
         measured.rest_s.append(measured.watching_s[-1] - sum(lap.seconds for lap in laps))
         for lap in laps:
             if lap.network is not None:
-                bare_s = _timed(getattr(self._networks, lap.network).run_again)[0].wall_s
+                bare_s = _timed(self._networks[lap.network].run_again)[0].wall_s
                 measured.pairs.setdefault(lap.stage, []).append(Pair(lap.seconds, bare_s, lap.runs))
         looks = sum(measured.awake)
         if measured.awake[-1] and looks % PEER_EVERY == 0:

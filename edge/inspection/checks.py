@@ -10,7 +10,7 @@ from edge.config.secret_file import read_secret
 from edge.config.visits import MatchSettings
 from edge.errors import ConfigError, GalleryError, ModelError
 from edge.faces.embed import TfliteEmbedder
-from edge.faces.loading import TASKS, Networks, assemble, check_compiled, edge_tpu, load_network
+from edge.faces.loading import Role, assemble, check_compiled, edge_tpu, load_network, roles_in
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, lookalikes
 from edge.inspection.findings import Finding, failed, ok, skipped, strangers, warning
@@ -93,24 +93,25 @@ class Checkup:
         except ModelError as error:
             yield failed("runtime", error)
             return
-        networks: list[Model] = []
+        networks: dict[Role, Model] = {}
+        roles = roles_in(loaded.config.models)
         tpu = edge_tpu(loaded.config.models)
-        for role in TASKS:
+        for role in roles:
             try:
                 network = load_network(loaded.config.models, role, loaded.base, tpu)
             except ModelError as error:
-                yield failed(role, error)
+                yield failed(role.name, error)
                 continue
-            networks.append(network)
-            yield ok(role, describe_network(network))
+            networks[role] = network
+            yield ok(role.name, describe_network(network))
             yield from runtime_finding(network)
         if loaded.config.models.accelerator != "cpu":
-            yield from idle_finding(networks)
-        if len(networks) == len(TASKS):
+            yield from idle_finding(list(networks.values()))
+        if len(networks) == len(roles):
             try:
                 if tpu.required:
-                    check_compiled(Networks(*networks))
-                analyser = assemble(Networks(*networks), loaded.config.detect, loaded.config.quality)
+                    check_compiled(networks)
+                analyser = assemble(networks, loaded.config.detect, loaded.config.quality)
                 self._embedder = analyser.embedder
             except ModelError as error:
                 yield failed("models", error)

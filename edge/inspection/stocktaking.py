@@ -14,7 +14,7 @@ from edge.config.visits import MatchSettings
 from edge.daemon.system_stats import Throttling, clock_synchronised, disk_free_mb, temperature_c, throttling
 from edge.errors import ConfigError, GalleryError, ModelError, WhosthereError
 from edge.faces.embed import TfliteEmbedder
-from edge.faces.loading import TASKS, Networks, assemble, edge_tpu, load_network
+from edge.faces.loading import Role, assemble, edge_tpu, load_network, roles_in
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.inspection import inventory as of
@@ -94,22 +94,23 @@ class Stocktaking:
         return of.Software(__version__, platform.python_version(), _system(), platform.machine(), name, packages)
 
     def _networks(self) -> tuple[list[of.Network], TfliteEmbedder | None]:
-        loaded, networks = self.loaded, []
+        loaded = self.loaded
+        networks: dict[Role, Model] = {}
+        roles = roles_in(loaded.config.models)
         tpu = edge_tpu(loaded.config.models)
-        for role in TASKS:
+        for role in roles:
             try:
                 network = load_network(loaded.config.models, role, loaded.base, tpu)
             except ModelError as error:
                 self._errors.append(error)
                 continue
-            networks.append((role, network))
+            networks[role] = network
             self._hint(*runtime_finding(network))
-        facts = [_network(role, network) for role, network in networks]
-        if len(networks) < len(TASKS):
+        facts = [_network(role.name, network) for role, network in networks.items()]
+        if len(networks) < len(roles):
             return facts, None
         try:
-            parts = Networks(*(network for _, network in networks))
-            return facts, assemble(parts, loaded.config.detect, loaded.config.quality).embedder
+            return facts, assemble(networks, loaded.config.detect, loaded.config.quality).embedder
         except ModelError as error:
             self._errors.append(error)
             return facts, None

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from edge.config.loading import LoadedConfig
 from edge.config.sections import ModelSettings
 from edge.errors import GalleryError
-from edge.faces.loading import Networks, load_networks
+from edge.faces.loading import DETECTOR, EMBEDDER, LANDMARKS, Networks, load_networks
 from edge.galleries.file import open_gallery
 from edge.models import card
 from edge.models.tflite import Model
@@ -201,7 +201,7 @@ def _on(cores: frozenset[int] | None) -> Iterator[None]:
 
 
 def _looking(networks: Networks) -> tuple[Model, ...]:
-    return networks.detector, networks.landmarks, networks.embedder
+    return networks[DETECTOR], networks[LANDMARKS], networks[EMBEDDER]
 
 
 def _noise(shape: tuple[int, int, int, int]) -> Image:

@@ -15,6 +15,7 @@ BUNDLED = Path(__file__).parent
 """Where the models that are part of the package lie."""
 
 
+Task = Literal["detect", "landmarks", "embed"]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -100,7 +101,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     schema_version: Literal[1]
     name: str
-    task: Literal["detect", "landmarks", "embed"]
+    task: Task
     file: str
     """Name of the .tflite file, beside the card."""
     sha256: Sha256
