@@ -1,0 +1,195 @@
+"""Mutation testing: change one thing in a module, run its tests, and list the changes that no test noticed.
+
+The changes are those of Cosmic Ray (https://cosmic-ray.readthedocs.io), and one more: leaving out a statement. Each
+mutant runs in a fork of a process that has already loaded numpy and pytest, so that a module takes seconds to minutes.
+No file is changed. Usage: python tools/mutation.py [MODULE ...], for example edge/visits/matcher.py.
+"""
+
+import contextlib
+import difflib
+import importlib
+import importlib.abc
+import importlib.util
+import os
+import re
+import resource
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import parso
+import pytest
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.operators.operator import Operator
+from cosmic_ray.plugins import get_operator, operator_names
+
+TESTS = {
+    "edge/visits/matcher.py": ["tests/test_matcher.py"],
+    "edge/visits/thresholds.py": ["tests/test_matcher.py"],
+    "edge/visits/tracker.py": ["tests/test_tracker.py"],
+    "edge/visits/fusion.py": ["tests/test_visits.py"],
+    "edge/visits/manager.py": ["tests/test_visits.py"],
+    "edge/visits/state.py": ["tests/test_visits.py"],
+    "edge/mqtt/outbox.py": ["tests/test_outbox.py"],
+    "edge/galleries/signature.py": ["tests/test_signature.py"],
+    "edge/galleries/receive.py": ["tests/test_receive.py"],
+}
+WANTED = 0.9
+"""The share of mutants that have to be noticed, per module."""
+LEFT_OUT = re.compile(
+    # `is` for `==`, and operators that the values do not have: most fail at once, the others change nothing.
+    r"(?<!Is)(?<!IsNot)_(Is|IsNot)$|(Is|IsNot)_(Eq|NotEq|Lt|LtE|Gt|GtE)$|(Mod|Pow|FloorDiv|RShift|LShift|BitOr|BitAnd|BitXor|Invert|UAdd)$"
+    r"|BinaryOperator_BitOr|RemoveDecorator|VariableReplacer|VariableInserter"
+)
+MINIMUM_CPU_S = 5
+WALL_S = 90.0
+"""A mutant that waits for ever counts as noticed."""
+
+
+class LeaveOut(Operator):  # type: ignore[misc]
+    """Replaces a call, an assignment to an attribute or an item, a `raise` or a `return` by `pass`."""
+
+    def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
+        """One, for a statement that can be left out without a NameError."""
+        kept = node.type not in {"expr_stmt", "atom_expr", "raise_stmt", "return_stmt"}
+        if kept or node.parent is None or node.parent.type != "simple_stmt":
+            return
+        plain_name = node.type == "expr_stmt" and node.children[0].type == "name"
+        if not plain_name or node.children[1].type == "operator" and node.children[1].value != "=":
+            yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        """The `pass` in its place."""
+        return parso.parse(node.get_first_leaf().prefix + "pass")
+
+    @classmethod
+    def examples(cls) -> tuple[()]:
+        """None."""
+        return ()
+
+
+class Mutant(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
+    """Imports one module from other source."""
+
+    def __init__(self, path: str, source: str) -> None:
+        self._path = path
+        self._name = path.removesuffix(".py").replace("/", ".")
+        self._source = source
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        """The changed module; None for all others."""
+        return importlib.util.spec_from_loader(name, self) if name == self._name else None
+
+    def get_filename(self, fullname: str) -> str:
+        """Where the unchanged module is."""
+        return str(Path(self._path).resolve())
+
+    def get_data(self, path: str) -> bytes:
+        """The changed source."""
+        return self._source.encode()
+
+
+def mutants(source: str) -> Iterator[str]:
+    """Every version of a module with one change."""
+    operators = [get_operator(name)() for name in operator_names() if not LEFT_OUT.search(name)]
+    for operator in [*operators, LeaveOut()]:
+        n = 0
+        while (changed := mutate_code(source, operator, n)) is not None:
+            if changed != source:
+                yield changed
+            n += 1
+
+
+def run(path: str, source: str, cpu_s: float) -> tuple[str, list[str], float]:
+    """Run the tests of a module whose source is replaced: the verdict, the packages loaded and the CPU time used."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        os.setsid()
+        code = 3
+        with contextlib.suppress(BaseException):
+            code = _child(path, source, cpu_s, writing)
+        os._exit(code)
+    os.close(writing)
+    done = threading.Event()
+    threading.Thread(target=_end, args=(pid, done), daemon=True).start()
+    with open(reading) as pipe:  # noqa: PTH123
+        loaded = pipe.read().split()
+    _, status, used = os.wait4(pid, 0)
+    done.set()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    return "survived" if status == 0 else "killed", loaded, used.ru_utime + used.ru_stime
+
+
+def _end(pid: int, done: threading.Event) -> None:
+    if not done.wait(WALL_S):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _child(path: str, source: str, cpu_s: float, pipe: int) -> int:
+    os.set_inheritable(pipe, False)
+    with open(os.environ.get("MUTATION_LOG", os.devnull), "a") as log:  # noqa: PTH123
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 1, int(cpu_s) + 1))
+    sys.meta_path.insert(0, Mutant(path, source))
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("mutation", database=None, derandomize=True, deadline=None, phases=phases)
+    hypothesis.settings.load_profile("mutation")
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *TESTS[path]])
+    # Of our own package nothing may be loaded beforehand.
+    tops = {name.partition(".")[0] for name in sys.modules} - {"edge", "converter", "tools", "support", "conftest"}
+    os.write(pipe, " ".join(top for top in tops if not top.startswith("test")).encode())
+    return int(code)
+
+
+def examine(path: str) -> tuple[int, list[str]]:
+    """How many mutants a module has, and those that its tests did not notice, as differences."""
+    source = Path(path).read_text()
+    verdict, packages, used = run(path, source, 600)
+    if verdict != "survived":
+        sys.exit(f"{path}: its tests fail without any change: {' '.join(TESTS[path])}")
+    for package in packages:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(package)
+    survivors, total = [], 0
+    for changed in mutants(source):
+        total += 1
+        if run(path, changed, max(MINIMUM_CPU_S, 10 * used))[0] == "survived":
+            survivors.append(_difference(source, changed))
+            print(f"{path}:{survivors[-1]}", flush=True)
+    return total, survivors
+
+
+def _difference(source: str, changed: str) -> str:
+    lines = list(difflib.unified_diff(source.splitlines(), changed.splitlines(), n=0, lineterm=""))
+    number = re.search(r"-(\d+)", lines[2])
+    return "\n    ".join([number[1] if number else "?", *lines[3:]])
+
+
+def main() -> None:
+    """Examine the modules given, or all; exit with 1 when one has too many survivors."""
+    began = time.monotonic()
+    survived: Counter[str] = Counter()
+    counts: dict[str, int] = {}
+    for path in sys.argv[1:] or TESTS:
+        counts[path], survivors = examine(path)
+        survived[path] = len(survivors)
+    print(f"\n{'module':34} mutants  killed  survived")
+    for path, total in counts.items():
+        print(f"{path:34} {total:7} {1 - survived[path] / total:6.1%} {survived[path]:9}")
+    print(f"{time.monotonic() - began:.0f} s")
+    sys.exit(any(1 - survived[path] / total < WANTED for path, total in counts.items()))
+
+
+if __name__ == "__main__":
+    main()
