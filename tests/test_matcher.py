@@ -1,16 +1,23 @@
 """Open-set matching: a name only over the threshold, clear of everybody else, and never twice in one picture."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.config.loading import Config, LoadedConfig
+from edge.config.sections import GallerySettings
 from edge.config.visits import MatchSettings
-from edge.galleries.gallery import Template
+from edge.errors import GalleryError
+from edge.galleries.file import write_gallery
+from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
+from edge.models import card
 from edge.models.card import Calibration
 from edge.records import Outcome
-from edge.visits.matcher import Matcher
-from edge.visits.thresholds import threshold_for
+from edge.visits.matcher import Matcher, load_matcher
+from edge.visits.thresholds import target_bounds, threshold_for, threshold_in_force
 from support.people import AT, alike, gallery_of, somebody
 
 ADA, BEN, STRANGER = somebody(1), somebody(2), somebody(3)
@@ -148,3 +155,70 @@ def test_a_name_is_always_earned(seed: int, threshold: float, margin: float, tak
         assert match.best.person_id not in taken
     if match.best.similarity < threshold:
         assert match.outcome is Outcome.UNKNOWN
+
+
+exact = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=3, max_size=3)
+"""Vectors whose products have no rounding, so that thresholds and margins are met exactly."""
+
+
+@given(
+    st.lists(st.lists(exact, min_size=1, max_size=3), max_size=4),
+    exact,
+    st.sampled_from([-0.5, 0.0, 0.25, 0.5, 1.0]),
+    st.sampled_from([0.0, 0.25, 0.5]),
+    st.sets(st.integers(0, 3)),
+)
+def test_a_match_is_what_comparing_everybody_one_by_one_gives(
+    people: list[list[list[float]]], probe: list[float], threshold: float, margin: float, taken: set[int]
+) -> None:
+    known = [
+        (Person(f"p{n}", f"P{n}", [Template("test", 1.0, AT)] * len(some)), [np.array(v, np.float32) for v in some])
+        for n, some in enumerate(people)
+    ]
+    gallery = Gallery.of(1, AT, EmbedderId("vectors", "0" * 64), 3, known)
+    match = Matcher(gallery, threshold, margin, None).match(np.array(probe, np.float32), {f"p{n}" for n in taken})
+    scores = [max(float(np.dot(vector, probe)) for vector in some) for some in people]
+    ranked = sorted(range(len(people)), key=lambda n: -scores[n])
+    assert [(c.person_id, c.name, c.similarity) for c in (match.best, match.runner_up) if c] == [
+        (f"p{n}", f"P{n}", scores[n]) for n in ranked[:2]
+    ]
+    if not ranked or scores[ranked[0]] < threshold:
+        assert match.outcome is Outcome.UNKNOWN
+    elif ranked[0] in taken or (len(ranked) > 1 and scores[ranked[0]] - scores[ranked[1]] < margin):
+        assert match.outcome is Outcome.UNCERTAIN
+    else:
+        assert match.outcome is Outcome.RECOGNIZED
+    assert match.threshold == threshold
+
+
+def test_the_bounds_of_the_target_count_the_gallerys_templates() -> None:
+    assert matcher(ada=ADA, ben=BEN).target_bounds == target_bounds(CALIBRATION, 2)
+    assert Matcher(gallery_of(ada=ADA), 0.5, 0.05, None).target_bounds is None
+
+
+def test_the_configured_gallery_is_loaded_with_the_threshold_in_force(tmp_path: Path) -> None:
+    embedder = card.read_card(card.find("mobilefacenet"))
+    unit = np.eye(1, 192, dtype=np.float32)[0]
+    person = Person("ada", "Ada", [Template("test", 1.0, AT)])
+    gallery = Gallery.of(1, AT, EmbedderId(embedder.name, embedder.sha256), 192, [(person, [unit])])
+    path = tmp_path / "family.whg"
+    write_gallery(gallery, path)
+    loaded = LoadedConfig(
+        Config(gallery=GallerySettings(path=path.name), match=MatchSettings(min_margin=0.2)), tmp_path
+    )
+    found = load_matcher(loaded, embedder)
+    assert [person.id for person in found.gallery.people] == ["ada"]
+    assert found.threshold == threshold_in_force(loaded, embedder, gallery).similarity
+    assert (found.min_margin, found.calibration) == (0.2, embedder.calibration)
+    path.unlink()
+    assert load_matcher(loaded, embedder, gallery).gallery is gallery
+    with pytest.raises(GalleryError, match="no such gallery"):
+        load_matcher(loaded, embedder)
+
+
+@pytest.mark.parametrize("dimensions", [64, 256])
+def test_templates_of_another_length_are_refused(dimensions: int) -> None:
+    embedder = card.read_card(card.find("mobilefacenet"))
+    odd = Gallery.empty(EmbedderId(embedder.name, embedder.sha256), dimensions)
+    with pytest.raises(GalleryError, match=f"{dimensions} numbers each, but those of .* mobilefacenet have 192"):
+        load_matcher(LoadedConfig(Config(), Path("/etc/whosthere")), embedder, odd)

@@ -2,11 +2,13 @@
 
 The changes are those of Cosmic Ray (https://cosmic-ray.readthedocs.io), and one more: leaving out a statement. Each
 mutant runs in a fork of a process that has already loaded numpy and pytest, so that a module takes seconds to minutes.
-No file is changed. Usage: python tools/mutation.py [MODULE ...], for example edge/visits/matcher.py.
+No file is changed. Usage: python tools/mutation.py [--again] [MODULE ...], for example edge/visits/matcher.py.
+--again: leave out the mutants that were noticed the last time, for use after tests were added.
 """
 
 import contextlib
 import difflib
+import hashlib
 import importlib
 import importlib.abc
 import importlib.util
@@ -31,15 +33,18 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 TESTS = {
     "edge/visits/matcher.py": ["tests/test_matcher.py"],
-    "edge/visits/thresholds.py": ["tests/test_matcher.py"],
+    "edge/visits/thresholds.py": ["tests/test_thresholds.py", "tests/test_matcher.py"],
     "edge/visits/tracker.py": ["tests/test_tracker.py"],
-    "edge/visits/fusion.py": ["tests/test_visits.py"],
+    "edge/visits/fusion.py": ["tests/test_fusion.py", "tests/test_visits.py"],
+    "edge/visits/decision.py": ["tests/test_decision.py", "tests/test_visits.py"],
     "edge/visits/manager.py": ["tests/test_visits.py"],
     "edge/visits/state.py": ["tests/test_visits.py"],
     "edge/mqtt/outbox.py": ["tests/test_outbox.py"],
     "edge/galleries/signature.py": ["tests/test_signature.py"],
     "edge/galleries/receive.py": ["tests/test_receive.py"],
 }
+NOTICED = Path("build/mutation/noticed")
+"""The mutants that tests noticed, one hash per line."""
 WANTED = 0.9
 """The share of mutants that have to be noticed, per module."""
 LEFT_OUT = re.compile(
@@ -61,7 +66,7 @@ class LeaveOut(Operator):  # type: ignore[misc]
         if kept or node.parent is None or node.parent.type != "simple_stmt":
             return
         plain_name = node.type == "expr_stmt" and node.children[0].type == "name"
-        if not plain_name or node.children[1].type == "operator" and node.children[1].value != "=":
+        if not plain_name or (node.children[1].type == "operator" and node.children[1].value != "="):
             yield node.start_pos, node.end_pos
 
     def mutate(self, node: Any, index: int) -> Any:
@@ -152,8 +157,11 @@ def _child(path: str, source: str, cpu_s: float, pipe: int) -> int:
     return int(code)
 
 
-def examine(path: str) -> tuple[int, list[str]]:
-    """How many mutants a module has, and those that its tests did not notice, as differences."""
+def examine(path: str, noticed: set[str]) -> tuple[int, list[str]]:
+    """How many mutants a module has, and those that its tests did not notice, as differences.
+
+    Mutants in `noticed` are not run; those newly noticed are added to it.
+    """
     source = Path(path).read_text()
     verdict, packages, used = run(path, source, 600)
     if verdict != "survived":
@@ -164,9 +172,16 @@ def examine(path: str) -> tuple[int, list[str]]:
     survivors, total = [], 0
     for changed in mutants(source):
         total += 1
+        mark = hashlib.sha256(f"{path}\n{changed}".encode()).hexdigest()
+        if mark in noticed:
+            continue
         if run(path, changed, max(MINIMUM_CPU_S, 10 * used))[0] == "survived":
             survivors.append(_difference(source, changed))
             print(f"{path}:{survivors[-1]}", flush=True)
+        else:
+            noticed.add(mark)
+            with NOTICED.open("a") as file:
+                file.write(f"{mark}\n")
     return total, survivors
 
 
@@ -181,8 +196,11 @@ def main() -> None:
     began = time.monotonic()
     survived: Counter[str] = Counter()
     counts: dict[str, int] = {}
-    for path in sys.argv[1:] or TESTS:
-        counts[path], survivors = examine(path)
+    modules = [word for word in sys.argv[1:] if word != "--again"]
+    NOTICED.parent.mkdir(parents=True, exist_ok=True)
+    noticed = set(NOTICED.read_text().split()) if "--again" in sys.argv and NOTICED.exists() else set()
+    for path in modules or TESTS:
+        counts[path], survivors = examine(path, noticed)
         survived[path] = len(survivors)
     print(f"\n{'module':34} mutants  killed  survived")
     for path, total in counts.items():

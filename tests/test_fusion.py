@@ -1,0 +1,98 @@
+"""Fused faces: a weighted mean, its best face, and what was most often wrong."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.records import Problem, Quality, Vector
+from edge.visits.fusion import FusedFaces
+from support.people import quality, somebody
+
+ADA, BEN = somebody(1), somebody(2)
+Look = tuple[Quality, Vector | None]
+
+usable = st.builds(lambda score, seed: (quality(score), somebody(seed)), st.floats(0, 1), st.integers(0, 5))
+unusable = st.builds(lambda score, problem: (quality(score, problem), None), st.floats(0, 1), st.sampled_from(Problem))
+looks = st.lists(usable | unusable, max_size=8)
+
+
+def gathered(some: list[Look], start: float = 0.0) -> FusedFaces:
+    fused = FusedFaces()
+    for n, (worth, embedding) in enumerate(some):
+        fused.add(worth, embedding, start + n)
+    return fused
+
+
+def test_the_better_face_weighs_more() -> None:
+    fused = gathered([(quality(0.9), ADA), (quality(0.3), BEN)]).embedding
+    assert fused is not None
+    expected = 0.9 * ADA + 0.3 * BEN
+    assert fused == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+    assert not fused.flags.writeable
+
+
+def test_even_a_face_of_no_worth_weighs_one_in_a_hundred() -> None:
+    fused = gathered([(quality(1.0), ADA), (quality(0.0), BEN)]).embedding
+    assert fused is not None
+    expected = ADA + 0.01 * BEN
+    assert fused == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+    assert gathered([(quality(0.0), ADA)]).similarity(ADA) == pytest.approx(1)
+
+
+@given(looks, looks)
+def test_absorbing_is_as_if_all_had_been_seen_in_one_place(first: list[Look], second: list[Look]) -> None:
+    apart, together = gathered(first), gathered(first + second)
+    apart.absorb(gathered(second, start=len(first)))
+    assert apart.count == together.count == sum(embedding is not None for _, embedding in first + second)
+    assert apart.best_quality == together.best_quality
+    assert apart.any_face == together.any_face
+    assert apart.age(100) == together.age(100)
+    assert apart.main_problem == together.main_problem
+    assert (apart.embedding is None) == (together.embedding is None)
+    if apart.embedding is not None and together.embedding is not None:
+        assert apart.embedding == pytest.approx(together.embedding, abs=1e-4)
+
+
+@given(looks)
+def test_the_best_face_is_usable_if_any_is_and_then_the_sharpest(some: list[Look]) -> None:
+    best = gathered(some).best_quality
+    ranked = [(worth.usable, worth.score) for worth, _ in some]
+    assert (None if best is None else (best.usable, best.score)) == max(ranked, default=None)
+
+
+@given(looks)
+def test_only_what_is_not_a_face_is_no_face(some: list[Look]) -> None:
+    assert gathered(some).any_face == any(worth.problem is not Problem.NOT_A_FACE for worth, _ in some)
+
+
+def test_of_two_equally_good_faces_the_first_is_the_best() -> None:
+    first, second = quality(0.5), quality(0.5)
+    assert gathered([(first, ADA), (second, BEN)]).best_quality is first
+    fused = gathered([(first, ADA)])
+    fused.absorb(gathered([(second, BEN)]))
+    assert fused.best_quality is first
+
+
+def test_the_main_problem_is_the_most_frequent() -> None:
+    dark, small = (quality(0.1, Problem.TOO_DARK), None), (quality(0.1, Problem.TOO_SMALL), None)
+    assert gathered([dark, small, small]).main_problem is Problem.TOO_SMALL
+    assert gathered([small, dark, dark]).main_problem is Problem.TOO_DARK
+    assert gathered([(quality(), ADA)]).main_problem is None
+
+
+def test_age_counts_from_the_first_usable_face() -> None:
+    fused = FusedFaces()
+    assert fused.age(7.0) == 0
+    fused.add(quality(0.1, Problem.TOO_DARK), None, 1.0)
+    assert fused.age(7.0) == 0
+    fused.add(quality(), ADA, 2.0)
+    fused.add(quality(), ADA, 4.0)
+    assert fused.age(7.0) == 5
+
+
+def test_without_a_usable_face_nobody_is_similar() -> None:
+    fused = gathered([(quality(0.1, Problem.TOO_DARK), None)])
+    assert (fused.embedding, fused.similarity(ADA), fused.count) == (None, -1, 0)
+    fused.add(quality(), ADA, 1.0)
+    assert fused.similarity(BEN) == pytest.approx(float(ADA @ BEN), abs=1e-6)
