@@ -138,6 +138,18 @@ def test_a_face_that_stops_is_followed_from_its_last_place(dx: float, dy: float)
         assert (only(tracker, [face(140 + dx, 100 + dy)], 1.1).id == moving.id) == followed
 
 
+@pytest.mark.parametrize(("dx", "dy"), [(25, 0), (-25, 0), (0, 25), (15, -20), (-20, -15)])
+def test_a_face_that_goes_on_is_followed_from_where_it_should_be(dx: float, dy: float) -> None:
+    """It should be 50 px further right and 25 px further up, and may be half a face size from there."""
+    for reach, followed in ((0.5, True), (0.499, False)):
+        tracker = following(reach=reach)
+        tracker.update([face(100, 200)], 0.0)
+        moving = only(tracker, [face(120, 190)], 0.125)
+        assert moving.velocity == (80, -40)
+        there = face(170 + dx, 165 + dy)
+        assert (only(tracker, [there], 0.75).id == moving.id) == followed
+
+
 def test_the_nearest_pair_is_matched_first() -> None:
     tracker = following()
     left, right = tracker.update([face(100), face(130)], 0.0)

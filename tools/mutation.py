@@ -150,7 +150,7 @@ def _child(path: str, source: str, cpu_s: float, pipe: int) -> int:
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     hypothesis.settings.register_profile("mutation", database=None, derandomize=True, deadline=None, phases=phases)
     hypothesis.settings.load_profile("mutation")
-    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *TESTS[path]])
+    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--noconftest", *TESTS[path]])
     # Of our own package nothing may be loaded beforehand.
     tops = {name.partition(".")[0] for name in sys.modules} - {"edge", "converter", "tools", "support", "conftest"}
     os.write(pipe, " ".join(top for top in tops if not top.startswith("test")).encode())
