@@ -9,6 +9,7 @@
 # make count-arm64    instructions that the embedders take on emulated Raspberry Pi cores; MODELS="a.tflite b.tflite"
 # make test-picamera2 runs the daemon on the real picamera2 and libcamera, with a virtual camera; needs root
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
+# make mutation       changes the code in one place after another and lists the changes that no test notices; MODULES="a.py b.py"
 # make bench   how fast this machine is, stage by stage, and beside dlib's detector
 # Nothing is done twice: remove .venv/ to begin anew.
 
@@ -139,6 +140,11 @@ lint: .venv/.dev
 	$(BIN)/codespell
 	$(BIN)/python tools/prose.py || echo "prose: reported, not yet refused"
 
+# An hour or two, and not a part of CI: docs/contributing/mutation.md.
+.PHONY: mutation
+mutation: .venv/.mutation
+	nice -n 19 $(BIN)/python tools/mutation.py $(MODULES)
+
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -167,6 +173,11 @@ clean:
 	@if pkg-config --exists libsystemd 2>/dev/null; then \
 		$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[systemd]' || echo "systemd-python does not build here: its tests will be skipped"; \
 	else echo "libsystemd-dev is not installed: the tests of systemd-python will be skipped"; fi
+	@touch $@
+
+.venv/.mutation: .venv/.dev
+	@echo "installing into .venv/: Cosmic Ray"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,mutation]'
 	@touch $@
 
 .venv-tflite-runtime/.ready: pyproject.toml constraints-tflite-runtime.txt $(shell git ls-files edge converter 2>/dev/null)

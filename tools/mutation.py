@@ -79,7 +79,7 @@ class LeaveOut(Operator):  # type: ignore[misc]
         return ()
 
 
-class Mutant(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
+class Mutant(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: ignore[misc]
     """Imports one module from other source."""
 
     def __init__(self, path: str, source: str) -> None:
