@@ -1,66 +1,115 @@
-"""What can be set from outside while the daemon runs: pausing, and the bounds of how sure a name must be."""
+"""What can be set or asked for from outside while the daemon runs.
+
+To add a control: write its request in `mqtt.command_payloads`, then a method and a line in `Controls` here. Something
+that should be seen as well gets a field in `ControlsPayload`, and an entity in `mqtt.home_assistant`.
+"""
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
-from edge.errors import UsageError
+from edge.config.loading import LoadedConfig
+from edge.daemon.gallery_manager import GalleryManager
+from edge.daemon.pause import PauseTimer
+from edge.daemon.pipeline import Pipeline
+from edge.daemon.reloader import Reloader
+from edge.mqtt.command_payloads import Pause, Reload, Request, Restart, Resume, Ring, Sensitivity, Snapshot
+from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import ControlsPayload, rfc3339
-from edge.visits.matcher import Matcher
-from edge.visits.thresholds import Bounds
-
-
-def check_target(target: float, allowed: Bounds | None) -> None:
-    """Raises UsageError when a false-alarm target has no meaning."""
-    if allowed is None:
-        raise UsageError("the embedder is not calibrated, or match.threshold is set: there is no target to set")
-    if not allowed.low <= target <= allowed.high:
-        raise UsageError(
-            f"false_alarm_target: found {target:g}; the calibration and this gallery allow "
-            f"{allowed.low:.2g} to {allowed.high:.2g}"
-        )
+from edge.mqtt.seam import Publisher
 
 
 class Controls:
-    """Pausing: it outlives no restart. Any thread; times are monotonic seconds."""
+    """Carries requests out, and publishes what is set. Any thread; nothing blocks."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._paused = False
-        self._until: float | None = None
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        pipeline: Pipeline,
+        publisher: Publisher,
+        gallery: GalleryManager,
+        reloader: Reloader,
+    ) -> None:
+        self.restart_requested = False
+        """Whether the process should be replaced once it has stopped."""
+        self._device_id = loaded.device_id
+        self._snapshots = loaded.config.mqtt.snapshot.enabled
+        self._pipeline = pipeline
+        self._publisher = publisher
+        self._gallery = gallery
+        self._reloader = reloader
+        self._pause_timer = PauseTimer()
+        self._publishing = threading.Lock()
+        self._actions: dict[type[Request], Callable[[Any, Reply], None]] = {
+            Pause: self._pause,
+            Resume: self._resume,
+            Reload: self._reload,
+            Restart: self._restart,
+            Snapshot: self._snapshot,
+            Sensitivity: self._set_sensitivity,
+            Ring: self._ring,
+        }
 
-    @property
-    def paused(self) -> bool:
-        return self._paused
+    def on_command(self, request: Request, reply: Reply) -> None:
+        """Carry a request out, or begin to, and reply when it is done."""
+        self._actions[type(request)](request, reply)
 
-    def pause(self, for_s: float | None, now: float) -> str:
-        """Until somebody resumes, or for so long."""
-        with self._lock:
-            self._paused, self._until = True, None if for_s is None else now + for_s
-        return "paused: nobody is looked for" + ("" if for_s is None else f" for {for_s:g} s")
+    def tick(self, now: float) -> None:
+        """End a pause whose time is up; `now` is monotonic seconds."""
+        if self._pause_timer.tick(now):
+            self.publish()
 
-    def resume(self) -> str:
-        with self._lock:
-            self._paused, self._until = False, None
-        return "watching"
+    def publish(self) -> None:
+        """Apply the controls and publish them, after every change of one, of the gallery or of the threshold."""
+        # One at a time: the last message, which is retained, must hold the last state.
+        with self._publishing:
+            self._pipeline.paused = self._pause_timer.paused
+            self._publisher.controls(self._payload())
 
-    def tick(self, now: float) -> bool:
-        """True: the time of a pause is over."""
-        with self._lock:
-            if self._until is None or now < self._until:
-                return False
-            self._paused, self._until = False, None
-            return True
+    def _payload(self) -> ControlsPayload:
+        left_s, allowed = self._pause_timer.left_s(time.monotonic()), self._gallery.bounds
+        return ControlsPayload(
+            device_id=self._device_id,
+            paused=self._pause_timer.paused,
+            paused_until=None if left_s is None else rfc3339(time.time() + left_s),
+            false_alarm_target=self._gallery.target,
+            false_alarm_min=None if allowed is None else float(f"{allowed.low:.3g}"),
+            false_alarm_max=None if allowed is None else float(f"{allowed.high:.3g}"),
+            threshold=round(self._gallery.matcher.threshold, 4),
+        )
 
-    def payload(self, device_id: str, matcher: Matcher, target: float, allowed: Bounds | None) -> ControlsPayload:
-        """As it is in force now, for the broker."""
-        with self._lock:
-            left = None if self._until is None else self._until - time.monotonic()
-            return ControlsPayload(
-                device_id=device_id,
-                paused=self._paused,
-                paused_until=None if left is None else rfc3339(time.time() + left),
-                false_alarm_target=target,
-                false_alarm_min=None if allowed is None else float(f"{allowed.low:.3g}"),
-                false_alarm_max=None if allowed is None else float(f"{allowed.high:.3g}"),
-                threshold=round(matcher.threshold, 4),
-            )
+    def _pause(self, request: Pause, reply: Reply) -> None:
+        text = self._pause_timer.pause(request.for_s, time.monotonic())
+        self.publish()
+        reply(True, text)
+
+    def _resume(self, request: Resume, reply: Reply) -> None:
+        text = self._pause_timer.resume()
+        self.publish()
+        reply(True, text)
+
+    def _reload(self, request: Reload, reply: Reply) -> None:
+        self._reloader.request_reload(reply)
+
+    def _set_sensitivity(self, request: Sensitivity, reply: Reply) -> None:
+        self._reloader.request_target(request.false_alarm_target, reply)
+
+    def _ring(self, request: Ring, reply: Reply) -> None:
+        self._pipeline.ring("command")
+        reply(True, "rung")
+
+    def _restart(self, request: Restart, reply: Reply) -> None:
+        # The reply first: from then on the publisher may be stopped.
+        reply(True, "restarting")
+        self.restart_requested = True
+
+    def _snapshot(self, request: Snapshot, reply: Reply) -> None:
+        frame = self._pipeline.last_frame
+        if not self._snapshots:
+            reply(False, "mqtt.snapshot.enabled is false in config.yaml: no picture leaves the box")
+        elif frame is None:
+            reply(False, "the camera has not delivered a frame yet")
+        else:
+            self._publisher.snapshot(frame.image)
+            reply(True, "sent")

@@ -1,14 +1,15 @@
-"""The gallery of a running daemon: taken in, watched for changes, rid of those whose time has run out."""
+"""The gallery of a running daemon: loaded, watched for changes, rid of people whose consent has expired."""
 
 import contextlib
 import logging
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from edge.config.loading import LoadedConfig
-from edge.daemon.controls import check_target
+from edge.daemon.pending_updates import gallery_version
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.embed import TfliteEmbedder
 from edge.galleries.daemon_status import FileStamp, GalleryStatus, StatusFile, stamp_of
@@ -16,107 +17,114 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
 from edge.visits.matcher import Matcher, load_matcher
-from edge.visits.thresholds import Bounds
+from edge.visits.thresholds import Bounds, check_target
 
 log = logging.getLogger("whosthere.gallery")
 
 RESTED = 3
-"""So many times in a row a file that is written over must look the same before it is read."""
+"""A file that is written over is read once it has looked the same so many times in a row."""
 
 
 class GalleryManager:
-    """Makes the matchers, and says beside the gallery's file which one is in force."""
+    """Makes the matchers, and publishes the state of the current one beside the gallery's file.
+
+    Any thread may call any method. Only `reload` is slow, because verifying a signature may take a minute; it holds the
+    lock only while it reads or changes the state, so that the other methods never wait for it.
+    """
 
     def __init__(self, loaded: LoadedConfig, embedder: TfliteEmbedder, now: datetime) -> None:
-        """Open the gallery; none at all means that everybody is unknown. Raises GalleryError and ModelError."""
+        """Open the gallery; without a file everybody is unknown. Raises GalleryError and ModelError."""
         self._embedder = embedder
         self._loaded = loaded
+        self._reloading = threading.Lock()
+        self._lock = threading.Lock()
         self._target: float | None = None
         """A false-alarm target in place of the configured one."""
         path = loaded.gallery_path
         self._looked_at = self._seen = stamp_of(path)
         self._rested = 0
-        if self._looked_at is None and not path.exists():
-            log.warning("%s: no gallery yet, so that everybody is unknown; `whosthere enroll` makes one", path)
-            self._gallery = Gallery.empty(embedder.id, embedder.dimensions)
-            problem = None
-        else:
-            self._gallery, problem = self._opened(path)
-        self.matcher = self._matcher(now)
+        self._gallery, problem = self._first(path)
+        self.matcher = self._matcher(loaded, self._gallery, None, now)
+        """The current one; replaced as a whole."""
+        self.version_on_disk = self._version_on_disk(loaded, problem)
+        """The version of the file, in use or refused; None when there is none or it cannot be read."""
         self._since = now
         self._status_file = StatusFile(path)
-        self._announce(problem)
+        self._write_status(problem)
 
     def reload(self, loaded: LoadedConfig, now: datetime) -> Matcher:
-        """Take the gallery anew. Raises WhosthereError, and then the old one stays in force."""
-        path = loaded.gallery_path
-        self._looked_at = self._seen = stamp_of(path)
-        before = self._loaded, self._gallery, self.matcher, self._target
-        try:
-            self._gallery = open_gallery(path, self._embedder.id, loaded.gallery_keys)
-            if loaded.config.match != self._loaded.config.match:
-                self._target = None
-            self._loaded = loaded
-            self.matcher = self._matcher(now)
-        except WhosthereError as error:
-            self._loaded, self._gallery, self.matcher, self._target = before
-            self._announce(str(error))
-            raise
-        self._since = now
-        if self._status_file.gallery != path:
-            self._status_file.close()
-            self._status_file = StatusFile(path)
-        self._announce(None)
-        return self.matcher
+        """Load the gallery and thresholds again. Raises WhosthereError, and then the old ones stay in use. Slow."""
+        with self._reloading:
+            path = loaded.gallery_path
+            with self._lock:
+                self._looked_at = self._seen = stamp_of(path)
+            try:
+                gallery = open_gallery(path, self._embedder.id, loaded.gallery_keys)
+                with self._lock:
+                    self._use(loaded, gallery, now)
+            except WhosthereError as error:
+                with self._lock:
+                    self._write_status(str(error))
+                self.version_on_disk = self._version_on_disk(loaded, str(error))
+                raise
+            return self.matcher
 
     @property
     def target(self) -> float:
-        """The false-alarm target in force."""
-        return self._loaded.config.match.false_alarm_target if self._target is None else self._target
+        """The current false-alarm target."""
+        with self._lock:
+            return self._loaded.config.match.false_alarm_target if self._target is None else self._target
 
     @property
     def bounds(self) -> Bounds | None:
-        """Of the targets that can be set now; None: none can."""
-        return None if self._loaded.config.match.threshold is not None else self.matcher.target_bounds
+        """The range of targets that can be set now; None: none can."""
+        with self._lock:
+            return self._bounds()
 
     def set_false_alarm_target(self, target: float, now: datetime) -> Matcher:
-        """A matcher for another false-alarm target, until the next start or a change of `match` in config.yaml.
+        """Match for another false-alarm target, until the next start or a change of `match` in config.yaml.
 
-        Raises UsageError when that target has no meaning.
+        Raises UsageError when the calibration and the gallery do not cover that target.
         """
-        check_target(target, self.bounds)
-        self._target = target
-        self.matcher = self._matcher(now)
-        self._announce(None)
-        return self.matcher
+        with self._lock:
+            check_target(target, self._bounds())
+            self.matcher = self._matcher(self._loaded, self._gallery, target, now)
+            self._target = target
+            self._write_status(None)
+            return self.matcher
 
     def changed(self) -> bool:
-        """Whether the file is another one than that which was looked at last. Ask now and then.
+        """Whether the file differs from the one that was read last; ask now and then.
 
-        One that was renamed into place is whole; one that is being written over is waited for until it rests.
+        A file that was renamed into place is whole. One that is written over in place is given time to come to rest.
         """
-        before, self._seen = self._seen, stamp_of(self._loaded.gallery_path)
-        self._rested = self._rested + 1 if before == self._seen else 0
-        if self._seen == self._looked_at:
-            return False
-        return self._rested >= RESTED or not _same_file(self._seen, self._looked_at)
+        with self._lock:
+            before, self._seen = self._seen, stamp_of(self._loaded.gallery_path)
+            self._rested = self._rested + 1 if before == self._seen else 0
+            if self._seen == self._looked_at:
+                return False
+            return self._rested >= RESTED or not _same_file(self._seen, self._looked_at)
 
     def expire(self, now: datetime) -> Matcher | None:
-        """A matcher without those whose time has run out since it was last asked; None when nobody's has."""
-        if all(person.expires_at is None or person.expires_at > now for person in self.matcher.gallery.people):
-            return None
-        self.matcher = self._matcher(now)
-        self._since = now
-        self._announce(None)
-        return self.matcher
+        """A matcher without the people whose consent has expired since the last call; None when nobody's has."""
+        with self._lock:
+            if all(person.expires_at is None or person.expires_at > now for person in self.matcher.gallery.people):
+                return None
+            self.matcher = self._matcher(self._loaded, self._gallery, self._target, now)
+            self._since = now
+            self._write_status(None)
+            return self.matcher
 
     def close(self) -> None:
-        """Nobody is running here any more."""
+        """No daemon uses the gallery any more."""
         self._status_file.close()
 
-    def _opened(self, path: Path) -> tuple[Gallery, str | None]:
-        """The gallery, or when its file is no good the last one before it that is, and why. Raises GalleryError."""
+    def _first(self, path: Path) -> tuple[Gallery, str | None]:
+        """The gallery to start with, and what is wrong with the file if it is another one. Raises GalleryError."""
         wanted, keys = self._embedder.id, self._loaded.gallery_keys
+        if self._looked_at is None and not path.exists():
+            log.warning("%s: no gallery yet, so everybody is unknown; `whosthere enroll` makes one", path)
+            return Gallery.empty(wanted, self._embedder.dimensions), None
         try:
             return open_gallery(path, wanted, keys), None
         except GalleryError as error:
@@ -127,12 +135,31 @@ class GalleryManager:
                     return earlier, str(error)
             raise
 
-    def _matcher(self, now: datetime) -> Matcher:
-        match = replace(self._loaded.config.match, false_alarm_target=self.target)
-        aimed = replace(self._loaded, config=replace(self._loaded.config, match=match))
-        return load_matcher(aimed, self._embedder.card, self._gallery.unexpired(now))
+    def _use(self, loaded: LoadedConfig, gallery: Gallery, now: datetime) -> None:
+        target = self._target if loaded.config.match == self._loaded.config.match else None
+        self.matcher = self._matcher(loaded, gallery, target, now)
+        self._loaded, self._gallery, self._target, self._since = loaded, gallery, target, now
+        self.version_on_disk = str(gallery.header.version)
+        if self._status_file.gallery != loaded.gallery_path:
+            self._status_file.close()
+            self._status_file = StatusFile(loaded.gallery_path)
+        self._write_status(None)
 
-    def _announce(self, error: str | None) -> None:
+    def _bounds(self) -> Bounds | None:
+        return None if self._loaded.config.match.threshold is not None else self.matcher.target_bounds
+
+    def _matcher(self, loaded: LoadedConfig, gallery: Gallery, target: float | None, now: datetime) -> Matcher:
+        if target is not None:
+            match = replace(loaded.config.match, false_alarm_target=target)
+            loaded = replace(loaded, config=replace(loaded.config, match=match))
+        return load_matcher(loaded, self._embedder.card, gallery.unexpired(now))
+
+    def _version_on_disk(self, loaded: LoadedConfig, problem: str | None) -> str | None:
+        if problem is None:
+            return str(self._gallery.header.version) if self._looked_at else None
+        return gallery_version(loaded.gallery_path, loaded.gallery_keys)
+
+    def _write_status(self, error: str | None) -> None:
         gallery = self.matcher.gallery
         self._status_file.write(
             GalleryStatus(

@@ -1,11 +1,12 @@
-"""How the daemon is doing, for the health topic and for systemd's status line."""
+"""How the daemon is doing, for the health topic and systemd's status line."""
 
 import time
 from pathlib import Path
 
 from edge import __version__
 from edge.config.loading import LoadedConfig
-from edge.daemon.pending_updates import PendingUpdates, software_version
+from edge.daemon.gallery_manager import GalleryManager
+from edge.daemon.pending_updates import software_version
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.system_stats import disk_free_mb, memory_mb, temperature_c, throttling
 from edge.daemon.timings import Spread, Timings
@@ -21,37 +22,41 @@ from edge.mqtt.payloads import (
     rfc3339,
 )
 from edge.mqtt.publisher import MqttPublisher
-from edge.visits.matcher import Matcher
 
 NO_BROKER = "no broker"
 STALE = "last frame"
 STALE_S = 3.0
-"""A frame older than this is told in the status."""
+"""The status mentions the age of the last frame from here on."""
 
 
 class HealthReport:
-    """Gathers what the parts know of themselves."""
+    """Gathers what each part reports about itself."""
 
     def __init__(
-        self, loaded: LoadedConfig, analyser: Analyser, pipeline: Pipeline, publisher: MqttPublisher, timings: Timings
+        self,
+        loaded: LoadedConfig,
+        analyser: Analyser,
+        gallery: GalleryManager,
+        pipeline: Pipeline,
+        publisher: MqttPublisher,
+        timings: Timings,
     ) -> None:
         self.camera_online: bool | None = None
         """None: neither a frame nor a failure yet."""
-        self.target = loaded.config.match.false_alarm_target
-        """The false-alarm target in force."""
         runtime = find_runtime()
         self._loaded = loaded
         self._analyser = analyser
         self._runtime = f"{runtime.package} {runtime.version}"
-        self._on_disk = PendingUpdates(loaded.gallery_path, loaded.gallery_keys)
+        self._gallery = gallery
         self._pipeline = pipeline
         self._publisher = publisher
         self._timings = timings
         self._began = time.monotonic()
         self._last = (self._began, 0)
 
-    def payload(self, matcher: Matcher, *, stopping: bool = False) -> HealthPayload:
-        """The health message of this moment."""
+    def payload(self, *, stopping: bool = False) -> HealthPayload:
+        """The health message as of now."""
+        matcher = self._gallery.matcher
         header = matcher.gallery.header
         temperature, limits, age = temperature_c(), throttling(), self._pipeline.frame_age_s
         return HealthPayload(
@@ -73,12 +78,12 @@ class HealthReport:
             memory_mb=round(memory_mb(), 1),
             disk_free_mb=disk_free_mb(Path(self._loaded.config.mqtt.outbox.path).parent),
             threshold=round(matcher.threshold, 4),
-            false_alarm_target=self.target,
+            false_alarm_target=self._gallery.target,
             gallery=GalleryHealth(
                 version=str(header.version),
                 people=len(header.people),
                 templates=len(matcher.gallery.embeddings),
-                on_disk=self._on_disk.gallery_version(),
+                on_disk=self._gallery.version_on_disk,
             ),
             model=self._models(),
             software=SoftwareHealth(__version__, software_version()),
@@ -93,9 +98,9 @@ class HealthReport:
             return "no_camera"
         return "paused" if self._pipeline.paused else "watching"
 
-    def status(self, matcher: Matcher) -> str:
+    def status(self) -> str:
         """One line for `systemctl status`."""
-        age, people = self._pipeline.frame_age_s or 0.0, len(matcher.gallery.people)
+        age, people = self._pipeline.frame_age_s or 0.0, len(self._gallery.matcher.gallery.people)
         facts = (
             self.state,
             f"{people} {'person' if people == 1 else 'people'} known",
@@ -114,7 +119,7 @@ class HealthReport:
         )
 
     def _fps(self) -> float:
-        """Frames looked at a second since the last report."""
+        """Frames analysed per second since the last report."""
         now, frames = time.monotonic(), self._pipeline.frames
         (before, count), self._last = self._last, (now, frames)
         return (frames - count) / (now - before) if now > before else 0.0

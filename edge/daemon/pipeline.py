@@ -4,22 +4,23 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.latest import Latest
+from edge.daemon.subscribers import EventSubscriber, Subscribers
 from edge.daemon.timings import Timings
 from edge.mqtt.payloads import Source
-from edge.mqtt.seam import Publisher
 from edge.records import Event, EventKind, Frame
 from edge.visits.matcher import Matcher
 
 log = logging.getLogger("whosthere.pipeline")
 
 POLL_S = 0.5
+WAIT_S = 0.2
 RINGS = 4
 """Rings that wait for the inference thread; an impatient visitor is one visitor."""
 EARLY = 0.8
@@ -41,12 +42,11 @@ class Pipeline:
         self,
         source: Frames,
         processor: FrameProcessor,
-        publisher: Publisher,
         timings: Timings,
         *,
         lossless: bool,
         max_fps: float,
-        on_event: Callable[[Event], None] = lambda _: None,
+        subscribers: Sequence[EventSubscriber],
         on_ring: Callable[[Source, str | None], None] = lambda *_: None,
     ) -> None:
         self.paused = False
@@ -60,13 +60,12 @@ class Pipeline:
         self.heartbeats = {"capture": now, "inference": now}
         self._source = source
         self._processor = processor
-        self._publisher = publisher
         self._timings = timings
         self._lossless = lossless
         self._min_interval_s = EARLY / max_fps
         self.pace = 1.0
         """What part of `max_fps` is looked at: less while the box is hot. Means nothing to what loses no frame."""
-        self._on_event = on_event
+        self._subscribers = Subscribers(subscribers)
         self._on_ring = on_ring
         self._rung: deque[Source] = deque(maxlen=RINGS)
         self._slot: Latest[Frame] = Latest()
@@ -113,9 +112,11 @@ class Pipeline:
         """Somebody rang: a visit begins at once, and the detector is awake. Any thread."""
         self._rung.append(source)
 
-    def record_heartbeat(self) -> None:
-        """The capture thread is alive though it has no frame: called while it waits to open a camera."""
-        self.heartbeats["capture"] = time.monotonic()
+    def wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
+        """Wait before the camera is opened again, on the capture thread and with its heartbeat."""
+        deadline = time.monotonic() + seconds
+        while not stop.wait(min(WAIT_S, max(0.0, deadline - time.monotonic()))) and time.monotonic() < deadline:
+            self._record_heartbeat()
 
     def _guarded(self, loop: Callable[[], None]) -> None:
         try:
@@ -126,11 +127,14 @@ class Pipeline:
         finally:
             self._slot.close()
 
+    def _record_heartbeat(self) -> None:
+        self.heartbeats["capture"] = time.monotonic()
+
     def _capture(self) -> None:
         frames = self._source.frames(self._stop)
         with closing(frames):  # type: ignore[type-var]
             for frame in frames:
-                self.record_heartbeat()
+                self._record_heartbeat()
                 if self._lossless:
                     self._hand_over(frame)
                 else:
@@ -138,7 +142,7 @@ class Pipeline:
 
     def _hand_over(self, frame: Frame) -> None:
         while not self._slot.put_when_free(frame, POLL_S) and not self._stop.is_set():
-            self.record_heartbeat()
+            self._record_heartbeat()
 
     def _infer(self) -> None:
         looked_at = float("-inf")
@@ -161,34 +165,33 @@ class Pipeline:
             visit_id, events = (None, []) if self.paused else self._processor.ring(now)
             while self._rung:
                 self._on_ring(self._rung.popleft(), visit_id)
-            self._tell(events, 0.0)
+            self._publish(events, 0.0)
 
     def _look(self, frame: Frame) -> None:
         self.last_frame = frame
         if self.paused:
-            self._tell(self._processor.tick(frame.captured_at), 0.0)
+            self._publish(self._processor.tick(frame.captured_at), 0.0)
             return
         processed = self._processor.process(frame)
         lag = 0.0 if self._lossless else max(0.0, time.monotonic() - frame.captured_at)
         self._timings.add("frame", lag)
         self.frames += 1
-        self._tell(processed.events, lag)
+        self._publish(processed.events, lag)
 
     def _pass_time(self) -> None:
         """The camera delivers nothing: visits still end. A recording's time stands still meanwhile."""
         if not self._lossless:
-            self._tell(self._processor.tick(time.monotonic()), 0.0)
+            self._publish(self._processor.tick(time.monotonic()), 0.0)
 
     def _end_visits(self) -> None:
         now = self.last_frame.captured_at if self._lossless and self.last_frame else time.monotonic()
-        self._tell(self._processor.flush(now), 0.0)
+        self._publish(self._processor.flush(now), 0.0)
 
-    def _tell(self, events: list[Event], lag: float) -> None:
+    def _publish(self, events: list[Event], lag: float) -> None:
         for event in events:
             ready = replace(event, latency_s=event.latency_s + lag)
             self.visits += event.kind is EventKind.STARTED
-            self._publisher.publish(ready)
-            self._on_event(ready)
+            self._subscribers.on_event(ready)
 
     def _swap_matcher(self) -> None:
         matcher, self._next_matcher = self._next_matcher, None

@@ -6,7 +6,7 @@ import msgspec
 
 from edge.config.loading import LoadedConfig
 from edge.config.visits import MatchSettings
-from edge.errors import ModelError
+from edge.errors import ModelError, UsageError
 from edge.galleries.gallery import Gallery
 from edge.models.card import Calibration, Card
 
@@ -97,3 +97,14 @@ def target_bounds(calibration: Calibration | None, templates: int) -> Bounds | N
     rates = [rate for _, rate in calibration.points]
     low, high = (1.0 - (1.0 - rate) ** max(1, templates) for rate in (min(rates), max(rates)))
     return Bounds(low, min(high, 0.5))
+
+
+def check_target(target: float, allowed: Bounds | None) -> None:
+    """Raise UsageError when a false-alarm target lies outside the bounds, or there are none."""
+    if allowed is None:
+        raise UsageError("the embedder is not calibrated, or match.threshold is set: there is no target to set")
+    if not allowed.low <= target <= allowed.high:
+        raise UsageError(
+            f"false_alarm_target: found {target:g}; the calibration and this gallery allow "
+            f"{allowed.low:.2g} to {allowed.high:.2g}"
+        )

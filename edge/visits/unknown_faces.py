@@ -30,11 +30,15 @@ class UnknownFaces:
         """The oldest first."""
         return sorted(self.folder.glob("*.jpg")) if self.folder.is_dir() else []
 
+    def wants(self, event: Event) -> bool:
+        """Whether `take` would keep a face: of an unknown visitor's last event, if pictures are kept. Fast."""
+        unknown = event.match is not None and event.match.outcome is Outcome.UNKNOWN
+        return self._settings.keep > 0 and event.kind is EventKind.ENDED and unknown and event.picture is not None
+
     def take(self, event: Event, now: float) -> None:
-        """Keep the face of a visit that has ended with nobody's name. Never raises: a door is no place to fail."""
-        match, picture, box = event.match, event.picture, event.picture_box
-        unknown = event.kind is EventKind.ENDED and match is not None and match.outcome is Outcome.UNKNOWN
-        if not self._settings.keep or not unknown or picture is None or box is None:
+        """Keep the face of an unknown visitor, and tidy. Encodes and writes a picture: not for the inference thread."""
+        picture, box = event.picture, event.picture_box
+        if not self.wants(event) or picture is None or box is None:
             return
         try:
             self._write(self.folder / f"{event.visit_id}.jpg", face_of(picture, box))

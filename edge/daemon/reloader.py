@@ -1,0 +1,173 @@
+"""The thread that loads galleries and thresholds again.
+
+Verifying a signature may take a minute per call of ssh-keygen. Neither the main thread, whose silence ends the process,
+nor the publisher's can wait for that.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from edge.config.loading import Config, LoadedConfig, load_config
+from edge.daemon.gallery_manager import GalleryManager, describe
+from edge.daemon.systemd import Notifier, reloading
+from edge.errors import WhosthereError
+from edge.mqtt.commands import Reply
+from edge.visits.matcher import Matcher
+
+log = logging.getLogger("whosthere.reload")
+
+POLL_S = 0.2
+"""How often the gallery's file and the expiry dates in it are checked."""
+RELOADABLE = {"gallery", "match"}
+
+
+@dataclass(slots=True)
+class _Reload:
+    """A reload that has not begun, and everybody who waits for its result."""
+
+    replies: list[Reply] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _SetTarget:
+    """Another false-alarm target, and who asked for it."""
+
+    target: float
+    reply: Reply
+
+
+class Reloader:
+    """Reloads one at a time, in the order asked for; requests for a reload that has not begun are answered by one.
+
+    A reload is also due when the gallery's file has changed. People whose consent expires are dropped on time, unless
+    a reload is under way. The thread sends no heartbeat.
+    """
+
+    def __init__(
+        self,
+        config_path: Path,
+        loaded: LoadedConfig,
+        gallery: GalleryManager,
+        notifier: Notifier,
+        on_matcher: Callable[[Matcher], None],
+    ) -> None:
+        """`on_matcher` gets every new matcher, on the reloader's thread."""
+        self.failure: BaseException | None = None
+        """What ended the thread; the process cannot go on without it."""
+        self.service_is_ready = False
+        """Whether the service manager has been sent READY=1, and so may be sent RELOADING=1."""
+        self._path = config_path
+        self._loaded = loaded
+        self._gallery = gallery
+        self._notifier = notifier
+        self._on_matcher = on_matcher
+        self._jobs: deque[_Reload | _SetTarget] = deque()
+        self._wake = threading.Condition()
+        self._notifying = threading.Lock()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="reloader", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def request_reload(self, *replies: Reply) -> None:
+        """Reload soon. Any thread, at once; the replies are called when it is done."""
+        with self._wake:
+            waiting = next((job for job in self._jobs if isinstance(job, _Reload)), None)
+            if waiting is None:
+                waiting = _Reload()
+                self._jobs.append(waiting)
+            waiting.replies += replies
+            self._wake.notify()
+
+    def request_target(self, target: float, reply: Reply) -> None:
+        """Set another false-alarm target soon. Any thread, at once; the reply is called when it is done."""
+        with self._wake:
+            self._jobs.append(_SetTarget(target, reply))
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """Begin nothing more and send the service manager nothing more. Returns at once: a reload may take minutes."""
+        with self._notifying, self._wake:
+            self._stopping = True
+            unanswered = [*self._jobs]
+            self._jobs.clear()
+            self._wake.notify()
+        for job in unanswered:
+            for reply in job.replies if isinstance(job, _Reload) else [job.reply]:
+                reply(False, "the daemon is stopping")
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                job = self._next()
+                if isinstance(job, _SetTarget):
+                    self._set_target(job)
+                elif job is not None or self._gallery.changed():
+                    self._reload(job or _Reload())
+                else:
+                    self._expire()
+        except BaseException as error:  # noqa: BLE001  (a thread's top: the main thread reports it and ends the process)
+            self.failure = error
+
+    def _next(self) -> _Reload | _SetTarget | None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._jobs or self._stopping, POLL_S)
+            return self._jobs.popleft() if self._jobs else None
+
+    def _reload(self, job: _Reload) -> None:
+        notifying = self.service_is_ready and self._notify(reloading())
+        try:
+            ok, text = True, self._load()
+            log.info("reload: %s", text)
+        except WhosthereError as error:
+            ok, text = False, f"refused, the old settings and gallery stay in force: {error}"
+            log.error("reload %s", text)
+        if notifying:
+            self._notify("READY=1")
+        for reply in job.replies:
+            reply(ok, text)
+
+    def _load(self) -> str:
+        loaded = load_config(self._path)
+        matcher = self._gallery.reload(loaded, datetime.now(UTC))
+        waiting = [name for name in _changed(self._loaded.config, loaded.config) if name not in RELOADABLE]
+        self._on_matcher(matcher)
+        config = msgspec.structs.replace(self._loaded.config, gallery=loaded.config.gallery, match=loaded.config.match)
+        self._loaded = LoadedConfig(config, loaded.base)
+        return describe(matcher) + (f"; changes of {', '.join(waiting)} wait for a restart" if waiting else "")
+
+    def _set_target(self, job: _SetTarget) -> None:
+        try:
+            matcher = self._gallery.set_false_alarm_target(job.target, datetime.now(UTC))
+        except WhosthereError as error:
+            job.reply(False, str(error))
+            return
+        self._on_matcher(matcher)
+        text = f"false_alarm_target is {job.target:g} until the next start, threshold {matcher.threshold:.3f}"
+        job.reply(True, text)
+
+    def _expire(self) -> None:
+        matcher = self._gallery.expire(datetime.now(UTC))
+        if matcher is not None:
+            self._on_matcher(matcher)
+            log.info("somebody's consent has expired: %s", describe(matcher))
+
+    def _notify(self, message: str) -> bool:
+        """Notify the service manager, unless the daemon stops: STOPPING=1 must stay the last word."""
+        with self._notifying:
+            if not self._stopping:
+                self._notifier.notify(message)
+            return not self._stopping
+
+
+def _changed(old: Config, new: Config) -> list[str]:
+    names = [field.name for field in msgspec.structs.fields(Config)]
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
