@@ -11,8 +11,9 @@ import numpy as np
 from converter.exits import Interrupted
 from converter.graph import Graph, Values
 from converter.passes.ranges import Progress
+from converter.runner import Runner, vectors
 from converter.sources import check_float
-from converter.variants import NEED_FACES, MadeVariant, Runner, Variant, VariantMaker, vectors
+from converter.variants import NEED_FACES, MadeVariant, Variant, VariantMaker
 from edge.config import typed_yaml
 from edge.errors import ModelError
 from edge.models import card as cards

@@ -1,14 +1,12 @@
 """How far a quantised network has drifted from its float original, layer by layer."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converter.graph import Values
-from converter.variants import quantised_input
+from converter.runner import TensorProbe
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -42,29 +40,15 @@ def _agreement(one: Values, other: Values) -> float:
 
 
 def _values(content: bytes, faces: Sequence[Values]) -> dict[str, Values]:
-    """Name -> values of every computed tensor over all faces, integers as what they stand for."""
-    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    runner = Interpreter(
-        model_content=content, experimental_preserve_all_tensors=True, experimental_op_resolver_type=resolver
-    )
-    runner.allocate_tensors()
-    given = runner.get_input_details()[0]
-    details = {d["index"]: d for d in runner.get_tensor_details()}
-    written = [int(i) for o in runner._get_ops_details() for i in o["outputs"] if int(i) in details]
-    # A tensor that is there as integers and as floats is looked at once.
-    watched = {details[index]["name"].removesuffix("/int"): index for index in reversed(written)}
-    found: dict[str, list[Values]] = {name: [] for name in reversed(watched)}
-    for face in faces:
-        runner.set_tensor(given["index"], quantised_input(face, given))
-        runner.invoke()
-        for name, index in watched.items():
-            found[name].append(_real(runner.get_tensor(index), details[index]))
-    return {name: np.concatenate(values) for name, values in found.items()}
+    """Name -> values of every computed tensor over all faces, in the order of computation."""
+    probe = TensorProbe(content)
+    runs = [_by_float_name(probe.run(face)) for face in faces]
+    return {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
 
 
-def _real(values: Values, details: dict[str, Any]) -> Values:
-    if np.issubdtype(values.dtype, np.floating):
-        return values.astype(np.float32)
-    step, zero = details["quantization"]
-    real: Values = (values.astype(np.float32) - zero) * step
-    return real
+def _by_float_name(computed: dict[str, Values]) -> dict[str, Values]:
+    """A tensor that exists as integers and as floats counts once, as it was computed first."""
+    found: dict[str, Values] = {}
+    for name, values in computed.items():
+        found.setdefault(name.removesuffix("/int"), values)
+    return found

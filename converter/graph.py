@@ -8,10 +8,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from converter.rebatch import IDENTIFIER
 from edge.errors import ModelError
 
-__all__ = ["CONVOLUTIONS", "NONE", "RELU", "RELU6", "TYPES", "Graph", "Values", "schema"]
+__all__ = ["CONVOLUTIONS", "IDENTIFIER", "NONE", "RELU", "RELU6", "TYPES", "Graph", "Values", "schema"]
+
+IDENTIFIER = b"TFL3"
+"""What bytes 4 to 8 of every TFLite file are."""
 
 Values = NDArray[Any]
 

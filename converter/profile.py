@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from converter import timing
 from converter.graph import Graph
 from converter.passes.mixed_precision import multiplications
-from edge.errors import ModelError, WhosthereError
+from edge.errors import WhosthereError
 from edge.models import card as cards
+from edge.models.tflite import open_interpreter
 
 SSH_TIMEOUT_S = 600
 
@@ -105,15 +105,10 @@ def on_box(models: dict[str, bytes], threads: Sequence[int], runs: int, host: st
 
 
 def describe(content: bytes, name: str) -> tuple[int, list[str], int]:
-    """(delegate's pieces, operators left out, multiply-adds). Raises ModelError when LiteRT refuses the model."""
+    """(delegate's pieces, operators left out, multiply-adds). Raises ModelError when the runtime refuses it."""
     graph = Graph(content, name)
     work = sum(multiplications(graph, operator) for operator in graph.operators)
-    try:
-        runner = Interpreter(model_content=content)
-        runner.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
-    operators = runner._get_ops_details()
+    operators = open_interpreter(content, name)._get_ops_details()
     pieces = [o for o in operators if o["op_name"] == "DELEGATE"]
     plain = [o for o in operators if o["op_name"] != "DELEGATE"]
     taken = {i for piece in pieces for i in _inside(piece, plain)}

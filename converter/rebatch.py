@@ -4,11 +4,9 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
+from converter.graph import IDENTIFIER, schema
 from edge.errors import ModelError
-
-IDENTIFIER = b"TFL3"
 
 
 def set_batch(content: bytes, batch: int, name: str = "model") -> bytes:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from converter.graph import NONE, RELU, Graph, Values, schema
 from converter.passes.simplify import fuse_activations, recognise_prelu, widen_constants
+from converter.runner import unit
 from converter.sources import keras_of
 from edge.errors import ModelError
+from edge.models.tflite import Engine, open_interpreter
 
 LARGEST_DIFFERENCE = 1e-4
 """After normalisation; what float32 in another order of summation stays far below."""
@@ -63,25 +64,16 @@ def largest_difference(original: bytes, model: Any, inputs: Sequence[Values]) ->
 
     The original may take more than one picture at a time: then each is put into every place.
     """
-    runner = Interpreter(model_content=original)
-    runner.allocate_tensors()
-    taken = runner.get_input_details()[0]
+    interpreter = open_interpreter(original, "the original")
+    engine, batch = Engine(interpreter), interpreter.get_input_details()[0]["shape"][0]
     worst = 0.0
     for tensor in inputs:
-        runner.set_tensor(taken["index"], np.repeat(tensor, taken["shape"][0], 0))
-        runner.invoke()
-        wanted = [runner.get_tensor(o["index"])[:1] for o in runner.get_output_details()]
+        wanted = [output[:1] for output in engine.run(np.repeat(tensor, batch, 0))]
         found = model(tensor, training=False)
         outputs = found if isinstance(found, list | tuple) else [found]
         pairs = zip(_by_shape(wanted), _by_shape([np.asarray(o) for o in outputs]), strict=True)
         worst = max(worst, *(float(np.abs(unit(a) - unit(b)).max()) for a, b in pairs))
     return worst
-
-
-def unit(values: Values) -> Values:
-    """Flat, of length one."""
-    flat: Values = values.reshape(-1)
-    return flat / max(float(np.linalg.norm(flat)), 1e-12)
 
 
 def _by_shape(outputs: list[Values]) -> list[Values]:

@@ -1,4 +1,8 @@
-"""How long networks take on the machine that runs this file. Sent as it is to a box: numpy and a runtime are enough."""
+"""How long networks take on the machine that runs this file.
+
+`profile --host` sends this one file to a box as text, so it imports nothing of whosthere, not even
+`edge.models.tflite`: the Python there needs numpy and a TFLite runtime, and nothing else.
+"""
 
 import importlib
 import json

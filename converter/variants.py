@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
-
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from typing import Literal, get_args
 
 from converter.graph import CONVOLUTIONS, Graph, Values
 from converter.passes import mixed_precision, precision
@@ -106,47 +103,3 @@ class VariantMaker:
 
     def _seen(self, graph: Graph, histograms: bool = False) -> Statistics:
         return observe(graph.pack(), self._faces, self._progress, histograms)
-
-
-class Runner:
-    """A made network, run bare."""
-
-    def __init__(self, content: bytes, name: str, threads: int = 1) -> None:
-        """Raises ModelError when LiteRT refuses it."""
-        try:
-            self._runner = Interpreter(model_content=content, num_threads=threads)
-            self._runner.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
-        self.input: dict[str, Any] = self._runner.get_input_details()[0]
-        self.output: dict[str, Any] = self._runner.get_output_details()[0]
-
-    def __call__(self, tensor: Values) -> Values:
-        """(1, h, w, c) float -> (numbers,) of length one."""
-        self._runner.set_tensor(self.input["index"], quantised_input(tensor, self.input))
-        self._runner.invoke()
-        found: Values = self._runner.get_tensor(self.output["index"]).reshape(-1).astype(np.float32)
-        if self.output["dtype"] != np.float32:
-            step, zero = self.output["quantization"]
-            found = (found - zero) * step
-        return found / max(float(np.linalg.norm(found)), 1e-12)
-
-    def invoke(self) -> None:
-        """Once more on what it was fed last."""
-        self._runner.invoke()
-
-
-def quantised_input(tensor: Values, details: dict[str, Any]) -> Values:
-    """A float input as the numbers that a network takes, by the runtime's details of its input."""
-    if details["dtype"] != np.float32:
-        step, zero = details["quantization"]
-        limits = np.iinfo(details["dtype"])
-        tensor = np.clip(np.round(tensor / step) + zero, limits.min, limits.max)
-    numbers: Values = tensor.astype(details["dtype"])
-    return numbers
-
-
-def vectors(content: bytes, name: str, faces: Sequence[Values]) -> Values:
-    """(n, numbers), each of length one. Raises ModelError."""
-    runner = Runner(content, name)
-    return np.stack([runner(face) for face in faces])

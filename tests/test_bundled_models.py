@@ -19,7 +19,7 @@ from converter import bundled_models as bundle
 from converter import faces
 from converter.profile import describe
 from converter.rebatch import set_batch
-from converter.variants import vectors
+from converter.runner import vectors
 
 EMBEDDER = BUNDLED / "mobilefacenet.tflite"
 

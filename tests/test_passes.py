@@ -14,7 +14,7 @@ from converter.passes.precision import Quantiser, dynamic, half, rounded_weights
 from converter.passes.ranges import joined, observe, percentile_ranges, roomy_ranges, searched_ranges, with_zero
 from converter.passes.scaling import equalise, flip_slopes
 from converter.passes.simplify import simplify
-from converter.variants import Runner
+from converter.runner import Runner
 from edge.errors import ModelError
 from edge.models.card import BUNDLED
 from support.float_models import Builder, pictures, residual_network

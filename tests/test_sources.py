@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from converter.runner import Runner
 from converter.sources import float_model
 from converter.tflite_to_keras import largest_difference, to_keras
-from converter.variants import VARIANTS, Runner
+from converter.variants import VARIANTS
 from edge.errors import ModelError
 from edge.models import card
 from edge.models.tflite import Model

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from converter.graph import CONVOLUTIONS, Graph, Values
 from converter.passes.precision import Quantiser
 from converter.passes.ranges import Progress, Range
+from converter.runner import vectors
 
 LEAST_CHANNELS = 16
 """A convolution of fewer input channels gains nothing from int8, and is mostly the first, which sees the picture."""
@@ -45,12 +45,12 @@ def weigh(
     """What each candidate costs alone, on a few faces (1, h, w, c)."""
     graph = Graph(content)
     counts = {graph.tensor_name(int(o.outputs[0])): multiplications(graph, o) for o in graph.operators}
-    reference = _vectors(content, faces)
+    reference = vectors(content, graph.name, faces)
     weighed = []
     for name in progress(candidates(graph), "what each convolution bears"):
         alone = Graph(content)
         Quantiser(alone, ranges).run({name})
-        similar = (reference * _vectors(alone.pack(), faces)).sum(1)
+        similar = (reference * vectors(alone.pack(), name, faces)).sum(1)
         weighed.append(ConvolutionCost(name, counts[name], max(0.0, 1.0 - float(similar.mean()))))
     return weighed
 
@@ -95,18 +95,3 @@ def _dense_after(graph: Graph, operator: Any) -> int:
         if not following:
             return level
         level, reached = level + 1, following
-
-
-def _vectors(content: bytes, faces: Sequence[Values]) -> Values:
-    """(n, numbers), of length one."""
-    runner = Interpreter(model_content=content, num_threads=1)
-    runner.allocate_tensors()
-    taken, given = runner.get_input_details()[0]["index"], runner.get_output_details()[0]["index"]
-    rows = []
-    for face in faces:
-        runner.set_tensor(taken, face)
-        runner.invoke()
-        rows.append(runner.get_tensor(given).reshape(-1).copy())
-    vectors = np.stack(rows)
-    unit: Values = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converter.graph import Values
+from converter.runner import TensorProbe
 from edge.errors import ModelError
 
 Progress = Callable[[Sequence[Any], str], Any]
@@ -43,51 +43,27 @@ class Statistics:
         return min(self.lowest[name]), max(self.highest[name])
 
 
-class Probe:
-    """A float network whose inner tensors can be looked at."""
-
-    def __init__(self, content: bytes, name: str = "model") -> None:
-        """Raises ModelError when the runtime refuses the model."""
-        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        try:
-            self._runner = Interpreter(
-                model_content=content, experimental_preserve_all_tensors=True, experimental_op_resolver_type=resolver
-            )
-            self._runner.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
-        self._input: int = self._runner.get_input_details()[0]["index"]
-        self._watched = self._computed()
-
-    def run(self, tensor: Values) -> dict[str, Values]:
-        """Name -> values of every computed float tensor for one input (1, h, w, c)."""
-        self._runner.set_tensor(self._input, tensor.astype(np.float32))
-        self._runner.invoke()
-        return {name: self._runner.get_tensor(index) for name, index in self._watched.items()}
-
-    def _computed(self) -> dict[str, int]:
-        details = {d["index"]: d for d in self._runner.get_tensor_details()}
-        written = {int(i) for o in self._runner._get_ops_details() for i in o["outputs"]}
-        wanted = [self._input, *sorted(written)]
-        return {details[i]["name"]: i for i in wanted if i in details and details[i]["dtype"] == np.float32}
-
-
 def observe(content: bytes, inputs: Sequence[Values], progress: Progress, histograms: bool = False) -> Statistics:
     """Run a float model on pictures (1, h, w, c), already normalised; `progress` wraps the loop.
 
     Raises ModelError when a tensor is not finite.
     """
-    probe, found = Probe(content), Statistics()
+    probe, found = TensorProbe(content), Statistics()
     for tensor in progress(inputs, "values that flow"):
-        for name, values in probe.run(tensor).items():
+        for name, values in _seen(probe, tensor).items():
             _note(found, name, values)
     found.mean = {name: total / len(inputs) for name, total in found.mean.items()}
     if histograms:
         for tensor in progress(inputs, "how often each"):
-            for name, values in probe.run(tensor).items():
+            for name, values in _seen(probe, tensor).items():
                 counted = np.histogram(values, BINS, _some(found.whole(name)))[0]
                 found.counts[name] = found.counts.get(name, 0) + counted
     return found
+
+
+def _seen(probe: TensorProbe, tensor: Values) -> dict[str, Values]:
+    """The input, too: it is a tensor that gets a range."""
+    return {probe.input_name: tensor.astype(np.float32)} | probe.run(tensor)
 
 
 def _note(found: Statistics, name: str, values: Values) -> None:
