@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that each kind ends the process with.
+"""Everything that can be expected to go wrong, and the exit code for each kind.
 
 Every message names the file, key or topic, what was found, and what to do about it.
 """
@@ -11,7 +11,7 @@ class WhosthereError(Exception):
 
 
 class UsageError(WhosthereError):
-    """The command line asks for something that makes no sense."""
+    """The command line makes no sense."""
 
     exit_code = 2
 
@@ -23,7 +23,7 @@ class ConfigError(WhosthereError):
 
 
 class ModelError(WhosthereError):
-    """A model or its card is missing, altered or not of the shape that the card states."""
+    """A model or its card is missing or altered, or does not have the shape that the card states."""
 
     exit_code = 4
 
@@ -35,12 +35,16 @@ class GalleryError(WhosthereError):
 
 
 class CameraError(WhosthereError):
-    """A camera or a recording cannot be opened or stopped delivering frames."""
+    """A camera or recording cannot be opened, or has stopped delivering frames."""
 
     exit_code = 5
 
 
+class CameraBusy(CameraError):
+    """A camera is there but cannot be opened; another program may hold it."""
+
+
 class BrokerError(WhosthereError):
-    """The MQTT broker cannot be reached or refuses us."""
+    """The MQTT broker cannot be reached, or refuses the connection."""
 
     exit_code = 6

@@ -1,8 +1,10 @@
 """whosthere check: on a real recording, a real broker and a real gallery."""
 
+import importlib.util
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -11,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from edge.__main__ import main
-from edge.inspection.findings import exit_code
+from edge.config.camera import CameraSettings
+from edge.inspection.findings import CheckStatus, exit_code
+from edge.inspection.surroundings import camera_finding
 from support.broker import Broker, Listener, running_broker
 from support.capture_helpers import write_video
 from support.checking import PASSWORD, changed, check, verdicts
@@ -129,6 +133,39 @@ def test_a_camera_that_does_not_open(config: Path, source: str, told: str) -> No
     assert code == 5
     assert told in findings["camera"][0]["found"]
     assert findings["broker"][0]["verdict"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("source", "active", "blamed"),
+    [
+        ("v4l2:/dev/null", "active", True),
+        ("v4l2:/dev/null", "inactive", False),
+        ("picamera2:0", "active", False),
+    ],
+)
+def test_the_service_is_blamed_only_when_it_runs_and_the_camera_is_there(
+    tmp_path: Path, source: str, active: str, blamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a machine without picamera2 nor one whose service is stopped is told that the service holds a camera."""
+    if source.startswith("picamera2:") and importlib.util.find_spec("picamera2"):
+        pytest.skip("picamera2 is installed here")
+    with stopped_or_running_service(tmp_path, active, monkeypatch):
+        finding = camera_finding(CameraSettings(source=source))
+    assert finding.verdict is CheckStatus.FAILED
+    assert ("holds the camera" in finding.advice) is blamed
+
+
+@contextmanager
+def stopped_or_running_service(folder: Path, active: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A `systemctl` that knows the service."""
+    systemctl = folder / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    shown = f"LoadState=loaded\\nActiveState={active}\\nSubState=x\\nNRestarts=0\\nStatusText="
+    systemctl.write_text(f'#!/bin/sh\nprintf "{shown}\\n"\n')
+    systemctl.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(systemctl.parent), prepend=":")
+        yield
 
 
 def test_a_recording_that_may_not_be_read(config: Path, tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
+from edge.inspection.stocktaking import Stocktaking
 
 from edge.config.loading import default_config
 from edge.config.sections import ModelSettings
 from edge.errors import ModelError
 from edge.faces import loading
 from edge.faces.loading import DETECTOR, EMBEDDER, Role, assemble, load_networks
-from edge.inspection.stocktaking import Stocktaking
 from support.portraits import OBAMA, read_picture
 
 SECOND_OPINION = Role("second_opinion", "detect", optional=True)

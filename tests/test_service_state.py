@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import typed_yaml
-from edge.inspection.inventory import Service
+from edge.inspection.doctor_report import Service
 from edge.inspection.service import parse, service_hints
 from support.portraits import whosthere
 
@@ -31,15 +31,15 @@ def test_no_such_unit() -> None:
 @pytest.mark.parametrize(
     ("service", "hints"),
     [
-        (Service("failed", "failed", 0, "config.yaml: camera.rotation: found 45"), ["camera.rotation: found 45; mend"]),
+        (Service("failed", "failed", 0, "config.yaml: camera.rotation: found 45"), ["camera.rotation: found 45; fix"]),
         (Service("failed", "failed", 5, ""), ["journalctl -u whosthere"]),
         (Service("inactive", "dead", 0, ""), ["systemctl start whosthere"]),
-        (Service("active", "running", 7, "watching"), ["started again 7 times"]),
+        (Service("active", "running", 7, "watching"), ["restarted the service 7 times"]),
         (
             Service("active", "running", 0, "no_camera, 3 people known, 0 visits, no broker"),
             ["the camera delivers nothing: `whosthere check`", "events wait in the outbox; `whosthere check`"],
         ),
-        (Service("active", "running", 0, "watching, last frame 4 s ago, broker connected"), ["has fallen silent"]),
+        (Service("active", "running", 0, "watching, last frame 4 s ago, broker connected"), ["has gone silent"]),
     ],
     ids=lambda value: value.status if isinstance(value, Service) else "",
 )

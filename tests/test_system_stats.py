@@ -6,7 +6,7 @@ import pytest
 
 from edge.daemon.system_stats import Throttling, decode_throttled
 from edge.daemon.thermal import SLOWEST, ThermalThrottle
-from edge.inspection.stocktaking import limits
+from edge.inspection.hardware import firmware_hints
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_heat_slows_down_gently_and_is_told_once(caplog: pytest.LogCaptureFixtur
 
 
 def test_doctor_says_what_to_do_about_power_heat_and_clock() -> None:
-    assert limits(None, None) == limits(decode_throttled("0"), True) == []
-    power, heat, clock = limits(decode_throttled("50005"), False)
-    assert "gets too little voltage: use the power supply" in power
-    assert "slows itself down now" in heat
+    assert firmware_hints(None, None) == firmware_hints(decode_throttled("0"), True) == []
+    power, heat, clock = firmware_hints(decode_throttled("50005"), False)
+    assert "supply voltage is too low: use the power supply" in power
+    assert "throttled now" in heat
     assert "timedatectl" in clock
-    assert "has been getting" in limits(decode_throttled("10000"), True)[0]
+    assert "has been too low" in firmware_hints(decode_throttled("10000"), True)[0]

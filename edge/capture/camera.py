@@ -55,7 +55,5 @@ class CameraKind:
     """The source without login, query or anything else that looks like a password."""
     suggest: Callable[[str], str | None] = lambda _: None
     """For a source that no kind takes: the one that was probably meant."""
-    exclusive: bool = False
-    """Only one program at a time can open it."""
     takes_login: bool = False
     """`camera.username` and `camera.password_file` apply to it."""

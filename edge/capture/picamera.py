@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge.capture import geometry
 from edge.capture.camera import CameraKind, FoundCamera
 from edge.config.camera import CameraSettings
-from edge.errors import CameraError
+from edge.errors import CameraBusy, CameraError
 from edge.records import Frame, Image, read_only
 
 PREFIX = "picamera2:"
@@ -48,7 +48,7 @@ class PiCamera:
             self._start()
         except RuntimeError as error:
             self.close()
-            raise CameraError(f"{self._name}: cannot be started: {_root(error)}") from error
+            raise CameraBusy(f"{self._name}: cannot be started: {_root(error)}") from error
 
     def _open(self, number: int) -> Any:
         cameras = self._module.Picamera2.global_camera_info()
@@ -63,7 +63,7 @@ class PiCamera:
         try:
             return self._module.Picamera2(number)
         except (RuntimeError, IndexError) as error:
-            raise CameraError(
+            raise CameraBusy(
                 f"{self._name}: cannot be opened: {_root(error)}. Another program may be using it, or this "
                 "user is not in the group `video`"
             ) from error
@@ -212,4 +212,4 @@ def _takes(source: str) -> bool:
     return source.startswith(PREFIX) and source.removeprefix(PREFIX).isdecimal()
 
 
-KIND = CameraKind(forms="`picamera2:0`", takes=_takes, open=PiCamera, discover=pi_cameras, exclusive=True)
+KIND = CameraKind(forms="`picamera2:0`", takes=_takes, open=PiCamera, discover=pi_cameras)

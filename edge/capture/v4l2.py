@@ -9,7 +9,7 @@ from edge.capture import geometry
 from edge.capture.camera import CameraKind, FoundCamera
 from edge.capture.live_capture import LiveCapture
 from edge.config.camera import CameraSettings
-from edge.errors import CameraError
+from edge.errors import CameraBusy, CameraError
 from edge.records import Frame
 
 SYSTEM = Path("/sys/class/video4linux")
@@ -31,7 +31,7 @@ class V4l2Camera:
         check_device(device)
         capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
         if not capture.isOpened():
-            raise CameraError(
+            raise CameraBusy(
                 f"{device}: cannot be opened for video; another program may be using it (`fuser -v {device}` shows "
                 f"which), or it is not a camera. {devices_found()}"
             )
@@ -120,5 +120,4 @@ KIND = CameraKind(
     open=V4l2Camera,
     discover=usb_cameras,
     suggest=_suggest,
-    exclusive=True,
 )

@@ -7,10 +7,15 @@ import msgspec
 
 from edge.commands.context import box_config
 from edge.inspection.checks import Checkup
-from edge.inspection.findings import Finding, Verdict, exit_code
+from edge.inspection.findings import CheckStatus, Finding, exit_code
 from edge.terminal import json_option, plural, print_json
 
-COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red", Verdict.SKIPPED: "cyan"}
+COLOURS = {
+    CheckStatus.OK: "green",
+    CheckStatus.WARNING: "yellow",
+    CheckStatus.FAILED: "red",
+    CheckStatus.SKIPPED: "cyan",
+}
 
 
 class CheckReport(msgspec.Struct, frozen=True):
@@ -61,8 +66,8 @@ def show_finding(finding: Finding) -> None:
 
 
 def _summary(found: list[Finding]) -> str:
-    failures = sum(finding.verdict is Verdict.FAILED for finding in found)
-    warnings = sum(finding.verdict is Verdict.WARNING for finding in found)
+    failures = sum(finding.verdict is CheckStatus.FAILED for finding in found)
+    warnings = sum(finding.verdict is CheckStatus.WARNING for finding in found)
     if failures:
         return f"{failures} of {len(found)} checks failed"
     return f"nothing failed, {plural(warnings, 'warning')}" if warnings else "all is well"

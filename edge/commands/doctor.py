@@ -7,10 +7,10 @@ import click
 
 from edge.config.loading import DEFAULT_PATH
 from edge.errors import UsageError
+from edge.inspection.doctor import Doctor
+from edge.inspection.doctor_report import DoctorReport, Hardware, NameRule, Service
 from edge.inspection.findings import strangers
-from edge.inspection.inventory import Box, Deciding, Inventory, Service
 from edge.inspection.issue import issue_report
-from edge.inspection.stocktaking import Stocktaking
 from edge.terminal import json_option, print_json
 
 Row = tuple[str, str]
@@ -39,20 +39,20 @@ def command(ctx: click.Context, config_path: Path | None, report: Path | None, a
     The exit code is 0, or 3 when the config and 4 when a model or the gallery is broken.
     """
     path = config_path or _installed()
-    stocktaking = Stocktaking(path)
-    inventory = stocktaking.inventory()
+    doctor = Doctor(path)
+    found = doctor.report()
     if as_json:
-        print_json(inventory)
+        print_json(found)
     else:
-        click.echo(_shown(inventory))
+        click.echo(_shown(found))
     if report is not None:
-        text = issue_report(click.unstyle(_shown(inventory)), path, stocktaking.loaded)
+        text = issue_report(click.unstyle(_shown(found)), path, doctor.loaded)
         try:
             report.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{report}: cannot be written: {error.strerror}") from error
         click.echo(f"{report}: read it before you send it", err=True)
-    ctx.exit(inventory.exit_code)
+    ctx.exit(found.exit_code)
 
 
 def _installed() -> Path | None:
@@ -66,31 +66,31 @@ def _installed() -> Path | None:
     return DEFAULT_PATH
 
 
-def _shown(inventory: Inventory) -> str:
+def _shown(report: DoctorReport) -> str:
     sections = {
-        "This box": [*_who(inventory), *_box(inventory.box), *_service(inventory.service)],
-        "Software": list(_software(inventory)),
-        "Networks": [(n.role, f"{n.name} {n.sha256[:12]}, {n.licence}") for n in inventory.networks],
-        "Deciding": [*_calibration(inventory), *_deciding(inventory.deciding)],
+        "This box": [*_who(report), *_box(report.box), *_service(report.service)],
+        "Software": list(_software(report)),
+        "Networks": [(n.role, f"{n.name} {n.sha256[:12]}, {n.licence}") for n in report.networks],
+        "Deciding": [*_calibration(report), *_deciding(report.deciding)],
     }
     lines = []
     for title, rows in sections.items():
         lines += [click.style(title, bold=True), *(f"  {name:<14} {value}" for name, value in rows)]
-    lines += [click.style(f"broken: {problem}", fg="red") for problem in inventory.problems]
-    lines += [click.style(f"hint: {hint}", fg="yellow") for hint in inventory.hints]
+    lines += [click.style(f"broken: {problem}", fg="red") for problem in report.problems]
+    lines += [click.style(f"hint: {hint}", fg="yellow") for hint in report.hints]
     return "\n".join(lines)
 
 
-def _who(inventory: Inventory) -> list[Row]:
+def _who(report: DoctorReport) -> list[Row]:
     return [
-        ("config", inventory.config),
-        ("device_id", inventory.device_id),
-        ("camera", inventory.camera),
-        ("broker", inventory.broker),
+        ("config", report.config),
+        ("device_id", report.device_id),
+        ("camera", report.camera),
+        ("broker", report.broker),
     ]
 
 
-def _box(box: Box) -> Iterator[Row]:
+def _box(box: Hardware) -> Iterator[Row]:
     if box.board is not None:
         yield "board", box.board
     yield "cores", str(box.cpus)
@@ -109,8 +109,8 @@ def _service(service: Service | None) -> Iterator[Row]:
             yield "", service.status
 
 
-def _software(inventory: Inventory) -> Iterator[Row]:
-    software = inventory.software
+def _software(report: DoctorReport) -> Iterator[Row]:
+    software = report.software
     yield "whosthere", software.whosthere
     yield "python", software.python
     yield "system", f"{software.system}, {software.arch}"
@@ -118,8 +118,8 @@ def _software(inventory: Inventory) -> Iterator[Row]:
     yield "packages", ", ".join(f"{name} {version}" for name, version in software.packages.items())
 
 
-def _calibration(inventory: Inventory) -> Iterator[Row]:
-    known, calibration = inventory.gallery, inventory.calibration
+def _calibration(report: DoctorReport) -> Iterator[Row]:
+    known, calibration = report.gallery, report.calibration
     if known is None:
         yield "gallery", "none"
     else:
@@ -132,7 +132,7 @@ def _calibration(inventory: Inventory) -> Iterator[Row]:
     yield "", f"{calibration.points} points, from similarity {s0:.2f} (rate {f0:.1e}) to {s1:.2f} (rate {f1:.1e})"
 
 
-def _deciding(deciding: Deciding | None) -> Iterator[Row]:
+def _deciding(deciding: NameRule | None) -> Iterator[Row]:
     if deciding is None:
         return
     source = f"for {strangers(deciding.false_alarm_target)}" if deciding.from_calibration else "set by match.threshold"

@@ -21,8 +21,8 @@ from edge.config.mqtt import MqttSettings
 from edge.errors import ConfigError
 from edge.faces.detect import BlazeFaceDetector
 from edge.faces.loading import DETECTOR, load_network
-from edge.inspection.findings import Verdict
-from edge.inspection.surroundings import broker_finding, look_through
+from edge.inspection.findings import CheckStatus
+from edge.inspection.surroundings import broker_finding, try_camera
 from edge.records import Frame
 from edge.terminal import plural
 
@@ -89,11 +89,11 @@ def _ask_camera(answers: Answers, loaded: LoadedConfig) -> None:
             login = _ask_login("camera", answers, camera.username, camera.password_file)
             camera = replace(camera, username=login["username"])
             settings = replace(camera, **login)
-        finding, frame = look_through(settings)
+        finding, frame = try_camera(settings)
         show_finding(finding)
         if frame is not None:
             _show(frame, loaded)
-        if finding.verdict is Verdict.OK or not click.confirm("Another camera?", default=True):
+        if finding.verdict is CheckStatus.OK or not click.confirm("Another camera?", default=True):
             return
 
 
@@ -136,7 +136,7 @@ def _ask_broker(answers: Answers, loaded: LoadedConfig) -> None:
         settings = replace(mqtt, **login)
         finding = broker_finding(settings, str(answers.values["device_id"]))
         show_finding(finding)
-        if finding.verdict is not Verdict.FAILED or not click.confirm("Another broker or login?", default=True):
+        if finding.verdict is not CheckStatus.FAILED or not click.confirm("Another broker or login?", default=True):
             return
 
 

@@ -40,18 +40,22 @@ are safe even from that."""
 _REMEDY = "put a good copy in its place, or enrol the photos again"
 
 
+class NoGallery(GalleryError):
+    """There is no such file: the normal state of a box on which nobody has been enrolled yet."""
+
+
 def open_gallery(path: Path, embedder: EmbedderId | None, keys: GalleryKeys = NO_KEYS) -> Gallery:
     """Read and verify a gallery; `embedder` is the one in use, None to accept any.
 
-    Raises GalleryError naming the file when it is missing, damaged, of another schema or embedder, or not signed
-    by somebody who may.
+    Raises NoGallery when there is no such file, and GalleryError naming it when it is damaged, of another schema or
+    embedder, or not signed by somebody who may sign.
     """
     try:
         with path.open("rb") as file:
             large = os.fstat(file.fileno()).st_size >= MAP_FROM
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if large else file.read()
     except FileNotFoundError as error:
-        raise GalleryError(f"{path}: no such gallery; make one with `whosthere enroll --gallery {path} ...`") from error
+        raise NoGallery(f"{path}: no such gallery; make one with `whosthere enroll --gallery {path} ...`") from error
     except PermissionError as error:
         advice = f"run this with sudo; if it is the service that says so, `sudo chown whosthere: {path}`"
         raise GalleryError(f"{path}: cannot be read: {error.strerror}; {advice}") from error

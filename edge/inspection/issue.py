@@ -9,7 +9,7 @@ from edge.capture.address import is_address, parse
 from edge.config import typed_yaml
 from edge.config.loading import LoadedConfig
 from edge.errors import ConfigError, GalleryError
-from edge.galleries.file import open_gallery
+from edge.inspection.loading import configured_gallery
 
 LOG_LINES = 200
 WAIT_S = 10.0
@@ -66,7 +66,7 @@ def issue_report(inventory: str, config_path: Path | None, loaded: LoadedConfig)
 
 def _people(loaded: LoadedConfig) -> dict[str | None, str]:
     try:
-        people = open_gallery(loaded.gallery_path, None, loaded.gallery_keys).people
+        people = configured_gallery(loaded, None).people
     except GalleryError:
         return {}
     return {word: f"<person {i}>" for i, person in enumerate(people, 1) for word in (person.id, person.name)}

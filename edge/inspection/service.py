@@ -3,7 +3,7 @@
 import subprocess
 
 from edge.daemon.health import NO_BROKER, STALE
-from edge.inspection.inventory import Service
+from edge.inspection.doctor_report import Service
 
 UNIT = "whosthere.service"
 WAIT_S = 5.0
@@ -11,7 +11,7 @@ SHOWN = "LoadState,ActiveState,SubState,NRestarts,StatusText"
 
 
 def service() -> Service | None:
-    """None where systemd does not run, or has no such unit."""
+    """The state of the service; None where systemd does not run, or has no such unit."""
     command = ["systemctl", "show", UNIT, f"--property={SHOWN}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=True)
@@ -27,28 +27,25 @@ def is_active() -> bool:
 
 
 def parse(shown: str) -> Service | None:
-    """Of the lines that `systemctl show` prints."""
-    told = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-    if told.get("LoadState") != "loaded":
+    """Read the lines that `systemctl show` prints; None: there is no such unit."""
+    values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    if values.get("LoadState") != "loaded":
         return None
-    return Service(told["ActiveState"], told["SubState"], int(told["NRestarts"]), told["StatusText"])
+    return Service(values["ActiveState"], values["SubState"], int(values["NRestarts"]), values["StatusText"])
 
 
 def service_hints(service: Service) -> list[str]:
-    """What it lacks, each with what to do."""
+    """What is wrong with the service, each with what to do."""
     log = "`journalctl -u whosthere -n 50` says why"
     if service.active == "failed":
         why = f": {service.status}" if service.status else f"; {log}"
-        return [f"the service has failed{why}; mend that, then `sudo systemctl restart whosthere`"]
+        return [f"the service has failed{why}; fix that, then `sudo systemctl restart whosthere`"]
     if service.active == "inactive":
-        return ["the service does not run: `sudo systemctl start whosthere`"]
+        return ["the service is not running: `sudo systemctl start whosthere`"]
     rules = (
-        (service.restarts > 0, f"the service has been started again {service.restarts} times; {log}"),
+        (service.restarts > 0, f"systemd has restarted the service {service.restarts} times; {log}"),
         ("no_camera" in service.status, "the camera delivers nothing: `whosthere check` tries it and says why"),
-        (
-            STALE in service.status,
-            "the camera has fallen silent; it is opened again by itself when it does not recover",
-        ),
+        (STALE in service.status, "the camera has gone silent; the service reopens it if it does not recover"),
         (NO_BROKER in service.status, "no broker: events wait in the outbox; `whosthere check` tries it and says why"),
     )
-    return [text for wrong, text in rules if wrong]
+    return [text for applies, text in rules if applies]

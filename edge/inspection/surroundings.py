@@ -1,4 +1,4 @@
-"""What lies outside of the process: camera, broker, disk. Each check takes seconds at most and changes nothing."""
+"""Checks of what lies outside the process: camera, broker, disk. Each takes seconds at most and changes nothing."""
 
 import errno
 import ipaddress
@@ -13,29 +13,30 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.registry import describe, kind_of, open_camera
+from edge.capture.registry import describe, open_camera
 from edge.config.camera import CameraSettings
 from edge.config.mqtt import MqttSettings, OutboxSettings
-from edge.errors import WhosthereError
+from edge.errors import CameraBusy, WhosthereError
 from edge.inspection.findings import Finding, failed, ok, warning
+from edge.inspection.service import is_active
 from edge.mqtt.probe import check_broker
 from edge.records import Frame
 
 DARK = 20.0
-"""Mean level of a picture, 0 to 255, under which there is hardly anything to see."""
+"""The mean level of a picture, 0 to 255, below which there is hardly anything to see."""
 SETTLING_FRAMES = 15
-"""Cameras open in the dark: exposure settles over the first frames."""
+"""Cameras start dark: exposure settles over the first frames."""
 PROBE = bytes(65536)
-ROOM_MB = 100.0
+LOW_DISK_MB = 100.0
 
 
 def camera_finding(settings: CameraSettings, clock: Callable[[], float] = time.monotonic) -> Finding:
-    """Open it, read a frame, close it."""
-    return look_through(settings, clock)[0]
+    """Open the camera, read a frame, close it."""
+    return try_camera(settings, clock)[0]
 
 
-def look_through(settings: CameraSettings, clock: Callable[[], float] = time.monotonic) -> tuple[Finding, Frame | None]:
-    """The same with a frame in which the exposure has settled; None when there is none."""
+def try_camera(settings: CameraSettings, clock: Callable[[], float] = time.monotonic) -> tuple[Finding, Frame | None]:
+    """The same, with a frame in which the exposure has settled; None when there is none."""
     began = clock()
     try:
         with closing(open_camera(replace(settings, realtime=False, loop=False))) as camera:
@@ -43,13 +44,13 @@ def look_through(settings: CameraSettings, clock: Callable[[], float] = time.mon
             took = clock() - began
             frame = _settled(first, camera)
     except WhosthereError as error:
-        return failed("camera", error, _in_use(settings)), None
+        return failed("camera", error, _busy_advice(error)), None
     height, width = frame.image.shape[:2]
     found = f"{describe(settings)}: {width} x {height}, the first frame after {took:.1f} s"
     brightness = float(frame.preview.mean())
     if brightness >= DARK:
         return ok("camera", found), frame
-    advice = "is the lens covered, or is it night? Faces need light"
+    advice = "uncover the lens, or switch a light on: faces need light"
     return warning("camera", f"{found}, but nearly black: brightness {brightness:.0f} of 255", advice), frame
 
 
@@ -65,10 +66,10 @@ def _settled(frame: Frame, camera: Camera) -> Frame:
     return frame
 
 
-def _in_use(settings: CameraSettings) -> str:
-    kind = kind_of(settings.source)
-    if kind is not None and kind.exclusive:
-        return "whosthere as a service holds the camera: `systemctl stop whosthere`, or `check --skip camera`"
+def _busy_advice(error: WhosthereError) -> str:
+    """What to do about a camera that another program may hold: nothing is claimed unless the service runs."""
+    if isinstance(error, CameraBusy) and is_active():
+        return "the whosthere service is running and holds the camera: `systemctl stop whosthere`, or `--skip camera`"
     return ""
 
 
@@ -91,12 +92,12 @@ def _is_this_box(host: str) -> bool:
 
 
 def existing_folder(path: Path) -> Path:
-    """The nearest folder above `path` that exists: missing ones are made by the daemon."""
+    """The nearest folder above `path` that exists; the daemon makes the missing ones."""
     return next(parent for parent in path.absolute().parents if os.path.lexists(parent))
 
 
 def outbox_finding(settings: OutboxSettings) -> Finding:
-    """Write beside the outbox, leaving nothing behind; the outbox itself may be in use."""
+    """Write beside the outbox and leave nothing behind: the outbox itself may be in use."""
     path = Path(settings.path)
     folder = existing_folder(path)
     try:
@@ -109,9 +110,10 @@ def outbox_finding(settings: OutboxSettings) -> Finding:
     except OSError as error:
         reason = f"mqtt.outbox.path: {path} cannot be written: {error.strerror}"
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        advice = "make room there" if full else "let the user that runs whosthere write there"
+        advice = "delete something there" if full else "let the user that runs whosthere write there"
         return failed("outbox", WhosthereError(reason), advice)
     found = f"{path}: writable, {free_mb:,.0f} MB free"
-    if free_mb < ROOM_MB:
-        return warning("outbox", found, "make room: a full disk keeps events in memory only, until the power goes")
+    if free_mb < LOW_DISK_MB:
+        advice = "delete something there: on a full disk, events wait in memory only, and a power cut loses them"
+        return warning("outbox", found, advice)
     return ok("outbox", found)

@@ -16,7 +16,8 @@ from edge.config.loading import LoadedConfig
 from edge.config.sections import ModelSettings
 from edge.errors import GalleryError
 from edge.faces.loading import DETECTOR, EMBEDDER, LANDMARKS, Networks, load_networks
-from edge.galleries.file import open_gallery
+from edge.galleries.file import NoGallery
+from edge.inspection.loading import configured_gallery
 from edge.models import card
 from edge.models.tflite import Model
 from edge.records import Image
@@ -163,9 +164,11 @@ def tied_to(loaded: LoadedConfig, sha256: str) -> str | None:
     """Why the gallery in force forbids another embedder, and what to do; None: it does not."""
     path = loaded.gallery_path
     try:
-        gallery = open_gallery(path, None, loaded.gallery_keys)
+        gallery = configured_gallery(loaded, None)
+    except NoGallery:
+        return None
     except GalleryError as error:
-        return None if isinstance(error.__cause__, FileNotFoundError) else f"the gallery cannot be read: {error}"
+        return f"the gallery cannot be read: {error}"
     if not gallery.people or gallery.header.embedder.sha256 == sha256:
         return None
     return (

@@ -15,7 +15,7 @@ class Software(msgspec.Struct, frozen=True):
     packages: dict[str, str]
 
 
-class Network(msgspec.Struct, frozen=True):
+class NetworkInfo(msgspec.Struct, frozen=True):
     """A network that passed its card's checks."""
 
     role: str
@@ -35,7 +35,7 @@ class CalibrationRange(msgspec.Struct, frozen=True):
     """At the first and at the last point; nothing is extrapolated beyond."""
 
 
-class Target(msgspec.Struct, frozen=True):
+class TargetThreshold(msgspec.Struct, frozen=True):
     """The threshold that a false-alarm target means with this gallery."""
 
     false_alarm_target: float
@@ -44,7 +44,7 @@ class Target(msgspec.Struct, frozen=True):
     """False: rarer than the calibration's data can show."""
 
 
-class Deciding(msgspec.Struct, frozen=True):
+class NameRule(msgspec.Struct, frozen=True):
     """What a name takes."""
 
     false_alarm_target: float
@@ -52,11 +52,11 @@ class Deciding(msgspec.Struct, frozen=True):
     from_calibration: bool
     within_data: bool
     min_margin: float
-    at_other_targets: list[Target]
+    at_other_targets: list[TargetThreshold]
 
 
 class GalleryInfo(msgspec.Struct, frozen=True):
-    """The gallery."""
+    """The gallery that would be used now."""
 
     path: str
     version: int
@@ -64,8 +64,8 @@ class GalleryInfo(msgspec.Struct, frozen=True):
     templates: int
 
 
-class Box(msgspec.Struct, frozen=True):
-    """The hardware; None where the system does not tell."""
+class Hardware(msgspec.Struct, frozen=True):
+    """The board; None where the system does not say."""
 
     board: str | None
     cpus: int
@@ -82,24 +82,24 @@ class Service(msgspec.Struct, frozen=True):
     """`active`, `failed`, `inactive`, `activating`..."""
     sub: str
     restarts: int
-    """By itself, since somebody started it."""
+    """Automatic ones, since somebody started it."""
     status: str
     """The daemon's own words."""
 
 
-class Inventory(msgspec.Struct, frozen=True):
-    """All of it."""
+class DoctorReport(msgspec.Struct, frozen=True):
+    """All of it; also what `--json` prints."""
 
     config: str
     device_id: str
     camera: str
     broker: str
     software: Software
-    networks: list[Network]
+    networks: list[NetworkInfo]
     calibration: CalibrationRange | None
     gallery: GalleryInfo | None
-    deciding: Deciding | None
-    box: Box
+    deciding: NameRule | None
+    box: Hardware
     service: Service | None
     """None: this box has no such unit."""
     problems: list[str]
