@@ -2,22 +2,31 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jinja2
+import msgspec
 import paho.mqtt.publish
 import pytest
+import yaml
 
-from edge.config.mqtt import HomeAssistantSettings
-from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer, announced, discovery, display_name
+from edge.config.mqtt import HomeAssistantSettings, MqttSettings
+from edge.mqtt.client import BrokerSession, IncomingMessage, OutgoingMessage
+from edge.mqtt.command_payloads import Sensitivity, parse
+from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer, announced, discovery
 from edge.mqtt.home_assistant.entities import components
-from edge.mqtt.home_assistant.entity import Box
+from edge.mqtt.home_assistant.entity import HomeAssistantDevice, display_name
+from edge.mqtt.payloads import visit_payload
 from edge.mqtt.presence import HOUSEHOLD
+from edge.mqtt.retained import RetainedTopics
 from edge.mqtt.topics import Topics
-from edge.records import EventKind
+from edge.records import Event, EventKind, Outcome
 from support.broker import Broker, Listener, retained
-from support.publishing import ROOT, controls, publisher, settings
+from support.publishing import ORIGIN, ROOT, controls, event, match, publisher, recognized, settings
 
+DOCS = Path(__file__).parents[1] / "docs"
 ADA, GRACE = ("ada", "Ada Lovelace"), ("grace-hopper", "Grace Hopper")
 TOPIC = "homeassistant/device/whosthere_front-door/config"
 OURS = {"qos", "platform", "unique_id", "default_entity_id", "name", "icon", "entity_category", "device_class"} | {
@@ -32,15 +41,15 @@ FIELDS = {
     "switch": {"state_topic", "command_topic", "value_template"},
     "button": {"command_topic", "payload_press"},
     "update": {"state_topic", "command_topic", "value_template", "payload_install"},
-    "number": {"state_topic", "command_topic", "value_template", "command_template", "min", "max", "step", "mode"}
-    | {"unit_of_measurement"},
+    "number": {"state_topic", "command_topic", "value_template", "command_template", "min", "max", "step", "mode"},
     "device_automation": {"automation_type", "type", "subtype", "topic", "payload", "value_template"},
 }
 """What each platform's schema knows (Home Assistant 2025.4), of what we use."""
 
 
-def box(*, snapshots: bool = True) -> Box:
-    return Box(Topics("whosthere", "front-door"), "front-door", "Front door", None, "mobilefacenet", snapshots)
+def box(*, snapshots: bool = True) -> HomeAssistantDevice:
+    topics = Topics("whosthere", "front-door")
+    return HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", snapshots)
 
 
 def message(*people: tuple[str, str], gone: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -93,18 +102,124 @@ def test_events_have_no_availability_lest_an_old_one_looks_new() -> None:
     assert [a["topic"] for a in parts["person_ada"]["availability"]] == [f"{ROOT}/status", f"{ROOT}/camera"]
 
 
-def test_pictures_and_sensitivity_only_where_there_are_any() -> None:
+def test_pictures_and_a_number_only_where_there_are_any() -> None:
     without = components(box(snapshots=False), [], controls(false_alarm_min=None, false_alarm_max=None))
-    assert not {"picture", "snapshot", "sensitivity"} & set(without)
-    assert {"picture", "snapshot", "sensitivity"} <= set(components(box(), [], controls()))
+    assert not {"picture", "snapshot", "strangers_named"} & set(without)
+    assert {"picture", "snapshot", "strangers_named"} <= set(components(box(), [], controls()))
 
 
-@pytest.mark.parametrize("target", [0.0000001, 0.001, 0.5])
-def test_the_value_in_force_is_always_within_the_bounds_of_the_number(target: float) -> None:
-    number = message(false_alarm_target=target)["components"]["sensitivity"]
+def rendered(template: str, **variables: Any) -> str:
+    """As Home Assistant renders it."""
+    return jinja2.Environment(autoescape=False).from_string(template).render(variables)  # noqa: S701  (no HTML)
 
-    assert number["min"] <= target * 100 <= number["max"]
-    assert number["step"] >= 0.001
+
+@pytest.mark.parametrize("target", [0.0000001, 0.00001, 0.0012, 0.001, 0.1, 0.27, 0.5])
+def test_strangers_called_by_a_name_are_one_in_a_number(target: float) -> None:
+    """The current value is always one that Home Assistant may show, whatever the bounds."""
+    current = controls(false_alarm_target=target)
+    number = message(false_alarm_target=target)["components"]["strangers_named"]
+    shown = int(rendered(number["value_template"], value_json=msgspec.to_builtins(current)))
+
+    assert shown == round(1 / target)
+    assert number["min"] <= shown <= number["max"]
+    assert number["step"] == 1
+
+
+@pytest.mark.parametrize("one_in", [4, 37, 1000, 100_000])
+def test_what_is_set_is_what_is_shown(one_in: int) -> None:
+    """The command carries the target; a larger number is stricter, and both bounds are the calibration's."""
+    number = message()["components"]["strangers_named"]
+    assert (number["min"], number["max"]) == (4, 100_000), "0.27 and 0.00001, both within what can be set"
+    request = parse("sensitivity", rendered(number["command_template"], value=float(one_in)).encode())
+
+    assert isinstance(request, Sensitivity)
+    current = controls()
+    assert current.false_alarm_min is not None is not current.false_alarm_max
+    assert current.false_alarm_min <= request.false_alarm_target <= current.false_alarm_max
+    assert rendered(number["value_template"], value_json=msgspec.to_builtins(request)) == str(one_in)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.3, 0.31), (0.00001, 1.0)])
+def test_the_bounds_of_the_number_are_in_order(low: float, high: float) -> None:
+    number = message(false_alarm_min=low, false_alarm_max=high, false_alarm_target=low)["components"]["strangers_named"]
+    assert 2 <= number["min"] < number["max"]
+
+
+def test_the_sensitivity_of_earlier_versions_disappears() -> None:
+    home, retained_topics = announcer()
+    home.people([])
+    found(home, json.dumps({"components": {"sensitivity": {"platform": "number"}}}).encode())
+    announced_now = parts(latest(home, retained_topics, 0.0))
+    assert announced_now["sensitivity"] == {"platform": "number"}
+    assert announced_now["strangers_named"]["platform"] == "number"
+
+
+def encoded(happened: Event) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(visit_payload(happened, wall_offset=0.0, origin=ORIGIN))
+    return found
+
+
+HAPPENED = {
+    "came_known": recognized(),
+    "came_ada": recognized(),
+    "came_stranger": event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN)),
+}
+"""An event that fires each trigger."""
+
+
+@pytest.mark.parametrize("key", sorted(HAPPENED))
+def test_a_trigger_fires_on_a_final_decision_that_is_happening_now(key: str) -> None:
+    """Never on an event from before an outage: it would open today's door to yesterday's visitor."""
+    trigger = message(ADA, GRACE)["components"][key]
+    now = encoded(HAPPENED[key])
+
+    def fires(**changes: Any) -> bool:
+        return rendered(trigger["value_template"], value_json=now | changes) == trigger["payload"]
+
+    assert fires()
+    assert not fires(delayed=True)
+    assert not fires(provisional=True)
+    assert not fires(event_type="ended")
+
+
+def test_no_trigger_and_no_entity_acts_on_a_delayed_or_late_event() -> None:
+    """Whatever the event, and in every component; those that show events are told apart in the automations of docs."""
+    components_ = message(ADA, GRACE)["components"]
+    triggers = {key: part for key, part in components_.items() if part["platform"] == "device_automation"}
+    assert set(triggers) == {*HAPPENED, "came_grace-hopper", "rang"}
+    on_visit = [trigger for trigger in triggers.values() if trigger["topic"] == f"{ROOT}/visit"]
+    for kind in EventKind:
+        delayed = encoded(event(kind, match=match())) | {"delayed": True}
+        for trigger in on_visit:
+            assert rendered(trigger["value_template"], value_json=delayed) != trigger["payload"]
+    topics = {part.get("topic", part.get("state_topic")) for part in components_.values()}
+    assert f"{ROOT}/visit/late" not in topics
+
+
+def conditions() -> dict[str, list[str]]:
+    """Those of the automations in docs that are triggered by the event entity, and of the blueprint."""
+    page = (DOCS / "60-home-assistant.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(alias: .*?)```", page, re.DOTALL)]
+    found = {block["alias"]: block["conditions"] for block in blocks if "triggers" in block}
+    blueprint = (DOCS / "home-assistant" / "who-is-there.yaml").read_text().replace("!input", "")
+    return found | {"blueprint": yaml.safe_load(blueprint)["conditions"]}
+
+
+@pytest.mark.parametrize("name", sorted(conditions()))
+def test_the_automations_in_docs_leave_delayed_events_alone(name: str) -> None:
+    """They are triggered by the state of the event entity, which shows every event."""
+
+    def runs(happened: Event, **changes: Any) -> bool:
+        state = {"state": "now", "attributes": encoded(happened) | changes}
+        variables: dict[str, Any] = {"trigger": {"to_state": state}, "strangers": True, "timedelta": timedelta}
+        moment = datetime(2025, 1, 1, tzinfo=UTC)
+        variables |= {"now": lambda: moment, "as_datetime": lambda _: moment}
+        return all(rendered(condition, **variables) == "True" for condition in conditions()[name])
+
+    known, stranger = HAPPENED["came_known"], HAPPENED["came_stranger"]
+    assert runs(known) or runs(stranger)
+    assert not runs(known, delayed=True)
+    assert not runs(stranger, delayed=True)
 
 
 def test_what_is_gone_is_named_once_more_by_its_platform() -> None:
@@ -115,59 +230,132 @@ def test_what_is_gone_is_named_once_more_by_its_platform() -> None:
     assert announced(b'{"components": 3}') == announced(b"\xff") == announced(b"[" * 100_000) == {}
 
 
-def announcer(**options: Any) -> DiscoveryAnnouncer:
-    made = DiscoveryAnnouncer(HomeAssistantSettings(**options), box(), delay_s=lambda longest: longest / 2)
+def announcer(**options: Any) -> tuple[DiscoveryAnnouncer, RetainedTopics]:
+    topics = RetainedTopics()
+    made = DiscoveryAnnouncer(HomeAssistantSettings(**options), box(), topics, delay_s=lambda longest: longest / 2)
     made.controls(controls())
-    return made
+    return made, topics
+
+
+def incoming(topic: str, payload: bytes, *, is_retained: bool) -> IncomingMessage:
+    session = BrokerSession(MqttSettings(), "client", lambda _: None)
+    return IncomingMessage(session, topic, payload, is_retained, None, None)
+
+
+def found(home: DiscoveryAnnouncer, payload: bytes, now: float = 0.0) -> None:
+    """The broker retains this message."""
+    assert home.receive(incoming(TOPIC, payload, is_retained=True), now)
+
+
+def latest(home: DiscoveryAnnouncer, topics: RetainedTopics, now: float) -> bytes:
+    """The message as it stands after a turn; empty when there is none yet."""
+    home.tick(now)
+    return topics.value(TOPIC)
+
+
+def accepted(home: DiscoveryAnnouncer, payload: bytes) -> None:
+    home.accepted(OutgoingMessage(TOPIC, payload, retain=True))
 
 
 def parts(payload: bytes | None) -> dict[str, Any]:
-    assert payload is not None
-    found: dict[str, Any] = json.loads(payload)["components"]
-    return found
+    assert payload
+    components_: dict[str, Any] = json.loads(payload)["components"]
+    return components_
 
 
 def test_nothing_is_announced_before_everything_is_known() -> None:
-    home = announcer()
-    assert home.payload(0.0) is None
+    home, topics = announcer()
+    assert latest(home, topics, 0.0) == b""
     home.people([ADA])
-    assert home.payload(0.0) is None
+    assert latest(home, topics, 0.0) == b""
     home.connected(10.0)
-    assert home.payload(10.5) is None
-    assert "person_ada" in parts(home.payload(11.0))
+    assert latest(home, topics, 10.5) == b""
+    assert "person_ada" in parts(latest(home, topics, 11.0))
 
 
 def test_people_come_and_go() -> None:
-    home = announcer()
+    home, topics = announcer()
     home.people([ADA, GRACE])
     home.connected(0.0)
-    both = home.payload(1.0)
-    assert both
-    home.accepted(both)
+    both = latest(home, topics, 1.0)
+    accepted(home, both)
     home.people([ADA])
-    removing = home.payload(2.0)
+    removing = latest(home, topics, 2.0)
     assert parts(removing)["person_grace-hopper"] == {"platform": "binary_sensor"}
     assert parts(removing)["came_grace-hopper"] == {"platform": "device_automation"}
-    assert home.payload(2.5) == removing, "named until the broker has taken it"
-    home.accepted(removing or b"")
-    assert not [key for key in parts(home.payload(3.0)) if "grace" in key]
+    accepted(home, both)
+    assert latest(home, topics, 2.5) == removing, "named until the broker has accepted it"
+    accepted(home, removing)
+    assert not [key for key in parts(latest(home, topics, 3.0)) if "grace" in key]
     home.people([ADA, GRACE])
-    assert parts(home.payload(4.0)) == parts(both)
+    assert parts(latest(home, topics, 4.0)) == parts(both)
+
+
+def test_the_message_is_built_only_when_something_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    builds = 0
+
+    def counted(*arguments: Any) -> dict[str, Any]:
+        nonlocal builds
+        builds += 1
+        return components(*arguments)
+
+    monkeypatch.setattr("edge.mqtt.home_assistant.discovery.components", counted)
+    home, topics = announcer()
+    now = 0.0
+
+    def built() -> int:
+        nonlocal builds, now
+        builds = 0
+        for _ in range(20):
+            now += 0.5
+            home.tick(now)
+        return builds
+
+    home.people([ADA])
+    home.connected(now)
+    assert built() == 1
+    home.people([ADA])
+    home.controls(controls())
+    home.connected(now)
+    found(home, topics.value(TOPIC))
+    assert built() == 0, "nothing is new"
+    home.controls(controls(false_alarm_target=0.01))
+    assert built() == 1
+    home.people([GRACE])
+    assert built() == 1
+    accepted(home, topics.value(TOPIC))
+    assert built() == 1, "what was removed is not named again"
+    accepted(home, topics.value(TOPIC))
+    assert built() == 0
+    found(home, json.dumps({"components": {"of_an_earlier_run": {"platform": "sensor"}}}).encode())
+    assert built() == 1
 
 
 def test_who_left_while_the_box_was_off_is_removed_too() -> None:
-    earlier = json.dumps(message(ADA, GRACE)).encode()
-    home = announcer()
+    home, topics = announcer()
     home.people([ADA])
     home.connected(0.0)
-    home.found(earlier)
-    assert parts(home.payload(0.1))["person_grace-hopper"] == {"platform": "binary_sensor"}
+    found(home, json.dumps(message(ADA, GRACE)).encode())
+    assert parts(latest(home, topics, 0.1))["person_grace-hopper"] == {"platform": "binary_sensor"}
 
 
 def test_a_birth_is_answered_once_after_a_delay() -> None:
-    home = announcer(birth_delay_s=8)
-    home.born(100.0)
-    assert [home.due(now) for now in (103.9, 104.0, 104.1)] == [False, True, False]
+    home, topics = announcer(birth_delay_s=8)
+    home.people([ADA])
+    found(home, json.dumps(message(ADA)).encode())
+    published: list[str] = []
+
+    def turn(now: float) -> int:
+        published.clear()
+        home.tick(now)
+        topics.publish_changes(lambda m: not published.append(m.topic))
+        return len(published)
+
+    assert turn(99.0) == 1
+    assert home.receive(incoming("homeassistant/status", b"online", is_retained=True), 99.0)
+    assert turn(110.0) == 0, "Home Assistant's status of long ago"
+    assert home.receive(incoming("homeassistant/status", b"online", is_retained=False), 110.0)
+    assert [turn(now) for now in (113.9, 114.0, 114.1)] == [0, 1, 0]
 
 
 def test_names_of_devices() -> None:
@@ -207,6 +395,7 @@ def test_a_box_that_is_to_be_left_alone_disappears(broker: Broker, tmp_path: Pat
         told.controls(controls())
         listener.wait_for(TOPIC, b"")
         told.stop(5)
+        listener.wait_for(f"{ROOT}/status", b"offline")
     assert TOPIC not in retained(broker)
 
 

@@ -32,7 +32,7 @@ ENTITIES = {
     "image": {"last_visit"},
     "switch": {"paused"},
     "button": {"reload", "restart", "take_a_picture"},
-    "number": {"sensitivity"},
+    "number": {"strangers_called_by_a_name_one_in"},
     "update": {"gallery", "software"},
 }
 ALL = {f"{platform}.front_door_{name}" for platform, names in ENTITIES.items() for name in names}
@@ -189,10 +189,12 @@ def _it_can_be_controlled(home: HomeAssistant) -> None:
     home.until(lambda: home.state("sensor.front_door_state") == "paused", "paused, says health")
     home.call("switch.turn_off", "switch.front_door_paused")
     home.until(lambda: home.state("switch.front_door_paused") == "off", "resumed")
-    number = home.states()["number.front_door_sensitivity"]
-    print(f"sensitivity: {number['state']} % of {number['attributes']['min']} to {number['attributes']['max']}")
-    home.call("number.set_value", "number.front_door_sensitivity", value=0.5)
-    home.until(lambda: home.state("number.front_door_sensitivity") == "0.5", "sensitivity")
+    one_in = "number.front_door_strangers_called_by_a_name_one_in"
+    number = home.states()[one_in]
+    bounds = number["attributes"]["min"], number["attributes"]["max"]
+    print(f"strangers called by a name: one in {number['state']}, of {bounds[0]} to {bounds[1]}")
+    home.call("number.set_value", one_in, value=200)
+    home.until(lambda: home.state(one_in) == "200", "one stranger in 200")
     before = home.state("image.front_door_last_visit")
     home.call("button.press", "button.front_door_take_a_picture")
     home.until(lambda: home.state("image.front_door_last_visit") != before, "another picture")

@@ -8,39 +8,43 @@ from queue import SimpleQueue
 import pytest
 
 from edge.config.mqtt import MqttSettings
-from edge.mqtt.client import Acknowledged, Connected, Lost, OutgoingMessage, Signal
+from edge.mqtt.client import Lost, OutgoingMessage, Signal
 from edge.mqtt.outbox import Outbox
-from edge.mqtt.outbox_sender import OutboxSender, RefusedTopics
-from edge.mqtt.outgoing import Outgoing
+from edge.mqtt.outbox_sender import OutboxSender
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
-from edge.mqtt.reconnect import BrokerConnection
-from edge.mqtt.retained import RetainedState
+from edge.mqtt.reconnect import BrokerConnection, Delivery
+from edge.mqtt.retained import RetainedState, RetainedTopics
 from edge.mqtt.topics import Topics
-from support.broker import WAIT_S, running_broker
+from support.broker import WAIT_S, Listener, running_broker
 from support.publishing import ROOT, settings
 
 TOPICS = Topics("whosthere", "front-door")
 
 
 class Line:
-    """A link, and what it signals."""
+    """A connection, and what it signals."""
 
     def __init__(self, mqtt: MqttSettings) -> None:
         self.signals: SimpleQueue[Signal] = SimpleQueue()
-        self.link = BrokerConnection(
-            mqtt, "whosthere-front-door", self.signals.put, will=OutgoingMessage("will", b""), filters=()
+        self.connection = BrokerConnection(
+            mqtt,
+            "whosthere-front-door",
+            self.signals.put,
+            will=OutgoingMessage("will", b""),
+            filters=(),
+            on_connected=lambda _now: None,
+            on_message=lambda _message, _now: None,
         )
 
     def connect(self, now: float) -> None:
-        self.link.tick(now)
-        signal = self.signals.get(timeout=WAIT_S)
-        assert isinstance(signal, Connected)
-        assert self.link.on_connected(signal, now)
+        self.connection.tick(now)
+        self.connection.handle(self.signals.get(timeout=WAIT_S), now)
+        assert self.connection.connected
 
     def lose(self, now: float) -> None:
         while not isinstance(signal := self.signals.get(timeout=WAIT_S), Lost):
             pass
-        self.link.on_lost(signal, now)
+        self.connection.handle(signal, now)
 
 
 def test_it_is_tried_less_and_less_often_and_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -50,8 +54,8 @@ def test_it_is_tried_less_and_less_often_and_logged_once(tmp_path: Path, caplog:
         line = Line(MqttSettings(host="127.0.0.1", port=reserved.getsockname()[1]))
         attempts = []
         for now in range(200):
-            line.link.tick(now)
-            if line.link.connecting:
+            line.connection.tick(now)
+            if line.connection.connecting:
                 attempts.append(now)
                 line.lose(now)
     assert attempts == [0, 1, 3, 7, 15, 31, 63, 123, 183]
@@ -64,7 +68,7 @@ def test_a_steady_connection_that_breaks_is_tried_again_soon(tmp_path: Path, cap
         line = Line(settings(broker, tmp_path))
         now, waits = 0, []
         for lasts in (1, 1, 1, 1, 31, 1):
-            begun = next(t for t in range(now, now + 100) if not line.link.tick(t) and line.link.connecting)
+            begun = next(t for t in range(now, now + 100) if not line.connection.tick(t) and line.connection.connecting)
             waits.append(begun - now)
             line.connect(begun)
             now = begun + lasts
@@ -72,52 +76,74 @@ def test_a_steady_connection_that_breaks_is_tried_again_soon(tmp_path: Path, cap
             line.lose(now)
             broker.start()
     assert waits == [0, 1, 2, 4, 8, 1]
-    twins = [message for message in caplog.messages if "does another client use the id" in message]
+    twins = [message for message in caplog.messages if "if another client uses the id" in message]
     assert ["3 times in a row" in message for message in twins] == [True, False]
 
 
-@pytest.mark.parametrize("what", ["event", "state"])
-def test_a_broker_that_answers_nothing_is_given_up(tmp_path: Path, what: str) -> None:
+def test_a_broker_that_acknowledges_nothing_is_given_up(tmp_path: Path) -> None:
     with running_broker(tmp_path / "broker") as broker:
         line = Line(settings(broker, tmp_path))
-        backlog, board, stamp = Outbox(tmp_path / "outbox.sqlite3", 10), RetainedState(TOPICS), boot_clock()
-        delivery = OutboxSender(backlog, TOPICS, 60, stamp, RefusedTopics())
-        outgoing = Outgoing(line.link, delivery, board, RefusedTopics())
+        deliveries: list[tuple[Delivery, float]] = []
+
+        def publish(now: float) -> None:
+            message = OutgoingMessage("topic", b"")
+            assert line.connection.publish(message, now, lambda *delivery: deliveries.append(delivery))
+
         line.connect(0)
-        outgoing.tick(0)
-        while outgoing.busy:
-            signal = line.signals.get(timeout=WAIT_S)
-            assert isinstance(signal, Acknowledged)
-            outgoing.answered(signal, 0)
+        publish(0)
+        assert line.connection.busy
+        line.connection.handle(line.signals.get(timeout=WAIT_S), 1)
+        assert (deliveries, line.connection.busy) == ([(Delivery.ACCEPTED, 1)], False)
 
         broker.freeze()
-        if what == "event":
-            backlog.add([OutboxEntry("v/0", stamp(), b"{}")], 1)
-        else:
-            board.camera(online=True)
-        outgoing.tick(1)
-        outgoing.tick(30)
-        assert line.link.connected
-        outgoing.tick(32)
-        assert not line.link.connected
-        assert backlog.waiting == (what == "event")
+        publish(2)
+        line.connection.tick(32)
+        assert line.connection.connected
+        line.connection.tick(33)
+        assert not line.connection.connected
+        assert deliveries[1:] == [(Delivery.UNKNOWN, 33)]
+        assert not line.connection.publish(OutgoingMessage("topic", b""), 34)
 
 
-def test_what_an_earlier_run_left_is_taken_back_once_the_people_are_known() -> None:
-    board = RetainedState(TOPICS)
-    said: dict[str, bytes] = {}
+def test_an_event_that_was_not_acknowledged_is_sent_again_as_delayed(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker, Listener(broker, contract=False) as listener:
+        line = Line(settings(broker, tmp_path))
+        outbox, clock = Outbox(tmp_path / "outbox.sqlite3", 10), boot_clock()
+        sender = OutboxSender(outbox, line.connection, TOPICS, 60, clock)
+        line.connect(0)
+        sender.connected()
+        outbox.add([OutboxEntry("v/0", clock(), b"{}")], 0)
+        sender.tick(0)
+        listener.wait_for(TOPICS.visit)
+        assert outbox.waiting == 1, "it stays until it is acknowledged"
+        broker.kill()
+        line.lose(1)
+        broker.start()
+        with Listener(broker, contract=False) as again:
+            line.connect(10)
+            sender.connected()
+            sender.tick(10)
+            assert again.wait_for(TOPICS.visit).payload == b'{"delayed":true}'
+            line.connection.handle(line.signals.get(timeout=WAIT_S), 11)
+        assert outbox.waiting == 0
 
-    def publish(message: OutgoingMessage) -> int:
-        said[message.topic] = message.payload
-        return len(said)
 
-    board.found(TOPICS.person("ada"))
-    board.found(TOPICS.person("gone"))
-    board.tell(publish)
-    assert TOPICS.person("gone") not in said
-    board.people([("ada", "Ada")])
-    board.tell(publish)
-    assert said == {
+def test_what_an_earlier_run_left_is_cleared_once_the_people_are_known() -> None:
+    retained = RetainedTopics()
+    state = RetainedState(TOPICS, retained)
+    published: dict[str, bytes] = {}
+
+    def publish(message: OutgoingMessage) -> bool:
+        published[message.topic] = message.payload
+        return True
+
+    state.found(TOPICS.person("ada"))
+    state.found(TOPICS.person("gone"))
+    retained.publish_changes(publish)
+    assert TOPICS.person("gone") not in published
+    state.people([("ada", "Ada")])
+    retained.publish_changes(publish)
+    assert published == {
         f"{ROOT}/status": b"online",
         f"{ROOT}/last_person": b"none",
         f"{ROOT}/person/ada": b"OFF",

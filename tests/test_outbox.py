@@ -93,7 +93,7 @@ def test_nobody_else_may_read_it(path: Path) -> None:
 def test_two_daemons_cannot_share_one(path: Path) -> None:
     first = OutboxFile(path, 10)
     first.put_many(entries(0))
-    with pytest.raises(OutboxError, match="does another whosthere run with the same outbox"):
+    with pytest.raises(OutboxError, match="is another whosthere running with the same outbox"):
         OutboxFile(path, 10)
 
 
@@ -212,6 +212,19 @@ def test_on_a_read_only_disk_events_wait_in_memory(small_disk: Path) -> None:
     again.add(entries(2), now=1)
 
     assert (again.on_disk, again.in_memory, drained(again)) == (False, 1, ["v/2"])
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_an_event_under_way_is_not_the_one_that_gives_way(path: Path, on_disk: bool) -> None:
+    if not on_disk:
+        path.parent.write_text("a file where the folder should be")
+    outbox = Outbox(path, 10)
+    outbox.add(entries(*range(10)), 0.0)
+    assert outbox.head(0.0) == entry(0)
+
+    outbox.add(entries(10, 11), 1.0)
+    assert (outbox.on_disk, outbox.waiting, outbox.dropped) == (on_disk, 10, 2)
+    assert drained(outbox, 2.0) == ["v/0", *(f"v/{n}" for n in range(3, 12))]
 
 
 def test_an_event_on_its_way_is_not_written_to_disk_behind_its_own_back(tmp_path: Path) -> None:

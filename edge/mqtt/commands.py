@@ -1,15 +1,15 @@
-"""Commands that arrive over MQTT, and what is answered."""
+"""Commands that arrive over MQTT: carried out and answered, or dropped when there are too many."""
 
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from edge.errors import WhosthereError
-from edge.mqtt.client import OutgoingMessage
-from edge.mqtt.command_payloads import BadRequest, Request, Snapshot, parse
+from edge.mqtt.client import IncomingMessage, OutgoingMessage, Signal
+from edge.mqtt.command_payloads import MAX_PAYLOAD, BadRequest, Request, Snapshot, parse
 from edge.mqtt.payloads import CommandResult
 from edge.mqtt.topics import Topics
 
@@ -25,14 +25,14 @@ thread. A WhosthereError that it raises is the reply."""
 
 _BURST = 20
 _PER_S = 2.0
-"""So many commands a second are carried out in the long run, so many at once."""
-_TELL_S = 60.0
-"""So often, at most, a flood is logged."""
+"""This many commands at once, and this many a second in the long run, are carried out."""
+_LOG_FLOOD_S = 60.0
+"""A flood is logged this often at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCommand:
-    """What somebody asks for."""
+    """A command as it arrived."""
 
     name: str
     payload: bytes
@@ -49,32 +49,68 @@ class CommandDone:
 
 
 class CommandRateLimit:
-    """A token bucket: how many commands may still be looked at."""
+    """A token bucket that decides whether a command may be carried out."""
 
     def __init__(self, burst: int = _BURST, per_s: float = _PER_S) -> None:
         self._burst = burst
         self._per_s = per_s
         self._left = float(burst)
         self._at = 0.0
-        self._told_at = float("-inf")
+        self._logged_at = float("-inf")
         self.dropped = 0
-        """Commands turned away in the flood that goes on."""
+        """Commands dropped in the current flood."""
 
     def admits(self, now: float) -> bool:
-        """May this command be looked at?"""
+        """Whether this command may be carried out."""
         self._left = min(self._left + (now - self._at) * self._per_s, float(self._burst))
         self._at = now
-        # Once over its brim, nothing is taken until half of it is free again: it would be answered bit by bit.
+        # A flood ends when half of the bucket is free: otherwise every few of its commands would still be answered.
         needed = self._burst / 2 if self.dropped else 1
         if self._left >= needed:
             self._left -= 1
             self.dropped = 0
             return True
         self.dropped += 1
-        if now - self._told_at >= _TELL_S:
-            _log.warning("command: more than %g a second for long: they are dropped until it calms down", self._per_s)
-            self._told_at = now
+        if now - self._logged_at >= _LOG_FLOOD_S:
+            _log.warning("command: more than %g a second; commands are dropped until there are fewer", self._per_s)
+            self._logged_at = now
         return False
+
+
+class CommandHandler:
+    """The commands of one box."""
+
+    def __init__(
+        self, topics: Topics, on_command: OnCommand, done: Callable[[CommandDone], None], *, snapshots: bool
+    ) -> None:
+        """`done` gets every result that is to be published, from whatever thread a command is answered on."""
+        self._topics = topics
+        self._on_command = on_command
+        self._done = done
+        self._snapshots = snapshots
+        self._rate_limit = CommandRateLimit()
+
+    def trimmed(self, signal: Signal) -> Signal:
+        """A command that is too large, cut to just over the limit; any other signal unchanged."""
+        if not isinstance(signal, IncomingMessage) or len(signal.payload) <= MAX_PAYLOAD:
+            return signal
+        if self._topics.command(signal.topic) is None:
+            return signal
+        return replace(signal, payload=signal.payload[: MAX_PAYLOAD + 1])
+
+    def receive(self, message: IncomingMessage, now: float) -> bool:
+        """Carry out the command that a message holds; False when it holds none."""
+        name = self._topics.command(message.topic)
+        if name is None:
+            return False
+        command = ReceivedCommand(name, message.payload, message.response_topic, message.correlation)
+        if message.retained:
+            _log.warning("%s: a retained command is ignored; send it without retain", ascii(message.topic)[1:-1])
+        elif self._rate_limit.admits(now):
+            carry_out(command, self._on_command, self._done, snapshots=self._snapshots)
+        elif self._rate_limit.dropped == 1:
+            self._done(CommandDone(command, flooded(command)))
+        return True
 
 
 def carry_out(
@@ -100,22 +136,23 @@ def carry_out(
 
 
 def flooded(command: ReceivedCommand) -> CommandResult:
-    """To the first command that is dropped; the others get no answer."""
-    message = f"too many commands: dropped, as all are until there are fewer than {_PER_S:g} a second"
+    """The answer to the first command that is dropped; the others get none."""
+    message = f"too many commands: all are dropped until there are fewer than {_PER_S:g} a second"
     return CommandResult(command.name[:64], False, message, _shown(command.correlation))
 
 
-def answers(command: ReceivedCommand, result: CommandResult, topics: Topics) -> list[OutgoingMessage]:
-    """What to publish: on `command/result`, and where the sender asked for it (MQTT 5 response topic)."""
+def answers(done: CommandDone, topics: Topics) -> list[OutgoingMessage]:
+    """The messages that answer a command: on `command/result`, and on the MQTT 5 response topic if it has one."""
+    command = done.command
     where = [topics.command_result]
     if command.response_topic and _may_answer_on(command.response_topic, topics):
         where.append(command.response_topic)
-    payload = msgspec.json.encode(result)
+    payload = msgspec.json.encode(done.result)
     return [OutgoingMessage(topic, payload, correlation=command.correlation) for topic in where]
 
 
 def _may_answer_on(topic: str, topics: Topics) -> bool:
-    """Not on our own topics: nobody shall make the box say there what is not so."""
+    """Not on our own topics: nobody may use the box to publish falsehoods there."""
     return not topic.startswith(("$", topics.root)) and not any(character in topic for character in "+#\0")
 
 

@@ -1,4 +1,4 @@
-"""The events that wait: in the outbox on disk, and in memory for as long as the disk refuses them."""
+"""Events that wait for the broker: on disk, and in memory for as long as the disk fails."""
 
 import logging
 from collections import deque
@@ -15,9 +15,9 @@ _RETRY_S = 30.0
 
 
 class Outbox:
-    """A queue that never fails: an outbox that does is told once, and tried again every half minute.
+    """A queue that never fails: a disk that does is logged once and retried every half minute.
 
-    Entries leave in the order in which they came. Not thread-safe.
+    Entries leave in the order in which they came. For one thread.
     """
 
     def __init__(self, path: Path, max_events: int, *, retry_s: float = _RETRY_S) -> None:
@@ -25,42 +25,43 @@ class Outbox:
         self._max_events = max_events
         self._max_memory = min(max_events, _MEMORY_EVENTS)
         self._retry_s = retry_s
-        self._outbox: OutboxFile | None = None
+        self._file: OutboxFile | None = None
         self._memory: deque[OutboxEntry] = deque()
         self._sent: list[int] = []
-        """Rows that were sent but that a failing disk would not let go."""
+        """Rows that were sent but that a failing disk has not removed yet."""
         self._head: tuple[int | None, OutboxEntry] | None = None
-        """The entry given out, with its row; no row: it is in memory."""
+        """The entry that is being sent, with its row; no row: it is in memory."""
         self._unwanted: Callable[[OutboxEntry], bool] | None = None
-        """What is still to be forgotten, because it was on its way or the disk failed."""
+        """Entries still to be forgotten, because one was being sent or the disk failed."""
         self._retry_at: float | None = None
         self._lost = 0
         self.waiting = 0
-        """Entries that have not been sent. Other threads may read it: it changes once an operation is complete."""
+        """Entries that have not been sent. Other threads may read it: it changes only when an operation is complete."""
         self.dropped = 0
-        """Events lost because there was no room: ever on disk, since the start in memory."""
+        """Events lost because there was no room: on disk since the file was created, in memory since the start."""
 
     @property
     def on_disk(self) -> bool:
-        """False: what comes in now would not survive a power cut."""
+        """False: new events would not survive a power cut."""
         return self._retry_at is None
 
     @property
     def in_memory(self) -> int:
-        """How many of those waiting are not on disk."""
+        """How many of the waiting events are not on disk."""
         return len(self._memory)
 
     def add(self, entries: Sequence[OutboxEntry], now: float) -> None:
-        """Takes entries in; all of them in one transaction."""
+        """Add entries, all of them in one transaction."""
         self._memory.extend(entries)
         self.tick(now)
         while len(self._memory) > self._max_memory:
-            self._memory.popleft()
+            # The head is being sent and may arrive: the next oldest gives way.
+            del self._memory[1 if self._head and self._head[1] is self._memory[0] else 0]
             self._lost += 1
         self._count()
 
     def tick(self, now: float) -> None:
-        """Moves to disk what is only in memory, once the disk may be tried again."""
+        """Move to disk what is only in memory, once the disk may be retried."""
         if self._retry_at is None or now >= self._retry_at:
             self._try(now)
             self._count()
@@ -72,7 +73,7 @@ class Outbox:
         return self._head[1] if self._head else None
 
     def sent(self, now: float) -> None:
-        """The head has reached the broker: forget it."""
+        """The broker has accepted the head: remove it."""
         if self._head is None:
             return
         (row, entry), self._head = self._head, None
@@ -86,27 +87,25 @@ class Outbox:
         self._count()
 
     def forget(self, unwanted: Callable[[OutboxEntry], bool], now: float) -> None:
-        """Entries that must not be sent any more, nor be found in any file. The one given out goes when it is sent."""
+        """Remove entries that must no longer be sent or found in any file. The head goes once it has been sent."""
         head = self._head[1] if self._head else None
         self._unwanted = unwanted if head is not None and unwanted(head) else None
         before = len(self._memory)
         self._memory = deque(entry for entry in self._memory if entry is head or not unwanted(entry))
         forgotten = before - len(self._memory)
-        if self._outbox is not None:
+        if self._file is not None:
             try:
-                forgotten += self._outbox.forget(
-                    lambda e: unwanted(e) and (head is None or e.event_id != head.event_id)
-                )
+                forgotten += self._file.forget(lambda e: unwanted(e) and (head is None or e.event_id != head.event_id))
             except OutboxError as error:
                 self._unwanted = unwanted
                 self._failed(error, now)
         if forgotten:
-            _log.info("%d waiting events of somebody who left the gallery are forgotten", forgotten)
+            _log.info("%d waiting events of people who left the gallery were removed", forgotten)
         self._count()
 
     def close(self) -> None:
-        if self._outbox:
-            self._outbox.close()
+        if self._file:
+            self._file.close()
 
     def _try(self, now: float) -> None:
         try:
@@ -116,24 +115,24 @@ class Outbox:
             return
         if worked and self._retry_at is not None:
             self._retry_at = None
-            _log.info("mqtt.outbox.path: %s works again; events are safe on disk", self._path)
+            _log.info("mqtt.outbox.path: %s works again; events are on disk", self._path)
 
     def _count(self) -> None:
-        stored = self._outbox.waiting - len(self._sent) if self._outbox else 0
+        stored = self._file.waiting - len(self._sent) if self._file else 0
         self.waiting = stored + len(self._memory)
-        self.dropped = self._lost + (self._outbox.dropped if self._outbox else 0)
+        self.dropped = self._lost + (self._file.dropped if self._file else 0)
 
     def _settle(self) -> bool:
-        """Whether there was anything to do, so that the disk has shown that it works."""
-        worked = self._outbox is None
-        if self._outbox is None:
-            self._outbox = OutboxFile(self._path, self._max_events)
+        """Do what the disk has yet to do; whether there was anything, which shows that the disk works."""
+        worked = self._file is None
+        if self._file is None:
+            self._file = OutboxFile(self._path, self._max_events)
         if self._sent:
-            self._outbox.remove(self._sent)
+            self._file.remove(self._sent)
             self._sent, worked = [], True
-        # An entry that has been given out from memory is about to leave it: writing it now could send it twice.
+        # A head in memory is about to leave it: writing it to disk now could send it twice.
         if self._memory and not (self._head and self._head[0] is None):
-            self._outbox.put_many(self._memory)
+            self._file.put_many(self._memory, keep=self._head[0] if self._head else None)
             self._memory.clear()
             worked = True
         return worked
@@ -145,19 +144,19 @@ class Outbox:
         return (None, self._memory[0]) if self._memory else None
 
     def _stored(self, now: float) -> list[tuple[int, OutboxEntry]]:
-        if self._outbox is None or self._outbox.waiting <= len(self._sent):
+        if self._file is None or self._file.waiting <= len(self._sent):
             return []
         try:
-            return self._outbox.peek(len(self._sent) + 1)
+            return self._file.peek(len(self._sent) + 1)
         except OutboxError as error:
             self._failed(error, now)
             return []
 
     def _failed(self, error: OutboxError, now: float) -> None:
         if self._retry_at is None:
-            _log.error("%s. Until then events wait in memory only.", error)
+            _log.error("%s. Until it works again, events wait in memory only.", error)
         self._retry_at = now + self._retry_s
-        if error.damaged and self._outbox:
-            self._outbox.close()
-            self._lost += self._outbox.dropped
-            self._outbox, self._sent, self._head = None, [], None
+        if error.damaged and self._file:
+            self._file.close()
+            self._lost += self._file.dropped
+            self._file, self._sent, self._head = None, [], None

@@ -1,6 +1,6 @@
-"""Events that wait for the broker, on disk: a bounded queue in SQLite. The only user of sqlite3.
+"""The outbox on disk: a bounded queue of events in SQLite. The only user of sqlite3.
 
-SQLite in WAL mode appends to one file and syncs it once a commit: a power cut loses nothing that was
+SQLite in WAL mode appends to one file and syncs it once per commit: a power cut loses nothing that was
 committed and tears nothing (https://www.sqlite.org/wal.html). Nothing is written while nothing happens.
 """
 
@@ -32,7 +32,7 @@ _TABLES = """
     PRAGMA user_version = 1;
     COMMIT;
 """
-_DROP_OLDEST = "DELETE FROM waiting WHERE row IN (SELECT row FROM waiting ORDER BY row LIMIT ?)"
+_DROP_OLDEST = "DELETE FROM waiting WHERE row IN (SELECT row FROM waiting WHERE row IS NOT ? ORDER BY row LIMIT ?)"
 
 
 class OutboxError(WhosthereError):
@@ -41,7 +41,7 @@ class OutboxError(WhosthereError):
     def __init__(self, message: str, *, damaged: bool = False) -> None:
         super().__init__(message)
         self.damaged = damaged
-        """True: close it; opening it again moves it aside and begins a new one."""
+        """True: close it; opening it again moves it aside and starts a new one."""
 
 
 class OutboxFile:
@@ -65,14 +65,17 @@ class OutboxFile:
             self.dropped: int = self._db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone()[0]
             """How many entries were lost because the outbox was full, ever."""
 
-    def put_many(self, entries: Sequence[OutboxEntry]) -> None:
-        """All or none of them; survives a power cut once it returns. The oldest give way when it is full."""
-        rows = [(e.event_id, e.stamp.boot, e.stamp.seconds, e.payload) for e in entries]
+    def put_many(self, entries: Sequence[OutboxEntry], *, keep: int | None = None) -> None:
+        """Add all of the entries, or none; they survive a power cut once this returns.
+
+        When the outbox is full the oldest entries are dropped, except the row `keep`: it is being sent.
+        """
+        rows = [(e.event_id, e.at.boot, e.at.seconds, e.payload) for e in entries]
         excess = max(self.waiting + len(rows) - self._max_events, 0)
         with self._transaction("FULL"):
             self._db.executemany("INSERT INTO waiting (event_id, boot, seconds, payload) VALUES (?, ?, ?, ?)", rows)
             if excess:
-                self._db.execute(_DROP_OLDEST, (excess,))
+                self._db.execute(_DROP_OLDEST, (keep, excess))
                 self._db.execute("UPDATE counters SET value = value + ? WHERE name = 'dropped'", (excess,))
         self.waiting += len(rows) - excess
         self.dropped += excess
@@ -89,19 +92,19 @@ class OutboxFile:
         ]
 
     def remove(self, rows: Sequence[int]) -> None:
-        """All or none of them; those no longer there are passed over.
+        """Remove all of the rows, or none; those that are already gone are skipped.
 
-        Survives the end of the process but is not synced, which halves the wear of the card: a power cut may
-        bring an entry back. It is then of another boot, so it can only arrive as late.
+        This survives the end of the process but is not synced, which halves the wear of the card: a power cut may
+        bring an entry back. It is then from another boot, so it can only arrive as late.
         """
         with self._transaction("NORMAL"):
             removed = self._db.executemany("DELETE FROM waiting WHERE row = ?", [(row,) for row in rows]).rowcount
         self.waiting -= removed
 
     def forget(self, unwanted: Callable[[OutboxEntry], bool]) -> int:
-        """Remove the entries that are not wanted any more, so that nothing of them is left in any file; how many.
+        """Remove the entries that are no longer wanted, leaving no trace of them in any file. The number removed.
 
-        Deleted rows live on in free pages and in the log: the database is written anew and the log cut off.
+        Deleted rows live on in free pages and in the log, so the database is rewritten and the log truncated.
         """
         rows = [row for row, entry in self.peek(self.waiting) if unwanted(entry)]
         self.remove(rows)
@@ -111,7 +114,7 @@ class OutboxFile:
         return len(rows)
 
     def close(self) -> None:
-        """Write what the log holds into the database itself; never fails."""
+        """Write what the log holds into the database itself. Never raises."""
         with suppress(sqlite3.Error):
             self._db.close()
 
@@ -124,7 +127,7 @@ class OutboxFile:
                 yield
                 self._db.execute("COMMIT")
             except sqlite3.Error:
-                # A full disk has already rolled back by itself.
+                # On a full disk SQLite has already rolled back.
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
@@ -144,7 +147,7 @@ class OutboxFile:
 def _opened(path: Path) -> sqlite3.Connection:
     """A sound database with our tables. Raises sqlite3.DatabaseError when it is damaged or not ours."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # It tells who came when: for nobody else's eyes.
+    # It says who came when: nobody else may read it.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
     try:
@@ -158,7 +161,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         if version == 0:
             db.executescript(_TABLES)
         elif version != _VERSION:
-            raise sqlite3.DatabaseError(f"it has version {version}, this whosthere has version {_VERSION}")
+            raise sqlite3.DatabaseError(f"found version {version}, this whosthere needs version {_VERSION}")
     except sqlite3.Error:
         db.close()
         raise
@@ -168,7 +171,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _move_aside(path: Path, error: sqlite3.DatabaseError) -> None:
     aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     _log.warning(
-        "mqtt.outbox.path: %s is damaged (%s); moved to %s, a new one is begun. What waited in it is lost.",
+        "mqtt.outbox.path: %s is damaged (%s); moved it to %s and started a new one. The events in it are lost.",
         path, error, aside,
     )  # fmt: skip
     path.rename(aside)
@@ -179,7 +182,7 @@ def _move_aside(path: Path, error: sqlite3.DatabaseError) -> None:
 def _advice(error: sqlite3.OperationalError) -> str:
     text = str(error)
     if "locked" in text:
-        return "does another whosthere run with the same outbox?"
+        return "is another whosthere running with the same outbox?"
     if "full" in text:
         return "make room on that disk"
-    return "the file and its folder must be writeable for whosthere"
+    return "the file and its folder must be writable for whosthere"

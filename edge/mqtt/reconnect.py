@@ -1,27 +1,66 @@
-"""Staying connected: sessions one after another, with backoff; an outage is logged once, and its end once."""
+"""A lasting connection to the broker: one session after another, with backoff.
+
+An outage is logged once, and its end once; so is every topic that the broker refuses.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from edge.config.mqtt import MqttSettings
 from edge.errors import ConfigError
 from edge.mqtt import broker_errors as explain
 from edge.mqtt.broker_errors import OutageReason, where
-from edge.mqtt.client import CONNECT_TIMEOUT_S, BrokerSession, Connected, Lost, OutgoingMessage, Signal
+from edge.mqtt.client import (
+    CONNECT_TIMEOUT_S,
+    Acknowledged,
+    BrokerSession,
+    Connected,
+    IncomingMessage,
+    Lost,
+    NotSubscribed,
+    OutgoingMessage,
+    Signal,
+)
 
 _log = logging.getLogger("whosthere.mqtt")
 
 _DELAY_MIN_S = 1.0
 _DELAY_MAX_S = 60.0
 _STEADY_S = 30.0
-"""A connection that lasted so long counts as good again: the next one is tried soon."""
+"""After a connection that lasted this long, the backoff starts over."""
 _FLAPPING = 3
 _GIVE_UP_S = 3 * CONNECT_TIMEOUT_S
-"""For name look-up, TCP, TLS and the broker's answer together."""
+"""For name resolution, TCP, TLS and the broker's answer together."""
+_ACKNOWLEDGE_S = 30.0
+
+
+class Delivery(Enum):
+    """What became of a published message."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    """The connection broke before the broker acknowledged it."""
+
+
+OnDelivery = Callable[[Delivery, float], None]
+"""Called once per published message, with the monotonic time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unacknowledged:
+    topic: str
+    sent_at: float
+    on_delivery: OnDelivery
 
 
 class BrokerConnection:
-    """The connection of one box, for as long as it runs. Used by one thread; `post` is called by others."""
+    """The connection of one box for as long as it runs. Time is passed in; for one thread.
+
+    Sessions signal from threads of their own: `post` must bring each signal back to `handle` on this thread.
+    """
 
     def __init__(
         self,
@@ -31,23 +70,31 @@ class BrokerConnection:
         *,
         will: OutgoingMessage,
         filters: Sequence[str],
+        on_connected: Callable[[float], None],
+        on_message: Callable[[IncomingMessage, float], None],
     ) -> None:
+        """`on_connected` is called for every new connection, on which all retained topics must be published again."""
         self._settings = settings
         self._client_id = client_id
         self._post = post
         self._will = will
         self._filters = filters
+        self._on_connected = on_connected
+        self._on_message = on_message
         self._session: BrokerSession | None = None
         self.connected = False
+        self._closing = False
         self._since = 0.0
-        """When the session was begun, or connected."""
+        """When the session was opened, or connected."""
         self._delay_s = _DELAY_MIN_S
         self._next_at = 0.0
         self._outage_at: float | None = None
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         """Lasting reasons already logged, until a connection has been steady."""
         self._brief = 0
         """How many connections in a row broke before they were steady."""
+        self._unacknowledged: dict[int, _Unacknowledged] = {}
+        self._refused = RefusedTopics()
 
     @property
     def settled(self) -> bool:
@@ -58,58 +105,65 @@ class BrokerConnection:
     def connecting(self) -> bool:
         return self._session is not None and not self.connected
 
+    @property
+    def closed(self) -> bool:
+        """There is no session."""
+        return self._session is None
+
+    @property
+    def busy(self) -> bool:
+        """Whether the broker has yet to acknowledge a message."""
+        return bool(self._unacknowledged)
+
     def tick(self, now: float) -> None:
-        """Begin a session when it is time to, end one that gets no answer."""
+        """Open a session when it is time to; drop one that gets no answer."""
         if self._session is None:
             if now >= self._next_at:
                 self._open(now)
-        elif not self.connected and now - self._since > _GIVE_UP_S:
-            self.drop(explain.silent(self._settings), now)
+        elif not self.connected:
+            if now - self._since > _GIVE_UP_S:
+                self._drop(explain.silent(self._settings), now)
+        elif now - min((sent.sent_at for sent in self._unacknowledged.values()), default=now) > _ACKNOWLEDGE_S:
+            self._drop(explain.unacknowledged(_ACKNOWLEDGE_S), now)
 
-    def on_connected(self, signal: Connected, now: float) -> bool:
-        """True: a new connection stands, on which everything has to be told again."""
-        if signal.session is not self._session:
-            signal.session.close()
+    def publish(self, message: OutgoingMessage, now: float, on_delivery: OnDelivery = lambda *_: None) -> bool:
+        """Send a message; False: not connected, and it is not kept."""
+        mid = self._session.publish(message) if self._session and self.connected else None
+        if mid is None:
             return False
-        self.connected = True
-        self._since = now
-        if self._outage_at is None:
-            _log.info("connected to the broker %s as %s", where(self._settings), self._client_id)
-        else:
-            _log.info("connected to the broker %s again after %.0f s", where(self._settings), now - self._outage_at)
-        self._outage_at = None
+        self._unacknowledged[mid] = _Unacknowledged(message.topic, now, on_delivery)
         return True
 
-    def on_lost(self, signal: Lost, now: float) -> None:
-        if self.owns(signal.session):
-            self._lost(signal.reason, now)
+    def handle(self, signal: Signal, now: float) -> None:
+        """Act on what a session signals; one that is no longer in use is ignored."""
+        if signal.session is not self._session:
+            if isinstance(signal, Connected):
+                signal.session.close()
+            return
+        match signal:
+            case Connected():
+                self._established(now)
+            case Lost():
+                self._lost(signal.reason, now)
+            case Acknowledged():
+                self._acknowledged(signal, now)
+            case NotSubscribed():
+                self._refused.add(signal.topic, signal.code, signal.name)
+            case IncomingMessage():
+                self._on_message(signal, now)
 
-    def owns(self, session: BrokerSession) -> bool:
-        """Is this the session in use? What others still signal means nothing any more."""
-        return session is self._session
-
-    def publish(self, message: OutgoingMessage) -> int | None:
-        """The number that its Acknowledged will carry; None: not connected."""
-        return self._session.publish(message) if self._session and self.connected else None
-
-    def drop(self, reason: OutageReason, now: float) -> None:
-        """Give up the present session; another follows."""
+    def close(self) -> None:
+        """Say goodbye. The connection is `closed` once its last signal has been handled."""
+        self._closing = True
         if self._session:
-            self._session.abort()
-            self._lost(reason, now)
-
-    def close(self) -> bool:
-        """Say goodbye; nothing follows. True: there was a connection, whose Lost will tell that it ended."""
-        session, was_connected = self._session, self.connected
-        self._session, self.connected = None, False
-        if session:
-            session.close()
-        return was_connected
+            self._session.close()
+            if not self.connected:
+                self._session = None
 
     def _open(self, now: float) -> None:
         self._since = now
         try:
-            # Made anew each time: a password or certificate that was replaced on disk is taken up.
+            # A new one each time: a password or certificate that was replaced on disk is read again.
             self._session = BrokerSession(
                 self._settings, self._client_id, self._post, will=self._will, filters=self._filters
             )
@@ -118,26 +172,79 @@ class BrokerConnection:
             return
         self._session.open()
 
+    def _established(self, now: float) -> None:
+        self.connected = True
+        self._since = now
+        if self._outage_at is None:
+            _log.info("connected to the broker %s as %s", where(self._settings), self._client_id)
+        else:
+            _log.info("connected to the broker %s again after %.0f s", where(self._settings), now - self._outage_at)
+        self._outage_at = None
+        self._on_connected(now)
+
+    def _acknowledged(self, signal: Acknowledged, now: float) -> None:
+        sent = self._unacknowledged.pop(signal.mid, None)
+        if sent is None:
+            return
+        if signal.problem:
+            self._refused.add(sent.topic, *signal.problem)
+            sent.on_delivery(Delivery.REFUSED, now)
+        else:
+            self._refused.discard(sent.topic)
+            sent.on_delivery(Delivery.ACCEPTED, now)
+
+    def _drop(self, reason: OutageReason, now: float) -> None:
+        """Give the session up; another one follows."""
+        if self._session:
+            self._session.abort()
+            self._lost(reason, now)
+
     def _lost(self, reason: OutageReason, now: float) -> None:
-        if self.connected and now - self._since >= _STEADY_S:
-            self._delay_s = _DELAY_MIN_S
-            self._brief = 0
-            self._told.clear()
-        elif self.connected:
-            self._brief += 1
-            if self._brief >= _FLAPPING:
-                reason = explain.flapping(reason, self._brief, self._client_id)
+        was_connected = self.connected
         self._session, self.connected = None, False
+        open_messages, self._unacknowledged = self._unacknowledged, {}
+        for sent in open_messages.values():
+            sent.on_delivery(Delivery.UNKNOWN, now)
+        if self._closing:
+            return
+        if was_connected:
+            reason = self._judged(reason, now)
         self._next_at = now + self._delay_s
         self._delay_s = min(self._delay_s * 2, _DELAY_MAX_S)
-        self._tell(reason, now)
+        self._log_outage(reason, now)
 
-    def _tell(self, reason: OutageReason, now: float) -> None:
+    def _judged(self, reason: OutageReason, now: float) -> OutageReason:
+        """The reason why a connection broke, which is another one when each breaks at once."""
+        if now - self._since >= _STEADY_S:
+            self._delay_s = _DELAY_MIN_S
+            self._brief = 0
+            self._logged.clear()
+            return reason
+        self._brief += 1
+        return reason if self._brief < _FLAPPING else explain.flapping(reason, self._brief, self._client_id)
+
+    def _log_outage(self, reason: OutageReason, now: float) -> None:
         """The first reason of an outage, and any that needs a person; each once."""
-        if self._outage_at is None or (reason.lasting and reason.text not in self._told):
-            stop = "" if reason.text.endswith("?") else "."
-            _log.warning("%s%s Events wait in the outbox; trying again until it works.", reason.text, stop)
+        if self._outage_at is None or (reason.lasting and reason.text not in self._logged):
+            _log.warning("%s. Events wait in the outbox; retrying until it works.", reason.text)
         if self._outage_at is None:
             self._outage_at = now
         if reason.lasting:
-            self._told.add(reason.text)
+            self._logged.add(reason.text)
+
+
+class RefusedTopics:
+    """Topics that the broker refuses: each is logged once, and once more when it is accepted again."""
+
+    def __init__(self) -> None:
+        self._topics: set[str] = set()
+
+    def add(self, topic: str, code: int, name: str) -> None:
+        if topic not in self._topics:
+            self._topics.add(topic)
+            _log.error("%s", explain.denied(topic, code, name))
+
+    def discard(self, topic: str) -> None:
+        if topic in self._topics:
+            self._topics.discard(topic)
+            _log.info("%s: the broker accepts it again", topic)

@@ -1,120 +1,123 @@
-"""What the box says of itself on retained topics: its status, its camera, who is here, how it is."""
+"""The retained topics: what the box publishes about itself, again on every new connection."""
 
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from edge.mqtt.client import OutgoingMessage
-from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer
-from edge.mqtt.payloads import ControlsPayload
-from edge.mqtt.presence import HOUSEHOLD, Presence
-from edge.mqtt.states import RetainedTopics
+from edge.mqtt.payloads import ControlsPayload, HealthPayload
+from edge.mqtt.presence import Presence
 from edge.mqtt.topics import NOBODY, OFF, OFFLINE, ON, ONLINE, Topics
 from edge.records import Event
 
 
-class RetainedState:
-    """Everything that a new connection has to be told again."""
+class RetainedTopics:
+    """The value of each topic, and which values have yet to be published."""
 
-    def __init__(self, topics: Topics, announcer: DiscoveryAnnouncer | None = None) -> None:
-        """Without `announcer` Home Assistant is told nothing."""
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._unpublished: dict[str, None] = {}
+        """A dict for its order: topics are published in the order in which they changed."""
+
+    def set(self, topic: str, payload: bytes) -> None:
+        """Nothing is published when the value is the present one."""
+        if self._values.get(topic) != payload:
+            self._values[topic] = payload
+            self._unpublished[topic] = None
+
+    def clear(self, topic: str) -> None:
+        """Make the broker forget the topic, now or on the next connection."""
+        self.set(topic, b"")
+
+    def __contains__(self, topic: str) -> bool:
+        """Whether this run has set the topic, or cleared it."""
+        return topic in self._values
+
+    def value(self, topic: str) -> bytes:
+        """What was set last; empty when nothing was."""
+        return self._values.get(topic, b"")
+
+    def republish(self, topic: str) -> None:
+        """Publish this topic once more though it has not changed."""
+        if topic in self._values:
+            self._unpublished[topic] = None
+
+    def republish_all(self) -> None:
+        """On a new connection the broker may have forgotten everything."""
+        self._unpublished = dict.fromkeys(self._values)
+
+    def publish_changes(self, publish: Callable[[OutgoingMessage], bool]) -> None:
+        """Publish what has changed, until `publish` returns False; the rest stays for the next time."""
+        for topic in list(self._unpublished):
+            if not publish(OutgoingMessage(topic, self._values[topic], retain=True)):
+                return
+            del self._unpublished[topic]
+
+
+class RetainedState:
+    """The state of the box, on its own retained topics: its status and camera, who is present, how it is."""
+
+    def __init__(self, topics: Topics, retained: RetainedTopics) -> None:
         self._topics = topics
-        self._announcer = announcer
-        self._states = RetainedTopics()
+        self._retained = retained
         self._presence = Presence()
         self._people_known = False
-        self._strays: set[str] = set()
+        self._leftovers: set[str] = set()
         """Topics that an earlier run left retained."""
         self.status(online=True)
-        self._states.set(topics.last_person, NOBODY)
+        retained.set(topics.last_person, NOBODY)
 
     def status(self, *, online: bool) -> None:
-        self._states.set(self._topics.status, ONLINE if online else OFFLINE)
+        self._retained.set(self._topics.status, ONLINE if online else OFFLINE)
 
     def camera(self, *, online: bool) -> None:
-        self._states.set(self._topics.camera, ONLINE if online else OFFLINE)
+        self._retained.set(self._topics.camera, ONLINE if online else OFFLINE)
 
-    def health(self, payload: bytes) -> None:
-        self._states.set(self._topics.health, payload)
+    def health(self, payload: HealthPayload) -> None:
+        self._retained.set(self._topics.health, msgspec.json.encode(payload))
 
-    def picture(self, payload: bytes) -> None:
-        self._states.set(self._topics.snapshot, payload)
+    def controls(self, payload: ControlsPayload) -> None:
+        self._retained.set(self._topics.controls, msgspec.json.encode(payload))
 
-    def controls(self, controls: ControlsPayload) -> None:
-        self._states.set(self._topics.controls, msgspec.json.encode(controls))
-        if self._announcer:
-            self._announcer.controls(controls)
-
-    def tick(self, now: float) -> None:
-        """Tell Home Assistant what has changed, and all again when it has started."""
-        if self._announcer is None:
-            return
-        if (payload := self._announcer.payload(now)) is not None:
-            self._states.set(self._announcer.topic, payload)
-        if self._announcer.due(now):
-            self._states.again(self._announcer.topic)
-
-    def accepted(self, topic: str) -> None:
-        """The broker has taken what was told last on this topic."""
-        if self._announcer and topic == self._announcer.topic:
-            self._announcer.accepted(self._states.value(topic))
-
-    def born(self, now: float) -> None:
-        """Home Assistant has started."""
-        if self._announcer:
-            self._announcer.born(now)
+    def picture(self, jpeg: bytes) -> None:
+        self._retained.set(self._topics.snapshot, jpeg)
 
     def people(self, people: Sequence[tuple[str, str]]) -> set[str]:
-        """The gallery in force, as (id, name); who is no longer in it, and whose topics are taken back."""
-        if self._announcer:
-            self._announcer.people(people if len(people) <= HOUSEHOLD else ())
+        """Take the current gallery, as (id, name). The ids of those who have left it; their topics are cleared."""
         known, shown = self._presence.known, self._presence.present
         self._presence.people(people)
         self._people_known = True
-        left = set(known - self._presence.known)
         for person in shown.keys() - self._presence.present.keys():
-            self._states.clear(self._topics.person(person))
-        self._show_people()
-        self._sweep()
-        return left
+            self._retained.clear(self._topics.person(person))
+        self._set_people()
+        self._clear_leftovers()
+        return set(known - self._presence.known)
 
     def event(self, event: Event) -> None:
         self._presence.update(event)
-        self._show_people()
+        self._set_people()
 
     def nobody(self) -> None:
-        """The box no longer sees who is here."""
+        """Nobody is present any more: the box has stopped watching."""
         self._presence.nobody()
-        self._show_people()
+        self._set_people()
 
-    def found(self, topic: str, payload: bytes = b"") -> None:
-        """The broker retains this: unless we say it too, it is of an earlier run and has to go."""
-        if self._announcer and topic == self._announcer.topic:
-            self._announcer.found(payload)
-            return
-        self._strays.add(topic)
-        self._sweep()
+    def found(self, topic: str) -> None:
+        """The broker retains this topic. Unless this run sets it too, it is a leftover and is cleared."""
+        self._leftovers.add(topic)
+        self._clear_leftovers()
 
-    def all_untold(self, now: float) -> None:
-        """A new connection: the broker may have forgotten everything."""
-        self._states.all_untold()
-        if self._announcer:
-            self._announcer.connected(now)
-
-    def tell(self, publish: Callable[[OutgoingMessage], int | None]) -> dict[int, str]:
-        """Publishes what is new. The topics by number of their PUBACK."""
-        return self._states.tell(publish)
-
-    def _show_people(self) -> None:
-        for person, here in self._presence.present.items():
-            self._states.set(self._topics.person(person), ON if here else OFF)
+    def _set_people(self) -> None:
+        for person, present in self._presence.present.items():
+            self._retained.set(self._topics.person(person), ON if present else OFF)
         name = self._presence.last_name
-        self._states.set(self._topics.last_person, name.encode() if name else NOBODY)
+        self._retained.set(self._topics.last_person, name.encode() if name else NOBODY)
 
-    def _sweep(self) -> None:
-        """People who left the gallery while we were not running, pictures from when they were allowed."""
-        if self._people_known:
-            for topic in self._strays:
-                if not self._states.knows(topic):
-                    self._states.clear(topic)
-            self._strays.clear()
+    def _clear_leftovers(self) -> None:
+        """People who left the gallery while the box was off, and pictures from when they were allowed."""
+        if not self._people_known:
+            return
+        for topic in self._leftovers:
+            if topic not in self._retained:
+                self._retained.clear(topic)
+        self._leftovers.clear()

@@ -1,4 +1,4 @@
-"""Pictures for the `snapshot` topic: which to send, and their JPEG bytes."""
+"""Pictures for the `snapshot` topic: which ones to publish, and their JPEG bytes."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,18 @@ from edge.config.mqtt import SnapshotSettings
 from edge.records import Event, EventKind, Image, read_only
 
 _BLANK = 64, 48
-"""Width and height of a picture of nothing."""
+"""Width and height of the grey picture, in pixels."""
 
 
 class SnapshotChooser:
-    """Tells which events bring a better picture of their visit than the one already sent."""
+    """Picks the events with a better picture of their visit than the one already published."""
 
     def __init__(self) -> None:
         self._sent: dict[str, float] = {}
-        """Quality of the picture last sent, by visit."""
+        """Quality of the picture last published, by visit."""
 
     def update(self, event: Event) -> Image | None:
-        """The picture to send for this event; None: nothing new to show."""
+        """The picture to publish for this event; None: there is no better one."""
         best = self._sent.get(event.visit_id, -1.0)
         quality = event.quality.score if event.quality else 0.0
         if event.kind is EventKind.ENDED:
@@ -33,34 +33,34 @@ class SnapshotChooser:
 
 
 class SnapshotPublisher:
-    """What is to be seen on `snapshot`: nothing at all unless the owner allows pictures."""
+    """Publishes pictures on `snapshot`: none at all unless the owner allows pictures."""
 
     def __init__(self, settings: SnapshotSettings, send: Callable[[bytes], None]) -> None:
-        """`send` gets a JPEG."""
+        """`send` gets a JPEG file."""
         self._settings = settings
         self._send = send
         self._chooser = SnapshotChooser()
 
     def event(self, event: Event) -> None:
-        """Show the visit's best picture, if this event brings it."""
+        """Publish the event's picture if it is the best of its visit so far."""
         if self._settings.enabled and (picture := self._chooser.update(event)) is not None:
-            self.show(picture)
+            self.publish(picture)
 
-    def show(self, image: Image) -> None:
+    def publish(self, image: Image) -> None:
         if self._settings.enabled:
             self._send(jpeg(image, self._settings))
 
-    def hide(self) -> None:
-        """Nobody is to be seen any more, neither at the broker nor with whoever remembers the last picture.
+    def blank(self) -> None:
+        """Replace the last picture by a grey one, at the broker and wherever it is still shown.
 
-        A grey picture and not an empty message, on which Home Assistant answers with an error.
+        An empty message will not do: Home Assistant shows an error for it.
         """
         width, height = _BLANK
-        self.show(read_only(np.full((height, width, 3), 128, np.uint8)))
+        self.publish(read_only(np.full((height, width, 3), 128, np.uint8)))
 
 
 def jpeg(image: Image, settings: SnapshotSettings) -> bytes:
-    """`image` as JPEG, made smaller to `settings.width` but never larger."""
+    """A JPEG file of `image`, scaled down to `settings.width` but never up."""
     height, width = image.shape[:2]
     if width > settings.width:
         size = settings.width, max(round(height * settings.width / width), 1)

@@ -7,8 +7,7 @@ from typing import Any
 
 import jsonschema
 
-from edge.mqtt.asyncapi import Channel, channels
-from edge.mqtt.contract import json_schemas
+from edge.mqtt.contract import Channel, channels, json_schemas
 
 _DISCOVERY = re.compile(r"homeassistant/device/[A-Za-z0-9_-]+/config")
 

@@ -1,4 +1,4 @@
-"""The discovery message that makes the box appear in Home Assistant by itself.
+"""The discovery message, through which the box appears in Home Assistant automatically.
 
 One message for the whole device, retained, on `<prefix>/device/<id>/config`
 (https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload). An unknown key at its root, in
@@ -12,41 +12,45 @@ from typing import Any
 import msgspec
 
 from edge import __version__
-from edge.config.mqtt import HomeAssistantSettings, MqttSettings
+from edge.config.mqtt import HomeAssistantSettings
+from edge.mqtt.client import IncomingMessage, OutgoingMessage
 from edge.mqtt.home_assistant.entities import components
-from edge.mqtt.home_assistant.entity import Box
-from edge.mqtt.payloads import ControlsPayload, EventOrigin
-from edge.mqtt.topics import Topics
+from edge.mqtt.home_assistant.entity import HomeAssistantDevice
+from edge.mqtt.payloads import ControlsPayload
+from edge.mqtt.presence import HOUSEHOLD
+from edge.mqtt.retained import RetainedTopics
 
-BORN = b"online"
-"""What Home Assistant says on its status topic when it has started."""
+_BORN = b"online"
+"""What Home Assistant publishes on its status topic when it has started."""
 _LISTEN_S = 1.0
-"""So long after connecting, what an earlier run announced is waited for."""
+"""After connecting, the message of an earlier run is waited for this long."""
 
 
 def discovery_topic(prefix: str, device_id: str) -> str:
     return f"{prefix}/device/{_node(device_id)}/config"
 
 
-def discovery(box: Box, entities: Mapping[str, Mapping[str, Any]], gone: Mapping[str, str]) -> bytes:
-    """The message. `gone` are components to remove, with their platforms: leaving one out would keep it."""
-    device = {
-        "identifiers": [_node(box.device_id)],
-        "name": box.name,
+def discovery(
+    device: HomeAssistantDevice, entities: Mapping[str, Mapping[str, Any]], removed: Mapping[str, str]
+) -> bytes:
+    """The message. `removed` are platforms by component key: merely leaving a component out would keep it."""
+    description = {
+        "identifiers": [_node(device.device_id)],
+        "name": device.name,
         "manufacturer": "whosthere",
-        "model": f"Face recognition box ({box.model})",
+        "model": f"Face recognition box ({device.model})",
         "sw_version": __version__,
     }
     document = {
-        "device": device | ({"suggested_area": box.area} if box.area else {}),
+        "device": description | ({"suggested_area": device.area} if device.area else {}),
         "origin": {"name": "whosthere", "sw_version": __version__},
-        "components": {**entities, **{key: {"platform": platform} for key, platform in gone.items()}},
+        "components": {**entities, **{key: {"platform": platform} for key, platform in removed.items()}},
     }
     return msgspec.json.encode(document)
 
 
 def announced(payload: bytes) -> dict[str, str]:
-    """The components of a discovery message, with their platforms; none when it is not one of ours."""
+    """The platforms of a discovery message's components, by key; empty when it is not one of ours."""
     try:
         document = msgspec.json.decode(payload, type=_Announced)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -55,84 +59,103 @@ def announced(payload: bytes) -> dict[str, str]:
 
 
 class DiscoveryAnnouncer:
-    """What to announce, as people come to the gallery and leave it. Time is passed in; not thread-safe.
+    """Keeps the retained discovery message up to date. Time is passed in; for one thread.
 
-    What an earlier run announced is read back from the broker: who left the gallery while the box was off
-    disappears from Home Assistant as well.
+    What an earlier run announced is read back from the broker: people who left the gallery while the box was off
+    disappear from Home Assistant as well.
     """
 
     def __init__(
         self,
         settings: HomeAssistantSettings,
-        box: Box,
+        device: HomeAssistantDevice,
+        retained: RetainedTopics,
         delay_s: Callable[[float], float] = lambda longest: random.uniform(0, longest),  # noqa: S311  (no secret)
     ) -> None:
-        """`delay_s` chooses how long to wait after Home Assistant's birth, at most as long as it is told."""
-        self.topic = discovery_topic(settings.discovery_prefix, box.device_id)
-        self.birth_topic = f"{settings.discovery_prefix}/status"
+        """`delay_s` picks how long to wait after Home Assistant has started, up to the longest delay."""
         self._settings = settings
-        self._box = box
+        self._device = device
+        self._retained = retained
         self._delay_s = delay_s
+        self._topic = discovery_topic(settings.discovery_prefix, device.device_id)
+        self._birth_topic = f"{settings.discovery_prefix}/status"
         self._people: Sequence[tuple[str, str]] | None = None
         self._controls: ControlsPayload | None = None
-        self._gone: dict[str, str] = {}
-        self._told: dict[str, str] = {}
-        """Components announced so far, by this run or an earlier one."""
+        self._announced: dict[str, str] = {}
+        """Platforms of the components announced so far, by this run or an earlier one."""
+        self._message: bytes | None = None
+        """None: it must be built again."""
         self._listened = False
         self._listen_until: float | None = None
         self._again_at: float | None = None
+
+    @property
+    def filters(self) -> list[str]:
+        """The topics to subscribe to. Where nothing is announced, an earlier message is still found, and cleared."""
+        return [self._topic, self._birth_topic] if self._settings.enabled else [self._topic]
 
     def connected(self, now: float) -> None:
         if not self._listened:
             self._listen_until = now + _LISTEN_S
 
-    def found(self, payload: bytes) -> None:
-        """The broker retains this from an earlier run."""
-        self._told = announced(payload) | self._told
-        self._listened = True
-
     def people(self, people: Sequence[tuple[str, str]]) -> None:
-        """The gallery in force, as (id, name)."""
-        self._people = tuple(people)
+        """The current gallery, as (id, name). A crowd gets no entities."""
+        shown = tuple(people) if len(people) <= HOUSEHOLD else ()
+        if shown != self._people:
+            self._people, self._message = shown, None
 
     def controls(self, controls: ControlsPayload) -> None:
-        self._controls = controls
+        if controls != self._controls:
+            self._controls, self._message = controls, None
 
-    def born(self, now: float) -> None:
-        """Home Assistant has started: it is told again, after a random delay lest all boxes speak at once."""
-        self._again_at = now + self._delay_s(self._settings.birth_delay_s)
-
-    def due(self, now: float) -> bool:
-        """Whether it is time to say it again; once for each birth."""
-        if self._again_at is None or now < self._again_at:
+    def receive(self, message: IncomingMessage, now: float) -> bool:
+        """Whether a message is Home Assistant's birth, or on the topic of the discovery message."""
+        if not self._settings.enabled or message.topic not in (self._topic, self._birth_topic):
             return False
-        self._again_at = None
+        if message.topic == self._topic:
+            if message.retained and message.payload:
+                self._found(message.payload)
+        elif message.payload == _BORN and not message.retained:
+            # Each box waits for a random time, so that they do not all publish at once.
+            self._again_at = now + self._delay_s(self._settings.birth_delay_s)
         return True
 
-    def payload(self, now: float) -> bytes | None:
-        """The message of this moment; None: too little is known yet."""
+    def tick(self, now: float) -> None:
+        """Set the retained message when something has changed; publish it once more after each birth."""
         if self._listen_until is not None and now >= self._listen_until:
             self._listened = True
-        if self._people is None or self._controls is None or not self._listened:
+        if self._message is None and (message := self._built()) is not None:
+            self._message = message
+            self._retained.set(self._topic, message)
+        if self._again_at is not None and now >= self._again_at:
+            self._again_at = None
+            self._retained.republish(self._topic)
+
+    def accepted(self, message: OutgoingMessage) -> None:
+        """The broker has accepted a message: if it is of ours, what it removed is not named again."""
+        if message.topic != self._topic or not self._settings.enabled:
+            return
+        removed = self._announced.keys() & _removed(message.payload)
+        for key in removed:
+            del self._announced[key]
+        if removed:
+            self._message = None
+
+    def _found(self, payload: bytes) -> None:
+        """The broker retains this message."""
+        found = announced(payload) | self._announced
+        if found != self._announced:
+            self._announced, self._message = found, None
+        self._listened = True
+
+    def _built(self) -> bytes | None:
+        """The message of this moment; None: too little is known yet."""
+        if not self._settings.enabled or self._people is None or self._controls is None or not self._listened:
             return None
-        entities = components(self._box, self._people, self._controls)
-        gone = {key: platform for key, platform in self._told.items() if key not in entities}
-        self._told |= {key: str(entity["platform"]) for key, entity in entities.items()}
-        return discovery(self._box, entities, gone)
-
-    def accepted(self, payload: bytes) -> None:
-        """The broker has taken this message: what it removed need not be named any more."""
-        for key in self._told.keys() & _removed(payload):
-            del self._told[key]
-
-
-def announcer(mqtt: MqttSettings, topics: Topics, origin: EventOrigin) -> DiscoveryAnnouncer | None:
-    """As the settings want it; None: Home Assistant is told nothing."""
-    home = mqtt.home_assistant
-    if not home.enabled:
-        return None
-    name = home.name or display_name(origin.device_id)
-    return DiscoveryAnnouncer(home, Box(topics, origin.device_id, name, home.area, origin.model, mqtt.snapshot.enabled))
+        entities = components(self._device, self._people, self._controls)
+        removed = {key: platform for key, platform in self._announced.items() if key not in entities}
+        self._announced |= {key: str(entity["platform"]) for key, entity in entities.items()}
+        return discovery(self._device, entities, removed)
 
 
 class _Component(msgspec.Struct):
@@ -153,9 +176,3 @@ def _removed(payload: bytes) -> set[str]:
 def _node(device_id: str) -> str:
     """Two installations of one base topic never share a device id, so that it is enough."""
     return f"whosthere_{device_id}"
-
-
-def display_name(device_id: str) -> str:
-    """`front-door` as people would write it: `Front door`."""
-    words = device_id.replace("-", " ").replace("_", " ").strip()
-    return words[:1].upper() + words[1:] if words else device_id

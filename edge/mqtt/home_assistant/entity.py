@@ -7,7 +7,9 @@ Assistant shows as unknown without a word in its log.
 from dataclasses import dataclass
 from typing import Any
 
+from edge.config.mqtt import MqttSettings
 from edge.galleries.names import slug
+from edge.mqtt.payloads import EventOrigin
 from edge.mqtt.topics import OFFLINE, ONLINE, Topics
 
 Component = dict[str, Any]
@@ -17,8 +19,8 @@ CONFIG, DIAGNOSTIC = "config", "diagnostic"
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """What Home Assistant is told of the box itself."""
+class HomeAssistantDevice:
+    """The box as a device in Home Assistant."""
 
     topics: Topics
     device_id: str
@@ -30,12 +32,25 @@ class Box:
     """Whether pictures leave the box."""
 
 
-def entity(box: Box, platform: str, key: str, name: str, **more: Any) -> Component:
-    """`name` is its own; Home Assistant puts the device's before it."""
-    words = f"{slug(box.name)}_{slug(name)}".replace("-", "_")
+def described(settings: MqttSettings, topics: Topics, origin: EventOrigin) -> HomeAssistantDevice:
+    """The device of a box: named and placed as in its settings."""
+    home = settings.home_assistant
+    name = home.name or display_name(origin.device_id)
+    return HomeAssistantDevice(topics, origin.device_id, name, home.area, origin.model, settings.snapshot.enabled)
+
+
+def display_name(device_id: str) -> str:
+    """`front-door` as people would write it: `Front door`."""
+    words = device_id.replace("-", " ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:] if words else device_id
+
+
+def entity(device: HomeAssistantDevice, platform: str, key: str, name: str, **more: Any) -> Component:
+    """`name` is the entity's own; Home Assistant puts the device's before it."""
+    words = f"{slug(device.name)}_{slug(name)}".replace("-", "_")
     return {
         "platform": platform,
-        "unique_id": f"whosthere_{box.device_id}_{key}",
+        "unique_id": f"whosthere_{device.device_id}_{key}",
         "default_entity_id": f"{platform}.{words}",
         "name": name,
         "qos": 1,
@@ -43,9 +58,9 @@ def entity(box: Box, platform: str, key: str, name: str, **more: Any) -> Compone
     }
 
 
-def available(box: Box, *, camera: bool = False) -> Component:
-    """Unavailable when the box is away, or (with `camera`) sees nothing."""
-    topics = [box.topics.status, *([box.topics.camera] if camera else [])]
+def available(device: HomeAssistantDevice, *, camera: bool = False) -> Component:
+    """Unavailable when the box is offline, or (with `camera`) its camera is."""
+    topics = [device.topics.status, *([device.topics.camera] if camera else [])]
     return {
         "availability": [
             {"topic": topic, "payload_available": ONLINE.decode(), "payload_not_available": OFFLINE.decode()}

@@ -2,90 +2,90 @@
 
 from typing import Any, get_args
 
-from edge.mqtt.home_assistant.entity import DIAGNOSTIC, Box, Component, available, entity
+from edge.mqtt.home_assistant.entity import DIAGNOSTIC, Component, HomeAssistantDevice, available, entity
 from edge.mqtt.payloads import State
 from edge.mqtt.topics import OFF, OFFLINE, ON, ONLINE
 from edge.records import EventKind
 
 
-def readings(box: Box) -> dict[str, Component]:
+def readings(device: HomeAssistantDevice) -> dict[str, Component]:
     """By component key; all but the people."""
-    return {**_events(box), **_states(box), **_diagnostics(box)}
+    return {**_events(device), **_states(device), **_diagnostics(device)}
 
 
-def presence(box: Box, person_id: str, name: str) -> Component:
+def presence(device: HomeAssistantDevice, person_id: str, name: str) -> Component:
     """Is this person in a visit now?"""
     return entity(
-        box,
+        device,
         "binary_sensor",
         f"person_{person_id}",
         name,
-        state_topic=box.topics.person(person_id),
+        state_topic=device.topics.person(person_id),
         payload_on=ON.decode(),
         payload_off=OFF.decode(),
         device_class="occupancy",
         icon="mdi:account",
-        **available(box, camera=True),
+        **available(device, camera=True),
     )
 
 
-def _events(box: Box) -> dict[str, Component]:
+def _events(device: HomeAssistantDevice) -> dict[str, Component]:
     """Without availability: an event that came back with it would look like one that has just happened."""
     kinds = [kind.value for kind in EventKind]
     return {
         "visit": entity(
-            box,
+            device,
             "event",
             "visit",
             "Visit",
-            state_topic=box.topics.visit,
+            state_topic=device.topics.visit,
             event_types=kinds,
             icon="mdi:face-recognition",
         ),
         "doorbell": entity(
-            box,
+            device,
             "event",
             "doorbell",
             "Doorbell",
-            state_topic=box.topics.doorbell,
+            state_topic=device.topics.doorbell,
             event_types=["ring"],
             device_class="doorbell",
         ),
     }
 
 
-def _states(box: Box) -> dict[str, Component]:
+def _states(device: HomeAssistantDevice) -> dict[str, Component]:
     found = {
         "last_person": entity(
-            box,
+            device,
             "sensor",
             "last_person",
             "Last person",
-            state_topic=box.topics.last_person,
+            state_topic=device.topics.last_person,
             value_template="{{ None if value == 'none' else value[:255] }}",
             icon="mdi:account-check",
-            **available(box),
+            **available(device),
         ),
-        "camera": _connectivity(box, "camera", "Camera", box.topics.camera) | available(box),
+        "camera": _connectivity(device, "camera", "Camera", device.topics.camera) | available(device),
         # Its own availability would hide the very thing that it tells.
-        "connection": _connectivity(box, "connection", "Connection", box.topics.status),
+        "connection": _connectivity(device, "connection", "Connection", device.topics.status),
     }
-    if box.snapshots:
+    if device.snapshots:
         found["picture"] = entity(
-            box,
+            device,
             "image",
             "picture",
             "Last visit",
-            image_topic=box.topics.snapshot,
+            image_topic=device.topics.snapshot,
             content_type="image/jpeg",
-            **available(box),
+            **available(device),
         )
     return found
 
 
-def _connectivity(box: Box, key: str, name: str, topic: str) -> Component:
+def _connectivity(device: HomeAssistantDevice, key: str, name: str, topic: str) -> Component:
     return entity(
-        box,
+        device,
         "binary_sensor",
         key,
         name,
@@ -97,13 +97,15 @@ def _connectivity(box: Box, key: str, name: str, topic: str) -> Component:
     )
 
 
-def _diagnostics(box: Box) -> dict[str, Component]:
+def _diagnostics(device: HomeAssistantDevice) -> dict[str, Component]:
     measured = {"state_class": "measurement"}
     return {
-        "state": _health(box, "state", "State", "value_json.state", device_class="enum", options=list(get_args(State))),
-        "fps": _health(box, "fps", "Frames a second", "value_json.fps", icon="mdi:filmstrip", **measured),
+        "state": _health(
+            device, "state", "State", "value_json.state", device_class="enum", options=list(get_args(State))
+        ),
+        "fps": _health(device, "fps", "Frames a second", "value_json.fps", icon="mdi:filmstrip", **measured),
         "latency": _health(
-            box,
+            device,
             "latency",
             "Latency",
             "value_json.latency.get('frame', {}).get('p95_ms')",
@@ -112,7 +114,7 @@ def _diagnostics(box: Box) -> dict[str, Component]:
             **measured,
         ),
         "temperature": _health(
-            box,
+            device,
             "temperature",
             "Temperature",
             "value_json.temperature_c",
@@ -121,7 +123,7 @@ def _diagnostics(box: Box) -> dict[str, Component]:
             **measured,
         ),
         "memory": _health(
-            box,
+            device,
             "memory",
             "Memory",
             "value_json.memory_mb",
@@ -129,22 +131,22 @@ def _diagnostics(box: Box) -> dict[str, Component]:
             unit_of_measurement="MB",
             **measured,
         ),
-        "outbox": _health(box, "outbox", "Events waiting", "value_json.outbox.waiting", icon="mdi:tray", **measured),
-        "people": _health(box, "people", "People known", "value_json.gallery.people", icon="mdi:account-group"),
-        "gallery_version": _health(box, "gallery_version", "Gallery version", "value_json.gallery.version"),
-        "model": _health(box, "model", "Model", "value_json.model.embedder", icon="mdi:brain"),
+        "outbox": _health(device, "outbox", "Events waiting", "value_json.outbox.waiting", icon="mdi:tray", **measured),
+        "people": _health(device, "people", "People known", "value_json.gallery.people", icon="mdi:account-group"),
+        "gallery_version": _health(device, "gallery_version", "Gallery version", "value_json.gallery.version"),
+        "model": _health(device, "model", "Model", "value_json.model.embedder", icon="mdi:brain"),
     }
 
 
-def _health(box: Box, key: str, name: str, value: str, **more: Any) -> Component:
+def _health(device: HomeAssistantDevice, key: str, name: str, value: str, **more: Any) -> Component:
     return entity(
-        box,
+        device,
         "sensor",
         key,
         name,
-        state_topic=box.topics.health,
+        state_topic=device.topics.health,
         value_template=f"{{{{ {value} }}}}",
         entity_category=DIAGNOSTIC,
         **more,
-        **available(box),
+        **available(device),
     )
