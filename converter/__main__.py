@@ -2,7 +2,8 @@
 
 import click
 
-from converter.exits import CleanGroup
+from converter.exits import CleanGroup, fail
+from edge.errors import WhosthereError
 from edge.terminal import LazyGroup
 
 COMMANDS = {
@@ -41,6 +42,18 @@ class ConverterGroup(CleanGroup, LazyGroup):
 
     package = "converter.commands"
     summaries = COMMANDS
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            missing = (error.name or str(error)).partition(".")[0]
+            if missing in {"edge", "converter"}:
+                raise
+            install = (
+                "install the extra `converter`: pip install 'whosthere[converter]' (in a checkout: '.[converter]')"
+            )
+            fail(ctx, WhosthereError(f"needs {missing}, which is not installed; {install}"))
 
 
 @click.group(cls=ConverterGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

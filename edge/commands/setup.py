@@ -26,8 +26,8 @@ from edge.inspection.surroundings import broker_finding, try_camera
 from edge.records import Frame
 from edge.terminal import plural
 
-TEMPLATES = (Path(sys.prefix) / "share/whosthere/config.yaml", Path(__file__).parents[2] / "config.yaml")
-"""Of an installed service, and of a checkout."""
+TEMPLATES = (Path(__file__).parents[1] / "config.yaml", Path(__file__).parents[2] / "config.yaml")
+"""The commented reference, in an installed package and in a checkout."""
 PICTURE_COLUMNS = 64
 CREDENTIALS = "$CREDENTIALS_DIRECTORY"
 Values = dict[str, Value]
