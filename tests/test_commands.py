@@ -56,7 +56,7 @@ def test_understood(name: str, payload: bytes, request_: Request) -> None:
 @pytest.mark.parametrize(
     ("name", "payload", "why"),
     [
-        ("open_door", b"", "no such command; known: pause"),
+        ("open_door", b"", "no such command; allowed: pause"),
         ("", b"", "no such command"),
         ("pause/now", b"", "no such command"),
         ("pause", b"600", "Expected `object`, got `int`"),
@@ -64,13 +64,13 @@ def test_understood(name: str, payload: bytes, request_: Request) -> None:
         ("pause", b'{"for_s": 1e9}', "Expected `float` <= 604800"),
         ("pause", b'{"for_s": NaN}', "malformed"),
         ("pause", b'{"until": 3}', "unknown field `until`"),
-        ("paused", b"on", "expected ON or OFF"),
+        ("paused", b"on", "allowed: ON, OFF"),
         ("sensitivity", b"", "missing required field `false_alarm_target`"),
         ("sensitivity", b'{"false_alarm_target": 0}', "> 0"),
-        ("reload", b"\xff\xfe\x00", "expected nothing or a JSON object"),
+        ("reload", b"\xff\xfe\x00", "allowed: nothing, or a JSON object"),
         ("ring", b'{"correlation_id": "' + b"x" * 129 + b'"}', "length <= 128"),
-        ("ring", b"[" * MAX_PAYLOAD, "expected nothing or a JSON object"),
-        ("ring", b'{"a":' * 800, "expected nothing or a JSON object"),
+        ("ring", b"[" * MAX_PAYLOAD, "allowed: nothing, or a JSON object"),
+        ("ring", b'{"a":' * 800, "allowed: nothing, or a JSON object"),
         ("ring", b" " * (MAX_PAYLOAD + 1), "too large"),
     ],
 )

@@ -202,20 +202,23 @@ COMMANDS: list[tuple[str, bytes, str, bytes, str | None, str | None]] = [
     ("ring", b'{"correlation_id": "42"}', "", b"", "42", None),
     (
         *("open_door", b"", "", b"", None),
-        "no such command; known: pause, resume, reload, restart, snapshot, sensitivity, ring, paused",
+        "no such command; allowed: pause, resume, reload, restart, snapshot, sensitivity, ring, paused",
     ),
     (
         *("pause", b"10 min", "", b"", None),
-        "expected nothing or a JSON object with for_s, correlation_id: Expected `object`, got `int`",
+        (
+            "the payload is not valid: Expected `object`, got `int`; "
+            "allowed: nothing, or a JSON object with for_s, correlation_id"
+        ),
     ),
     (
         *("sensitivity", b'{"false_alarm_target": 2}', "", b"", None),
         (
-            "expected nothing or a JSON object with correlation_id, false_alarm_target: "
-            "Expected `float` <= 0.5 - at `$.false_alarm_target`"
+            "the payload is not valid: Expected `float` <= 0.5 - at `$.false_alarm_target`; "
+            "allowed: nothing, or a JSON object with correlation_id, false_alarm_target"
         ),
     ),
-    ("pause", b"x" * 4097, "home/+/answers", b"", None, "the payload is too large; at most 4096 bytes are taken"),
+    ("pause", b"x" * 4097, "home/+/answers", b"", None, "the payload is too large; allowed: 4096 bytes"),
 ]
 """Command, payload, where the answer is to go and with which correlation; the correlation answered, and the refusal."""
 

@@ -20,6 +20,7 @@ from edge.mqtt.payloads import (
     StageLatency,
     marked,
     rfc3339,
+    rounded_inwards,
     visit_payload,
 )
 from edge.records import Candidate, Event, EventKind, Outcome, Problem
@@ -174,3 +175,13 @@ def test_the_example_in_docs_is_a_real_payload() -> None:
 
     valid(msgspec.json.decode(example), "visit")
     assert ADA.name in example
+
+
+@pytest.mark.parametrize(("low", "high"), [(9.1434e-06, 0.26999), (9.1454e-06, 0.27), (1e-5, 0.5), (0.0012345, 1.0)])
+def test_bounds_are_never_published_wider_than_they_are(low: float, high: float) -> None:
+    """Home Assistant offers every value between them: the box must not refuse one."""
+    published = rounded_inwards(low, high)
+
+    assert low <= published[0] <= low * 1.01
+    assert high * 0.99 <= published[1] <= high
+    assert [len(f"{bound:g}".split("e")[0].replace(".", "").strip("0")) <= 3 for bound in published] == [True, True]

@@ -16,8 +16,8 @@ from edge.daemon.pipeline import Pipeline
 from edge.daemon.reloader import Reloader
 from edge.mqtt.command_payloads import Pause, Reload, Request, Restart, Resume, Ring, Sensitivity, Snapshot
 from edge.mqtt.commands import Reply
-from edge.mqtt.payloads import ControlsPayload, rfc3339
-from edge.mqtt.seam import Publisher
+from edge.mqtt.payloads import ControlsPayload, rfc3339, rounded_inwards
+from edge.mqtt.publisher import MqttPublisher
 
 
 class Controls:
@@ -27,7 +27,7 @@ class Controls:
         self,
         loaded: LoadedConfig,
         pipeline: Pipeline,
-        publisher: Publisher,
+        publisher: MqttPublisher,
         gallery: GalleryManager,
         reloader: Reloader,
     ) -> None:
@@ -68,14 +68,15 @@ class Controls:
             self._publisher.controls(self._payload())
 
     def _payload(self) -> ControlsPayload:
-        left_s, allowed = self._pause_timer.left_s(time.monotonic()), self._gallery.bounds
+        left_s, bounds = self._pause_timer.left_s(time.monotonic()), self._gallery.bounds
+        low, high = (None, None) if bounds is None else rounded_inwards(bounds.low, bounds.high)
         return ControlsPayload(
             device_id=self._device_id,
             paused=self._pause_timer.paused,
             paused_until=None if left_s is None else rfc3339(time.time() + left_s),
             false_alarm_target=self._gallery.target,
-            false_alarm_min=None if allowed is None else float(f"{allowed.low:.3g}"),
-            false_alarm_max=None if allowed is None else float(f"{allowed.high:.3g}"),
+            false_alarm_min=low,
+            false_alarm_max=high,
             threshold=round(self._gallery.matcher.threshold, 4),
         )
 

@@ -1,4 +1,4 @@
-"""What may be asked of the box over MQTT: the payloads of `command/...`, as types."""
+"""The payloads of `command/...`: what a box can be asked over MQTT."""
 
 from typing import Annotated
 
@@ -12,46 +12,49 @@ _SWITCH = {b"ON": True, b"OFF": False, b"true": True, b"false": False}
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Any command. Nothing at all is as good as an empty object where no field is needed."""
+    """Any command. Where no field is required, an empty payload counts as an empty object."""
 
     correlation_id: (
-        Annotated[str, Meta(max_length=128, description="Comes back on command/result, for clients without MQTT 5")]
+        Annotated[str, Meta(max_length=128, description="Returned on command/result, for clients without MQTT 5")]
         | None
     ) = None
 
 
 class Pause(Request, frozen=True):
-    """Look for nobody."""
+    """Stop recognising people."""
 
-    for_s: Annotated[float, Meta(gt=0, le=604_800)] | None = None
-    """null: until somebody resumes, or the box starts anew."""
+    for_s: (
+        Annotated[float, Meta(gt=0, le=604_800, description="Seconds; null: until `resume` or the next start")] | None
+    ) = None
 
 
 class Resume(Request, frozen=True):
-    """Look again."""
+    """Recognise people again."""
 
 
 class Reload(Request, frozen=True):
-    """Take the gallery, and the section `match` of config.yaml, anew."""
+    """Load the gallery and the section `match` of config.yaml again."""
 
 
 class Restart(Request, frozen=True):
-    """Begin anew as a process, with all of config.yaml and the software as it is installed now."""
+    """Restart the process, with all of config.yaml and the installed version of the software."""
 
 
 class Snapshot(Request, frozen=True):
-    """Show the present picture on `snapshot`."""
+    """Publish the camera's current picture on `snapshot`."""
 
 
 class Ring(Request, frozen=True):
-    """As if somebody had pressed the doorbell's button."""
+    """Ring, as the doorbell's button does."""
 
 
 class Sensitivity(Request, frozen=True, kw_only=True):
-    """How sure a name must be, until the next start."""
+    """Set how strict the box is, until the next start."""
 
-    false_alarm_target: Annotated[float, Meta(gt=0, le=0.5)]
-    """How often a stranger may be called by a name; `controls` tells the bounds."""
+    false_alarm_target: Annotated[
+        float,
+        Meta(gt=0, le=0.5, description="How many of all strangers may be called by a name; `controls` has the bounds"),
+    ]
 
 
 KINDS: dict[str, type[Request]] = {
@@ -68,23 +71,25 @@ KNOWN = (*KINDS, "paused")
 
 
 class BadRequest(UsageError):
-    """A command that cannot be understood."""
+    """An unknown command, or a payload that it does not accept."""
 
 
 def parse(name: str, payload: bytes) -> Request:
-    """The command in a payload. Raises BadRequest, whatever the bytes are."""
+    """The request in a payload. Raises BadRequest for anything else, whatever the bytes are."""
     if name not in KNOWN:
-        raise BadRequest(f"no such command; known: {', '.join(KNOWN)}")
+        raise BadRequest(f"no such command; allowed: {', '.join(KNOWN)}")
     if len(payload) > MAX_PAYLOAD:
-        raise BadRequest(f"the payload is too large; at most {MAX_PAYLOAD} bytes are taken")
+        raise BadRequest(f"the payload is too large; allowed: {MAX_PAYLOAD} bytes")
     if name == "paused":
         if payload not in _SWITCH:
-            raise BadRequest("expected ON or OFF, or true or false")
+            raise BadRequest("the payload is not valid; allowed: ON, OFF, true, false")
         return Pause() if _SWITCH[payload] else Resume()
     try:
         return msgspec.json.decode(payload.strip() or b"{}", type=KINDS[name])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"expected nothing or a JSON object with {_fields(KINDS[name])}: {error}") from error
+        raise BadRequest(
+            f"the payload is not valid: {error}; allowed: nothing, or a JSON object with {_fields(KINDS[name])}"
+        ) from error
 
 
 def _fields(kind: type[Request]) -> str:

@@ -37,8 +37,8 @@ class Channel:
     """The name of a schema file, or a schema of its own."""
     retained: bool | Literal["configured"] = False
     content: str = "application/json"
-    asked: bool = False
-    """True: others publish here, and the box listens."""
+    command: bool = False
+    """True: others publish this, and the box subscribes to it."""
 
     @property
     def name(self) -> str:
@@ -49,18 +49,24 @@ def _words(*values: bytes) -> dict[str, Any]:
     return {"type": "string", "enum": [value.decode() for value in values]}
 
 
-_SAID = (
-    Channel("status", "The box is there; the broker says offline in its place", _words(ONLINE, OFFLINE), True, _TEXT),
-    Channel("camera", "The camera delivers frames", _words(ONLINE, OFFLINE), True, _TEXT),
-    Channel("visit", "One event of a visit, fresh enough to act upon", "visit"),
-    Channel("visit/late", "The same, but too old to act upon", "visit"),
+_PUBLISHED = (
+    Channel(
+        "status",
+        "Whether the box is connected; the broker publishes offline when it vanishes",
+        _words(ONLINE, OFFLINE),
+        True,
+        _TEXT,
+    ),
+    Channel("camera", "Whether the camera delivers frames", _words(ONLINE, OFFLINE), True, _TEXT),
+    Channel("visit", "An event of a visit, recent enough to act on", "visit"),
+    Channel("visit/late", "An event of a visit, too old to act on", "visit"),
     Channel("doorbell", "Somebody rang", "doorbell"),
-    Channel("person/{person_id}", "Is this person in a visit now", _words(ON, OFF), True, _TEXT),
-    Channel("last_person", "Name of whoever was recognized last, or none", {"type": "string"}, True, _TEXT),
-    Channel("snapshot", "The visit's best picture", {"type": "string", "format": "binary"}, "configured", _JPEG),
-    Channel("health", "How the box is", "health", True),
-    Channel("controls", "What can be set from outside, as it is in force", "controls", True),
-    Channel("command/result", "What became of a command", "command_result"),
+    Channel("person/{person_id}", "Whether this person is in a visit now", _words(ON, OFF), True, _TEXT),
+    Channel("last_person", "Name of the last person recognized, or none", {"type": "string"}, True, _TEXT),
+    Channel("snapshot", "The best picture of a visit", {"type": "string", "format": "binary"}, "configured", _JPEG),
+    Channel("health", "The state of the box", "health", True),
+    Channel("controls", "Current values of everything that can be set", "controls", True),
+    Channel("command/result", "The result of a command", "command_result"),
 )
 
 
@@ -70,22 +76,28 @@ def _sentence(kind: type[Request]) -> str:
 
 def channels() -> list[Channel]:
     """Every topic of the contract."""
-    asked = [Channel(f"command/{name}", _sentence(kind), f"command_{name}", asked=True) for name, kind in KINDS.items()]
+    commands = [
+        Channel(f"command/{name}", _sentence(kind), f"command_{name}", command=True) for name, kind in KINDS.items()
+    ]
     switch = Channel(
-        "command/paused", "For switches: pause or resume", _words(ON, OFF, b"true", b"false"), content=_TEXT, asked=True
+        "command/paused",
+        "Pause or resume, for switches",
+        _words(ON, OFF, b"true", b"false"),
+        content=_TEXT,
+        command=True,
     )
-    return [*_SAID, *asked, switch]
+    return [*_PUBLISHED, *commands, switch]
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI document; it refers to the schema files beside it."""
+    """The AsyncAPI document, which refers to the schema files beside it."""
     every = channels()
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "whosthere",
             "version": f"{SCHEMA_VERSION}.0.0",
-            "description": "What a box says over MQTT, and what may be asked of it. docs/40-mqtt.md explains it.",
+            "description": "What a box publishes over MQTT, and the commands that it accepts. See docs/40-mqtt.md.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -97,11 +109,11 @@ def asyncapi() -> dict[str, Any]:
 
 def _channel(channel: Channel) -> dict[str, Any]:
     parameters = {
-        "base": {"description": "mqtt.base_topic of config.yaml", "default": "whosthere"},
-        "device_id": {"description": "device_id of config.yaml", "examples": ["front-door"]},
+        "base": {"description": "mqtt.base_topic in config.yaml", "default": "whosthere"},
+        "device_id": {"description": "device_id in config.yaml", "examples": ["front-door"]},
     }
     if "{person_id}" in channel.topic:
-        parameters["person_id"] = {"description": "Of the gallery", "examples": ["ada-lovelace"]}
+        parameters["person_id"] = {"description": "The person's id in the gallery", "examples": ["ada-lovelace"]}
     return {
         "address": f"{{base}}/{{device_id}}/{channel.topic}",
         "parameters": parameters,
@@ -112,12 +124,12 @@ def _channel(channel: Channel) -> dict[str, Any]:
 def _operation(channel: Channel) -> dict[str, Any]:
     retain = {} if channel.retained == "configured" else {"retain": channel.retained}
     found: dict[str, Any] = {
-        "action": "receive" if channel.asked else "send",
+        "action": "receive" if channel.command else "send",
         "channel": {"$ref": f"#/channels/{channel.name}"},
         "summary": channel.summary,
         "bindings": {"mqtt": {"qos": 1, **retain, "bindingVersion": "0.2.0"}},
     }
-    if channel.asked:
+    if channel.command:
         found["reply"] = {"channel": {"$ref": "#/channels/command_result"}}
     return found
 
@@ -128,16 +140,16 @@ def _message(channel: Channel) -> dict[str, Any]:
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """By file name: `visit`, `health`, `controls`, `doorbell`, `command_result`, and `command_...` of what is asked."""
-    said: dict[str, type[msgspec.Struct]] = {
+    """The schemas by file name: `visit`, `health`, `controls`, `doorbell`, `command_result`, and `command_...`."""
+    published: dict[str, type[msgspec.Struct]] = {
         "visit": VisitPayload,
         "health": HealthPayload,
         "controls": ControlsPayload,
         "doorbell": DoorbellPayload,
         "command_result": CommandResult,
     }
-    asked = {f"command_{name}": _schema(kind) for name, kind in KINDS.items()}
-    return {name: _complete(_schema(kind)) for name, kind in said.items()} | asked
+    commands = {f"command_{name}": _schema(kind) for name, kind in KINDS.items()}
+    return {name: _complete(_schema(kind)) for name, kind in published.items()} | commands
 
 
 def _schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -145,7 +157,7 @@ def _schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
-    """msgspec lets a field with a default be absent; we always send every field."""
+    """For msgspec a field with a default may be absent; the box always sends every field."""
     for part in schema["$defs"].values():
         if "properties" in part:
             part["required"] = list(part["properties"])
@@ -153,7 +165,7 @@ def _complete(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def files() -> dict[str, str]:
-    """The text of each file, by its name: the schemas, and the AsyncAPI document that refers to them."""
+    """The text of each file by name: the schemas, and the AsyncAPI document that refers to them."""
     documents = {**json_schemas(), "asyncapi": asyncapi()}
     return {
         f"{name}.json": msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
@@ -162,7 +174,7 @@ def files() -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Writes all of them to `folder`, which is made when it is missing."""
+    """Write all files to `folder`, which is created when it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files().items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -1,8 +1,9 @@
-"""What whosthere says over MQTT, version 1. The shapes here are the contract; docs/schema/ is made from them."""
+"""The payloads that whosthere publishes over MQTT, version 1. They are the contract; docs/schema/ is made from them."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -29,7 +30,7 @@ State = Literal["starting", "watching", "paused", "no_camera", "stopping"]
 
 @dataclass(frozen=True, slots=True)
 class EventOrigin:
-    """Who says it, and with what it was decided. Replaced as a whole after a reload."""
+    """The box that an event comes from, and what decided it. Replaced as a whole after a reload."""
 
     device_id: str
     camera: str
@@ -39,7 +40,7 @@ class EventOrigin:
 
 
 class CandidatePayload(msgspec.Struct, frozen=True):
-    """Somebody whom the visitor might be."""
+    """A person who may be the visitor."""
 
     id: str
     name: str
@@ -50,23 +51,23 @@ class VisitPayload(msgspec.Struct, frozen=True):
     """One event of a visit, on `visit` (or `visit/late`)."""
 
     event_type: EventKind
-    event_id: Annotated[str, Meta(description="<visit_id>/<sequence>; the same one twice is the same event twice")]
+    event_id: Annotated[str, Meta(description="<visit_id>/<sequence>; an event that arrives twice has the same one")]
     visit_id: str
     sequence: Annotated[int, Meta(ge=0, description="Counts the events of the visit from 0")]
     device_id: str
     camera: str
     person_id: Annotated[str | None, Meta(description="null unless recognized")]
     person_name: Annotated[str | None, Meta(description="null unless recognized")]
-    candidates: Annotated[tuple[CandidatePayload, ...], Meta(description="The two nearest, when uncertain; else none")]
-    similarity: Annotated[Similarity | None, Meta(description="To the nearest person of the gallery")]
-    threshold: Annotated[Similarity | None, Meta(description="The similarity that a name needed")]
-    margin: Annotated[float | None, Meta(description="How much nearer the nearest is than the second")]
+    candidates: Annotated[tuple[CandidatePayload, ...], Meta(description="The two most similar people, if uncertain")]
+    similarity: Annotated[Similarity | None, Meta(description="To the most similar person in the gallery")]
+    threshold: Annotated[Similarity | None, Meta(description="The similarity that was needed for a name")]
+    margin: Annotated[float | None, Meta(description="Lead of the most similar person over the second")]
     false_match_rate: Annotated[
-        Fraction | None, Meta(description="How often a stranger is this similar to somebody of the gallery")
+        Fraction | None, Meta(description="How often a stranger is this similar to somebody in the gallery")
     ]
     provisional: Annotated[bool, Meta(description="An early decision that the final one may correct")]
-    usable_faces: Annotated[int, Meta(ge=0, description="How many faces the decision rests on")]
-    quality: Annotated[Fraction | None, Meta(description="Of the visit's best face")]
+    usable_faces: Annotated[int, Meta(ge=0, description="How many faces the decision is based on")]
+    quality: Annotated[Fraction | None, Meta(description="Quality of the visit's best face")]
     problem: Annotated[Problem | None, Meta(description="Why no face was usable")]
     box: Annotated[tuple[int, int, int, int] | None, Meta(description="left, top, width, height in px")]
     started_at: Time
@@ -77,9 +78,9 @@ class VisitPayload(msgspec.Struct, frozen=True):
     late: Annotated[bool, Meta(description="Too old to act upon; only on visit/late")] = False
     delayed: Annotated[
         bool,
-        Meta(description="It happened before the present connection with the broker; it may have been told already"),
+        Meta(description="It happened before the current connection to the broker, and may have been published before"),
     ] = False
-    clock_set: Annotated[bool, Meta(description="false: the clock was not set yet, the times mean nothing")] = True
+    clock_set: Annotated[bool, Meta(description="false: the clock was not set yet, so times are meaningless")] = True
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
@@ -90,51 +91,53 @@ def names_any(payload: bytes, people: Collection[str]) -> bool:
 
 
 class StageLatency(msgspec.Struct, frozen=True):
-    """How long a stage takes."""
+    """Latency of one stage."""
 
     p50_ms: float
     p95_ms: float
 
 
 class OutboxHealth(msgspec.Struct, frozen=True):
-    """The events that wait for the broker."""
+    """Events that wait for the broker."""
 
     waiting: Count
-    dropped: Annotated[Count, Meta(description="Lost because the outbox was full, ever")]
-    late: Annotated[Count, Meta(description="Sent to visit/late since the start")]
-    on_disk: Annotated[bool, Meta(description="false: the disk refuses them, a power cut would lose them")]
+    dropped: Annotated[Count, Meta(description="Events ever lost because the outbox was full")]
+    late: Annotated[Count, Meta(description="Events sent to visit/late since the start")]
+    on_disk: Annotated[bool, Meta(description="false: the disk fails, and a power cut would lose the waiting events")]
 
 
 class GalleryHealth(msgspec.Struct, frozen=True):
-    """The gallery in force."""
+    """The current gallery."""
 
     version: str
     people: Count
     templates: Count
     on_disk: Annotated[
         str | None,
-        Meta(description="Version of the file now: another one waits for `reload`; null: none readable"),
+        Meta(description="Version of the file, which waits for `reload` if it differs; null: no readable file"),
     ] = None
 
 
 class SoftwareHealth(msgspec.Struct, frozen=True):
-    """whosthere itself."""
+    """The version of whosthere."""
 
-    version: Annotated[str, Meta(description="Of the running daemon")]
-    on_disk: Annotated[str | None, Meta(description="As installed now: another one waits for `restart`")] = None
+    version: Annotated[str, Meta(description="Version of the running daemon")]
+    on_disk: Annotated[
+        str | None, Meta(description="The installed version, which waits for `restart` if it differs")
+    ] = None
 
 
 class ModelHealth(msgspec.Struct, frozen=True):
-    """The models in force."""
+    """The current models."""
 
     embedder: str
     detector: str
     runtime: str
-    edge_tpu: Annotated[list[str], Meta(description="those that run on an Edge TPU at this moment")]
+    edge_tpu: Annotated[list[str], Meta(description="Models that are running on an Edge TPU")]
 
 
 class HealthPayload(msgspec.Struct, frozen=True):
-    """How the box is, on `health`."""
+    """The state of the box, on `health`."""
 
     device_id: str
     at: Time
@@ -142,39 +145,39 @@ class HealthPayload(msgspec.Struct, frozen=True):
     state: State
     camera_online: bool
     fps: float
-    frame_age_s: Annotated[float | None, Meta(description="Since the last frame; null: none yet, or a recording")]
-    latency: Annotated[dict[str, StageLatency], Meta(description="By stage")]
+    frame_age_s: Annotated[float | None, Meta(description="Age of the last frame; null: none yet, or a recording")]
+    latency: Annotated[dict[str, StageLatency], Meta(description="Latency by stage")]
     frames: Count
     frames_dropped: Count
     visits: Count
     outbox: OutboxHealth
     temperature_c: float | None
-    throttled: Annotated[bool | None, Meta(description="The board slows itself down; null: cannot be told")]
-    under_voltage: Annotated[bool | None, Meta(description="The board gets too little voltage; null: cannot be told")]
+    throttled: Annotated[bool | None, Meta(description="The board reduces its own clock rate; null: not known")]
+    under_voltage: Annotated[bool | None, Meta(description="The board's supply voltage is too low; null: not known")]
     memory_mb: float
-    disk_free_mb: Annotated[Count | None, Meta(description="Where the outbox lies")]
-    threshold: Annotated[Similarity | None, Meta(description="The similarity that a name needs now")]
+    disk_free_mb: Annotated[Count | None, Meta(description="Free space on the outbox's disk")]
+    threshold: Annotated[Similarity | None, Meta(description="The similarity that is needed for a name")]
     false_alarm_target: Fraction
     gallery: GalleryHealth
     model: ModelHealth
     software: SoftwareHealth
-    clock_set: Annotated[bool, Meta(description="false: the box's clock is not set yet")]
+    clock_set: Annotated[bool, Meta(description="false: the box's clock is not set yet, so times are meaningless")]
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
 class ControlsPayload(msgspec.Struct, frozen=True):
-    """What can be set from outside, as it is in force, on `controls`."""
+    """Current values of everything that can be set over MQTT, on `controls`."""
 
     device_id: str
     paused: bool
-    paused_until: Annotated[Time | None, Meta(description="null: not paused, or until somebody resumes")]
-    false_alarm_target: Annotated[Fraction, Meta(description="How often a stranger may be called by a name")]
+    paused_until: Annotated[Time | None, Meta(description="null: not paused, or paused until `resume`")]
+    false_alarm_target: Annotated[Fraction, Meta(description="How many of all strangers may be called by a name")]
     false_alarm_min: Annotated[
         Fraction | None,
-        Meta(description="The least that can be set; null: not calibrated, nothing can"),
+        Meta(description="The smallest target that can be set; null: the embedder is not calibrated, none can be set"),
     ]
-    false_alarm_max: Fraction | None
-    threshold: Annotated[Similarity, Meta(description="The similarity that a name needs now")]
+    false_alarm_max: Annotated[Fraction | None, Meta(description="The largest target that can be set")]
+    threshold: Annotated[Similarity, Meta(description="The similarity that is needed for a name")]
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
@@ -184,29 +187,38 @@ class DoorbellPayload(msgspec.Struct, frozen=True):
     event_type: Literal["ring"]
     event_id: str
     device_id: str
-    source: Annotated[Source, Meta(description="The button at the box, or command/ring")]
-    visit_id: Annotated[str | None, Meta(description="The visit that it began or belongs to; null while paused")]
+    source: Annotated[Source, Meta(description="The button on the box, or command/ring")]
+    visit_id: Annotated[str | None, Meta(description="The visit that it started or belongs to; null while paused")]
     at: Time
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
 class CommandResult(msgspec.Struct, frozen=True):
-    """What became of a command, on `command/result`."""
+    """The result of a command, on `command/result`."""
 
     command: str
     ok: bool
     message: str
-    correlation_id: Annotated[str | None, Meta(description="The MQTT 5 correlation data; hexadecimal unless text")]
+    correlation_id: Annotated[
+        str | None,
+        Meta(description="The command's MQTT 5 correlation data (hexadecimal unless text), or its correlation_id"),
+    ]
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
 def rfc3339(wall: float) -> str:
-    """Seconds since the epoch as the contract writes times."""
+    """A time in seconds since the epoch, in the contract's format."""
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def rounded_inwards(low: float, high: float) -> tuple[float, float]:
+    """Bounds to three significant digits, neither of them outside of the exact ones."""
+    up, down = (Context(prec=3, rounding=rounding) for rounding in (ROUND_CEILING, ROUND_FLOOR))
+    return float(up.create_decimal_from_float(low)), float(down.create_decimal_from_float(high))
+
+
 def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, clock_set: bool = True) -> VisitPayload:
-    """`event` as it is published; `wall_offset` seconds turn its times into seconds since the epoch."""
+    """The payload of `event`. Adding `wall_offset` to the event's times gives seconds since the epoch."""
     match = event.match
     best = match.best if match else None
     person = match.person if match else None
@@ -239,14 +251,14 @@ def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, cloc
 
 
 def event_id(event: Event) -> str:
-    """What makes an event recognisable when it arrives twice."""
+    """The id by which subscribers recognise an event that arrives twice."""
     return f"{event.visit_id}/{event.sequence}"
 
 
 def marked(payload: bytes, **marks: bool) -> bytes:
     """An encoded visit payload, of this version or an older one, with `late` or `delayed` set.
 
-    One that a failing card has garbled is passed on as it is: it must not keep the next ones from being sent.
+    One that a failing card has garbled is returned unchanged: it must not hold up the events behind it.
     """
     try:
         document = msgspec.json.decode(payload, type=dict[str, Any])
@@ -266,7 +278,7 @@ def _candidate(candidate: Candidate) -> CandidatePayload:
 
 
 def _similarity(value: float) -> float:
-    """float32 unit vectors give products a little over one."""
+    """Limited to -1..1: products of float32 unit vectors can be slightly larger."""
     return round(min(max(value, -1.0), 1.0), 4)
 
 

@@ -13,7 +13,7 @@ _DISCOVERY = re.compile(r"homeassistant/device/[A-Za-z0-9_-]+/config")
 
 
 def breach(topic: str, payload: bytes, *, base: str = "whosthere") -> str | None:
-    """What is wrong with a message; None: nothing, or it is none of ours. An empty one takes a retained one back."""
+    """What is wrong with a message; None: nothing, or it is not ours. An empty payload clears a retained topic."""
     if _DISCOVERY.fullmatch(topic) and payload:
         found = json.loads(payload).keys()
         return None if found == {"device", "origin", "components"} else f"{topic}: has {sorted(found)}"
@@ -23,7 +23,7 @@ def breach(topic: str, payload: bytes, *, base: str = "whosthere") -> str | None
     channel = _channel(rest.partition("/")[2])
     if channel is None:
         return None if "/command/" in topic else f"{topic}: no such topic in the contract"
-    if channel.asked or (channel.retained and not payload):
+    if channel.command or (channel.retained and not payload):
         return None
     try:
         _validator(channel.name).validate(_document(channel, payload))
