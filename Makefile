@@ -151,7 +151,7 @@ format: .venv/.dev
 
 bench: .venv/.demo
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]' || echo "no dlib for this machine: without it"
-	$(BIN)/whosthere bench
+	$(BIN)/python -m tools.bench
 
 clean:
 	rm -rf .venv .venv-tflite-runtime .venv-homeassistant .venv-ansible .node-red build dist demo-output

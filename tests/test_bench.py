@@ -1,6 +1,8 @@
 """whosthere bench: on the bundled clip, with the real networks."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.inspection.benchmark import Cost, Duel, Lap, Measured, Pair
-from edge.inspection.peers import Peer, dlib_hog, haar
+from edge.inspection.benchmark import Cost, Duel, Lap, Measured, Peer, StagePair
 from edge.inspection.speed import summary
 from support.portraits import HOPPER, read_picture, whosthere
+from tools.bench_peers import dlib_hog, haar
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +71,20 @@ def test_people_get_a_table(tmp_path: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert f"{tmp_path.name}: 3 frames of" in result.stdout
-    assert "frames a second through everything" in result.stdout
+    assert "frames per second through everything" in result.stdout
     assert any(line.startswith("detect ") and " detector " in line for line in result.stdout.splitlines())
-    assert "of one core at 5 frames a second" in result.stdout
-    assert all(peer.name in result.stdout for peer in (haar(), dlib_hog()))
+    assert "of one core at 5 frames per second" in result.stdout
+    assert not any(peer.name in result.stdout for peer in (haar(), dlib_hog())), "a box has no peers"
+
+
+def test_a_checkout_measures_other_detectors_beside_ours() -> None:
+    """`make bench` runs this."""
+    command = [sys.executable, "-m", "tools.bench", "--frames", "60"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr
+    for peer in (haar(), dlib_hog()):
+        line = next(line for line in done.stdout.splitlines() if line.startswith(f"{peer.name}: "))
+        assert (peer.why_not or " ms per picture, ours ") in line
 
 
 def test_a_source_that_is_no_video_is_a_camera_error(tmp_path: Path) -> None:
@@ -95,7 +107,7 @@ def test_the_figures_are_medians_of_pairs() -> None:
         cpu_reading_s=0.03,
         cpu_watching_s=0.6,
         laps=[Lap("detect", 0.1, "detector", 2), Lap("detect", 0.2, "detector", 2)],
-        pairs={"detect": [Pair(0.1, 0.025, 2), Pair(0.2, 0.08, 2)]},
+        pairs={"detect": [StagePair(0.1, 0.025, 2), StagePair(0.2, 0.08, 2)]},
         duels={"other": [Duel(Cost(0.1, 0.2), Cost(0.3, 0.1), 1, 2), Duel(Cost(0.1, 0.2), Cost(0.5, 0.3), 1, 0)]},
     )
     there, not_there = Peer("other", lambda _: 0), Peer("third", None, "not installed")

@@ -6,20 +6,21 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.demo import make_clip
+from edge import demo
 from edge.demo.expected import read_script
-from edge.demo.make_clip import FPS, Clip, present, script
 from edge.errors import UsageError
 from edge.records import Image
+from tools.demo_clip.__main__ import write
+from tools.demo_clip.painting import FPS, PaintedClip, frame_count, present, script
 
-DEMO = Path(make_clip.__file__).parent
+DEMO = Path(demo.__file__).parent
 EMPTY, WALKING, AT_THE_DOOR, TWO = 6, 41, 70, 440
 """Frames of the clip."""
 
 
 @pytest.fixture(scope="module")
-def clip() -> Clip:
-    return Clip()
+def clip() -> PaintedClip:
+    return PaintedClip()
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def _differ(one: Image, other: Image) -> float:
     return float(np.abs(one.astype(np.int16) - other).mean())
 
 
-def test_the_bundled_script_is_the_one_that_make_clip_writes() -> None:
+def test_the_bundled_script_is_the_one_that_the_tool_writes() -> None:
     assert read_script(DEMO / "clip.json") == script("clip.mp4")
 
 
@@ -51,7 +52,7 @@ def test_the_bundled_clip_is_small_and_has_the_frames_that_its_script_says(recor
     assert (DEMO / told.clip).stat().st_size < 3_000_000
 
 
-def test_the_bundled_clip_shows_what_is_painted(clip: Clip, recorded: list[Image]) -> None:
+def test_the_bundled_clip_shows_what_is_painted(clip: PaintedClip, recorded: list[Image]) -> None:
     shown = (EMPTY, WALKING, AT_THE_DOOR, TWO)
     for index in shown:
         painted = clip.frame(index)
@@ -60,14 +61,14 @@ def test_the_bundled_clip_shows_what_is_painted(clip: Clip, recorded: list[Image
         assert min(differences.values()) > 4
 
 
-def test_painting_again_gives_the_same_frames(clip: Clip) -> None:
-    again = Clip()
+def test_painting_again_gives_the_same_frames(clip: PaintedClip) -> None:
+    again = PaintedClip()
     for index in (WALKING, TWO):
         assert np.array_equal(clip.frame(index), again.frame(index))
 
 
-def test_the_porch_is_empty_for_a_while_between_visits() -> None:
-    occupied = [bool(present(index / FPS)) for index in range(make_clip.frame_count())]
+def test_the_scene_is_empty_for_a_while_between_visits() -> None:
+    occupied = [bool(present(index / FPS)) for index in range(frame_count())]
     changes = [index for index in range(1, len(occupied)) if occupied[index] != occupied[index - 1]]
     gaps = [(after - before) / FPS for before, after in zip(changes[1::2], changes[2::2], strict=False)]
     assert len(gaps) == 3
@@ -84,7 +85,7 @@ def test_the_script_names_who_is_in_the_picture_at_any_moment() -> None:
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"absent.*folder that exists"):
-        make_clip.write(tmp_path / "absent" / "clip.mp4", iter([]))
+        write(tmp_path / "absent" / "clip.mp4", iter([]))
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"clip": "clip.mp4"}'])

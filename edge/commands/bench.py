@@ -9,15 +9,14 @@ import click
 from edge import demo
 from edge.config.loading import load_config_or_defaults
 from edge.errors import CameraError, UsageError
-from edge.inspection.benchmark import Bench
-from edge.inspection.peers import peers
+from edge.inspection.benchmark import Bench, Peer
 from edge.inspection.speed import PeerSpeed, Speed, StageSpeed, summary
 from edge.models.tflite import find_runtime
 from edge.terminal import config_option, json_option, print_json, table, warn
 
 CLIP_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
-BUSY = 0.5
-"""Threads of other programs a core, from which on figures are worth a warning."""
+BUSY_LOAD = 0.5
+"""The load per core caused by other programs from which on a warning is due."""
 HEADINGS = ("stage", "calls", "p50 ms", "p95 ms", "share", "network", "runs", "bare ms", "stage / bare")
 
 
@@ -25,29 +24,42 @@ HEADINGS = ("stage", "calls", "p50 ms", "p95 ms", "share", "network", "runs", "b
 @config_option
 @click.argument("source", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--frames", type=click.IntRange(min=1), default=500, show_default=True, help="Frames to look at, at most."
+    "--frames",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Stop after this many frames, or at the end of SOURCE.",
 )
 @json_option
-def command(config_path: Path | None, source: Path | None, frames: int, as_json: bool) -> None:
-    """How fast this box is, stage by stage, beside the bare networks.
+@click.pass_obj
+def command(
+    peers: list[Peer] | None, config_path: Path | None, source: Path | None, frames: int, as_json: bool
+) -> None:
+    """Measure how fast this box is: every stage, beside its bare network.
 
-    SOURCE (a video, a GIF, a folder of images; by default the bundled demo clip) goes through the daemon's own loop as
-    fast as it can, with an empty gallery and every frame looked at. Right after each stage its network is invoked
-    bare, on the same input: what a stage takes beyond that is its own doing. Other face detectors take part when they
-    are installed. Figures are medians; close other programs for figures that mean something.
+    SOURCE is a video, a GIF or a folder of images; without it, the bundled demo clip. Its frames go through the
+    daemon's own loop as fast as they can, with an empty gallery. Right after each stage, its network runs alone on the
+    same input; whatever the stage took beyond that, the stage itself costs.
+
+    Figures are medians. Close other programs first, or they measure those as well. In a checkout, `make bench` also
+    measures other face detectors.
+
+    \b
+      whosthere bench
+      whosthere bench visitors.mp4 --frames 200
     """
     loaded = load_config_or_defaults(config_path)
     shown = source or _bundled_clip()
-    opponents, load = peers(), round(os.getloadavg()[0], 1)
-    bench = Bench(loaded, shown, opponents)
-    with click.progressbar(range(frames), label="Looking at frames", file=sys.stderr) as bar:
+    load = round(os.getloadavg()[0], 1)
+    bench = Bench(loaded, shown, peers or [])
+    with click.progressbar(range(frames), label="Measuring", file=sys.stderr) as bar:
         measured = bench.run(frames, lambda: bar.update(1))
     if not measured.watching_s:
-        raise CameraError(f"{shown}: holds no frame")
+        raise CameraError(f"{shown}: no frame in it; give a recording that plays")
     runtime = find_runtime()
     speed = summary(
         measured,
-        opponents,
+        peers or [],
         source=shown.name,
         runtime=f"{runtime.package} {runtime.version}",
         threads=loaded.config.models.threads,
@@ -64,28 +76,30 @@ def _bundled_clip() -> Path:
     folder = Path(demo.__file__).parent
     found = sorted(path for path in folder.glob("clip.*") if path.suffix in CLIP_SUFFIXES)
     if not found:
-        raise UsageError(f"{folder}: the demo clip is not part of this installation; name a video as SOURCE")
+        raise UsageError(f"{folder}: the demo clip is not part of this installation; give a video as SOURCE")
     return found[0]
 
 
 def _show(speed: Speed) -> None:
     click.echo(
         f"{speed.source}: {speed.frames} frames of {speed.width} x {speed.height}, {speed.runtime}, "
-        f"{speed.threads} threads a network, {speed.cpus} cores"
+        f"{speed.threads} threads per network, {speed.cpus} cores"
     )
-    click.secho(f"{speed.fps:.1f} frames a second through everything", bold=True)
+    click.secho(f"{speed.fps:.1f} frames per second through everything", bold=True)
     if speed.awake_p50_ms is not None:
         click.echo(
-            f"something moved in {speed.awake} frames: {speed.awake_p50_ms:.1f} ms each (p95 {speed.awake_p95_ms:.1f})"
+            f"frames with motion: {speed.awake}, {speed.awake_p50_ms:.1f} ms each (p95 {speed.awake_p95_ms:.1f})"
         )
     click.echo()
     click.echo(table(HEADINGS, [_stage(stage) for stage in speed.stages], right=frozenset({1, 2, 3, 4, 6, 7, 8})))
     click.echo()
-    cores = ", ".join(f"{100 * busy:.0f} % of one core at {rate} frames a second" for rate, busy in speed.cores.items())
-    click.echo(f"processor time: {speed.cpu_ms:.1f} ms a frame ({speed.cpu_reading_ms:.1f} to read the file): {cores}")
+    cores = ", ".join(
+        f"{100 * busy:.0f} % of one core at {rate} frames per second" for rate, busy in speed.cores.items()
+    )
+    click.echo(f"CPU time: {speed.cpu_ms:.1f} ms per frame ({speed.cpu_reading_ms:.1f} to read the file): {cores}")
     for peer in speed.peers:
         click.echo(_peer(peer))
-    if speed.load > BUSY * speed.cpus:
+    if speed.load > BUSY_LOAD * speed.cpus:
         warn(f"Other programs are busy (load {speed.load:.1f} on {speed.cpus} cores): an idle box is faster than this.")
 
 
@@ -101,7 +115,7 @@ def _peer(peer: PeerSpeed) -> str:
     if peer.why_not:
         return f"{peer.name}: {peer.why_not}"
     return (
-        f"{peer.name}: {peer.theirs_ms:.1f} ms a picture, ours {peer.ours_ms:.1f}, ratio {peer.ratio:.2f} "
-        f"(processor time {peer.theirs_cpu_ms:.1f}, ours {peer.ours_cpu_ms:.1f}, ratio {peer.cpu_ratio:.2f}); "
+        f"{peer.name}: {peer.theirs_ms:.1f} ms per picture, ours {peer.ours_ms:.1f}, ratio {peer.ratio:.2f} "
+        f"(CPU time {peer.theirs_cpu_ms:.1f}, ours {peer.ours_cpu_ms:.1f}, ratio {peer.cpu_ratio:.2f}); "
         f"{peer.pairs} pairs, faces found {peer.their_faces}, ours {peer.our_faces}"
     )

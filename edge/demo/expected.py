@@ -1,4 +1,4 @@
-"""Who is to be seen in the demo's clip: what the demo and the tests compare the daemon's reports with."""
+"""Who is in the demo's clip: what the demo and the tests compare the daemon's reports with."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class ExpectedVisit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shown: str
     """Who it really is."""
     person_id: str | None
-    """As in the gallery; None: the gallery does not know them, so `unknown` is the right answer."""
+    """The id in the gallery; None: the gallery does not know them, so `unknown` is the right answer."""
     person_name: str | None
     from_s: float
     """Seconds of the clip at which the person comes into view..."""
@@ -40,7 +40,7 @@ def read_script(path: Path) -> ClipScript:
         return msgspec.json.decode(path.read_bytes(), type=ClipScript)
     except OSError as error:
         raise UsageError(
-            f"{path}: cannot be read: {error.strerror}; it belongs to the package: install it again"
+            f"{path}: cannot be read: {error.strerror}; it is part of whosthere: install whosthere again"
         ) from error
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path}: not the script of a clip: {error}; write it again with make_clip") from error
+        raise UsageError(f"{path}: not the script of a clip: {error}; install whosthere again") from error

@@ -1,7 +1,6 @@
-"""How fast this box is: a recording through the daemon's own loop, beside its bare networks, in one run.
+"""How fast this box is: a recording goes through the daemon's own loop, each stage beside its bare network.
 
-What is compared is measured in turns, on the same frames, so that whatever else the machine does meanwhile
-falls on both sides; figures are medians.
+Whatever is compared is measured in turns on the same frames, so other load on the machine falls on both sides.
 """
 
 import itertools
@@ -23,7 +22,6 @@ from edge.daemon.timings import Timings
 from edge.faces.detect import Detector
 from edge.faces.loading import Networks, assemble, load_networks
 from edge.galleries.gallery import Gallery
-from edge.inspection.peers import Peer
 from edge.records import Frame, Image
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
@@ -31,7 +29,16 @@ from edge.visits.thresholds import linking_thresholds
 T = TypeVar("T")
 WARM_UP = 3
 PEER_EVERY = 4
-"""Of the frames in which the detector was awake: peers take long."""
+"""Peers are slow: they see every fourth of the frames that the detector saw."""
+
+
+class Peer(NamedTuple):
+    """Another detector to compare with, or why it cannot take part."""
+
+    name: str
+    detect: Callable[[Image], int] | None
+    """Counts the faces in a BGR picture."""
+    why_not: str = ""
 
 
 class Lap(NamedTuple):
@@ -40,27 +47,27 @@ class Lap(NamedTuple):
     stage: str
     seconds: float
     network: str | None
-    """The network that it asked; None: it asks none."""
+    """The network that it ran; None: none."""
     runs: int
-    """How often."""
+    """How often it ran."""
 
 
-class Pair(NamedTuple):
-    """A stage and the bare network that it asks, one right after the other."""
+class StagePair(NamedTuple):
+    """A stage and its bare network, one right after the other."""
 
     stage_s: float
     bare_s: float
-    """One invocation."""
+    """One run of the network alone."""
     runs: int
-    """Invocations within the stage."""
+    """Runs of the network within the stage."""
 
 
 class Cost(NamedTuple):
-    """Of one call."""
+    """What one call took."""
 
     wall_s: float
     cpu_s: float
-    """Processor time of all threads: also tells something while other programs are busy."""
+    """CPU time of all threads: meaningful even while other programs are busy."""
 
 
 class Duel(NamedTuple):
@@ -73,7 +80,7 @@ class Duel(NamedTuple):
 
 
 class Laps(Timings):
-    """Timings that keep everything, and count the invocations within each stage."""
+    """Timings that keep every lap, and count the runs of networks within each stage."""
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
@@ -91,29 +98,29 @@ class Laps(Timings):
         self._frame.append(Lap(stage, seconds, name, asked[name] if name else 0))
 
     def take(self) -> list[Lap]:
-        """Those since the last time."""
+        """The laps since the last call."""
         laps, self._frame = self._frame, []
         return laps
 
 
 @dataclass
 class Measured:
-    """Everything as it came, in seconds."""
+    """All raw figures, in seconds."""
 
     width: int = 0
     height: int = 0
     reading_s: list[float] = field(default_factory=list)
-    """For each frame: to read it, decoding and turning included."""
+    """For each frame: reading it, with decoding and rotation."""
     watching_s: list[float] = field(default_factory=list)
     """For each frame: everything else."""
     rest_s: list[float] = field(default_factory=list)
-    """For each frame: what of it lies between the stages."""
+    """For each frame: the part of that which lies between the stages."""
     awake: list[bool] = field(default_factory=list)
-    """For each frame: did the detector look?"""
+    """For each frame: whether the detector ran."""
     cpu_reading_s: float = 0.0
     cpu_watching_s: float = 0.0
     laps: list[Lap] = field(default_factory=list)
-    pairs: dict[str, list[Pair]] = field(default_factory=dict)
+    pairs: dict[str, list[StagePair]] = field(default_factory=dict)
     """By stage."""
     duels: dict[str, list[Duel]] = field(default_factory=dict)
     """By peer."""
@@ -123,7 +130,7 @@ class Bench:
     """One run through a recording."""
 
     def __init__(self, loaded: LoadedConfig, source: Path, peers: list[Peer]) -> None:
-        """Loads and warms up the networks. Raises ModelError."""
+        """Load the networks and warm them up. Raises ModelError."""
         config = loaded.config
         self._camera = replace(config.camera, source=str(source), realtime=False, loop=False)
         networks = load_networks(config.models, loaded.base)
@@ -151,7 +158,7 @@ class Bench:
         self._measured = Measured()
 
     def run(self, frames: int, on_frame: Callable[[], None] = lambda: None) -> Measured:
-        """At most so many frames of the recording, each once. Raises CameraError."""
+        """Measure up to that many frames of the recording, each once. Raises CameraError."""
         measured = self._measured
         with closing(open_camera(self._camera)) as camera:
             for _ in range(frames):
@@ -177,14 +184,14 @@ class Bench:
         measured.awake.append(processed.detector_ran)
 
     def _compare(self, preview: Image) -> None:
-        """The other side of each pair, right after the stage that it belongs to."""
+        """Measure the other side of each pair, right after its stage."""
         measured, laps = self._measured, self._laps.take()
         measured.laps += laps
         measured.rest_s.append(measured.watching_s[-1] - sum(lap.seconds for lap in laps))
         for lap in laps:
             if lap.network is not None:
                 bare_s = _timed(self._networks[lap.network].run_again)[0].wall_s
-                measured.pairs.setdefault(lap.stage, []).append(Pair(lap.seconds, bare_s, lap.runs))
+                measured.pairs.setdefault(lap.stage, []).append(StagePair(lap.seconds, bare_s, lap.runs))
         looks = sum(measured.awake)
         if measured.awake[-1] and looks % PEER_EVERY == 0:
             for peer in self._peers:

@@ -5,29 +5,28 @@ from statistics import median
 import msgspec
 import numpy as np
 
-from edge.inspection.benchmark import Duel, Lap, Measured, Pair
-from edge.inspection.peers import Peer
+from edge.inspection.benchmark import Duel, Lap, Measured, Peer, StagePair
 
 RATES = (5, 10)
-"""Frames a second whose cost is told."""
+"""Frames per second whose cost is reported."""
 
 
 class StageSpeed(msgspec.Struct, frozen=True):
-    """A stage of the loop, and the network that it asks."""
+    """A stage of the loop, and the network that it runs."""
 
     stage: str
     calls: int
     p50_ms: float
     p95_ms: float
     share: float
-    """Of all time, 0..1."""
+    """The part of all time, 0..1."""
     network: str | None = None
     runs: float | None = None
-    """Invocations of the network in a call, on average."""
+    """Runs of the network per call, on average."""
     bare_ms: float | None = None
-    """One bare invocation."""
+    """One run of the network alone."""
     ratio: float | None = None
-    """A call to its bare invocations: the median over pairs measured in turns."""
+    """The time of a call relative to its runs of the network: the median over pairs measured in turns."""
 
 
 class PeerSpeed(msgspec.Struct, frozen=True):
@@ -35,16 +34,16 @@ class PeerSpeed(msgspec.Struct, frozen=True):
 
     name: str
     why_not: str = ""
-    """Why it took no part."""
+    """Why it did not take part."""
     pairs: int = 0
     ours_ms: float | None = None
     theirs_ms: float | None = None
     ratio: float | None = None
-    """Theirs to ours, in time on the clock."""
+    """Their wall-clock time relative to ours."""
     ours_cpu_ms: float | None = None
     theirs_cpu_ms: float | None = None
     cpu_ratio: float | None = None
-    """Theirs to ours, in processor time."""
+    """Their CPU time relative to ours."""
     our_faces: int | None = None
     their_faces: int | None = None
 
@@ -57,31 +56,31 @@ class Speed(msgspec.Struct, frozen=True):
     width: int
     height: int
     fps: float
-    """Through everything, the reading of the file included."""
+    """Through everything, with reading the file."""
     awake: int
-    """Frames in which something moved, so that the detector looked."""
+    """Frames with motion, in which the detector ran."""
     awake_p50_ms: float | None
-    """Of such a frame."""
+    """The time of such a frame."""
     awake_p95_ms: float | None
     cpu_ms: float
-    """Processor time of a frame, all threads together, on average."""
+    """CPU time per frame, all threads together, on average."""
     cpu_reading_ms: float
-    """What of it went into reading the file."""
+    """The part of that for reading the file."""
     cores: dict[str, float]
-    """Frames a second -> how many cores they keep busy."""
+    """Frames per second -> how many cores they keep busy."""
     stages: list[StageSpeed]
     peers: list[PeerSpeed]
     runtime: str
     threads: int
     cpus: int
     load: float
-    """How many threads of other programs wanted to run, on average over the minute before."""
+    """The system's load average over the minute before: threads of other programs that wanted to run."""
 
 
 def summary(
     measured: Measured, peers: list[Peer], *, source: str, runtime: str, threads: int, cpus: int, load: float
 ) -> Speed:
-    """At least one frame must have been measured."""
+    """Turn raw figures into medians and ratios. At least one frame must have been measured."""
     frames = len(measured.watching_s)
     total_s = sum(measured.reading_s) + sum(measured.watching_s)
     awake = [seconds for seconds, looked in zip(measured.watching_s, measured.awake, strict=True) if looked]
@@ -121,7 +120,7 @@ def _of_laps(name: str, measured: Measured, total_s: float) -> StageSpeed:
     return _with_network(stage, laps, pairs) if pairs else stage
 
 
-def _with_network(stage: StageSpeed, laps: list[Lap], pairs: list[Pair]) -> StageSpeed:
+def _with_network(stage: StageSpeed, laps: list[Lap], pairs: list[StagePair]) -> StageSpeed:
     return msgspec.structs.replace(
         stage,
         network=next(lap.network for lap in laps if lap.network),
@@ -138,7 +137,7 @@ def _stage(name: str, times: list[float], total_s: float) -> StageSpeed:
 
 def _peer(peer: Peer, duels: list[Duel]) -> PeerSpeed:
     if not duels:
-        return PeerSpeed(peer.name, peer.why_not or "nothing moved, so that there was no picture to compare")
+        return PeerSpeed(peer.name, peer.why_not or "no frame showed motion, so there was nothing to compare")
     return PeerSpeed(
         name=peer.name,
         pairs=len(duels),

@@ -1,28 +1,19 @@
-"""Other face detectors that may be installed, to see where ours stands."""
+"""Other face detectors for `make bench` to compare with."""
 
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 
+from edge.inspection.benchmark import Peer
 from edge.records import Image
 
 CASCADE = "haarcascade_frontalface_default.xml"
 
 
-class Peer(NamedTuple):
-    """A detector, or why it cannot take part."""
-
-    name: str
-    detect: Callable[[Image], int] | None
-    """How many faces it finds in a BGR picture."""
-    why_not: str = ""
-
-
-def peers() -> list[Peer]:
-    """All that are known, installed or not."""
+def all_peers() -> list[Peer]:
+    """Every detector to compare with, installed or not."""
     return [haar(), dlib_hog()]
 
 
@@ -42,7 +33,7 @@ def haar() -> Peer:
 
 
 def dlib_hog() -> Peer:
-    """dlib's detector (Dalal and Triggs, 2005), enlarging once, as the package face_recognition has it by default."""
+    """dlib's detector (Dalal and Triggs, 2005), on the picture enlarged once: face_recognition's default."""
     name = "dlib HOG, as in face_recognition"
     try:
         dlib: Any = import_module("dlib")

@@ -1,4 +1,4 @@
-"""The view of the demo's door camera, painted from nothing but formulas and a seed."""
+"""The view of the demo's door camera, painted from formulas and a seed alone."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.demo.cutout import Layer
+from tools.demo_clip.sprites import Layer
 
 WIDTH, HEIGHT = 640, 480
 HORIZON = 178
-"""Row of the horizon: the height of the camera, which is that of a face."""
+"""The row of the horizon. The camera is at the height of a face."""
 GATE = 20.0
-"""Width of a face, in pixels, that passes the gate in the hedge."""
+"""The width in pixels of a face that passes the gate in the hedge."""
 GATE_X = 318
-"""Column of the middle of the gate."""
+"""The column of the middle of the gate."""
 CAMERA_HEIGHT = 9.0
 """Above the ground, in widths of a face."""
 
@@ -29,17 +29,17 @@ Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Porch:
+class Scene:
     """What stands still in the picture."""
 
-    behind: Colour
-    """Everything."""
+    background: Colour
+    """All of it."""
     hedge: Layer
-    """Hedge and gate posts alone: whoever has not yet passed the gate is behind them."""
+    """Hedge and gate posts alone: somebody who has not yet passed the gate is behind them."""
 
 
-def paint(seed: int) -> Porch:
-    """The porch without anybody in it, (HEIGHT, WIDTH)."""
+def paint(seed: int) -> Scene:
+    """The view with nobody in it, (HEIGHT, WIDTH)."""
     brush = _Brush(seed)
     scene = brush.sky()
     scene = _onto(scene, *brush.houses())
@@ -49,8 +49,8 @@ def paint(seed: int) -> Porch:
     for part in (brush.walls(), brush.flower_pot()):
         scene = _onto(scene, *part)
         alpha = alpha * (1 - part[1])
-    behind = scene * brush.vignette()[..., None]
-    return Porch(_reduced(behind), _reduced(np.dstack([behind * alpha[..., None], alpha])))
+    background = scene * brush.vignette()[..., None]
+    return Scene(_reduced(background), _reduced(np.dstack([background * alpha[..., None], alpha])))
 
 
 def _onto(scene: Colour, colour: Colour, alpha: Plane) -> Colour:
@@ -174,7 +174,7 @@ class _Brush:
         return np.asarray((smooth - smooth.mean()) / smooth.std(), dtype=np.float32)
 
     def _wave(self, length: float) -> Plane:
-        """Uneven heights along the picture, about -1..1, one a column."""
+        """Uneven heights along the picture, about -1..1, one per column."""
         raw = self._random.standard_normal((1, self._x.shape[1])).astype(np.float32)
         smooth = cv2.GaussianBlur(raw, (0, 0), length * _FINE / 3, sigmaY=0.1)
         return np.asarray(np.repeat(smooth / (2 * smooth.std()), self._x.shape[0], axis=0), dtype=np.float32)

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.demo.cutout import SourcePortrait
-from edge.demo.porch import GATE, GATE_X, HORIZON, WIDTH
+from tools.demo_clip.scene import GATE, GATE_X, HORIZON, WIDTH
+from tools.demo_clip.sprites import SourcePortrait
 
 APPROACH_S = 3.6
 PAUSE_S = 2.5
 LEAVE_S = 1.3
 VISIT_S = APPROACH_S + PAUSE_S + LEAVE_S
 _TO_THE_GATE_S = 1.1
-"""Along the hedge, before the way up to the door lies open."""
+"""The time along the hedge, until the path to the door begins."""
 _BEHIND_THE_HEDGE = 5.6
-"""How far aside of the gate, in faces, somebody is hidden altogether."""
+"""How far beside the gate, in faces, the hedge hides somebody completely."""
 _HALF_BODY = 1.9
-"""In faces; with it somebody has left the picture altogether."""
+"""Half the width of a person, in faces: that far outside, somebody has left the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +26,24 @@ class Visitor:
 
     name: str
     person_id: str | None
-    """As in the gallery; None: nobody that the gallery knows."""
+    """The id in the gallery; None: the gallery does not know them."""
     portrait: SourcePortrait
     comes_from: int
     """-1: along the hedge from the left; 1: from the right."""
     stands_at: float
-    """Column of the face at the door."""
+    """The column of the face at the door."""
     face_px: float
-    """Width of the face at the door."""
+    """The width of the face at the door."""
     leaves_to: int
     """-1: out of the picture on the left; 1: on the right."""
     short: float = 0.0
     """How far the face is below the camera, in faces."""
     late_s: float = 0.0
-    """After the others of the same visit."""
+    """How much later than the others of the same visit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pose:
+class FigurePose:
     """Where a face is in the picture."""
 
     x: float
@@ -54,7 +54,7 @@ class Pose:
     passed_gate: bool
 
 
-def pose(visitor: Visitor, t: float) -> Pose | None:
+def pose(visitor: Visitor, t: float) -> FigurePose | None:
     """The visitor `t` seconds after coming into view behind the hedge; None before and after the visit."""
     t -= visitor.late_s
     if not 0 <= t < VISIT_S:
@@ -68,7 +68,7 @@ def pose(visitor: Visitor, t: float) -> Pose | None:
     phase = visitor.stands_at * 0.1
     step = math.sin(math.tau * 0.95 * t + phase)
     idle = math.sin(math.tau * 0.31 * t + phase)
-    return Pose(
+    return FigurePose(
         x=x + width * (0.06 * walking * step + 0.05 * idle),
         y=HORIZON + width * (visitor.short - 0.05 * walking * abs(step) + 0.015 * math.sin(math.tau * 0.23 * t)),
         width=width * (1 + 0.012 * idle),

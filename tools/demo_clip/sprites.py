@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge import demo
 from edge.errors import UsageError
 from edge.records import Image
 
-PORTRAITS = Path(__file__).parent / "portraits"
+PORTRAITS = Path(demo.__file__).parent / "portraits"
 
 Layer = NDArray[np.float32]
 """(height, width, 4): BGR multiplied by alpha, then alpha itself; 0..255 and 0..1."""
@@ -26,7 +27,7 @@ CENTRE = (330, 200)
 SIZE = (660, 1640)
 """Width and height of a sprite."""
 _MATTE_UNIT = 120
-"""Pixels of one face where the outline is looked for; more takes long and shows nothing more."""
+"""The width of a face in pixels where the outline is sought; more takes longer and shows no more."""
 _BAND = 19
 """How far, in those pixels, the rough outline may be off: half of it either way."""
 
@@ -47,14 +48,14 @@ _SHOES: tuple[Points, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class SourcePortrait:
-    """A photo and what a person who looks at it would say of it, in its pixels."""
+    """A photo, and where the person is in it, in its pixels; measured by eye."""
 
     photo: str
     """Below `portraits/`."""
     face: tuple[float, float, float]
     """Centre x and y, and the width of the face."""
     outline: Points
-    """Rough outline of the person; GrabCut finds the exact one within a band around it."""
+    """The rough outline of the person; GrabCut finds the exact one within a band around it."""
     coat: tuple[int, int, int]
     """BGR of the clothes, for what the photo does not show."""
     shows: Literal["head", "chest", "knees"]
@@ -62,7 +63,7 @@ class SourcePortrait:
     shoulders: float = 0.0
     """How much lower than usual they are, in faces."""
     brightness: float = 1.0
-    """To bring photos made in different light to the light of the porch."""
+    """A factor that brings photos taken in different light to that of the scene."""
 
 
 def cut_out(portrait: SourcePortrait) -> Layer:
@@ -73,7 +74,7 @@ def cut_out(portrait: SourcePortrait) -> Layer:
     path = PORTRAITS / portrait.photo
     photo = cv2.imread(str(path))
     if photo is None:
-        raise UsageError(f"{path}: not a readable picture; it belongs to the package: install whosthere again")
+        raise UsageError(f"{path}: not a readable picture; it is part of whosthere: check it out again")
     person = _placed(_person(photo.astype(np.uint8), portrait), portrait.face)
     coat = () if portrait.shows == "knees" else [(x, y + portrait.shoulders) for x, y in _COAT]
     clothes = _clothes(portrait.coat, coat)
@@ -121,7 +122,7 @@ def _matte(photo: Image, outline: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _fading(height: int, over_px: float) -> NDArray[np.float32]:
-    """1 down a column, and to 0 at its end: a photo that ends at the chest goes over into the painted coat."""
+    """1 down a column, fading to 0 at its end: a photo that ends at the chest blends into the painted coat."""
     from_the_end = np.arange(height, 0, -1, dtype=np.float32)[:, None]
     return np.asarray(np.clip(from_the_end / over_px, 0, 1), dtype=np.float32)
 

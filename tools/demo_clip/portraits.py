@@ -1,6 +1,6 @@
 """The portraits that the demo clip shows, and where the person is in each."""
 
-from edge.demo.cutout import SourcePortrait
+from tools.demo_clip.sprites import SourcePortrait
 
 OBAMA_2009 = SourcePortrait(
     photo="visit/barack-obama-2009.jpg",
