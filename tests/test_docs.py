@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
-import yaml
 
 from edge.config import typed_yaml
 from edge.config.loading import Config
@@ -103,7 +102,7 @@ def test_every_piece_of_config_shown_is_valid(page: Page) -> None:
     for language, text in page.fenced:
         if language != "yaml":
             continue
-        document = yaml.safe_load(text)
+        document = typed_yaml.parse(text)
         if isinstance(document, dict) and next(iter(document)) in Config.__struct_fields__:
             typed_yaml.convert(document, Config)
 

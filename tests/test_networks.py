@@ -2,13 +2,13 @@
 
 import msgspec
 import pytest
-from edge.inspection.stocktaking import Stocktaking
 
 from edge.config.loading import default_config
 from edge.config.sections import ModelSettings
 from edge.errors import ModelError
 from edge.faces import loading
 from edge.faces.loading import DETECTOR, EMBEDDER, Role, assemble, load_networks
+from edge.inspection.doctor import Doctor
 from support.portraits import OBAMA, read_picture
 
 SECOND_OPINION = Role("second_opinion", "detect", optional=True)
@@ -42,11 +42,11 @@ def test_an_optional_network_may_be_left_out_and_a_network_of_another_task_is_re
 
 
 def test_whoever_lists_the_networks_lists_it_as_well() -> None:
-    doctor = Stocktaking(None)
+    doctor = Doctor(None)
     config = msgspec.structs.replace(doctor.loaded.config, models=MoreModels(second_opinion="blazeface-short-range"))
     doctor.loaded = msgspec.structs.replace(doctor.loaded, config=config)
 
-    named = {network.role: network.name for network in doctor.inventory().networks}
+    named = {network.role: network.name for network in doctor.report().networks}
     assert named == {
         "second_opinion": "blazeface-short-range",
         "detector": "blazeface-back",

@@ -1,17 +1,26 @@
-"""YAML files as frozen, typed structs, with every mistake reported at once. The only user of PyYAML."""
+"""YAML files as frozen, typed structs, with every mistake reported at once."""
 
 import difflib
-from collections.abc import Hashable
+import io
+import re
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args
 
 import msgspec
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import Node, ScalarNode
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.tag import Tag
 
 from edge.config.allowed import in_words
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+YES_AND_NO = {"yes", "no", "on", "off"}
+WIDTH = 110
 
 
 class Mistakes(ValueError):
@@ -22,48 +31,94 @@ class Mistakes(ValueError):
         self.lines = lines
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would silently take the last."""
+class _Resolver(VersionedResolver):
+    """YAML 1.2, in which `1e-3` is a number, plus the booleans of 1.1 that people write: yes, no, on, off."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in lines:
-                problem = f"the key {name!r} is given twice in one section, first in line {lines[name]}"
-                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
-            lines[name] = key.start_mark.line + 1
-        return super().construct_mapping(node, deep)
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is ScalarNode and implicit[0] and value.lower() in YES_AND_NO:
+            return Tag(suffix="tag:yaml.org,2002:bool")
+        return super().resolve(kind, value, implicit)
+
+
+class _Constructor(SafeConstructor):
+    """Reports a duplicate key without quoting its values, which may be secret."""
+
+    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+        if key in mapping:
+            first = next(each for each, _ in node.value if each.value == key_node.value).start_mark.line + 1
+            problem = f"the key {key!r} is given twice in one section, first in line {first}"
+            raise DuplicateKeyError(problem=problem, problem_mark=key_node.start_mark)
+        return True
+
+
+def _yaml(width: int = WIDTH) -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Resolver, yaml.Constructor = _Resolver, _Constructor
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = width
+    return yaml
 
 
 def read(path: Path) -> Any:
-    """The document in a YAML file.
+    """Return the document in a YAML file.
 
     Raises OSError when it cannot be read and Mistakes when it is not YAML.
     """
     try:
-        return _Loader(path.read_text(encoding="utf-8")).get_single_data()
+        return parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise Mistakes([f"not UTF-8 text: {error}"]) from error
-    except yaml.MarkedYAMLError as error:
-        # Its own text quotes the line, which may hold a login.
-        raise Mistakes([f"not YAML: {_place(error)}{error.problem}"]) from error
-    except yaml.YAMLError as error:
-        raise Mistakes([f"not YAML: {' '.join(str(error).split())}"]) from error
 
 
-def _place(error: yaml.MarkedYAMLError) -> str:
+def parse(text: str) -> Any:
+    """Return the document in a text. Raises Mistakes when it is not YAML."""
+    try:
+        return _yaml().load(text)
+    except YAMLError as error:
+        raise Mistakes([_not_yaml(error)]) from error
+
+
+def compose(text: str) -> Node | None:
+    """Return the document as nodes, each with its place in the text; None when it is empty.
+
+    Raises Mistakes when it is not YAML.
+    """
+    try:
+        node: Node | None = _yaml().compose(text)
+        return node
+    except YAMLError as error:
+        raise Mistakes([_not_yaml(error)]) from error
+
+
+def _not_yaml(error: YAMLError) -> str:
+    if not isinstance(error, MarkedYAMLError):
+        return f"not YAML: {' '.join(str(error).split())}"
+    # Its own text quotes the line, which may contain a login.
     mark = error.problem_mark
-    return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"not YAML: {place}{error.problem}"
 
 
 def dump(document: Any) -> str:
-    """YAML text, keys in their own order."""
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    """Return YAML text, with keys in their own order."""
+    return _dumped(document, WIDTH)
+
+
+def dump_value(value: str | float | bool | None) -> str:
+    """Return a value as it stands behind its key: on one line, quoted where it must be."""
+    return _dumped({"": value}, 10_000).partition(":")[2].strip()
+
+
+def _dumped(document: Any, width: int) -> str:
+    text = io.StringIO()
+    _yaml(width).dump(document, text)
+    # A folded line ends in a space, which means nothing.
+    return re.sub(r" +$", "", text.getvalue(), flags=re.MULTILINE)
 
 
 def convert(document: Any, kind: type[S]) -> S:
-    """The document as a struct of `kind`.
+    """Convert a document to a struct of `kind`.
 
     msgspec stops at the first mistake, so each field is converted on its own first.
     Raises Mistakes.
