@@ -1,12 +1,10 @@
-"""Where faces to measure with come from: a folder a person, and LFW's list of pairs."""
+"""What to measure on: LFW's list of pairs, pictures that have to exist, people who are not compared."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import WhosthereError
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 class DatasetError(WhosthereError):
@@ -22,24 +20,6 @@ class PicturePair:
     same: bool
     fold: int
     """From 0; thresholds for one fold are chosen on the others."""
-
-
-def people(folder: Path) -> dict[str, list[Path]]:
-    """Person -> their pictures, both sorted: one folder a person, named after them.
-
-    Raises DatasetError when there are no such folders.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; give one that holds a folder of pictures for each person")
-    found = {
-        person.name: sorted(p for p in person.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        for person in sorted(folder.iterdir())
-        if person.is_dir()
-    }
-    found = {name: pictures for name, pictures in found.items() if pictures}
-    if not found:
-        raise DatasetError(f"{folder}: no pictures in it; one folder a person, with their pictures in it, is expected")
-    return found
 
 
 def read_pairs(pairs: Path, images: Path) -> list[PicturePair]:

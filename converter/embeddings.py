@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from converter.datasets import DatasetError
 from converter.exits import Interrupted
 from edge import records
+from edge.capture import photos
+from edge.capture.photos import decode_photo, read_content, shrunk
 from edge.config.faces import DetectSettings, QualitySettings
 from edge.config.sections import ModelSettings
 from edge.faces import align, detect, embed, landmarks, quality
@@ -29,7 +30,7 @@ from edge.records import Face, Image, Problem, Quality
 DETECTORS = ("blazeface-back", "blazeface-short-range")
 SAVED_EVERY = 500
 """Pictures: what a power cut or a SIGKILL may cost."""
-STAGES: tuple[ModuleType, ...] = (align, detect, embed, landmarks, quality, records, tflite)
+STAGES: tuple[ModuleType, ...] = (align, detect, embed, landmarks, photos, quality, records, tflite)
 """Whatever changes in these may change an embedding."""
 
 
@@ -80,7 +81,7 @@ class CachingEmbedder:
     def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> EmbeddedFaces:
         """The central face of each picture; with `change`, of the changed picture, which is not cached.
 
-        Raises DatasetError naming a picture that cannot be read.
+        Raises PhotoError naming a picture that cannot be read.
         """
         with _remembering([self]):
             records = {picture: self._look(picture, change) for picture in _watched(pictures)}
@@ -120,28 +121,28 @@ class CachingEmbedder:
         return self._analyser.look(image, central(faces, image)) if faces else None
 
     def _look(self, picture: Path, change: Callable[[Image], Image] | None) -> FaceRecord:
-        content = read_bytes(picture)
+        content = read_content(picture)
         if change:
-            return look(self._analyser, change(decode(content, picture)))
+            return look(self._analyser, change(shrunk(decode_photo(content, picture))))
         key = hashlib.sha256(content).hexdigest()
         if key not in self._known:
-            self._known[key] = look(self._analyser, decode(content, picture))
+            self._known[key] = look(self._analyser, shrunk(decode_photo(content, picture)))
         return self._known[key]
 
 
 def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path]) -> list[EmbeddedFaces]:
     """The central face of each picture by several networks; it is looked for once.
 
-    What was done is remembered also when it is interrupted. Raises DatasetError naming a picture that cannot be read.
+    What was done is remembered also when it is interrupted. Raises PhotoError naming a picture that cannot be read.
     """
     keys: dict[Path, str] = {}
     with _remembering(embedders):
         for number, picture in enumerate(_watched(pictures), 1):
-            content = read_bytes(picture)
+            content = read_content(picture)
             key = keys[picture] = hashlib.sha256(content).hexdigest()
             lacking = [embedder for embedder in embedders if not embedder.knows(key)]
             if lacking:
-                image = decode(content, picture)
+                image = shrunk(decode_photo(content, picture))
                 seen = lacking[0].central_portrait(image)
                 for embedder in lacking:
                     embedder.learn(key, image, seen)
@@ -200,22 +201,6 @@ def central(faces: list[Face], image: Image) -> Face:
     """The face nearest to the middle of the picture: LFW's rule for whom a picture is of."""
     height, width = image.shape[:2]
     return min(faces, key=lambda f: abs(f.box.centre[0] - width / 2) + abs(f.box.centre[1] - height / 2))
-
-
-def read_bytes(picture: Path) -> bytes:
-    """Raises DatasetError naming a picture that cannot be read."""
-    try:
-        return picture.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{picture}: cannot be read: {error.strerror}") from error
-
-
-def decode(content: bytes, picture: Path) -> Image:
-    """BGR. Raises DatasetError naming a file that is no picture."""
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if image is None:
-        raise DatasetError(f"{picture}: not a picture that OpenCV can read; it may be damaged or cut short")
-    return image.astype(np.uint8, copy=False)
 
 
 def default_cache() -> Path:

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 import edge
 from converter.datasets import DatasetError
+from converter.embeddings import central
 from edge.capture.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
 from edge.config.faces import DetectSettings
+from edge.config.sections import ModelSettings
 from edge.faces import align
-from edge.faces.detect import BlazeFaceDetector
-from edge.faces.landmarks import FaceMesh
-from edge.models import card
+from edge.faces.loading import load_detector, load_face_mesh
 from edge.models.card import InputSpec
-from edge.models.tflite import Model, to_tensor
-from edge.records import Image
+from edge.models.tflite import to_tensor
+from edge.records import Face, Image
 
 PORTRAITS = Path(edge.__file__).parent / "demo" / "portraits"
 """The bundled ones, whose licences let what is computed from them be passed on."""
@@ -46,7 +46,27 @@ class RepresentativeFaces:
     """What is wrong with the others."""
 
 
-def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back") -> RepresentativeFaces:
+class FaceFinder:
+    """The box's detector and landmarks, without an embedder: they find what an embedder is to be fed with."""
+
+    def __init__(self) -> None:
+        self._detector = load_detector(ModelSettings(), DetectSettings())
+        self._mesh = load_face_mesh(ModelSettings())
+
+    def every(self, image: Image) -> list[LocatedFace]:
+        """All faces of a picture, best detection first."""
+        return [self._located(image, face) for face in self._detector.detect(image)]
+
+    def central(self, image: Image) -> LocatedFace | None:
+        """The face nearest to the middle of a picture; None: no face was found."""
+        faces = self._detector.detect(image)
+        return self._located(image, central(faces, image)) if faces else None
+
+    def _located(self, image: Image, face: Face) -> LocatedFace:
+        return LocatedFace(image, self._mesh.locate(image, face).five)
+
+
+def find_faces(paths: Sequence[Path], most: int) -> RepresentativeFaces:
     """Faces of up to `most` pictures in files and folders, spread evenly over what there is.
 
     Raises DatasetError when there is no picture, or no face in any.
@@ -55,17 +75,15 @@ def find_faces(paths: Sequence[Path], most: int, detector: str = "blazeface-back
     if not files:
         raise DatasetError(f"{', '.join(map(str, paths))}: no pictures there; representative faces are needed")
     chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, most)})]
-    finder = BlazeFaceDetector(Model(card.find(detector), "detect", threads=2), DetectSettings())
-    mesh = FaceMesh(Model(card.find("face-mesh"), "landmarks", threads=2))
-    faces = RepresentativeFaces([], [], [])
+    finder, faces = FaceFinder(), RepresentativeFaces([], [], [])
     for file in chosen:
         try:
             image = shrunk(read_photo(file))
         except PhotoError as error:
             faces.unreadable.append(str(error))
             continue
-        seen = finder.detect(image)
-        faces.found.extend(LocatedFace(image, mesh.locate(image, face).five) for face in seen)
+        seen = finder.every(image)
+        faces.found.extend(seen)
         if not seen:
             faces.without.append(file)
     if not faces.found:

@@ -1,4 +1,13 @@
-"""A folder of photos a person, with what `person.yaml` beside the photos says of them."""
+"""The folder of people that enrolment, training and evaluation read: one folder per person, with their photos in it.
+
+For all three: a person is a folder directly in the folder of people. What counts as a photo goes by its suffix
+(`edge.capture.photos`); photos are searched for in subfolders too. Hidden folders and files do not count. People and
+photos come in natural order, `2.jpg` before `10.jpg`. A photo that counts but cannot be read is reported by its reader,
+with the reason: it is never passed over in silence.
+
+For enrolment, `person.yaml` beside the photos can say more about the person, and every mistake in the folder is an
+error.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +17,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, natural
+from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files_within, natural
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
 from edge.galleries import names
@@ -18,14 +27,14 @@ PERSON_FILE = "person.yaml"
 
 
 class PeopleError(WhosthereError):
-    """The folder of people is not as it should be; lists all that is wrong with it."""
+    """The folder of people has mistakes; the message lists all of them."""
 
 
 class PersonFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `person.yaml` can say; all of it may be left out."""
+    """What `person.yaml` can say; every key is optional."""
 
     name: str | None = None
-    """As it is to be shown; the folder's name when left out."""
+    """The name to show; None: the folder's name."""
     notes: Annotated[str, Meta(max_length=2000)] = ""
     consent: Consent | None = None
     expires: date | None = None
@@ -34,14 +43,14 @@ class PersonFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class PersonFolder:
-    """One person and their pictures."""
+    """One person to enrol, and their photos."""
 
     path: Path
     id: str
     name: str
     about: PersonFile
     pictures: list[Path]
-    """In the order in which a person would list them."""
+    """In natural order."""
 
     @property
     def expires_at(self) -> datetime | None:
@@ -57,17 +66,17 @@ def end_of(day: date) -> datetime:
 
 
 def read_people(root: Path, *, videos: bool) -> list[PersonFolder]:
-    """Everybody in a folder of folders, in the order of their names; `videos` count as pictures, too, if wanted.
+    """Everybody to enrol, with what person.yaml says about them; with `videos`, videos count as photos.
 
     Raises PeopleError with every mistake of every person at once.
     """
     suffixes = PHOTO_SUFFIXES | VIDEO_SUFFIXES if videos else PHOTO_SUFFIXES
-    try:
-        entries = sorted(root.iterdir(), key=lambda path: natural(Path(path.name)))
-    except OSError as error:
-        raise PeopleError(f"{root}: cannot be listed: {error.strerror}") from error
-    shown = [path for path in entries if not path.name.startswith(".")]
-    mistakes = [f"{path}: a photo outside any person's folder" for path in shown if _is_picture(path, suffixes)]
+    shown = _shown(root)
+    mistakes = [
+        f"{path}: a photo outside any person's folder; move it into the folder of its person"
+        for path in shown
+        if path.is_file() and path.suffix.lower() in suffixes
+    ]
     people = [_person(path, suffixes, mistakes) for path in shown if path.is_dir()]
     found = [person for person in people if person is not None]
     mistakes += _namesakes(found)
@@ -78,8 +87,32 @@ def read_people(root: Path, *, videos: bool) -> list[PersonFolder]:
     return found
 
 
-def _is_picture(path: Path, suffixes: frozenset[str]) -> bool:
-    return path.is_file() and path.suffix.lower() in suffixes
+def photos_by_person(root: Path) -> dict[str, list[Path]]:
+    """Person -> photos, to train with or to measure on: each person goes by the name of their folder.
+
+    People without photos are left out, and so are photos outside any person's folder: a data set is somebody else's
+    work, and may come with a picture of its own. Names are in code-point order, on which published figures rest: draws
+    and splits go by it. Raises PeopleError when nobody is left.
+    """
+    found = {folder.name: photos_in(folder) for folder in _shown(root) if folder.is_dir()}
+    people = {name: found[name] for name in sorted(found) if found[name]}
+    if not people:
+        raise PeopleError(f"{root}: no photos in it; one folder per person, with their photos in it, is expected")
+    return people
+
+
+def photos_in(folder: Path, suffixes: frozenset[str] = PHOTO_SUFFIXES) -> list[Path]:
+    """The photos of one person, in natural order."""
+    return [folder / path for path in files_within(folder, suffixes)]
+
+
+def _shown(root: Path) -> list[Path]:
+    """What a folder of people holds, without what is hidden, in natural order."""
+    try:
+        entries = sorted(root.iterdir(), key=lambda path: (natural(Path(path.name)), path.name))
+    except OSError as error:
+        raise PeopleError(f"{root}: cannot be listed: {error.strerror}") from error
+    return [path for path in entries if not path.name.startswith(".")]
 
 
 def _person(folder: Path, suffixes: frozenset[str], mistakes: list[str]) -> PersonFolder | None:
@@ -90,10 +123,7 @@ def _person(folder: Path, suffixes: frozenset[str], mistakes: list[str]) -> Pers
     if problem := names.problem(name):
         mistakes.append(f"{folder}: {name!r} cannot be a person's name: {problem}")
         return None
-    found = [path for path in folder.rglob("*") if _is_picture(path, suffixes)]
-    inside = [path.relative_to(folder) for path in found]
-    seen = sorted((p for p in inside if not any(part.startswith(".") for part in p.parts)), key=natural)
-    return PersonFolder(folder, names.slug(name), names.tidy(name), about, [folder / p for p in seen])
+    return PersonFolder(folder, names.slug(name), names.tidy(name), about, photos_in(folder, suffixes))
 
 
 def _about(path: Path, mistakes: list[str]) -> PersonFile | None:

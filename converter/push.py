@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from converter.people_folder import PeopleError
 from edge.config import typed_yaml
+from edge.errors import WhosthereError
 from edge.galleries.encryption import encrypt, is_encrypted
 from edge.galleries.receive import Answer
 
@@ -19,6 +19,10 @@ UNREACHABLE = 255
 """ssh's own exit code for whatever is wrong with the connection."""
 BACKOFF_S = 1.0
 JOBS = 16
+
+
+class InventoryError(WhosthereError):
+    """An inventory has mistakes, or names no box to push to."""
 
 
 class BoxEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -151,19 +155,19 @@ def with_canary(
 
 
 def read_inventory(path: Path) -> BoxInventory:
-    """Raises PeopleError with every mistake."""
+    """Raises InventoryError with every mistake."""
     try:
         return typed_yaml.convert(typed_yaml.read(path), BoxInventory)
     except OSError as error:
-        raise PeopleError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InventoryError(f"{path}: cannot be read: {error.strerror}") from error
     except typed_yaml.Mistakes as error:
-        raise PeopleError("\n".join(f"{path}: {line}" for line in error.lines)) from error
+        raise InventoryError("\n".join(f"{path}: {line}" for line in error.lines)) from error
 
 
 def targets_for(wanted: Sequence[str], inventory: BoxInventory | None) -> list[PushTarget]:
     """Boxes, groups and hosts by name, each once; all boxes of the inventory when nothing is named.
 
-    Raises PeopleError when nothing is left to push to.
+    Raises InventoryError when nothing is left to push to.
     """
     known = inventory.boxes if inventory else {}
     found: dict[str, PushTarget] = {}
@@ -173,8 +177,8 @@ def targets_for(wanted: Sequence[str], inventory: BoxInventory | None) -> list[P
             about = known.get(box, BoxEntry())
             host = about.host or box
             if host.startswith("-"):
-                raise PeopleError(f"{host!r} is not a host")
+                raise InventoryError(f"{host!r} is not a host")
             found[box] = PushTarget(box, host, about.encrypt_to)
     if not found:
-        raise PeopleError("no box to push to: name hosts, or give --inventory")
+        raise InventoryError("no box to push to: name hosts, or give --inventory")
     return list(found.values())

@@ -15,9 +15,10 @@ import numpy as np
 from converter.commands.evaluate import Evaluation
 from converter.datasets import PicturePair
 from converter.drift import Layer
-from converter.embeddings import EmbeddedFaces, decode, read_bytes
+from converter.embeddings import EmbeddedFaces
 from converter.evaluate import NO_FACE_SIMILARITY, similarities
 from converter.profile import Profiles
+from edge.capture.photos import read_photo
 
 WORST = 10
 SIDE_PX = 120
@@ -82,7 +83,7 @@ def _shown(pair: PicturePair, score: float) -> Shown:
 
 
 def _thumbnail(picture: Path) -> str:
-    image = decode(read_bytes(picture), picture)
+    image = read_photo(picture)
     scale = SIDE_PX / min(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return base64.b64encode(cv2.imencode(".jpg", small)[1].tobytes()).decode()

@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from converter.__main__ import main
-from converter.people_folder import PeopleError, read_people
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Consent
 from support.album import VISITS, brighter, make_album
@@ -107,17 +106,3 @@ def test_frames_of_a_video_count_when_asked_for(tmp_path: Path) -> None:
     told = report(enroll(folder.parent, tmp_path / "family.whg", "--from-video", "--json"))
     assert sorted(p["fate"] for p in told["pictures"]) == ["in", *["near-duplicate"] * 3]
     assert told["pictures"][1]["picture"] == "door.avi@0.5s"
-
-
-def test_every_mistake_of_the_folder_is_told_at_once(tmp_path: Path) -> None:
-    people = make_album(tmp_path / "people")
-    (people / "lost.jpg").write_bytes(b"")
-    (people / "barack-obama").mkdir()
-    (people / "Joe Biden" / "person.yaml").write_text("consent: {given_by: Joe}\nexpirse: 2026-01-01\n")
-    with pytest.raises(PeopleError) as caught:
-        read_people(people, videos=False)
-    text = str(caught.value)
-    assert "lost.jpg: a photo outside any person's folder" in text
-    assert "has the same id (barack-obama)" in text
-    assert "consent.given_on: missing" in text
-    assert "expirse: no such key; did you mean 'expires'?" in text

@@ -1,4 +1,4 @@
-"""Lists of pairs and folders of people: read as they are, refused with line and file when they are not right."""
+"""Lists of pairs and of people who are not compared: refused with file and line when they are of another form."""
 
 from pathlib import Path
 
@@ -46,24 +46,6 @@ def test_one_number_in_the_first_line_is_one_fold(tmp_path: Path) -> None:
 def test_a_list_of_another_form_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DatasetError, match=rf"pairs\.txt: {said}"):
         pairs_of(tmp_path, text)
-
-
-def test_people_are_folders_with_pictures(tmp_path: Path) -> None:
-    for name in ("Bob/2.png", "Bob/1.JPG", "Bob/notes.txt", "Ada/1.webp", "Empty/readme.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "stray.jpg").touch()
-
-    found = datasets.people(tmp_path)
-
-    assert list(found) == ["Ada", "Bob"]
-    assert [p.name for p in found["Bob"]] == ["1.JPG", "2.png"]
-
-
-def test_a_folder_without_people_is_refused(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(DatasetError, match=str(folder)):
-            datasets.people(folder)
 
 
 def test_what_is_absent_is_told(tmp_path: Path) -> None:

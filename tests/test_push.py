@@ -15,9 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from converter.__main__ import main
-from converter.people_folder import PeopleError
 from converter.push import BoxEntry as Listed
-from converter.push import BoxInventory, PushTarget, targets_for
+from converter.push import BoxInventory, InventoryError, PushTarget, targets_for
 from edge.galleries.file import open_gallery
 from support.box import SIGNER, Box, bundle, keeping
 from support.sshd import Sshd, new_key, running_sshd
@@ -196,7 +195,7 @@ def test_names_groups_and_hosts() -> None:
         PushTarget("a", "a"),
         PushTarget("d", "d"),
     ]
-    with pytest.raises(PeopleError, match="no box to push to"):
+    with pytest.raises(InventoryError, match="no box to push to"):
         targets_for([], None)
-    with pytest.raises(PeopleError, match="is not a host"):
+    with pytest.raises(InventoryError, match="is not a host"):
         targets_for(["-oProxyCommand=sh"], None)

@@ -12,6 +12,7 @@ from rich.table import Table
 from converter import card_text, datasets
 from converter.calibrate import Measurement, calibration, measure
 from converter.commands import options
+from converter.people_folder import photos_by_person
 from edge.models import card
 
 
@@ -34,7 +35,7 @@ def command(
     Every picture is compared with every picture of everybody else. The last point rests on the 30 most similar
     comparisons; the data say nothing of rarer mistakes, and nothing is extrapolated.
     """
-    everybody = datasets.people(images)
+    everybody = photos_by_person(images)
     people = list(everybody)
     labels = np.array([i for i, person in enumerate(people) for _ in everybody[person]])
     pictures = [picture for person in people for picture in everybody[person]]

@@ -16,6 +16,7 @@ from converter.curves import Confusion, Curve, Histogram, confusion, curve, hist
 from converter.embeddings import CachingEmbedder, EmbeddedFaces, embed_with_all
 from converter.evaluate import Verification, similarities, verify
 from converter.identification import Identification, identify, split
+from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.errors import UsageError
 from edge.models import card
@@ -137,7 +138,7 @@ def _tell(results: Sequence[Evaluation | Search], as_json: bool) -> None:
 
 def _searches(models: Sequence[str], embedders: Sequence[CachingEmbedder], images: Path, enrol: int) -> list[Search]:
     """Open-set identification by each model. Raises DatasetError."""
-    parts = split(datasets.people(images), enrol)
+    parts = split(photos_by_person(images), enrol)
     groups = (parts.enrolled, parts.known, parts.unknown)
     embedded = embed_with_all(embedders, [p for group in groups for own in group.values() for p in own])
     found = [identify(parts, by_one) for by_one in embedded]

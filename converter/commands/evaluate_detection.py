@@ -11,11 +11,11 @@ from rich.table import Table
 from converter import datasets
 from converter.commands import options
 from converter.detection import SAME_IOU, BandResult, by_size, read_wider
-from converter.embeddings import decode, read_bytes
+from edge.capture.photos import read_photo
 from edge.config.faces import DetectSettings
-from edge.faces.detect import CANDIDATE_SCORE, BlazeFaceDetector
-from edge.models import card
-from edge.models.tflite import Model
+from edge.config.sections import ModelSettings
+from edge.faces.detect import CANDIDATE_SCORE
+from edge.faces.loading import load_detector
 
 
 class DetectionResult(msgspec.Struct, frozen=True):
@@ -51,11 +51,10 @@ def command(
     """
     annotated = read_wider(truth, images)
     datasets.require(a.picture for a in annotated)
-    model = Model(card.find(detector), "detect", threads=2)
-    blaze = BlazeFaceDetector(model, DetectSettings(min_score=CANDIDATE_SCORE, squares=squares))
+    finder = load_detector(ModelSettings(detector=detector), DetectSettings(min_score=CANDIDATE_SCORE, squares=squares))
     console = Console(stderr=True)
     bar = track(annotated, "pictures", transient=True, console=console, disable=not console.is_terminal)
-    found = [blaze.detect(decode(read_bytes(a.picture), a.picture)) for a in bar]
+    found = [finder.detect(read_photo(a.picture)) for a in bar]
     results = [
         DetectionResult(detector, squares, score, iou, len(annotated), by_size(annotated, found, score, iou))
         for score in scores

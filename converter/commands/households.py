@@ -15,6 +15,7 @@ from converter import datasets
 from converter.commands import options
 from converter.embeddings import EmbeddedFaces
 from converter.households import Household, UsableFaces, simulate
+from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.models import card
 
@@ -48,7 +49,7 @@ def command(
     that follows from the false-alarm target, the card's calibration and the number of templates; faces that the
     box would not use are left out. Every figure is of single faces: a visit adds several up.
     """
-    everybody = datasets.people(images)
+    everybody = photos_by_person(images)
     skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
     embedded = options.embedder(**stages).embed(p for pictures in everybody.values() for p in pictures)
     faces = UsableFaces(usable(everybody, embedded), skipped)

@@ -11,10 +11,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from converter import datasets, networks, sources
+from converter import networks, sources
 from converter.commands import options
 from converter.exits import Interrupted
 from converter.input_spec import PIXELS, model_input, template
+from converter.people_folder import photos_by_person
 from converter.training.dataset import Dataset, crop_all, split
 from converter.training.history import Epoch
 from converter.training.losses import LOSSES
@@ -137,7 +138,7 @@ def _datasets(
     def progress(files: Sequence[Path]) -> Iterable[Path]:
         return track(files, "faces", transient=True, console=console, disable=not console.is_terminal)
 
-    found = crop_all(datasets.people(images), spec, np.array(alignment, np.float32), output / CROPS, progress)
+    found = crop_all(photos_by_person(images), spec, np.array(alignment, np.float32), output / CROPS, progress)
     for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
         click.echo(f"left out: {said}", err=True)
     learning, held = split(found.dataset, asked["held_out"], asked["seed"])

@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
-from converter.embeddings import central, decode, read_bytes
-from edge.config.faces import DetectSettings
+from converter.faces import FaceFinder
+from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.faces import align
-from edge.faces.detect import BlazeFaceDetector
-from edge.faces.landmarks import FaceMesh
-from edge.models import card
 from edge.models.card import InputSpec
-from edge.models.tflite import Model
 from edge.records import Image
 
 LEAST_PEOPLE = 2
@@ -107,19 +103,17 @@ class _Looked:
 
 
 def _look(files: Sequence[Path], spec: InputSpec, template: NDArray[np.float32], track: Track) -> _Looked:
-    finder = BlazeFaceDetector(Model(card.find("blazeface-back"), "detect", threads=2), DetectSettings())
-    mesh = FaceMesh(Model(card.find("face-mesh"), "landmarks", threads=2))
+    finder = FaceFinder()
     crops: dict[int, Image] = {}
     unreadable: dict[int, str] = {}
     for number, file in enumerate(track(files)):
         try:
-            image = decode(read_bytes(file), file)
-        except DatasetError as error:
+            face = finder.central(shrunk(read_photo(file)))
+        except PhotoError as error:
             unreadable[number] = str(error)
             continue
-        if faces := finder.detect(image):
-            five = mesh.locate(image, central(faces, image)).five
-            crops[number] = _coloured(align.crop(image, five, template, spec.shape[1]), spec.channels)
+        if face:
+            crops[number] = _coloured(align.crop(face.image, face.five, template, spec.shape[1]), spec.channels)
     pixels = np.stack(list(crops.values())) if crops else np.zeros((0, *spec.shape[1:]), np.uint8)
     return _Looked(pixels, list(crops), unreadable)
 

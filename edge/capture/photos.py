@@ -29,12 +29,21 @@ class PhotoError(WhosthereError):
 
 def read_photo(path: Path) -> Image:
     """A photo as BGR, turned the way its EXIF data says. Raises PhotoError."""
+    return decode_photo(read_content(path), path)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a photo's file. Raises PhotoError when it cannot be read."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except IsADirectoryError as error:
         raise PhotoError(path, "a folder without photos") from error
     except OSError as error:
         raise PhotoError(path, f"cannot be read: {error.strerror}") from error
+
+
+def decode_photo(content: bytes, path: Path) -> Image:
+    """A photo's bytes as BGR, upright; `path` is for the error. Raises PhotoError saying what is wrong with them."""
     image = decode(content)
     if image is None:
         raise PhotoError(path, _why_not(content))
@@ -82,13 +91,17 @@ def expand(paths: Iterable[Path], suffixes: frozenset[str]) -> Iterator[tuple[Pa
     reading it says so.
     """
     for path in paths:
-        inside = _within(path, suffixes) if path.is_dir() else []
+        inside = files_within(path, suffixes) if path.is_dir() else []
         yield from ((path / p, p) for p in inside)
         if not inside:
             yield path, Path(path.name)
 
 
-def _within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+def files_within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """The files with one of the suffixes in a folder and its subfolders, relative to it, in natural order.
+
+    Hidden files and folders do not count.
+    """
     found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
     inside = (p.relative_to(folder) for p in found)
     return sorted((p for p in inside if not any(part.startswith(".") for part in p.parts)), key=natural)

@@ -88,6 +88,16 @@ def load_embedder(settings: ModelSettings, base: Path | None = None) -> TfliteEm
     return TfliteEmbedder(load_network(settings, EMBEDDER, base))
 
 
+def load_detector(settings: ModelSettings, detect: DetectSettings, base: Path | None = None) -> BlazeFaceDetector:
+    """Load the detector alone. Raises ModelError."""
+    return BlazeFaceDetector(load_network(settings, DETECTOR, base), detect)
+
+
+def load_face_mesh(settings: ModelSettings, base: Path | None = None) -> FaceMesh:
+    """Load the landmarks stage alone. Raises ModelError."""
+    return FaceMesh(load_network(settings, LANDMARKS, base))
+
+
 def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings) -> Analyser:
     """Put the stages on their networks. Raises ModelError when a card lacks what its stage needs."""
     near = BlazeFaceDetector(networks[NEAR_DETECTOR], msgspec.structs.replace(detect, squares=False))

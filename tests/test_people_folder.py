@@ -1,0 +1,80 @@
+"""The folder of people: enrolment, training and evaluation read the same people and photos from it."""
+
+from pathlib import Path
+
+import pytest
+
+from converter.people_folder import PeopleError, photos_by_person, read_people
+from support.album import make_album
+
+PHOTOS = (
+    *("Bob/10.png", "Bob/2.JPG", "Bob/at home/1.webp", "ada/1.tif", "Zoe/phone.heic"),
+    *(".hidden/1.jpg", "Bob/.thumbnails/1.jpg", "Bob/._2.jpg", "Bob/notes.txt", "Empty/readme.md"),
+)
+
+
+def make_files(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def test_everybody_reads_the_same_photos(tmp_path: Path) -> None:
+    make_files(tmp_path, *PHOTOS)
+    expected = {
+        "Bob": [tmp_path / "Bob" / name for name in ("2.JPG", "10.png", "at home/1.webp")],
+        "Zoe": [tmp_path / "Zoe" / "phone.heic"],
+        "ada": [tmp_path / "ada" / "1.tif"],
+    }
+
+    assert photos_by_person(tmp_path) == expected
+    enrolled = read_people(tmp_path, videos=False)
+    assert {person.name: person.pictures for person in enrolled} == expected | {"Empty": []}
+
+
+def test_people_to_enrol_come_in_natural_order_and_those_of_a_data_set_by_code_point(tmp_path: Path) -> None:
+    make_files(tmp_path, "p10/1.jpg", "p2/1.jpg", "Q/1.jpg")
+
+    assert [person.name for person in read_people(tmp_path, videos=False)] == ["p2", "p10", "Q"]
+    assert list(photos_by_person(tmp_path)) == ["Q", "p10", "p2"]
+
+
+def test_videos_count_only_when_they_are_asked_for(tmp_path: Path) -> None:
+    make_files(tmp_path, "Ada/1.jpg", "Ada/door.mp4")
+
+    [person] = read_people(tmp_path, videos=True)
+    assert [picture.name for picture in person.pictures] == ["1.jpg", "door.mp4"]
+    [person] = read_people(tmp_path, videos=False)
+    assert [picture.name for picture in person.pictures] == ["1.jpg"]
+
+
+def test_a_photo_outside_any_folder_is_a_mistake_in_enrolment_alone(tmp_path: Path) -> None:
+    make_files(tmp_path, "Ada/1.jpg", "lost.jpg")
+
+    with pytest.raises(PeopleError, match=r"lost\.jpg: a photo outside any person's folder"):
+        read_people(tmp_path, videos=False)
+    assert list(photos_by_person(tmp_path)) == ["Ada"]
+
+
+def test_a_folder_without_people_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "none"):
+        with pytest.raises(PeopleError, match=str(folder)):
+            photos_by_person(folder)
+        with pytest.raises(PeopleError, match=str(folder)):
+            read_people(folder, videos=False)
+
+
+def test_every_mistake_of_the_folder_is_told_at_once(tmp_path: Path) -> None:
+    people = make_album(tmp_path / "people")
+    (people / "lost.jpg").write_bytes(b"")
+    (people / "barack-obama").mkdir()
+    (people / "Joe Biden" / "person.yaml").write_text("consent: {given_by: Joe}\nexpirse: 2026-01-01\n")
+    with pytest.raises(PeopleError) as caught:
+        read_people(people, videos=False)
+    text = str(caught.value)
+    assert "lost.jpg: a photo outside any person's folder" in text
+    assert "has the same id (barack-obama)" in text
+    assert "consent.given_on: missing" in text
+    assert "expirse: no such key; did you mean 'expires'?" in text
