@@ -1,5 +1,6 @@
 # make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip
-# make test    sets up .venv/ and .venv-tflite-runtime/, then runs all tests
+# make test    sets up .venv/ and .venv-tflite-runtime/, then runs the tests; PYTEST="-k name" runs some of them
+# make test-slow   the tests that take long: a soak, real data sets, thousands of people, the demo from the sdist
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
 # make lint    ruff, mypy --strict, import-linter, vulture (dead code), codespell, tools/prose.py (turns of phrase)
@@ -23,7 +24,12 @@ DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client lib
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad
 
-.PHONY: demo test test-tflite-runtime test-homeassistant test-node-red lint bench format clean
+# Much of a test is waiting for other processes. JOBS=0 runs one after the other.
+JOBS ?= $(shell n=$$(( 2 * $$(nproc) )); echo $$(( n > 8 ? 8 : n )))
+# Neighbours stay together, as they share what is expensive to make.
+PARALLEL = -n $(JOBS) --dist worksteal
+
+.PHONY: demo test test-slow test-tflite-runtime test-homeassistant test-node-red lint bench format clean
 # What the box of `make test-systemd` is made of; kept outside of the checkout, as it takes a minute or two to make.
 BOX ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-box
 SUITE ?= trixie
@@ -38,13 +44,17 @@ demo: .venv/.demo
 	$(BIN)/whosthere demo
 
 test: .venv/.dev test-tflite-runtime
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
+	@echo "The slow tests: make test-slow. With Home Assistant, Node-RED, systemd, picamera2, Ansible: see the Makefile."
+
+test-slow: .venv/.dev
+	$(BIN)/python -m pytest $(PARALLEL) -m slow $(PYTEST)
 
 # The networks, and the whole daemon, on the other runtime: the wheel as a 32-bit or bookworm box installs it.
 test-tflite-runtime: .venv/.dev
 	@if command -v python3.11 >/dev/null && python3.11 -c ''; then \
 		$(MAKE) --no-print-directory .venv-tflite-runtime/.ready && \
-		.venv-tflite-runtime/bin/pytest $(RUNTIME_TESTS) $(PYTEST); \
+		.venv-tflite-runtime/bin/pytest $(PARALLEL) -m "not slow" $(RUNTIME_TESTS) $(PYTEST); \
 	else echo "skipped: tflite-runtime 2.14 needs Python 3.11, which is not here"; fi
 
 # Slow, and not a part of CI: Home Assistant itself, started on a loopback port and driven through its API.
@@ -183,7 +193,7 @@ clean:
 .venv-tflite-runtime/.ready: pyproject.toml constraints-tflite-runtime.txt $(shell git ls-files edge converter 2>/dev/null)
 	@echo "installing into .venv-tflite-runtime/: the wheel with tflite-runtime 2.14 and numpy 1"
 	@test -d .venv-tflite-runtime || python3.11 -m venv .venv-tflite-runtime
-	.venv-tflite-runtime/bin/pip install --quiet --constraint constraints-tflite-runtime.txt pytest pytest-timeout hypothesis jsonschema trustme '.[tflite-runtime]'
+	.venv-tflite-runtime/bin/pip install --quiet --constraint constraints-tflite-runtime.txt pytest pytest-timeout pytest-xdist hypothesis jsonschema trustme '.[tflite-runtime]'
 	.venv-tflite-runtime/bin/pip install --quiet --no-deps --force-reinstall .
 	@touch $@
 
