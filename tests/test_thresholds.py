@@ -85,8 +85,9 @@ def test_an_embedder_without_calibration_needs_an_override() -> None:
 
 
 def test_visitors_are_linked_at_one_in_a_thousand_and_told_apart_at_one_in_ten() -> None:
-    linking = linking_thresholds(CALIBRATION)
-    assert (CALIBRATION.rate_at(linking.same), CALIBRATION.rate_at(linking.different)) == pytest.approx((1e-3, 1e-1))
+    wide = Calibration("made up", "none", [(0.0, 0.5), (0.3, 1e-2), (0.7, 1e-5)])
+    linking = linking_thresholds(wide)
+    assert (wide.rate_at(linking.same), wide.rate_at(linking.different)) == pytest.approx((1e-3, 1e-1))
 
 
 def test_without_calibration_linking_is_still_possible() -> None:

@@ -119,13 +119,24 @@ def test_a_face_changes_its_size_by_less_than_the_factor_allowed(size: float, fo
     assert (only(tracker, [there], 0.1).id == before.id) == followed
 
 
+def test_a_face_shrinks_by_less_than_the_factor_allowed() -> None:
+    tracker = following()
+    before = only(tracker, [face(100, size=90)], 0.0)
+    assert only(tracker, [face(120, 120, size=50)], 0.1).id != before.id
+
+
 def test_a_box_without_a_size_is_never_followed() -> None:
     tracker = following()
     before = only(tracker, [face(100, size=0)], 0.0)
     assert only(tracker, [face(100, size=0)], 0.1).id != before.id
+    before = only(tracker, [face(100, size=0)], 1.5)
+    assert only(tracker, [face(100, size=50)], 1.6).id != before.id
+
+
+def test_even_a_face_of_half_a_pixel_is_followed() -> None:
     tracker = following()
-    before = only(tracker, [face(100, size=-10)], 0.0)
-    assert only(tracker, [face(100, size=-10)], 0.1).id != before.id
+    before = only(tracker, [face(100, size=0.5)], 0.0)
+    assert only(tracker, [face(100, size=0.5)], 0.1).id == before.id
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (-50, 0), (0, 50), (30, 40), (-30, -40)])

@@ -94,7 +94,7 @@ class Tracker:
         """Distance from the expected place in face sizes; None when it cannot be the same face."""
         box, expected = face.box, track.expected(now)
         size = (box.short_side + expected.short_side) / 2
-        if size <= 0 or not 1 / MAX_RESIZE < box.short_side / max(expected.short_side, 1e-6) < MAX_RESIZE:
+        if not 1 / MAX_RESIZE < box.short_side / max(expected.short_side, 1e-6) < MAX_RESIZE:
             return None
         (x0, y0), (x1, y1) = expected.centre, box.centre
         distance = float(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5) / size

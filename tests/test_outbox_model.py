@@ -1,0 +1,181 @@
+"""The outbox against a model of two lists: whatever the disk does, nothing is lost, repeated or out of order."""
+
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from edge.mqtt.outbox import Outbox
+from edge.mqtt.outbox_file import OutboxFile
+from edge.mqtt.queued_event import BootTime, OutboxEntry
+
+ROOM = 6
+RETRY_S = 30.0
+# In memory, as every event is synced: the outbox on a real disk is what test_outbox.py has.
+SHM = Path("/dev/shm")  # noqa: S108
+
+
+def entry(n: int) -> OutboxEntry:
+    return OutboxEntry(f"v/{n}", BootTime("boot", float(n)), bytes([n % 256]) * 50)
+
+
+def unwanted(waiting: OutboxEntry) -> bool:
+    return waiting.stamp.seconds % 3 == 0
+
+
+@contextmanager
+def disk(*, fails: bool) -> Iterator[None]:
+    """While it fails, the system refuses to write to any file, as it does when there is no room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0 if fails else soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class Model(RuleBasedStateMachine):
+    """An outbox with room for six, and what should be in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
+        self.now = 0.0
+        self.fails = False
+        self.made = 0
+        self.stored: list[OutboxEntry] = []
+        self.dropped = 0
+        self.outbox = self.opened()
+
+    def opened(self) -> Outbox:
+        """As after a start: what was in memory is lost, what was sent but could not be removed is there again."""
+        self.memory: list[OutboxEntry] = []
+        self.sent: list[OutboxEntry] = []
+        self.out: OutboxEntry | None = None
+        self.lost = 0
+        self.retry_at: float | None = None
+        self.forget_later = False
+        outbox = Outbox(self.folder / "outbox.sqlite3", ROOM, retry_s=RETRY_S)
+        outbox.tick(self.now)
+        return outbox
+
+    @property
+    def out_of_memory(self) -> bool:
+        return self.out is not None and self.out in self.memory
+
+    def settle(self) -> None:
+        """What a working disk takes over, once it may be tried."""
+        to_store = self.memory and not self.out_of_memory
+        if (self.retry_at is not None and self.now < self.retry_at) or not (self.sent or to_store):
+            return
+        self.retry_at = self.now + RETRY_S if self.fails else None
+        if self.fails:
+            return
+        self.stored = [one for one in self.stored if one not in self.sent]
+        self.sent = []
+        if to_store:
+            together = self.stored + self.memory
+            self.stored, self.memory = together[-ROOM:], []
+            self.dropped += len(together) - len(self.stored)
+
+    # One that is out when it has to make room may still arrive: that is left out here.
+    @precondition(lambda self: self.out is None)
+    @rule(count=st.integers(1, 4))
+    def add(self, count: int) -> None:
+        some = [entry(self.made + n) for n in range(count)]
+        self.made += count
+        with disk(fails=self.fails):
+            self.outbox.add(some, self.now)
+        self.memory += some
+        self.settle()
+        self.lost += max(len(self.memory) - ROOM, 0)
+        self.memory = self.memory[-ROOM:]
+
+    @precondition(lambda self: self.out is not None and len(self.stored) + len(self.memory) < ROOM)
+    @rule()
+    def add_while_one_is_out(self) -> None:
+        self.add(1)
+
+    @rule()
+    def take(self) -> None:
+        with disk(fails=self.fails):
+            taken = self.outbox.head(self.now)
+        waiting = [one for one in self.stored if one not in self.sent] + self.memory
+        self.out = self.out or (waiting[0] if waiting else None)
+        assert taken == self.out
+
+    @rule()
+    def send(self) -> None:
+        with disk(fails=self.fails):
+            self.outbox.sent(self.now)
+        if self.out is None:
+            return
+        out, self.out = self.out, None
+        if out in self.memory:
+            self.memory.remove(out)
+        else:
+            self.sent.append(out)
+            self.settle()
+        if self.forget_later:
+            self.forgotten()
+
+    @precondition(lambda self: not self.sent)
+    @rule()
+    def forget(self) -> None:
+        with disk(fails=self.fails):
+            self.outbox.forget(unwanted, self.now)
+        self.forgotten()
+
+    def forgotten(self) -> None:
+        """What is out goes when it is sent; what a failing disk keeps, with the next that is sent."""
+        self.memory = [one for one in self.memory if one is self.out or not unwanted(one)]
+        if not self.fails:
+            self.stored = [one for one in self.stored if one is self.out or not unwanted(one)]
+        self.forget_later = self.fails or (self.out is not None and unwanted(self.out))
+        if self.fails:
+            self.retry_at = self.now + RETRY_S
+
+    @rule(seconds=st.sampled_from([1.0, RETRY_S - 1, RETRY_S]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        with disk(fails=self.fails):
+            self.outbox.tick(self.now)
+        self.settle()
+
+    @rule()
+    def break_or_mend_the_disk(self) -> None:
+        self.fails = not self.fails
+
+    @rule()
+    def restart(self) -> None:
+        self.outbox.close()
+        self.outbox = self.opened()
+
+    @invariant()
+    def counts_agree(self) -> None:
+        assert self.outbox.in_memory == len(self.memory)
+        assert self.outbox.waiting == len(self.stored) - len(self.sent) + len(self.memory)
+        assert self.outbox.dropped == self.dropped + self.lost
+        assert self.outbox.on_disk == (self.retry_at is None)
+
+    def teardown(self) -> None:
+        """On a working disk everything that waits comes out, in order, once; then the file is empty."""
+        self.fails = False
+        self.wait(RETRY_S)
+        while self.out is not None or self.outbox.waiting:
+            self.take()
+            self.send()
+        assert (self.outbox.head(self.now), self.stored, self.memory) == (None, [], [])
+        self.outbox.close()
+        assert OutboxFile(self.folder / "outbox.sqlite3", ROOM).peek(1) == []
+        shutil.rmtree(self.folder)
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
