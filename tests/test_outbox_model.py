@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.mqtt.outbox import Outbox
 from edge.mqtt.outbox_file import OutboxFile
@@ -125,7 +125,6 @@ class Model(RuleBasedStateMachine):
         if self.forget_later:
             self.forgotten()
 
-    @precondition(lambda self: not self.sent)
     @rule()
     def forget(self) -> None:
         with disk(fails=self.fails):
@@ -136,7 +135,10 @@ class Model(RuleBasedStateMachine):
         """What is out goes when it is sent; what a failing disk keeps, with the next that is sent."""
         self.memory = [one for one in self.memory if one is self.out or not unwanted(one)]
         if not self.fails:
-            self.stored = [one for one in self.stored if one is self.out or not unwanted(one)]
+            self.stored = [
+                one for one in self.stored if one not in self.sent and (one is self.out or not unwanted(one))
+            ]
+            self.sent = []
         self.forget_later = self.fails or (self.out is not None and unwanted(self.out))
         if self.fails:
             self.retry_at = self.now + RETRY_S
@@ -178,4 +180,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+TestModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None, derandomize=True)

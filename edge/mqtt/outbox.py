@@ -95,6 +95,8 @@ class Outbox:
         forgotten = before - len(self._memory)
         if self._file is not None:
             try:
+                self._file.remove(self._sent)
+                self._sent = []
                 forgotten += self._file.forget(lambda e: unwanted(e) and (head is None or e.event_id != head.event_id))
             except OutboxError as error:
                 self._unwanted = unwanted
