@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 from edge.records import Event
 
@@ -21,12 +20,8 @@ WAITING = 8
 """Each event may hold a whole picture, so that only a few can wait."""
 
 
-class EventSubscriber(Protocol):
-    """Hears about every event of every visit, in order, on the inference thread."""
-
-    def __call__(self, event: Event, /) -> None:
-        """Never blocks, never raises."""
-        ...
+EventSubscriber = Callable[[Event], None]
+"""Hears about every event of every visit, in order, on the inference thread: it never blocks and never raises."""
 
 
 class Subscribers:
