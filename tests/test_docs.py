@@ -1,9 +1,11 @@
 """What README and docs/ name exists: files, links, commands, flags, config keys, make targets."""
 
 import re
+import tomllib
 import types
 import typing
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -20,6 +22,8 @@ FOREIGN_FLAGS = {
     "--wheelhouse", "--config", "--tflite-runtime", "--health-timeout", "--no-start",  # systemd/install.sh
     "--remove-gallery", "--keep-gallery",  # systemd/uninstall.sh
 }  # fmt: skip
+DEVELOPERS = {"dev", "mutation", "bench"}
+"""Extras that nobody needs who only uses whosthere."""
 OUR_FOLDERS = "edge|converter|tests|systemd|tools|docs|bench"
 
 
@@ -120,3 +124,35 @@ def test_every_make_target_named_exists(page: Page) -> None:
 
     missing = {target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)}
     assert not missing, f"{page.name} names make targets that do not exist: {missing}"
+
+
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+DESIGN = Page(ROOT / "docs" / "design.md")
+
+
+def test_the_design_shows_the_layers_that_lint_checks() -> None:
+    [contract] = [c for c in _pyproject()["tool"]["importlinter"]["contracts"] if c["name"].startswith("the flow")]
+    wanted = [sorted(layer.split(" | ")) for layer in contract["layers"]]
+
+    shown = DESIGN.text.split("imports only from layers below:\n\n")[1].split("\n\n")[0]
+    lines = [line.strip().split("  ")[0] for line in shown.splitlines()]
+    assert [sorted(line.split(", ")) for line in lines] == wanted
+
+
+def test_the_design_shows_every_folder_of_the_box() -> None:
+    folders = {f"edge/{path.name}/" for path in (ROOT / "edge").iterdir() if any(path.glob("*.py"))}
+
+    assert folders <= set(DESIGN.inline)
+
+
+def test_the_design_names_every_package_that_users_install() -> None:
+    project = _pyproject()["project"]
+    extras = project["optional-dependencies"]
+    required = [*project["dependencies"], *(r for name in extras if name not in DEVELOPERS for r in extras[name])]
+    names = {re.split(r"[<>=;\s]", requirement)[0] for requirement in required}
+
+    table = DESIGN.text.split("## Packages")[1]
+    assert not (missing := {name for name in names if name not in table}), f"docs/design.md does not name {missing}"
