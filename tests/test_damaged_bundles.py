@@ -63,7 +63,7 @@ def forgeries(key: Path, folder: Path) -> dict[str, tuple[bytes, str]]:
     template = {"source": "\x1b[2Jcleared.jpg", "quality": 1.0, "added_at": ""}
     return {
         "swapped header": (other[: 8 + length] + good[8 + length :], "damaged"),
-        "header length of 2^63": ((2**63).to_bytes(8, "little") + good[8:], "cut off in its header"),
+        "header length of 2^63": ((2**63).to_bytes(8, "little") + good[8:], "its header is cut off"),
         "a shape of 2^40 rows": (with_header(good, lambda h: h.replace(b"[2,192]", b"[1099511627776,192]")), "damaged"),
         "2^62 rows": (with_header(good, lambda h: h.replace(b"[2,192]", b"[4611686018427387904,192]")), "damaged"),
         "offsets that overlap": (with_header(good, lambda h: h.replace(b"[0,1536]", b"[0,1537]")), "damaged"),

@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from edge.config.sections import NO_KEYS, GalleryKeys
 from edge.errors import GalleryError
@@ -26,7 +25,7 @@ from edge.galleries import names
 from edge.galleries.encryption import decrypt, encrypt, is_encrypted
 from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
 from edge.galleries.signature import SignatureError, sign, verify
-from edge.galleries.tensors import Malformed, read_tensors
+from edge.galleries.tensors import Malformed, read_tensors, write_tensors
 from edge.records import read_only
 
 HEADER = "whosthere"
@@ -110,7 +109,7 @@ def encode(gallery: Gallery, signing_key: Path | None = None) -> bytes:
     if signing_key is not None:
         signature = sign(signed_text(header, embeddings), signing_key)
         tensors[SIGNATURE] = np.frombuffer(signature, np.uint8)
-    return save(tensors, metadata={HEADER: header.decode()})
+    return write_tensors({HEADER: header.decode()}, tensors)
 
 
 def signed_text(header: bytes, embeddings: NDArray[np.float32]) -> bytes:

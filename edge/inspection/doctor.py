@@ -33,7 +33,7 @@ from edge.models.tflite import Model, find_runtime
 from edge.visits.thresholds import threshold_for
 
 TARGETS = (0.01, 0.001, 0.0001)
-PACKAGES = ("numpy", "paho-mqtt", "msgspec", "ruamel.yaml", "safetensors", "click")
+PACKAGES = ("numpy", "paho-mqtt", "msgspec", "ruamel.yaml", "click")
 FEW_SHOWN = 5
 
 
