@@ -187,3 +187,44 @@ def test_agrees_with_an_independent_implementation(name: str, key: str) -> None:
         assert np.abs(as_array(face.box) - entry[key]["box_xyxy"]).max() < 0.5
         assert np.abs(face.keypoints - entry[key]["keypoints"]).max() < 0.5
         assert face.score == pytest.approx(entry[key]["score"], abs=0.005)
+
+
+class ScriptedNetwork:
+    """A BlazeFace that answers each square with one face: its box in pixels of the square, and its score."""
+
+    card = card.read_card(card.find("blazeface-back"))
+    path = Path("scripted.tflite")
+
+    def __init__(self, *answers: tuple[Box, float]) -> None:
+        self._answers = list(answers)
+
+    def run(self, images: list[Image]) -> list[np.ndarray]:
+        box, score = self._answers.pop(0)
+        boxes, logits = np.zeros((1, 896, 16), np.float32), np.full((1, 896, 1), -20, np.float32)
+        centre = np.array(box.centre) - anchors(*BACK)[600] * BACK[0]
+        boxes[0, 600] = [*centre, box.width, box.height, *np.tile(centre, 6)]
+        logits[0, 600] = np.log(score / (1 - score))
+        return [boxes, logits]
+
+
+@pytest.mark.parametrize(("width", "height"), [(448, 256), (256, 448)])
+def test_a_face_cut_by_a_seam_gives_way_to_the_whole_one_next_door(width: int, height: int) -> None:
+    """Two squares of 256 pixels overlap by 64: the first sees two thirds of a face, and is surer of it."""
+    wide = width > height
+    cut = Box(196, 100, 256, 190) if wide else Box(100, 196, 190, 256)
+    whole = Box(4, 100, 94, 190) if wide else Box(100, 4, 190, 94)
+    network = ScriptedNetwork((cut, 0.92), (whole, 0.88))
+
+    (face,) = BlazeFaceDetector(network, DetectSettings()).detect(np.zeros((height, width, 3), np.uint8))  # type: ignore[arg-type]
+
+    assert np.allclose(as_array(face.box), as_array(whole.moved(192, 0) if wide else whole.moved(0, 192)), atol=0.1)
+    assert face.score == pytest.approx(0.88)
+
+
+def test_a_face_at_the_edge_of_the_picture_keeps_its_score() -> None:
+    """Nobody sees more of it."""
+    network = ScriptedNetwork((Box(0, 100, 60, 190), 0.92), (Box(150, 20, 200, 70), 0.7))
+
+    best, _ = BlazeFaceDetector(network, DetectSettings()).detect(np.zeros((256, 448, 3), np.uint8))  # type: ignore[arg-type]
+
+    assert best.score == pytest.approx(0.92)

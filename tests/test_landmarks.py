@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.faces.landmarks import (
     UPRIGHT_PITCH_DEG,
-    Region,
+    RotatedSquare,
     pose,
     region_of_face,
     region_of_mesh,
@@ -57,7 +57,7 @@ def straight(image: Image) -> NDArray[np.float64]:
 def test_points_of_the_square_go_back_to_where_they_came_from(
     region: tuple[float, float, float, float], numbers: list[float]
 ) -> None:
-    transform = square_transform(Region(*region), 192)
+    transform = square_transform(RotatedSquare(*region), 192)
     points = np.array(numbers, np.float32).reshape(2, 3)
 
     placed = to_image(points, transform, region[2] / 192)
@@ -178,3 +178,9 @@ def test_agrees_with_an_independent_implementation() -> None:
 
         assert np.abs(found.five - entry["five_points"]).max() < 0.5
         assert found.presence == pytest.approx(entry["presence"], abs=0.01)
+
+
+@pytest.mark.parametrize("path", [OBAMA, HOPPER, BIDEN, COLLINS], ids=lambda path: path.stem)
+def test_somebody_who_looks_into_the_camera_has_a_pitch_near_zero(path: Path) -> None:
+    # The mesh's own axis from forehead to chin leans by 6 degrees then: without the correction, 4.3 to 8.9.
+    assert abs(landmarks_of(read_picture(path)).pose.pitch) < 4

@@ -23,7 +23,7 @@ The median of 2,475 frontal faces of LFW is 6.6, of 11 people who look into the 
 """
 
 
-class Region(NamedTuple):
+class RotatedSquare(NamedTuple):
     """A rotated square of a picture."""
 
     x: float
@@ -48,7 +48,7 @@ class FaceMesh:
         mesh, presence = self._pass(image, region_of_mesh(first))
         return describe(mesh, presence)
 
-    def _pass(self, image: Image, region: Region) -> tuple[NDArray[np.float32], float]:
+    def _pass(self, image: Image, region: RotatedSquare) -> tuple[NDArray[np.float32], float]:
         to_square = square_transform(region, self._size)
         flags = cv2.INTER_LINEAR
         crop: Image = cv2.warpAffine(image, to_square, (self._size, self._size), flags=flags).astype(
@@ -60,15 +60,15 @@ class FaceMesh:
         return to_image(points, to_square, region.side / self._size), 1 / (1 + math.exp(-max(-80.0, min(80.0, logit))))
 
 
-def region_of_face(face: Face) -> Region:
+def region_of_face(face: Face) -> RotatedSquare:
     """Around a detection, upright along its eye line."""
     x, y = face.box.centre
     eye_a, eye_b = face.keypoints[0], face.keypoints[1]
     angle = math.atan2(float(eye_b[1] - eye_a[1]), float(eye_b[0] - eye_a[0]))
-    return Region(x, y, REGION_MARGIN * max(face.box.width, face.box.height), angle)
+    return RotatedSquare(x, y, REGION_MARGIN * max(face.box.width, face.box.height), angle)
 
 
-def region_of_mesh(mesh: NDArray[np.float32]) -> Region:
+def region_of_mesh(mesh: NDArray[np.float32]) -> RotatedSquare:
     """Around a mesh: the rotated bounding box of all its points."""
     across = mesh[EYE_RIGHT_OUTER, :2] - mesh[EYE_LEFT_OUTER, :2]
     angle = math.atan2(float(across[1]), float(across[0]))
@@ -77,10 +77,10 @@ def region_of_mesh(mesh: NDArray[np.float32]) -> Region:
     low, high = turned.min(0), turned.max(0)
     middle = (low + high) / 2
     x, y = middle @ np.array([[cos, sin], [-sin, cos]], np.float32)
-    return Region(float(x), float(y), REGION_MARGIN * float((high - low).max()), angle)
+    return RotatedSquare(float(x), float(y), REGION_MARGIN * float((high - low).max()), angle)
 
 
-def square_transform(region: Region, size: int) -> NDArray[np.float64]:
+def square_transform(region: RotatedSquare, size: int) -> NDArray[np.float64]:
     """(2, 3) affine transform from the picture to the upright square of `size` pixels."""
     scale = size / max(region.side, 1e-6)
     cos, sin = math.cos(region.angle) * scale, math.sin(region.angle) * scale
