@@ -1,15 +1,18 @@
 """Galleries signed with real OpenSSH keys, and encrypted to them."""
 
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
+from edge.galleries import signature
 from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import decode, encode, identity_of, open_gallery, write_gallery
-from edge.galleries.signature import SignatureError, sign
+from edge.galleries.signature import MAX_SIGNATURE, SignatureError, sign, verify
 from support.people import gallery_of, somebody
 
 FAMILY = gallery_of(ada=somebody(1), ben=somebody(2))
@@ -107,3 +110,116 @@ def test_an_encrypted_gallery_opens_with_the_boxes_key_alone(tmp_path: Path, key
         write_gallery(FAMILY, path, None, ["ssh-dss AAAA"])
     with pytest.raises(GalleryError, match=r"none: gallery\.identity_file cannot be read"):
         open_gallery(path, None, GalleryKeys(None, tmp_path / "none"))
+
+
+def test_the_signature_is_of_the_message_and_by_the_first_principal_of_the_key(tmp_path: Path, key: Path) -> None:
+    allowed = allowing(key, tmp_path).allowed_signers
+    assert allowed is not None
+    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+    allowed.write_text(f"ada@example,admin@example {public}\nada@work {public}\n")
+    signed = sign(b"a message", key)
+    assert verify(b"a message", signed, allowed) == "ada@example"
+    with pytest.raises(SignatureError, match=r"not one of these contents: .+"):
+        verify(b"another message", signed, allowed)
+
+
+def test_a_key_that_is_not_allowed_is_named_so_that_it_can_be_compared(tmp_path: Path, key: Path) -> None:
+    stranger = new_key(tmp_path / "mallory")
+    allowed = allowing(key, tmp_path).allowed_signers
+    assert allowed is not None
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", stranger], capture_output=True, text=True, check=True).stdout
+    fingerprint = shown.split()[1]
+    with pytest.raises(
+        SignatureError, match=rf"signed with the key \w+ key {re.escape(fingerprint)}, which {allowed} "
+    ):
+        verify(b"x", sign(b"x", stranger), allowed)
+
+
+def test_a_signature_longer_than_any_is_not_even_looked_at(tmp_path: Path, key: Path) -> None:
+    allowed = allowing(key, tmp_path).allowed_signers
+    assert allowed is not None
+    with pytest.raises(SignatureError, match=f"has {MAX_SIGNATURE + 1} bytes, at most {MAX_SIGNATURE} make sense"):
+        verify(b"x", bytes(MAX_SIGNATURE + 1), allowed)
+    with pytest.raises(SignatureError, match="not one of these contents"):
+        verify(b"x", bytes(MAX_SIGNATURE), allowed)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a shell script in the place of ssh-keygen; its second argument is what it is to do."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/bin:/usr/bin")
+
+    def put(script: str) -> None:
+        path = folder / "ssh-keygen"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    return put
+
+
+def test_what_ssh_keygen_complains_of_is_passed_on_in_one_line(
+    stand_in: Callable[[str], None], tmp_path: Path, key: Path
+) -> None:
+    stand_in("printf 'Signing data on file\\n  no \\033[1magent  \\n\\nWrite signature to x\\nsorry\\n' >&2; exit 3")
+    with pytest.raises(SignatureError, match=r"ada: cannot sign: no \?\[1magent; sorry$"):
+        sign(b"x", key)
+    stand_in("exit 3")
+    with pytest.raises(SignatureError, match=r"cannot sign: ssh-keygen ended with 3$"):
+        sign(b"x", key)
+    stand_in("printf '%0400d' 1 >&2; exit 3")
+    with pytest.raises(SignatureError, match=r"cannot sign: 0{299}1$"):
+        sign(b"x", key)
+
+
+def test_neither_an_empty_signature_nor_one_of_a_failed_signing_counts(
+    stand_in: Callable[[str], None], key: Path
+) -> None:
+    stand_in("exit 0")
+    with pytest.raises(SignatureError, match="cannot sign: ssh-keygen ended with 0"):
+        sign(b"x", key)
+    for code in (1, 255):
+        stand_in(f"echo half; exit {code}")
+        with pytest.raises(SignatureError, match=f"cannot sign: ssh-keygen ended with {code}"):
+            sign(b"x", key)
+    stand_in("echo whole; exit 0")
+    assert sign(b"x", key) == b"whole\n"
+
+
+@pytest.mark.parametrize(
+    ("refusing", "code", "complaint"),
+    [
+        ("check-novalidate", 1, "not one of these contents: ssh-keygen ended with 1"),
+        ("find-principals", 1, "signed with the key ED25519 key SHA256:abc, which .* ssh-keygen ended with 1"),
+        ("find-principals", 0, "signed with the key ED25519 key SHA256:abc, which .* ssh-keygen ended with 0"),
+        ("verify", 1, "the signature of ada is not valid: ssh-keygen ended with 1"),
+        ("verify", 255, "the signature of ada is not valid: ssh-keygen ended with 255"),
+    ],
+)
+def test_every_check_of_ssh_keygen_has_to_pass(
+    stand_in: Callable[[str], None], tmp_path: Path, refusing: str, code: int, complaint: str
+) -> None:
+    allowed = tmp_path / "allowed_signers"
+    allowed.write_text("")
+    good = """case $2 in
+        check-novalidate) echo 'Good "whosthere-gallery" signature with ED25519 key SHA256:abc';;
+        find-principals) echo ada;;
+    esac"""
+    stand_in(good)
+    assert verify(b"x", b"signature", allowed) == "ada"
+    stand_in(f"[ $2 = {refusing} ] && {{ [ {code} = 0 ] || echo ada; exit {code}; }}\n{good}")
+    with pytest.raises(SignatureError, match=complaint):
+        verify(b"x", b"signature", allowed)
+
+
+def test_an_ssh_keygen_that_hangs_or_is_missing_is_said(
+    stand_in: Callable[[str], None], key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signature, "TIMEOUT_S", 0.05)
+    stand_in("exec sleep 20")
+    with pytest.raises(SignatureError, match=r"ssh-keygen -Y sign gave no answer in 0 s"):
+        sign(b"x", key)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SignatureError, match="ssh-keygen is missing; install it: apt install openssh-client"):
+        sign(b"x", key)

@@ -197,7 +197,8 @@ def test_a_face_as_alike_as_the_same_person_joins_at_once() -> None:
     assert show(visits, look(2, 3.0, HALF_ADA, since=3.0)) == []
     assert visits.label(2) is not None and visits.label(1) is None
     assert nothing(visits, 7.9) == []
-    assert nothing(visits, 8.0) == ["v1 ended"]
+    [ended], _ = visits.update([], set(), 8.0)
+    assert (ended.visit_id, ended.kind, ended.usable_faces) == ("v1", EventKind.ENDED, 4)
 
 
 def test_a_face_less_alike_than_other_people_starts_at_once() -> None:
