@@ -42,7 +42,7 @@ TESTS = {
     "edge/mqtt/outbox.py": ["tests/test_outbox.py", "tests/test_outbox_model.py"],
     "edge/mqtt/outbox_file.py": ["tests/test_outbox.py", "tests/test_outbox_model.py"],
     "edge/galleries/signature.py": ["tests/test_signature.py"],
-    "edge/galleries/receive.py": ["tests/test_receive.py"],
+    "edge/galleries/receive.py": ["tests/test_receive_edges.py", "tests/test_receive.py"],
 }
 NOTICED = Path("build/mutation/noticed")
 """The mutants that tests noticed, one hash per line."""
