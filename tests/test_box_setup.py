@@ -148,7 +148,7 @@ def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera
         assert terminal.end() == 0, terminal.shown
     print(without_picture(terminal.shown))
     assert terminal.shown.count("\N{UPPER HALF BLOCK}") >= 500
-    assert "lets us in" in terminal.shown
+    assert "accepts this box" in terminal.shown
     assert f"sudo whosthere enroll --gallery {GALLERY}" in terminal.shown
     assert "416 MB of memory: the service may have three quarters" in terminal.shown
     assert "MemoryMax=75%" in box.run("systemctl cat whosthere.service")
@@ -203,7 +203,7 @@ def test_asked_again_the_answers_of_before_are_kept_with_enter(box: Box) -> None
         for question in ("Name", "Camera", "Login", "Password", "broker", "Encrypted", "Port", "Login", "Password"):
             terminal.answer(question, "")
         assert terminal.end() == 0, terminal.shown
-    assert "lets us in" in terminal.shown
+    assert "accepts this box" in terminal.shown
     assert box.run(kept) == before
     assert box.show("ActiveState") == ["active"]
 

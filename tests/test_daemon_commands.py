@@ -105,7 +105,7 @@ def _pauses_for_a_while(ask: Callable[..., dict[str, Any]], listener: Listener) 
     assert ask("pause", for_s=5) | {"correlation_id": ""} == {
         "command": "pause",
         "ok": True,
-        "message": "paused: nobody is looked for for 5 s",
+        "message": "paused for 5 s",
         "correlation_id": "",
         "schema_version": 1,
     }

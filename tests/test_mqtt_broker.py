@@ -57,7 +57,7 @@ def test_tls_with_user_and_password(guarded: Broker, tmp_path: Path, caplog: pyt
         told.publish(event())
         home.wait_for(f"{ROOT}/visit")
         assert check_broker(mqtt, "front-door") == (
-            f"127.0.0.1:{guarded.port} lets us in (MQTT 5, TLS, user box) and takes messages below {ROOT}/"
+            f"127.0.0.1:{guarded.port} accepts this box (MQTT 5, TLS, user box) and its messages below {ROOT}/"
         )
         told.stop(5)
     assert SECRET not in caplog.text
@@ -144,7 +144,7 @@ def test_brokers_that_know_only_the_older_protocol(tmp_path: Path, caplog: pytes
     """One in software that is in use (amqtt), and one that refuses as MQTT 3.1.1 has it (3.2.2.3)."""
     with embedded_broker() as port:
         older = MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1")
-        assert "lets us in (MQTT 3.1.1" in check_broker(older, "front-door")
+        assert "accepts this box (MQTT 3.1.1" in check_broker(older, "front-door")
         with pytest.raises(BrokerError, match=r"does not answer in time.*mqtt\.protocol"):
             check_broker(MqttSettings(host="127.0.0.1", port=port), "front-door", timeout_s=1)
         told = publisher(msgspec.structs.replace(older, outbox=OutboxSettings(path=str(tmp_path / "outbox"))))

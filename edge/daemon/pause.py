@@ -19,7 +19,7 @@ class PauseTimer:
         """Pause for so long, or until somebody resumes; returns what to reply."""
         with self._lock:
             self._paused, self._until = True, None if for_s is None else now + for_s
-        return "paused: nobody is looked for" + ("" if for_s is None else f" for {for_s:g} s")
+        return "paused until `resume`" if for_s is None else f"paused for {for_s:g} s"
 
     def resume(self) -> str:
         """End the pause; returns what to reply."""

@@ -1,4 +1,4 @@
-"""What the broker has to allow, as mosquitto's `acl_file` (mosquitto.conf(5))."""
+"""The rules that the broker needs, as mosquitto's `acl_file` (mosquitto.conf(5))."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,10 @@ from edge.mqtt.topics import Topics
 
 
 def box_rules(base: str, device_id: str, prefix: str | None) -> list[str]:
-    """A box writes its own topics only, and reads what it is asked and what it said itself. `prefix` of Home
-    Assistant's discovery; None: it is not announced."""
+    """A box may write its own topics only; it may read its commands, and what it has left retained.
+
+    `prefix` is Home Assistant's discovery prefix; None: the box is not announced.
+    """
     topics = Topics(base, device_id)
     rules = [
         f"topic write {topics.root}/#",
@@ -22,13 +24,13 @@ def box_rules(base: str, device_id: str, prefix: str | None) -> list[str]:
 
 
 def home_rules(base: str, prefix: str | None) -> list[str]:
-    """Home automation reads everything and asks for anything, but cannot speak in a box's name."""
+    """Home automation may read everything and send any command, but not publish in a box's name."""
     rules = [f"topic read {base}/#", f"topic write {base}/+/command/#"]
     return rules + ([f"topic readwrite {prefix}/#"] if prefix is not None else [])
 
 
 def watcher_rules(base: str) -> list[str]:
-    """Reads everything."""
+    """A watcher may read everything."""
     return [f"topic read {base}/#"]
 
 
@@ -39,7 +41,7 @@ def acl(
     homes: Sequence[str] = (),
     watchers: Sequence[str] = (),
 ) -> str:
-    """The file. `boxes` are (user, device_id)."""
+    """The text of the file. `boxes` are (user, device_id); `homes` and `watchers` are users."""
     parts = [("a box", user, box_rules(base, device, prefix)) for user, device in boxes]
     parts += [("home automation", user, home_rules(base, prefix)) for user in homes]
     parts += [("reads only", user, watcher_rules(base)) for user in watchers]

@@ -1,8 +1,8 @@
-"""One connection to the broker. The only user of paho, which is not left to reconnect by itself.
+"""One connection to the broker. The only user of paho, whose automatic reconnection is off.
 
-paho would send again, as they were, messages that were under way when the connection broke: a recognition
-of minutes ago could then reach `visit` as if it were new. A session therefore ends with its connection, and
-whoever owns it decides anew what to send on the next one.
+paho would resend unchanged the messages that were under way when the connection broke: a recognition from minutes ago
+could then reach `visit` as if it were new. A session therefore ends with its connection, and its owner decides again
+what to send on the next one.
 """
 
 import socket
@@ -29,31 +29,31 @@ CONNECT_TIMEOUT_S = 10.0
 _FAILURE = 128
 """Reason codes from here on are failures (MQTT 5.0, 2.4)."""
 _MAX_PACKET = 1 << 20
-"""The broker is asked to keep anything larger from us."""
+"""The broker is asked not to send anything larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """Something to publish, at QoS 1."""
+    """A message to publish, at QoS 1."""
 
     topic: str
     payload: bytes
     retain: bool = False
     expiry_s: int | None = None
-    """The broker forgets it after so long; MQTT 5 only."""
+    """How long the broker may keep it; MQTT 5 only."""
     correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The broker let us in."""
+    """The broker has accepted the connection."""
 
     session: "BrokerSession"
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """There is no connection, or no more; the last signal of a session."""
+    """The connection failed or has ended; the last signal of a session."""
 
     session: "BrokerSession"
     reason: OutageReason
@@ -61,7 +61,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What the broker made of a publish: its PUBACK."""
+    """The broker's answer to a publish: its PUBACK."""
 
     session: "BrokerSession"
     mid: int
@@ -81,7 +81,7 @@ class NotSubscribed:
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """A message of a subscription."""
+    """A message on a subscribed topic."""
 
     session: "BrokerSession"
     topic: str
@@ -112,19 +112,19 @@ class BrokerSession:
         self._notify = notify
         self._filters = filters
         self._subscriptions: dict[int, str] = {}
-        self._let_in = False
+        self._accepted = False
         self._unwanted = False
-        """Closed or aborted: should the connection still come about, it is given up at once."""
+        """Closed or aborted: a connection that is still made is closed at once."""
         self._ended = threading.Lock()
         self._v5 = settings.protocol == "5"
         self._client = self._configured(will)
 
     def open(self) -> None:
-        """Begin; `notify` gets Connected or Lost. Never blocks."""
+        """Start to connect; `notify` gets Connected or Lost. Never blocks."""
         threading.Thread(target=self._connect, name="mqtt-connect", daemon=True).start()
 
     def publish(self, message: OutgoingMessage) -> int | None:
-        """Hand a message over; its PUBACK arrives as Acknowledged with this number. None: not connected."""
+        """Send a message. The number that its Acknowledged will carry; None: not connected."""
         info = self._client.publish(
             message.topic, message.payload, qos=1, retain=message.retain, properties=self._properties(message)
         )
@@ -136,7 +136,7 @@ class BrokerSession:
         self._client.disconnect()
 
     def abort(self) -> None:
-        """Drop the connection without a word: the broker publishes the will."""
+        """Drop the connection without a DISCONNECT: the broker publishes the will."""
         self._unwanted = True
         connection = self._client.socket()
         if isinstance(connection, socket.socket):
@@ -195,7 +195,7 @@ class BrokerSession:
         self._client.loop_start()
 
     def _subscribe(self) -> None:
-        # noLocal: `command/#` would bring our own results back.
+        # noLocal: `command/#` would return our own results.
         for topic in self._filters:
             if self._v5:
                 _, mid = self._client.subscribe(topic, options=SubscribeOptions(qos=1, noLocal=True))
@@ -205,7 +205,7 @@ class BrokerSession:
                 self._subscriptions[mid] = topic
 
     def _end(self, reason: OutageReason) -> None:
-        """Only the first reason is told: what follows is its consequence."""
+        """Signal the first reason only: any other is its consequence."""
         if self._ended.acquire(blocking=False):
             self._notify(Lost(self, reason))
 
@@ -216,14 +216,14 @@ class BrokerSession:
         if self._unwanted:
             self._client.disconnect()
             return
-        self._let_in = True
+        self._accepted = True
         self._notify(Connected(self))
         self._subscribe()
 
     def _on_disconnect(
         self, _c: Client, _u: object, _f: DisconnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
-        if self._let_in:
+        if self._accepted:
             self._end(explain.lost(code.value, code.getName(), self._settings, self._client_id))
         else:
             self._end(explain.hung_up(self._settings))

@@ -1,18 +1,21 @@
-"""Is the wall clock right? A box without a battery-backed clock begins with the time it went down at, or with 1970."""
+"""Whether the wall clock is right.
+
+A box without a battery-backed clock starts with the time at which it went down, or with 1970.
+"""
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 TIMESYNCD = Path("/run/systemd/timesync")
-"""Of systemd-timesyncd, which writes `synchronized` there as soon as a time server has answered."""
+"""The folder of systemd-timesyncd, which creates `synchronized` in it once a time server has answered."""
 _SLACK_S = 60.0
 
 
 class WallClock:
-    """Tells whether times can be trusted; once they can, it no longer asks.
+    """Whether times can be trusted; once they can, this is not checked again.
 
-    Where systemd-timesyncd runs, it knows. Elsewhere a clock counts as set that is not behind the files which this
+    Where systemd-timesyncd runs, it knows. Elsewhere the clock counts as set unless it is behind the files that this
     box has already written.
     """
 
@@ -22,7 +25,7 @@ class WallClock:
         self._set = False
 
     def is_set(self, now: float | None = None) -> bool:
-        """`now`: seconds since the epoch, as the clock has it."""
+        """`now` is the clock's time, in seconds since the epoch."""
         if not self._set:
             self._set = self._looks_set(time.time() if now is None else now)
         return self._set

@@ -83,7 +83,7 @@ class CommandHandler:
     def __init__(
         self, topics: Topics, on_command: OnCommand, done: Callable[[CommandDone], None], *, snapshots: bool
     ) -> None:
-        """`done` gets every result that is to be published, from whatever thread a command is answered on."""
+        """`done` gets every result to publish, from whatever thread a command is answered on."""
         self._topics = topics
         self._on_command = on_command
         self._done = done

@@ -1,4 +1,4 @@
-"""Listening to boxes, as anybody may whom the broker lets: for `whosthere watch`."""
+"""Subscribing to boxes from anywhere: for `whosthere watch`."""
 
 import secrets
 import threading
@@ -10,22 +10,22 @@ from edge.errors import BrokerError
 from edge.mqtt.broker_errors import denied
 from edge.mqtt.client import BrokerSession, Connected, IncomingMessage, Lost, NotSubscribed, Signal
 
-_AGAIN_S = 2.0
-_LOOK_S = 0.5
+_RETRY_S = 2.0
+_POLL_S = 0.5
 
 
 def filters(base: str, devices: Sequence[str]) -> list[str]:
-    """All topics of these boxes; of all boxes when none is named."""
+    """Topic filters for everything that these boxes publish; without `devices`, for all boxes."""
     return [f"{base}/{device}/#" for device in devices or ["+"]]
 
 
 def listen(
     settings: MqttSettings, devices: Sequence[str], stop: threading.Event
 ) -> Iterator[IncomingMessage | Lost | None]:
-    """What arrives, until `stop` is set; None every half second in which nothing does.
+    """Yield messages until `stop` is set, and None after every half second without one.
 
-    A connection that breaks is given out as Lost, and made again. Raises BrokerError when the first one does not come
-    about or the broker does not let us listen, and ConfigError when the password cannot be read.
+    A connection that breaks is yielded as Lost and then made again. Raises BrokerError when the first connection fails
+    or the broker refuses the subscription, and ConfigError when the password cannot be read.
     """
     signals: SimpleQueue[Signal] = SimpleQueue()
     connected = False
@@ -44,14 +44,14 @@ def listen(
                     yield signal
         finally:
             session.close()
-        stop.wait(_AGAIN_S)
+        stop.wait(_RETRY_S)
 
 
 def _signals(signals: SimpleQueue[Signal], stop: threading.Event) -> Iterator[Signal | None]:
-    """Up to the end of the session."""
+    """The signals of one session, to its end; None after every half second without one."""
     while not stop.is_set():
         try:
-            signal = signals.get(timeout=_LOOK_S)
+            signal = signals.get(timeout=_POLL_S)
         except Empty:
             yield None
             continue

@@ -1,46 +1,48 @@
-"""Who is in a visit now, and who was the last to be recognized."""
+"""Who is in a visit now, and who was recognized last."""
 
 from collections.abc import Sequence
 
 from edge.records import Candidate, Event, EventKind
 
 HOUSEHOLD = 200
-"""The most people whose presence is told one by one; of a larger gallery, only who came."""
+"""Up to this many people, each has a presence of their own. In a larger gallery only those who came have one."""
 
 _DECISIONS = frozenset(EventKind) - {EventKind.STARTED, EventKind.ENDED}
 
 
 class Presence:
-    """Events in, people out. Only people of the gallery in force count."""
+    """Follows the events. Only people in the current gallery count."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._visits: dict[str, str] = {}
-        """Person by visit, for open visits of recognized people."""
+        """Person ids by visit, for the open visits of recognized people."""
         self._came: set[str] = set()
-        """Who was recognized since the start."""
+        """Those who were recognized since the start."""
         self._last: str | None = None
 
     @property
     def known(self) -> frozenset[str]:
-        """Everybody in the gallery in force."""
+        """The ids of everybody in the current gallery."""
         return frozenset(self._names)
 
     @property
     def present(self) -> dict[str, bool]:
-        """Are they in a visit now? Of everybody in a household's gallery; of whoever came, in a larger one."""
-        here = set(self._visits.values())
+        """Whether each person is in a visit now: everybody in a household, only those who came in a larger gallery."""
+        visiting = set(self._visits.values())
         return {
-            person: person in here for person in self._names if len(self._names) <= HOUSEHOLD or person in self._came
+            person: person in visiting
+            for person in self._names
+            if len(self._names) <= HOUSEHOLD or person in self._came
         }
 
     @property
     def last_name(self) -> str | None:
-        """Of the person whom a final decision (or the end of a visit) named last; None: nobody yet."""
+        """The name in the latest final decision (or end of a visit); None: nobody was named yet."""
         return self._names.get(self._last) if self._last else None
 
     def people(self, people: Sequence[tuple[str, str]]) -> None:
-        """The gallery in force, as (id, name); whoever is missing from it is forgotten."""
+        """Take the current gallery, as (id, name); people who are not in it are forgotten."""
         self._names = dict(people)
         self._visits = {visit: person for visit, person in self._visits.items() if person in self._names}
         self._came &= self._names.keys()
@@ -48,7 +50,7 @@ class Presence:
             self._last = None
 
     def update(self, event: Event) -> None:
-        """A decision names the visitor or takes a provisional name back; an end empties the visit."""
+        """A decision names the visitor or takes back a provisional name; an end closes the visit."""
         person = event.match.person if event.match else None
         if event.kind in _DECISIONS or event.kind is EventKind.ENDED:
             self._visits.pop(event.visit_id, None)

@@ -1,4 +1,4 @@
-"""Can we talk to the broker? For `whosthere check`."""
+"""Whether the broker accepts this box: for `whosthere check`."""
 
 import time
 from queue import Empty, SimpleQueue
@@ -14,10 +14,10 @@ from edge.mqtt.topics import Topics
 
 
 def check_broker(settings: MqttSettings, device_id: str, timeout_s: float = 10.0) -> str:
-    """Connects, publishes a harmless message on `command/result`, and says how that went.
+    """Connect and publish a harmless message on `command/result`. A sentence that says what the broker accepts.
 
-    A whosthere that runs meanwhile is not disturbed. Raises BrokerError, and ConfigError when the password
-    or a certificate cannot be read.
+    A running whosthere is not disturbed. Raises BrokerError, and ConfigError when the password or a certificate cannot
+    be read.
     """
     topics = Topics(settings.base_topic, device_id)
     signals: SimpleQueue[Signal] = SimpleQueue()
@@ -33,7 +33,7 @@ def check_broker(settings: MqttSettings, device_id: str, timeout_s: float = 10.0
         session.close()
     if isinstance(answer, Acknowledged) and answer.problem:
         raise BrokerError(denied(topics.command_result, *answer.problem))
-    return f"{where(settings)} lets us in ({_manner(settings)}) and takes messages below {topics.root}/"
+    return f"{where(settings)} accepts this box ({_manner(settings)}) and its messages below {topics.root}/"
 
 
 def _await(signals: SimpleQueue[Signal], kind: type[Signal], deadline: float, settings: MqttSettings) -> Signal:
@@ -53,7 +53,7 @@ def _manner(settings: MqttSettings) -> str:
     parts = [f"MQTT {settings.protocol}"]
     if settings.tls.enabled:
         parts.append("TLS with a client certificate" if settings.tls.certificate_file else "TLS")
-    parts.append(f"user {settings.username}" if settings.username else "no user name")
+    parts.append(f"user {settings.username}" if settings.username else "no username")
     if settings.protocol != "5":
-        parts.append("which cannot tell whether the ACL denies a topic")
+        parts.append("which does not report what the ACL denies")
     return ", ".join(parts)

@@ -37,7 +37,7 @@ _ACKNOWLEDGE_S = 30.0
 
 
 class Delivery(Enum):
-    """What became of a published message."""
+    """The outcome of publishing a message."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"

@@ -8,18 +8,18 @@ OFFLINE = b"offline"
 ON = b"ON"
 OFF = b"OFF"
 NOBODY = b"none"
-"""`last_person` before anybody was recognized."""
+"""`last_person` while nobody has been recognized."""
 
 _UNFIT = re.compile(r"[+#/\s\x00-\x1f]")
-"""What may not stand in one level of a topic."""
+"""Characters that must not occur within one level of a topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
     """All topics below `<base>/<device_id>/`.
 
-    The box can be relied on while `status` is `online` (the broker says `offline` in its place when it
-    vanishes, as its will), and sees something while `camera` is `online` too.
+    The box can be relied on while `status` is `online`: when it vanishes, the broker publishes `offline` as its will.
+    It can see while `camera` is `online` too.
     """
 
     base: str
@@ -46,7 +46,7 @@ class Topics:
 
     @property
     def visit_late(self) -> str:
-        """Where an event goes that is too old to act upon."""
+        """For events that are too old to act on."""
         return self._under("visit", "late")
 
     def person(self, person_id: str) -> str:
@@ -54,7 +54,7 @@ class Topics:
 
     @property
     def people(self) -> str:
-        """The filter of all `person` topics."""
+        """The filter for all `person` topics."""
         return self._under("person", "+")
 
     @property
@@ -71,7 +71,7 @@ class Topics:
 
     @property
     def controls(self) -> str:
-        """What can be set from outside, and is in force."""
+        """Current values of everything that can be set."""
         return self._under("controls")
 
     @property
@@ -79,12 +79,12 @@ class Topics:
         return self._under("doorbell")
 
     def ask(self, command: str) -> str:
-        """Where to publish a command."""
+        """The topic to publish a command on."""
         return self._under("command", command)
 
     @property
     def commands(self) -> str:
-        """The filter of all commands; it also matches `command_result`."""
+        """The filter for all commands; it also matches `command_result`."""
         return self._under("command", "#")
 
     @property
@@ -92,7 +92,7 @@ class Topics:
         return self._under("command", "result")
 
     def command(self, topic: str) -> str | None:
-        """The command that a topic stands for; None for `command/result` and anything else."""
+        """The name of the command on a topic; None for `command/result` and all other topics."""
         prefix = self._under("command", "")
         if not topic.startswith(prefix) or topic == self.command_result:
             return None

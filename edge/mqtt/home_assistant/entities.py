@@ -1,4 +1,4 @@
-"""All that a box has in Home Assistant, as the components of its discovery message. Pure."""
+"""Everything that a box has in Home Assistant, as components of its discovery message. Pure."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from edge.mqtt.payloads import ControlsPayload
 from edge.records import EventKind
 
 _NOW = "not value_json.provisional and not value_json.delayed"
-"""It is decided, and it is happening: not something of before an outage."""
+"""A decision that is final, about something that is happening now and not before an outage."""
 
 
 def components(
     device: HomeAssistantDevice, people: Sequence[tuple[str, str]], controls: ControlsPayload
 ) -> dict[str, Component]:
-    """Everything that Home Assistant shows, by component key. `people` are (id, name)."""
+    """The components by key. `people` are (id, name)."""
     came = f"value_json.event_type == 'recognized' and {_NOW}"
     found = {**readings(device), **operation(device, controls), **_triggers(device)}
     for person_id, name in people:
@@ -38,7 +38,7 @@ def _triggers(device: HomeAssistantDevice) -> dict[str, Component]:
 def _trigger(
     device: HomeAssistantDevice, kind: str, subtype: str, template: str, payload: str, topic: str | None = None
 ) -> Component:
-    """Home Assistant shows it as `"<subtype>" <kind>`."""
+    """A device trigger, which Home Assistant shows as `"<subtype>" <kind>`."""
     return {
         "platform": "device_automation",
         "automation_type": "trigger",

@@ -1,7 +1,7 @@
 """One entity of a box in Home Assistant, as a component of its discovery message. Pure.
 
-A component's key, once used, keeps its platform for ever. Where a template finds nothing it gives `None`, which Home
-Assistant shows as unknown without a word in its log.
+A component's key, once used, keeps its platform for ever. A template that finds nothing renders `None`, which Home
+Assistant shows as unknown without logging anything.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from edge.mqtt.topics import OFFLINE, ONLINE, Topics
 Component = dict[str, Any]
 
 CONFIG, DIAGNOSTIC = "config", "diagnostic"
-"""Categories of entities that are not for every day."""
+"""Categories of entities that are rarely looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class HomeAssistantDevice:
     name: str
     area: str | None
     model: str
-    """The embedder."""
+    """The embedder's name."""
     snapshots: bool
     """Whether pictures leave the box."""
 

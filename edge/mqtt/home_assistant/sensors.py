@@ -1,4 +1,4 @@
-"""What Home Assistant shows of a box: events, states, who is there, how the box is."""
+"""What Home Assistant shows of a box: its events, its states, who is present, and diagnostics."""
 
 from typing import Any, get_args
 
@@ -9,12 +9,12 @@ from edge.records import EventKind
 
 
 def readings(device: HomeAssistantDevice) -> dict[str, Component]:
-    """By component key; all but the people."""
+    """The components by key, except those of people."""
     return {**_events(device), **_states(device), **_diagnostics(device)}
 
 
 def presence(device: HomeAssistantDevice, person_id: str, name: str) -> Component:
-    """Is this person in a visit now?"""
+    """Whether this person is in a visit now."""
     return entity(
         device,
         "binary_sensor",
@@ -30,7 +30,7 @@ def presence(device: HomeAssistantDevice, person_id: str, name: str) -> Componen
 
 
 def _events(device: HomeAssistantDevice) -> dict[str, Component]:
-    """Without availability: an event that came back with it would look like one that has just happened."""
+    """Without availability: when the box came back, the last event would look like a new one."""
     kinds = [kind.value for kind in EventKind]
     return {
         "visit": entity(
@@ -67,7 +67,7 @@ def _states(device: HomeAssistantDevice) -> dict[str, Component]:
             **available(device),
         ),
         "camera": _connectivity(device, "camera", "Camera", device.topics.camera) | available(device),
-        # Its own availability would hide the very thing that it tells.
+        # With an availability of its own it would disappear just when it matters.
         "connection": _connectivity(device, "connection", "Connection", device.topics.status),
     }
     if device.snapshots:
