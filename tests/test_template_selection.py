@@ -44,6 +44,17 @@ def test_a_stray_is_set_aside_and_its_owner_keeps_all() -> None:
     assert reason.startswith("looks like Ben (") and "not like the others here" in reason
 
 
+def test_only_a_picture_that_could_be_taken_for_somebody_else_is_a_stray() -> None:
+    """Unlike its own people and nearer to Ben's, but not as near as a name would need: an unusual photo of Ada."""
+    [ben], odd = album(2, 1), shot("odd.jpg", alike(somebody(2), 0.45, seed=7))
+    people = {"ada": [*album(1, 4), odd], "ben": [ben]}
+    nearest = float(odd.vector @ ben.vector)
+    assert nearest > 0.2
+
+    assert fates(select(people, NAMES, nearest + 0.01, 10), "ada")["odd.jpg"] is Fate.IN
+    assert fates(select(people, NAMES, nearest - 0.01, 10), "ada")["odd.jpg"] is Fate.SET_ASIDE
+
+
 def test_twins_are_kept_both() -> None:
     """Nearer to their own pictures than to the other's: alike, but nothing is misplaced."""
     other = alike(somebody(1), 0.8, seed=3)

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from converter import unknown_faces as naming
 from converter.__main__ import main
+from converter.people_folder import read_people
 from edge.config.visits import UnknownFacesSettings
 from edge.errors import WhosthereError
 from edge.galleries.file import open_gallery
@@ -115,6 +116,27 @@ def test_a_box_that_sends_something_else_is_refused(sent: bytes, tmp_path: Path)
     (tmp_path / "sent").write_bytes(sent)
     with pytest.raises(WhosthereError, match="box: sent"):
         naming.fetch("box", f"sh -c 'cat {tmp_path / 'sent'}' --", 10)
+
+
+@pytest.mark.parametrize("name", ["../Ada", "../../Ada", "{root}/../Ada", "Ada/Byron", "..", ".", ".ssh", ""])
+def test_a_name_that_is_a_path_is_refused_and_nothing_is_written(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "home" / "people"
+    root.mkdir(parents=True)
+    visitor = naming.UnknownVisitor("v1", b"JPEG")
+
+    with pytest.raises(WhosthereError, match="--name"):
+        naming.adopt(visitor, name.format(root=root), root, [])
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [path.name for path in tmp_path.rglob("*")] == ["home", "people"]
+
+
+def test_a_visitor_goes_into_the_folder_of_a_known_person_or_a_new_one(tmp_path: Path) -> None:
+    people = read_people(make_album(tmp_path), videos=False)
+    visitor = naming.UnknownVisitor("v1", b"JPEG")
+
+    assert naming.adopt(visitor, "Barack Obama", tmp_path, people) == tmp_path / "obama" / "v1.jpg"
+    assert naming.adopt(visitor, " Ada  Lovelace ", tmp_path, people) == tmp_path / "Ada Lovelace" / "v1.jpg"
+    assert (tmp_path / "Ada Lovelace" / "v1.jpg").read_bytes() == b"JPEG"
 
 
 def test_from_a_stranger_at_the_door_to_a_name_in_the_gallery(tmp_path: Path, demo_gallery: Path) -> None:
