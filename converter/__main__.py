@@ -2,7 +2,7 @@
 
 import click
 
-from converter.exits import CleanGroup, fail
+from converter.exits import CleanCommand, fail
 from edge.errors import WhosthereError
 from edge.terminal import LazyGroup
 
@@ -37,7 +37,7 @@ Exit codes:
 """
 
 
-class ConverterGroup(CleanGroup, LazyGroup):
+class ConverterGroup(CleanCommand, LazyGroup):
     """The commands of a desktop."""
 
     package = "converter.commands"

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from converter.files import replacing
 from edge.config import typed_yaml
 from edge.errors import ModelError
 from edge.models.card import Calibration, Card
@@ -20,16 +21,16 @@ def record(path: Path, measured: dict[str, str], calibration: Calibration | None
         text = path.read_text(encoding="utf-8")
         old = typed_yaml.convert(typed_yaml.read(path), Card)
         changed = _changed(text, old, measured, calibration)
-        part = path.with_suffix(".part")
-        part.write_text(changed, encoding="utf-8")
         # Nothing but the two sections may differ: a card is what the loader trusts.
         expected = msgspec.structs.replace(
             old, measured={**old.measured, **measured}, calibration=calibration or old.calibration
         )
-        if typed_yaml.convert(typed_yaml.read(part), Card) != expected:
-            part.unlink()
-            raise ModelError(f"{path}: its `calibration` and `measured` are not sections of their own; left as it was")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text(changed, encoding="utf-8")
+            if typed_yaml.convert(typed_yaml.read(part), Card) != expected:
+                raise ModelError(
+                    f"{path}: `calibration` and `measured` are no sections of their own; nothing was changed"
+                )
     except OSError as error:
         raise ModelError(f"{path}: the card cannot be read or written: {error.strerror}") from error
     except typed_yaml.Mistakes as error:

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from converter.exits import Interrupted
+from converter.files import write_whole
 from converter.graph import Graph, Values
-from converter.passes.ranges import Progress
 from converter.runner import Runner, vectors
 from converter.sources import check_float
 from converter.variants import NEED_FACES, MadeVariant, Variant, VariantMaker
@@ -39,7 +39,8 @@ class VariantResult:
     """One variant, written."""
 
     variant: Variant
-    card: Path
+    card: str
+    """Its path."""
     bytes: int
     mean_cosine: float
     least_cosine: float
@@ -83,10 +84,10 @@ def check(content: bytes, name: str, spec: InputSpec, faces: Sequence[Values]) -
         raise ModelError(f"{name}: every face gives the same vector; are --range and --channels those of its training?")
 
 
-def run(job: Job, folder: Path, variants: Sequence[Variant], progress: Progress) -> list[VariantResult]:
+def run(job: Job, folder: Path, variants: Sequence[Variant]) -> list[VariantResult]:
     """Make, measure and write every variant that is not there yet. Raises ModelError, Interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
-    maker = VariantMaker(job.content, job.origin.name, job.faces, progress)
+    maker = VariantMaker(job.content, job.origin.name, job.faces)
     reference = vectors(job.content, job.origin.name, job.held_out)
     results: list[VariantResult] = []
     for variant in variants:
@@ -109,7 +110,7 @@ def _one(job: Job, maker: VariantMaker, folder: Path, variant: Variant, referenc
         _write(job, path, variant, content, similar, made_from)
     made = MadeVariant(content, Graph(content).kinds())
     mean, least = float(similar.mean()), float(similar.min())
-    return VariantResult(variant, path, len(content), mean, least, kept, made.not_for_edgetpu)
+    return VariantResult(variant, str(path), len(content), mean, least, kept, made.not_for_edgetpu)
 
 
 def _already(path: Path, made_from: str) -> bool:
@@ -140,10 +141,8 @@ def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Valu
         quantisation=quantisation(content),
         measured=_measured(job, variant, similar, made_from),
     )
-    for target, data in ((model, content), (path, card_yaml(card).encode())):
-        part = target.with_name(target.name + ".part")
-        part.write_bytes(data)
-        part.replace(target)
+    write_whole(model, content)
+    write_whole(path, card_yaml(card).encode())
     # The door that edge itself goes through.
     cards.load(path, "embed")
 

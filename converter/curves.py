@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from converter.evaluate import Flags, Scores
+from converter.verification import Flags, Scores
 
 POINTS = 200
 BINS = 60

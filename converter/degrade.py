@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from converter.datasets import PicturePair
 from converter.embeddings import CachingEmbedder, EmbeddedFaces, FaceRecord
-from converter.evaluate import similarities
+from converter.verification import similarities
 from edge.records import Image
 
 USUAL_EYES_PX = 42.0

@@ -12,10 +12,9 @@ import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from converter.exits import Interrupted
+from converter.files import write_whole
 from edge import records
 from edge.capture import photos
 from edge.capture.photos import decode_photo, read_content, shrunk
@@ -26,6 +25,7 @@ from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.loading import load_analyser
 from edge.models import card, tflite
 from edge.records import Face, Image, Problem, Quality
+from edge.terminal import progress
 
 DETECTORS = ("blazeface-back", "blazeface-short-range")
 SAVED_EVERY = 500
@@ -153,10 +153,8 @@ def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path
 
 
 def _watched(pictures: Iterable[Path]) -> Iterable[Path]:
-    """Each once, in the same order each time, with a bar on a terminal."""
-    console = Console(stderr=True)
-    wanted = sorted(set(pictures))
-    return track(wanted, "faces", transient=True, console=console, disable=not console.is_terminal)
+    """Each picture once, in the same order every time, with a progress bar on a terminal."""
+    return progress(sorted(set(pictures)), "faces")
 
 
 @contextmanager
@@ -230,6 +228,4 @@ def _read(path: Path) -> dict[str, FaceRecord]:
 
 def _write(path: Path, known: dict[str, FaceRecord]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(msgspec.msgpack.encode(known))
-    part.replace(path)
+    write_whole(path, msgspec.msgpack.encode(known))

@@ -1,7 +1,7 @@
 """A folder of people -> a gallery, with what became of every picture. Byte for byte the same from the same pictures."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Refusal, admit
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
 from edge.records import Image
+from edge.terminal import progress
 
 LONG_AGO = "1970-01-01T00:00:00Z"
 """For what nobody dated: the clock and the file system must not decide what a gallery's bytes are."""
@@ -66,14 +67,13 @@ def build(
     threshold: Callable[[int], float],
     limit: int,
     now: datetime,
-    progress: Callable[[list[tuple[PersonFolder, Path]]], Iterable[tuple[PersonFolder, Path]]] = iter,
 ) -> Build:
     """Version 1 of a gallery; `threshold` is the similarity in force for so many templates."""
     shots: dict[str, list[Shot]] = {person.id: [] for person in people}
     refused: dict[str, list[PictureVerdict]] = {person.id: [] for person in people}
     late = {person.id for person in people if person.expires_at is not None and person.expires_at <= now}
     wanted = [(person, path) for person in people if person.id not in late for path in person.pictures]
-    for person, path in progress(wanted):
+    for person, path in progress(wanted, "photos"):
         for source, image in _pictures(person, path, refused[person.id]):
             _look(analyser, person, path, source, image, shots[person.id], refused[person.id])
     similarity = threshold(min(limit * max(1, len(people)), max(1, sum(map(len, shots.values())))))

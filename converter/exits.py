@@ -9,25 +9,13 @@ from edge.errors import WhosthereError
 
 
 class Interrupted(WhosthereError):
-    """By Ctrl-C; the code is that of a shell."""
+    """Stopped by Ctrl-C; the exit code is the one that shells use."""
 
     exit_code = 130
 
 
 class CleanCommand(click.Command):
-    """A command on its own that shows a WhosthereError, or that it was interrupted, as one message."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except WhosthereError as error:
-            fail(ctx, error)
-        except KeyboardInterrupt:
-            fail(ctx, Interrupted("interrupted"))
-
-
-class CleanGroup(click.Group):
-    """The same for a group of commands."""
+    """A command, or before a group in its bases all commands of that group, whose expected failures are one message."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:

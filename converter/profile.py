@@ -13,6 +13,7 @@ import numpy as np
 from converter import timing
 from converter.graph import Graph
 from converter.passes.mixed_precision import multiplications
+from converter.ssh import last_line, ssh_command
 from edge.errors import WhosthereError
 from edge.models import card as cards
 from edge.models.tflite import open_interpreter
@@ -86,15 +87,14 @@ def on_box(models: dict[str, bytes], threads: Sequence[int], runs: int, host: st
     source = Path(timing.__file__).read_text(encoding="utf-8")
     head = {"models": [(name, len(content)) for name, content in models.items()], "threads": threads, "runs": runs}
     sent = json.dumps(head).encode() + b"\n" + b"".join(models.values())
-    command = ["ssh", "-o", "BatchMode=yes", "--", host, f"{python} -c {shlex.quote(source)}"]
+    command = ssh_command(host, [f"{python} -c {shlex.quote(source)}"])
     try:
         done = subprocess.run(command, input=sent, capture_output=True, timeout=SSH_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WhosthereError(f"{host}: ssh did not work: {error}") from error
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing was said"]
         raise WhosthereError(
-            f"{host}: `{python}` ended with {done.returncode}: {said[-1]}; "
+            f"{host}: `{python}` ended with {done.returncode}: {last_line(done.stderr) or 'nothing was said'}; "
             "--python names a Python that has a TFLite runtime, as /opt/whosthere/bin/python"
         )
     try:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from converter.ssh import checked_host, last_line, ssh_command
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
 from edge.galleries.encryption import encrypt, is_encrypted
@@ -113,9 +114,9 @@ class Pusher:
         wanted = ["receive"] + ["--force"] * self.force + ["--dry-run"] * self.dry_run
         if self.forget:
             wanted.append(f"--forget={self.forget}")
-        # Without a terminal or a question to anybody; a box that is off is told from a slow one.
-        options = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, round(self.timeout_s / 4))}"]
-        command = [*self.ssh, *options, "--", target.host, *wanted]
+        # A box that is switched off is noticed sooner than a slow one.
+        options = ["-o", f"ConnectTimeout={max(1, round(self.timeout_s / 4))}"]
+        command = ssh_command(target.host, wanted, self.ssh, options)
         try:
             finished = subprocess.run(command, input=content, capture_output=True, check=False, timeout=self.timeout_s)
         except subprocess.TimeoutExpired:
@@ -129,16 +130,11 @@ def _understood(box: str, finished: "subprocess.CompletedProcess[bytes]") -> Pus
     try:
         answer = msgspec.json.decode(finished.stdout, type=Answer)
     except msgspec.DecodeError:
-        said = _last_line(finished.stderr) or _last_line(finished.stdout)
+        said = last_line(finished.stderr) or last_line(finished.stdout)
         if finished.returncode == UNREACHABLE:
             return PushOutcome(box, "unreachable", said or "ssh failed without a word")
         return PushOutcome(box, "no answer", f"exit code {finished.returncode}: {said or 'nothing was said'}")
     return PushOutcome(box, answer.status, answer.reason, answer)
-
-
-def _last_line(text: bytes) -> str:
-    lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
-    return "".join(c if c.isprintable() else "?" for c in lines[-1])[:300] if lines else ""
 
 
 def with_canary(
@@ -167,7 +163,7 @@ def read_inventory(path: Path) -> BoxInventory:
 def targets_for(wanted: Sequence[str], inventory: BoxInventory | None) -> list[PushTarget]:
     """Boxes, groups and hosts by name, each once; all boxes of the inventory when nothing is named.
 
-    Raises InventoryError when nothing is left to push to.
+    Raises InventoryError when nothing is left to push to, UsageError for what is not a host.
     """
     known = inventory.boxes if inventory else {}
     found: dict[str, PushTarget] = {}
@@ -175,10 +171,7 @@ def targets_for(wanted: Sequence[str], inventory: BoxInventory | None) -> list[P
         members = [box for box, about in known.items() if name in about.groups]
         for box in [name] if name in known or not members else members:
             about = known.get(box, BoxEntry())
-            host = about.host or box
-            if host.startswith("-"):
-                raise InventoryError(f"{host!r} is not a host")
-            found[box] = PushTarget(box, host, about.encrypt_to)
+            found[box] = PushTarget(box, checked_host(about.host or box), about.encrypt_to)
     if not found:
         raise InventoryError("no box to push to: name hosts, or give --inventory")
     return list(found.values())

@@ -12,12 +12,12 @@ import cv2
 import msgspec
 import numpy as np
 
-from converter.commands.evaluate import Evaluation
 from converter.datasets import PicturePair
 from converter.drift import Layer
 from converter.embeddings import EmbeddedFaces
-from converter.evaluate import NO_FACE_SIMILARITY, similarities
+from converter.evaluation import Evaluation
 from converter.profile import Profiles
+from converter.verification import NO_FACE_SIMILARITY, similarities
 from edge.capture.photos import read_photo
 
 WORST = 10

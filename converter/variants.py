@@ -9,7 +9,6 @@ from converter.passes import mixed_precision, precision
 from converter.passes.activations import spell_out_prelu
 from converter.passes.biases import correct_biases
 from converter.passes.ranges import (
-    Progress,
     Statistics,
     joined,
     observe,
@@ -48,9 +47,9 @@ class MadeVariant:
 class VariantMaker:
     """One float network, with what was seen of it, so that variants share the work."""
 
-    def __init__(self, content: bytes, name: str, faces: Sequence[Values], progress: Progress) -> None:
+    def __init__(self, content: bytes, name: str, faces: Sequence[Values]) -> None:
         """`faces` are network inputs (1, h, w, c); they may be empty for variants that need none."""
-        self._name, self._faces, self._progress = name, faces, progress
+        self._name, self._faces = name, faces
         graph = Graph(content, name)
         simplify(graph)
         self.simplified = graph.pack()
@@ -88,7 +87,7 @@ class VariantMaker:
     def _mixed(self) -> Graph:
         graph = Graph(self.equalised(), self._name)
         ranges = percentile_ranges(self._seen(graph))
-        weighed = mixed_precision.weigh(self.equalised(), ranges, self._faces[:WEIGHED_FACES], self._progress)
+        weighed = mixed_precision.weigh(self.equalised(), ranges, self._faces[:WEIGHED_FACES])
         precision.Quantiser(graph, ranges).run(mixed_precision.chosen(weighed))
         return graph
 
@@ -102,4 +101,4 @@ class VariantMaker:
         return graph
 
     def _seen(self, graph: Graph, histograms: bool = False) -> Statistics:
-        return observe(graph.pack(), self._faces, self._progress, histograms)
+        return observe(graph.pack(), self._faces, histograms)

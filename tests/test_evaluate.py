@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from converter.__main__ import main
 from converter.datasets import DatasetError, PicturePair
 from converter.embeddings import EmbeddedFaces, FaceRecord
-from converter.evaluate import (
+from converter.verification import (
     NO_FACE_SIMILARITY,
     accuracy_by_fold,
     area_under_curve,

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,20 +72,21 @@ def test_an_interruption_is_one_line(small: Path, tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+class Stopped(list[Any]):
+    """Faces at whose sight the user presses Ctrl-C."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise KeyboardInterrupt
+
+
 def test_variants_that_were_finished_are_kept(tmp_path: Path) -> None:
     graph = residual_network()
     spec = InputSpec(graph.shape(graph.inputs[0]), "rgb", 127.5, 128.0)
     noise = [np.random.default_rng(i).uniform(-1, 1, spec.shape).astype(np.float32) for i in range(12)]
     job = Job(ModelOrigin("mine", spec, template(spec.shape[1]), "", ""), graph.pack(), noise[:8], noise[8:], "noise")
 
-    def stopped(items: Sequence[Any], what: str) -> Any:
-        raise KeyboardInterrupt
-
-    def unwatched(items: Sequence[Any], what: str) -> Any:
-        return items
-
     with pytest.raises(Interrupted, match="interrupted at int8; done: fp32; the same command goes on"):
-        convert.run(job, tmp_path, ["fp32", "int8"], stopped)
-    results = convert.run(job, tmp_path, ["fp32", "int8"], unwatched)
+        convert.run(replace(job, faces=Stopped(job.faces)), tmp_path, ["fp32", "int8"])
+    results = convert.run(job, tmp_path, ["fp32", "int8"])
 
     assert [(r.variant, r.kept) for r in results] == [("fp32", True), ("int8", False)]

@@ -8,7 +8,7 @@ import pytest
 from converter import datasets
 from converter.datasets import PicturePair
 from converter.embeddings import CachingEmbedder
-from converter.evaluate import Verification, operating_point, similarities, subset, verify
+from converter.verification import Verification, operating_point, similarities, subset, verify
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 from edge.models import card

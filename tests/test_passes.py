@@ -1,7 +1,6 @@
 """The converter's passes: what must stay the same stays the same, on networks small and bundled."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +17,6 @@ from converter.runner import Runner
 from edge.errors import ModelError
 from edge.models.card import BUNDLED
 from support.float_models import Builder, pictures, residual_network
-
-
-def quietly(items: Sequence[Any], what: str) -> Sequence[Any]:
-    return items
 
 
 def vectors(content: bytes, inputs: Sequence[Values]) -> Values:
@@ -110,7 +105,7 @@ def test_flip_equalisation_and_spelling_out_are_exact(seed: int) -> None:
     assert all(np.abs(graph.weights(o, 1)).max() <= 1 for o in graph.operators if graph.kind(o) == "PRELU")
     flipped = graph.pack()
     graph = Graph(flipped)
-    assert equalise(graph, observe(flipped, inputs, quietly).largest) >= 5
+    assert equalise(graph, observe(flipped, inputs).largest) >= 5
     assert np.allclose(vectors(graph.pack(), inputs), before, atol=1e-5)
     spelt = Graph(graph.pack())
     assert len(spell_out_prelu(spelt)) == 7
@@ -120,10 +115,10 @@ def test_flip_equalisation_and_spelling_out_are_exact(seed: int) -> None:
 
 def test_equalisation_brings_channels_nearer_to_each_other(network: Graph) -> None:
     inputs = pictures(network, 8)
-    before = observe(network.pack(), inputs, quietly).largest
+    before = observe(network.pack(), inputs).largest
 
     equalise(network, before)
-    after = observe(network.pack(), inputs, quietly).largest
+    after = observe(network.pack(), inputs).largest
 
     def unevenness(largest: dict[str, Values]) -> float:
         return float(np.mean([v.max() / np.maximum(v, 1e-9).min() for v in largest.values() if len(v) > 3]))
@@ -139,15 +134,15 @@ def test_a_network_that_was_made_uneven_is_rescued_by_equalisation() -> None:
     uneven = Graph(graph.pack())
     inputs = pictures(graph, 12)
     random = np.random.default_rng(1)
-    largest = observe(uneven.pack(), inputs, quietly).largest
+    largest = observe(uneven.pack(), inputs).largest
     equalise(uneven, {name: v * np.exp(random.normal(0, 3, v.shape)) for name, v in largest.items()})
     made, spoilt = uneven.pack(), {}
     for name, content in (("uneven", made), ("rescued", None)):
         one = Graph(content or made)
         if content is None:
-            equalise(one, observe(made, inputs, quietly).largest)
+            equalise(one, observe(made, inputs).largest)
         spell_out_prelu(one)
-        Quantiser(one, searched_ranges(observe(one.pack(), inputs, quietly, histograms=True))).run()
+        Quantiser(one, searched_ranges(observe(one.pack(), inputs, histograms=True))).run()
         spoilt[name] = cosine(made, one.pack(), pictures(graph, 10, 5))
 
     assert spoilt["rescued"] > 0.995
@@ -158,7 +153,7 @@ def test_integer_forms_stay_near_the_float_network(network: Graph) -> None:
     simplify(network)
     flip_slopes(network)
     content, inputs, others = network.pack(), pictures(network, 12), pictures(network, 12, 9)
-    seen = observe(content, inputs, quietly)
+    seen = observe(content, inputs)
     mixed, halved, moving = Graph(content), Graph(content), Graph(content)
     Quantiser(mixed, percentile_ranges(seen)).run(candidates(mixed))
     half(halved)
@@ -177,7 +172,7 @@ def test_whole_networks_take_and_give_integers(network: Graph, bits: int, least:
     flip_slopes(network)
     content, inputs = network.pack(), pictures(network, 12)
     spell_out_prelu(network)
-    seen = observe(network.pack(), inputs, quietly)
+    seen = observe(network.pack(), inputs)
     Quantiser(network, percentile_ranges(seen, 0.0) if bits == 8 else roomy_ranges(seen), bits).run()
     made = network.pack()
 
@@ -198,7 +193,7 @@ def test_corrected_biases_keep_the_mean_of_every_channel() -> None:
     weights[:, 0, 0, 0] = 40.0
     graph.replace(second, 1, weights)
     content, moved = graph.pack(), {}
-    wanted = observe(content, inputs, quietly).mean
+    wanted = observe(content, inputs).mean
     for corrected in (False, True):
         graph = Graph(content)
         if corrected:
@@ -207,13 +202,13 @@ def test_corrected_biases_keep_the_mean_of_every_channel() -> None:
             numbers, steps, _ = rounded_weights(graph, operator)
             graph.replace(operator, 1, numbers * steps.reshape(-1, 1, 1, 1))
         name = graph.tensor_name(int(graph.operators[1].outputs[0]))
-        moved[corrected] = float(np.abs(observe(graph.pack(), inputs, quietly).mean[name] - wanted[name]).max())
+        moved[corrected] = float(np.abs(observe(graph.pack(), inputs).mean[name] - wanted[name]).max())
 
     assert moved[True] < moved[False] / 5
 
 
 def test_where_little_was_seen_more_is_expected(network: Graph) -> None:
-    seen = observe(network.pack(), pictures(network, 4), quietly, histograms=True)
+    seen = observe(network.pack(), pictures(network, 4), histograms=True)
     ranges = searched_ranges(seen)
     few = next(name for name, places in seen.places.items() if places == 1)
     many = next(name for name, places in seen.places.items() if places > 100)
@@ -236,13 +231,13 @@ def test_a_tensor_that_is_not_finite_is_named(network: Graph) -> None:
     network.replace(first, 2, np.full_like(network.weights(first, 2), np.nan))
 
     with pytest.raises(ModelError, match=r"'conv_2d_\d+' is not finite"):
-        observe(network.pack(), pictures(network, 1), quietly)
+        observe(network.pack(), pictures(network, 1))
 
 
 def test_int8_goes_where_it_saves_most_for_least(network: Graph) -> None:
     simplify(network)
     content, inputs = network.pack(), pictures(network, 8)
-    weighed = weigh(content, percentile_ranges(observe(content, inputs, quietly)), inputs[:3], quietly)
+    weighed = weigh(content, percentile_ranges(observe(content, inputs)), inputs[:3])
     dense = [network.tensor_name(int(o.outputs[0])) for o in network.operators if network.kind(o) == "CONV_2D"]
 
     assert len(weighed) == 5

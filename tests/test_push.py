@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from converter.__main__ import main
 from converter.push import BoxEntry as Listed
 from converter.push import BoxInventory, InventoryError, PushTarget, targets_for
+from edge.errors import UsageError
 from edge.galleries.file import open_gallery
 from support.box import SIGNER, Box, bundle, keeping
 from support.sshd import Sshd, new_key, running_sshd
@@ -197,5 +198,5 @@ def test_names_groups_and_hosts() -> None:
     ]
     with pytest.raises(InventoryError, match="no box to push to"):
         targets_for([], None)
-    with pytest.raises(InventoryError, match="is not a host"):
+    with pytest.raises(UsageError, match="is not a host"):
         targets_for(["-oProxyCommand=sh"], None)

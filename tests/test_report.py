@@ -35,7 +35,7 @@ def test_drift_is_seen_where_it_happens() -> None:
     graph = bundled()
     content, inputs = graph.pack(), pictures(graph, 3)
     one = candidates(graph)[10]
-    ranges = percentile_ranges(observe(content, inputs, lambda items, _: items), 30.0)
+    ranges = percentile_ranges(observe(content, inputs), 30.0)
     Quantiser(graph, ranges).run({one})
 
     found = {layer.name: layer.agreement for layer in layers(content, graph.pack(), inputs)}

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +13,7 @@ from converter.calibrate import Measurement, calibration, measure
 from converter.commands import options
 from converter.people_folder import photos_by_person
 from edge.models import card
+from edge.terminal import json_option, print_json
 
 
 @click.command("calibrate")
@@ -25,7 +25,7 @@ from edge.models import card
     type=options.FILE,
     help="Pairs of names that are one person or share a picture: no impostors of each other.",
 )
-@options.as_json
+@json_option
 @click.option("--dry-run", is_flag=True, help="Measure and print; leave the card as it is.")
 def command(
     images: Path, name: str | None, not_compared: Path | None, as_json: bool, dry_run: bool, **stages: Any
@@ -47,7 +47,7 @@ def command(
     if not dry_run:
         write(card.find(stages["model"]), measured, title, _command(f"{title}/{images.name}", not_compared, stages))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(measured)).decode())
+        print_json(measured)
     else:
         show(measured)
 

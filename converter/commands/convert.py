@@ -1,14 +1,11 @@
 """`whosthere-converter convert`: a trained network into its quantised variants."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Column, Table
 
 from converter import edgetpu, faces, sources
@@ -19,6 +16,7 @@ from converter.graph import Graph
 from converter.input_spec import PIXELS, model_input
 from converter.variants import VARIANTS, Variant
 from edge.errors import UsageError
+from edge.terminal import json_option, print_json
 
 HELD_OUT = 40
 
@@ -45,7 +43,7 @@ HELD_OUT = 40
 @click.option(
     "--max-loss", type=click.FloatRange(0, 1), help="Fail when a variant's mean cosine to float32 loses more."
 )
-@options.as_json
+@json_option
 def command(
     model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, max_loss: float | None,
     as_json: bool, **feeding: Any,
@@ -58,15 +56,10 @@ def command(
     wanted = _wanted(variants)
     content = sources.float_model(model)
     job = _job(model, content, pictures, count, feeding)
-    console = Console(stderr=True)
     check(content, str(model), job.origin.spec, job.faces)
-
-    def progress(items: Sequence[Any], what: str) -> Any:
-        return track(items, what, transient=True, console=console, disable=not console.is_terminal)
-
-    results = run(job, output, wanted, progress)
+    results = run(job, output, wanted)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(results, enc_hook=str)).decode())
+        print_json(results)
     else:
         _show(results, job.described)
     if "int8-full" in wanted:

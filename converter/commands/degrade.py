@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from converter import datasets
 from converter.commands import options
 from converter.degrade import DegradeRow, by_harm, by_turn
-from converter.evaluate import subset
+from converter.verification import subset
 from edge.errors import ModelError
 from edge.models import card
+from edge.terminal import json_option, print_json
 
 
 @click.command("degrade")
@@ -23,7 +23,7 @@ from edge.models import card
 @options.images
 @click.option("--each", type=click.IntRange(1), default=60, show_default=True, help="Pairs of each kind, of each fold.")
 @click.option("--rate", type=click.FloatRange(0, 0.1, min_open=True), default=1e-3, show_default=True)
-@options.as_json
+@json_option
 def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **stages: Any) -> None:
     """Blur, smear, shrink and darken one picture of each pair, and see whether it is still recognised.
 
@@ -38,7 +38,7 @@ def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **
     embedder = options.embedder(**stages)
     rows = by_turn(embedder, listed, threshold) + by_harm(embedder, subset(listed, each), threshold)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        print_json(rows)
     else:
         show(rows, threshold)
 

@@ -1,18 +1,15 @@
 """`whosthere-converter enroll`: a folder of people becomes a gallery."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import track
 
 from converter.commands import naming
 from converter.contact_sheet import write_sheet
 from converter.enroll import Build, Enrolled, build, successor
-from converter.people_folder import PersonFolder, read_people
+from converter.people_folder import read_people
 from converter.template_selection import Fate
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
@@ -20,7 +17,7 @@ from edge.faces.loading import load_configured_analyser
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
-from edge.terminal import config_option, table, warn
+from edge.terminal import config_option, json_option, print_json, table, warn
 from edge.visits.thresholds import lookalike_threshold
 
 EXIT_CODES = """\b
@@ -77,7 +74,7 @@ class EnrolReport(msgspec.Struct, frozen=True):
     type=click.Path(dir_okay=False, path_type=Path),
     help="The contact sheet.  [default: beside OUTPUT, .png]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@json_option
 @naming.options
 @config_option
 def command(
@@ -116,7 +113,7 @@ def command(
     def threshold(templates: int) -> float:
         return lookalike_threshold(loaded.config.match, analyser.embedder.calibration, templates)
 
-    built = build(people, analyser, threshold, most, datetime.now(UTC), _watched)
+    built = build(people, analyser, threshold, most, datetime.now(UTC))
     picture = sheet or output.with_suffix(".png")
     with gallery_lock(output):
         gallery = successor(built.gallery, _previous(output) if version is None else None, version)
@@ -125,7 +122,7 @@ def command(
     write_sheet(built, picture)
     report = _report(built, gallery, output, picture, signed=key is not None)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        print_json(report)
     else:
         show(built, report)
     if not gallery.people:
@@ -134,11 +131,6 @@ def command(
 
 def _previous(path: Path) -> Gallery | None:
     return open_gallery(path, None) if path.exists() else None
-
-
-def _watched(items: list[tuple[PersonFolder, Path]]) -> Iterable[tuple[PersonFolder, Path]]:
-    console = Console(stderr=True)
-    return track(items, "looking", transient=True, console=console, disable=not console.is_terminal)
 
 
 def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed: bool) -> EnrolReport:

@@ -6,37 +6,23 @@ from typing import Any
 
 import click
 import msgspec
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from converter import card_text, datasets
 from converter.commands import options
-from converter.curves import Confusion, Curve, Histogram, confusion, curve, histogram
-from converter.embeddings import CachingEmbedder, EmbeddedFaces, embed_with_all
-from converter.evaluate import Verification, similarities, verify
+from converter.curves import Confusion
+from converter.embeddings import CachingEmbedder, embed_with_all
+from converter.evaluation import Evaluation, evaluated
 from converter.identification import Identification, identify, split
 from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.errors import UsageError
 from edge.models import card
-from edge.models.card import Card
-from edge.visits.thresholds import threshold_for
+from edge.terminal import json_option, print_json
 
 
-class Evaluation(Verification, frozen=True, kw_only=True):
-    """One model's verification with all that its scores say."""
-
-    model: str
-    left_out: list[str]
-    """Pictures that are listed but absent; their pairs were not asked (--allow-missing)."""
-    in_force: Confusion | None
-    """At the threshold that the box would use; None: the card has no calibration."""
-    curve: Curve
-    histogram: Histogram
-
-
-class Search(Identification, frozen=True, kw_only=True):
+class ModelSearch(Identification, frozen=True, kw_only=True):
     """One model's identification."""
 
     model: str
@@ -55,7 +41,7 @@ class Search(Identification, frozen=True, kw_only=True):
 @options.shared_stages
 @click.option("--pairs", type=options.FILE, help="List of pairs in the form of LFW's pairs.txt.")
 @options.images
-@options.as_json
+@json_option
 @click.option("--record", is_flag=True, help="Add the figures to each card's `measured`.")
 @options.name
 @click.option("--allow-missing", is_flag=True, help="Leave out pairs whose pictures are absent, and count them.")
@@ -109,7 +95,7 @@ def command(
         raise UsageError("give --pairs, or --identify, and not both")
     embedders = [options.embedder(model=model, **stages) for model in models]
     title = name or images.resolve().parent.name
-    results: Sequence[Evaluation | Search]
+    results: Sequence[Evaluation | ModelSearch]
     if pairs is None:
         results = _searches(models, embedders, images, enrol)
         line = f"identification on {title}, {enrol} picture(s) a person"
@@ -126,23 +112,25 @@ def command(
     _tell(results, as_json)
 
 
-def _tell(results: Sequence[Evaluation | Search], as_json: bool) -> None:
+def _tell(results: Sequence[Evaluation | ModelSearch], as_json: bool) -> None:
     if not as_json:
         for result in results:
             show(result)
         return
     # One model alone is one object: what reads it need not know of comparisons.
     document = results[0] if len(results) == 1 else list(results)
-    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+    print_json(document)
 
 
-def _searches(models: Sequence[str], embedders: Sequence[CachingEmbedder], images: Path, enrol: int) -> list[Search]:
+def _searches(
+    models: Sequence[str], embedders: Sequence[CachingEmbedder], images: Path, enrol: int
+) -> list[ModelSearch]:
     """Open-set identification by each model. Raises DatasetError."""
     parts = split(photos_by_person(images), enrol)
     groups = (parts.enrolled, parts.known, parts.unknown)
     embedded = embed_with_all(embedders, [p for group in groups for own in group.values() for p in own])
     found = [identify(parts, by_one) for by_one in embedded]
-    return [Search(**msgspec.structs.asdict(f), model=model) for model, f in zip(models, found, strict=True)]
+    return [ModelSearch(**msgspec.structs.asdict(f), model=model) for model, f in zip(models, found, strict=True)]
 
 
 def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datasets.PicturePair], list[str]]:
@@ -156,31 +144,9 @@ def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datase
     return kept, sorted(picture.name for picture in absent)
 
 
-def evaluated(
-    model: str,
-    listed: list[datasets.PicturePair],
-    absent: list[str],
-    embedded: EmbeddedFaces,
-    settings: MatchSettings,
-    templates: int,
-) -> Evaluation:
-    """All figures of one model; `embedded` holds every picture of `listed`. Raises DatasetError."""
-    scores, same = similarities(listed, embedded, embedded), np.array([pair.same for pair in listed])
-    known: Card = card.read_card(card.find(model))
-    threshold = threshold_for(settings, known.calibration, templates)
-    return Evaluation(
-        **msgspec.structs.asdict(verify(listed, embedded)),
-        model=model,
-        left_out=absent,
-        in_force=confusion(scores, same, threshold.similarity, threshold.within_data) if threshold else None,
-        curve=curve(scores, same),
-        histogram=histogram(scores, same),
-    )
-
-
-def summary(result: Evaluation | Search) -> str:
+def summary(result: Evaluation | ModelSearch) -> str:
     """The one line that goes into a card."""
-    if isinstance(result, Search):
+    if isinstance(result, ModelSearch):
         rates = ", ".join(f"DIR {r.identified:.2%} at FPIR {r.false_positive_rate:g}" for r in result.rates)
         return (
             f"rank-1 {result.rank_one:.2%}, {rates}; {result.people} people, {result.known_probes} known and "
@@ -192,10 +158,10 @@ def summary(result: Evaluation | Search) -> str:
     )
 
 
-def show(result: Evaluation | Search) -> None:
+def show(result: Evaluation | ModelSearch) -> None:
     console = Console()
     console.print(f"[bold]{result.model}[/bold]")
-    if isinstance(result, Search):
+    if isinstance(result, ModelSearch):
         _show_search(console, result)
         return
     console.print(f"{result.genuine} pairs of one person, {result.impostors} of two, {result.folds} folds")
@@ -228,7 +194,7 @@ def _show_in_force(console: Console, c: Confusion | None) -> None:
     console.print(table)
 
 
-def _show_search(console: Console, result: Search) -> None:
+def _show_search(console: Console, result: ModelSearch) -> None:
     console.print(
         f"{result.people} people, {result.templates} templates; {result.known_probes} known probes, "
         f"{result.unknown_probes} unknown, {result.missed} pictures without a face"

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from converter import datasets
@@ -16,6 +15,7 @@ from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 from edge.faces.detect import CANDIDATE_SCORE
 from edge.faces.loading import load_detector
+from edge.terminal import json_option, print_json, progress
 
 
 class DetectionResult(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class DetectionResult(msgspec.Struct, frozen=True):
 @click.option(
     "--score", "scores", multiple=True, default=(0.5, 0.6), show_default=True, type=click.FloatRange(CANDIDATE_SCORE, 1)
 )
-@options.as_json
+@json_option
 def command(
     truth: Path, images: Path, detector: str, squares: bool, iou: float, scores: tuple[float, ...], as_json: bool
 ) -> None:
@@ -52,15 +52,13 @@ def command(
     annotated = read_wider(truth, images)
     datasets.require(a.picture for a in annotated)
     finder = load_detector(ModelSettings(detector=detector), DetectSettings(min_score=CANDIDATE_SCORE, squares=squares))
-    console = Console(stderr=True)
-    bar = track(annotated, "pictures", transient=True, console=console, disable=not console.is_terminal)
-    found = [finder.detect(read_photo(a.picture)) for a in bar]
+    found = [finder.detect(read_photo(a.picture)) for a in progress(annotated, "pictures")]
     results = [
         DetectionResult(detector, squares, score, iou, len(annotated), by_size(annotated, found, score, iou))
         for score in scores
     ]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(results)).decode())
+        print_json(results)
     else:
         show(results)
 

@@ -4,7 +4,6 @@ import shlex
 from pathlib import Path
 
 import click
-import msgspec
 
 from converter.commands.push import as_table
 from converter.people_folder import read_people
@@ -13,6 +12,7 @@ from edge.errors import WhosthereError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.terminal import json_option, print_json
 
 EXIT_CODES = """\b
 Exit codes:
@@ -34,7 +34,7 @@ Exit codes:
 )
 @click.option("--retry", "retries", type=click.IntRange(0, 10), default=0, help="So often again where nobody answers.")
 @click.option("--ssh", default="ssh", show_default=True, help="The client, with options.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 def command(
     person: str,
     bundle: Path,
@@ -63,7 +63,7 @@ def command(
     pusher = Pusher(bundle.read_bytes(), shlex.split(ssh), forget=person_id, timeout_s=timeout_s, retries=retries)
     outcomes = pusher.push(targets)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(outcomes)).decode())
+        print_json(outcomes)
     else:
         _show(outcomes, person_id, gallery, people)
     left = [outcome.box for outcome in outcomes if not _clean(outcome)]

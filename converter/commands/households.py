@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from converter import datasets
@@ -18,6 +16,7 @@ from converter.households import Household, UsableFaces, simulate
 from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.models import card
+from edge.terminal import json_option, print_json, progress
 
 
 @click.command("households")
@@ -32,7 +31,7 @@ from edge.models import card
 )
 @click.option("--draws", type=click.IntRange(20), default=400, show_default=True, help="Households of each kind.")
 @click.option("--false-alarm", type=click.FloatRange(0, 0.5, min_open=True), default=1e-3, show_default=True)
-@options.as_json
+@json_option
 def command(
     images: Path,
     not_compared: Path | None,
@@ -55,12 +54,10 @@ def command(
     faces = UsableFaces(usable(everybody, embedded), skipped)
     calibration = card.read_card(card.find(stages["model"])).calibration
     settings = MatchSettings(false_alarm_target=false_alarm)
-    console = Console(stderr=True)
     kinds = [(p, n) for p in people for n in enrol]
-    bar = track(kinds, "households", transient=True, console=console, disable=not console.is_terminal)
-    rows = [simulate(faces, p, n, draws, settings, calibration) for p, n in bar]
+    rows = [simulate(faces, p, n, draws, settings, calibration) for p, n in progress(kinds, "households")]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        print_json(rows)
     else:
         show(rows, false_alarm)
 

@@ -27,7 +27,6 @@ pairs = click.option("--pairs", required=True, type=FILE, help="List of pairs in
 detector = click.option(
     "--detector", type=click.Choice(DETECTORS), default=DETECTORS[0], show_default=True, help="What finds the faces."
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 name = click.option(
     "--name", metavar="NAME", help="What to call the data in the card.  [default: the folder that holds IMAGES]"
 )

@@ -3,14 +3,13 @@
 from collections import Counter
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
 from converter import profile
-from converter.commands import options
 from edge.errors import UsageError
 from edge.models import card as cards
+from edge.terminal import json_option, print_json
 
 
 @click.command("profile")
@@ -19,7 +18,7 @@ from edge.models import card as cards
 @click.option("--runs", type=click.IntRange(3), default=50, show_default=True, help="Of each model, for each of them.")
 @click.option("--host", help="A box to measure on, over SSH: user@name.")
 @click.option("--python", default="python3", show_default=True, help="With --host: a Python there that has a runtime.")
-@options.as_json
+@json_option
 def command(models: tuple[str, ...], threads: str, runs: int, host: str | None, python: str, as_json: bool) -> None:
     """Size, multiply-adds, delegate nodes, memory and milliseconds of each CARD (a path, or a bundled model's name).
 
@@ -28,7 +27,7 @@ def command(models: tuple[str, ...], threads: str, runs: int, host: str | None, 
     paths = [cards.find(model) for model in models]
     found = profile.profile(profile.read(paths), _numbers(threads), runs, host, python)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        print_json(found)
     else:
         show(found)
 

@@ -4,13 +4,12 @@ import shlex
 from pathlib import Path
 
 import click
-import msgspec
 
 from converter.push import Pusher, PushOutcome, read_inventory, targets_for, with_canary
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import open_gallery
-from edge.terminal import table
+from edge.terminal import json_option, print_json, table
 
 EXIT_CODES = """\b
 Exit codes:
@@ -35,7 +34,7 @@ Exit codes:
     "--timeout", "timeout_s", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Seconds."
 )
 @click.option("--ssh", default="ssh", show_default=True, help="The client, with options: 'ssh -i KEY -F CONFIG'.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@json_option
 def command(
     bundle: Path,
     hosts: tuple[str, ...],
@@ -66,7 +65,10 @@ def command(
         raise GalleryError(f"{bundle}: already encrypted; give the plain one, it is encrypted for each box")
     pusher = Pusher(content, shlex.split(ssh), force, dry_run, timeout_s=timeout_s, retries=retries)
     outcomes = with_canary(pusher, targets, canary, _tell)
-    click.echo(msgspec.json.format(msgspec.json.encode(outcomes)).decode() if as_json else as_table(outcomes))
+    if as_json:
+        print_json(outcomes)
+    else:
+        click.echo(as_table(outcomes))
     failed = [outcome.box for outcome in outcomes if not outcome.fine]
     if failed:
         raise WhosthereError(f"{len(failed)} of {len(outcomes)} boxes do not have it in force: {', '.join(failed)}")

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from converter import datasets, faces, profile, report
 from converter.commands import options
-from converter.commands.evaluate import Evaluation, evaluated
 from converter.drift import Layer, layers
 from converter.embeddings import embed_with_all
+from converter.evaluation import Evaluation, evaluated
 from edge.config.visits import MatchSettings
 from edge.errors import ModelError
 from edge.models import card as cards

@@ -2,14 +2,11 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from converter import networks, sources
 from converter.commands import options
@@ -133,12 +130,7 @@ def _picture(model: Any, path: Path) -> tuple[int, int, int]:
 def _datasets(
     images: Path, output: Path, spec: InputSpec, alignment: list[tuple[float, float]], asked: dict[str, Any]
 ) -> tuple[Dataset, Dataset, str]:
-    console = Console(stderr=True)
-
-    def progress(files: Sequence[Path]) -> Iterable[Path]:
-        return track(files, "faces", transient=True, console=console, disable=not console.is_terminal)
-
-    found = crop_all(photos_by_person(images), spec, np.array(alignment, np.float32), output / CROPS, progress)
+    found = crop_all(photos_by_person(images), spec, np.array(alignment, np.float32), output / CROPS)
     for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
         click.echo(f"left out: {said}", err=True)
     learning, held = split(found.dataset, asked["held_out"], asked["seed"])

@@ -7,8 +7,9 @@ import numpy as np
 
 from converter.graph import CONVOLUTIONS, Graph, Values
 from converter.passes.precision import Quantiser
-from converter.passes.ranges import Progress, Range
+from converter.passes.ranges import Range
 from converter.runner import vectors
+from edge.terminal import progress
 
 LEAST_CHANNELS = 16
 """A convolution of fewer input channels gains nothing from int8, and is mostly the first, which sees the picture."""
@@ -39,15 +40,13 @@ def candidates(graph: Graph) -> list[str]:
     return found
 
 
-def weigh(
-    content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values], progress: Progress
-) -> list[ConvolutionCost]:
+def weigh(content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values]) -> list[ConvolutionCost]:
     """What each candidate costs alone, on a few faces (1, h, w, c)."""
     graph = Graph(content)
     counts = {graph.tensor_name(int(o.outputs[0])): multiplications(graph, o) for o in graph.operators}
     reference = vectors(content, graph.name, faces)
     weighed = []
-    for name in progress(candidates(graph), "what each convolution bears"):
+    for name in progress(candidates(graph), "convolutions tried in int8"):
         alone = Graph(content)
         Quantiser(alone, ranges).run({name})
         similar = (reference * vectors(alone.pack(), name, faces)).sum(1)

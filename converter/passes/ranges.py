@@ -1,17 +1,15 @@
 """What values flow through a network when it sees faces, and which range of them an int8 tensor should hold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from converter.graph import Values
 from converter.runner import TensorProbe
 from edge.errors import ModelError
+from edge.terminal import progress
 
-Progress = Callable[[Sequence[Any], str], Any]
-"""Wraps a loop: the items, and what is done with each."""
 Range = tuple[float, float]
 
 BINS = 2048
@@ -43,18 +41,18 @@ class Statistics:
         return min(self.lowest[name]), max(self.highest[name])
 
 
-def observe(content: bytes, inputs: Sequence[Values], progress: Progress, histograms: bool = False) -> Statistics:
-    """Run a float model on pictures (1, h, w, c), already normalised; `progress` wraps the loop.
+def observe(content: bytes, inputs: Sequence[Values], histograms: bool = False) -> Statistics:
+    """Run a float model on pictures (1, h, w, c), already normalised.
 
     Raises ModelError when a tensor is not finite.
     """
     probe, found = TensorProbe(content), Statistics()
-    for tensor in progress(inputs, "values that flow"):
+    for tensor in progress(inputs, "ranges of values"):
         for name, values in _seen(probe, tensor).items():
             _note(found, name, values)
     found.mean = {name: total / len(inputs) for name, total in found.mean.items()}
     if histograms:
-        for tensor in progress(inputs, "how often each"):
+        for tensor in progress(inputs, "histograms of values"):
             for name, values in _seen(probe, tensor).items():
                 counted = np.histogram(values, BINS, _some(found.whole(name)))[0]
                 found.counts[name] = found.counts.get(name, 0) + counted

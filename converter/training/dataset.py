@@ -1,7 +1,7 @@
 """The pictures that an embedder is trained with: aligned crops by person, some people held out."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
 from converter.faces import FaceFinder
+from converter.files import replacing
 from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.faces import align
 from edge.models.card import InputSpec
 from edge.records import Image
+from edge.terminal import progress
 
 LEAST_PEOPLE = 2
 """Who can be told apart, among those to learn from and among those held out alike."""
@@ -22,7 +24,6 @@ LEAST_PICTURES = 2
 
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.int32]
-Track = Callable[[Sequence[Path]], Iterable[Path]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +54,7 @@ class CroppedDataset:
 
 
 def crop_all(
-    pictures: dict[str, list[Path]], spec: InputSpec, template: NDArray[np.float32], store: Path, track: Track
+    pictures: dict[str, list[Path]], spec: InputSpec, template: NDArray[np.float32], store: Path
 ) -> CroppedDataset:
     """The central face of every picture, aligned by the box's own stages; remembered in `store` (.npz).
 
@@ -63,7 +64,7 @@ def crop_all(
     key = _fingerprint(every, spec, template)
     looked = _read(store, key)
     if looked is None:
-        looked = _look([path for _, path in every], spec, template, track)
+        looked = _look([path for _, path in every], spec, template)
         _write(store, key, looked)
     if not looked.seen:
         raise DatasetError(f"no face in any of {len(every)} pictures, {len(looked.unreadable)} of which cannot be read")
@@ -102,11 +103,11 @@ class _Looked:
     unreadable: dict[int, str]
 
 
-def _look(files: Sequence[Path], spec: InputSpec, template: NDArray[np.float32], track: Track) -> _Looked:
+def _look(files: Sequence[Path], spec: InputSpec, template: NDArray[np.float32]) -> _Looked:
     finder = FaceFinder()
     crops: dict[int, Image] = {}
     unreadable: dict[int, str] = {}
-    for number, file in enumerate(track(files)):
+    for number, file in enumerate(progress(files, "faces")):
         try:
             face = finder.central(shrunk(read_photo(file)))
         except PhotoError as error:
@@ -145,13 +146,12 @@ def _read(store: Path, key: str) -> _Looked | None:
 
 
 def _write(store: Path, key: str, looked: _Looked) -> None:
-    part = store.with_name(f"part-{store.name}")
-    np.savez(
-        part,
-        key=np.array(key),
-        pixels=looked.pixels,
-        seen=np.array(looked.seen, np.int64),
-        unreadable_at=np.array(list(looked.unreadable), np.int64),
-        unreadable=np.array(list(looked.unreadable.values()), dtype=np.str_),
-    )
-    part.replace(store)
+    with replacing(store) as part:
+        np.savez(
+            part,
+            key=np.array(key),
+            pixels=looked.pixels,
+            seen=np.array(looked.seen, np.int64),
+            unreadable_at=np.array(list(looked.unreadable), np.int64),
+            unreadable=np.array(list(looked.unreadable.values()), dtype=np.str_),
+        )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from converter.files import write_whole
+
 
 class Epoch(msgspec.Struct, frozen=True):
     """What one pass came to."""
@@ -34,7 +36,7 @@ def write(path: Path, epochs: list[Epoch]) -> None:
     writer = csv.DictWriter(text, [field.name for field in msgspec.structs.fields(Epoch)])
     writer.writeheader()
     writer.writerows(msgspec.structs.asdict(epoch) for epoch in epochs)
-    replace(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())
 
 
 def plot(epochs: list[Epoch]) -> bytes:
@@ -57,9 +59,3 @@ def plot(epochs: list[Epoch]) -> bytes:
     image = io.BytesIO()
     figure.savefig(image, format="png")
     return image.getvalue()
-
-
-def replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f"part-{path.name}")
-    part.write_bytes(content)
-    part.replace(path)

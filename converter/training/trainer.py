@@ -8,13 +8,14 @@ import msgspec
 import numpy as np
 
 from converter.datasets import DatasetError
-from converter.evaluate import area_under_curve, operating_point
+from converter.files import replacing, write_whole
 from converter.sources import keras_of
 from converter.training import history
 from converter.training.augment import training_network
 from converter.training.dataset import Dataset
 from converter.training.history import Epoch
 from converter.training.losses import LOSSES, Batch
+from converter.verification import area_under_curve, operating_point
 from edge.errors import UsageError
 from edge.models.card import InputSpec
 
@@ -116,14 +117,13 @@ class Trainer:
         for old in sorted((self._folder / CHECKPOINTS).glob("epoch-*.keras"))[:-KEPT]:
             old.unlink()
         history.write(self._folder / HISTORY, self.epochs)
-        history.replace(self._folder / PLOT, history.plot(self.epochs))
+        write_whole(self._folder / PLOT, history.plot(self.epochs))
         return epoch
 
     def _save(self, path: Path) -> None:
-        """In one step: what is cut off is never taken for a model."""
-        part = path.with_name(f"part-{path.name}")
-        self._embedder.save(part)
-        part.replace(path)
+        """Write the embedder in one step: a file that was cut off is never taken for a model."""
+        with replacing(path) as part:
+            self._embedder.save(part)
 
 
 def freeze(embedder: Any, last: int | None) -> None:
@@ -155,7 +155,7 @@ def verification(network: Any, held: Dataset) -> tuple[float, float]:
 def begin(path: Path, plan: TrainingPlan) -> None:
     """Write the plan, or make sure that it is the one that was begun with. Raises UsageError naming what differs."""
     if not path.is_file():
-        history.replace(path, msgspec.json.format(msgspec.json.encode(plan)))
+        write_whole(path, msgspec.json.format(msgspec.json.encode(plan)))
         return
     try:
         old = msgspec.json.decode(path.read_bytes(), type=TrainingPlan)

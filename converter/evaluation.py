@@ -1,0 +1,48 @@
+"""All that is measured about one model on a list of pairs: verification, curves, and the threshold in force."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from converter.curves import Confusion, Curve, Histogram, confusion, curve, histogram
+from converter.datasets import PicturePair
+from converter.embeddings import EmbeddedFaces
+from converter.verification import Verification, similarities, verify
+from edge.config.visits import MatchSettings
+from edge.models import card
+from edge.visits.thresholds import threshold_for
+
+
+class Evaluation(Verification, frozen=True, kw_only=True):
+    """One model's verification with all that its scores say."""
+
+    model: str
+    left_out: list[str]
+    """Pictures that are listed but absent; their pairs were not asked (--allow-missing)."""
+    in_force: Confusion | None
+    """At the threshold that the box would use; None: the card has no calibration."""
+    curve: Curve
+    histogram: Histogram
+
+
+def evaluated(
+    model: str,
+    listed: Sequence[PicturePair],
+    absent: list[str],
+    embedded: EmbeddedFaces,
+    settings: MatchSettings,
+    templates: int,
+) -> Evaluation:
+    """All figures of one model; `embedded` holds every picture of `listed`. Raises DatasetError."""
+    scores, same = similarities(listed, embedded, embedded), np.array([pair.same for pair in listed])
+    known = card.read_card(card.find(model))
+    threshold = threshold_for(settings, known.calibration, templates)
+    return Evaluation(
+        **msgspec.structs.asdict(verify(listed, embedded)),
+        model=model,
+        left_out=absent,
+        in_force=confusion(scores, same, threshold.similarity, threshold.within_data) if threshold else None,
+        curve=curve(scores, same),
+        histogram=histogram(scores, same),
+    )
