@@ -1,5 +1,6 @@
 """The outbox against a model of two lists: whatever the disk does, nothing is lost, repeated or out of order."""
 
+import logging
 import resource
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -181,3 +183,17 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None, derandomize=True)
+
+
+def test_how_many_were_forgotten_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "whosthere.mqtt")
+    outbox = Outbox(tmp_path / "outbox.sqlite3", ROOM, retry_s=RETRY_S)
+    outbox.add([entry(n) for n in range(4)], 0.0)
+    outbox.forget(unwanted, 0.0)
+    outbox.forget(unwanted, 0.0)
+    with disk(fails=True):
+        outbox.add([entry(n) for n in range(4, 7)], 0.0)
+    outbox.forget(unwanted, 0.0)
+    counts = [message.split()[0] for message in caplog.messages if "removed" in message]
+    assert counts == ["2", "1"]
+    outbox.close()

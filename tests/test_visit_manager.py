@@ -83,6 +83,8 @@ def test_after_enough_looks_an_undecided_face_is_looked_at_less_often() -> None:
     show(visits, look(1, 1.0, NOBODY))
     assert not visits.wants_look(1, 2.99)
     assert visits.wants_look(1, 3.0)
+    show(visits, look(1, 3.0, NOBODY))
+    assert not visits.wants_look(1, 4.99)
 
 
 def test_a_doubt_makes_a_decided_visit_worth_a_look() -> None:
@@ -173,6 +175,17 @@ def test_the_third_doubt_in_a_row_ends_the_track_and_the_gap_counts_from_the_fir
     assert (ended.kind, ended.usable_faces) == (EventKind.ENDED, 4)
 
 
+def test_doubts_do_not_outlive_the_track_that_they_ended() -> None:
+    visits = manager()
+    recognized(visits, until=1.0)
+    for at in (1.25, 1.5, 1.75):
+        swapped = visits.update([look(1, at, NOBODY)], {1}, at)[1]
+    assert swapped == [1]
+    assert visits.update([look(2, 2.0, ADA, since=2.0)], {2}, 2.0) == ([], [])
+    for at in (2.25, 2.5):
+        assert visits.update([look(2, at, NOBODY)], {2}, at) == ([], [])
+
+
 def test_a_face_exactly_as_different_as_allowed_is_no_doubt() -> None:
     visits = manager()
     recognized(visits)
@@ -214,7 +227,14 @@ def test_a_face_in_between_waits_for_time_or_for_enough_faces() -> None:
     nothing(visits, 2.0)
     assert show(visits, look(2, 3.0, QUARTER_ADA, since=3.0)) == []
     assert show(visits, look(2, 4.25, QUARTER_ADA, since=3.0)) == []
-    assert show(visits, look(2, 4.5, None, since=3.0)) == ["v2 started"]
+    events, swapped = visits.update([look(2, 4.5, None, since=3.0)], {2}, 4.5)
+    assert (told(events), swapped) == (["v2 started"], [])
+
+    visits = manager()
+    recognized(visits)
+    nothing(visits, 2.0)
+    assert show(visits, look(2, 3.0, QUARTER_ADA, since=3.0)) == []
+    assert show(visits, look(2, 4.75, None, since=3.0)) == ["v2 started"]
 
     visits = manager()
     recognized(visits)
@@ -250,6 +270,14 @@ def test_a_face_in_between_with_another_name_does_not_join() -> None:
     said = [show(visits, look(2, at, rather_ben, since=3.0)) for at in (3.0, 3.1, 3.2)]
     assert said == [[], [], ["v2 started", "v2 recognized"]]
 
+    rather_ada = (0.4 * BEN + np.sqrt(1 - 0.4**2) * ADA).astype(np.float32)
+    visits = manager()
+    for at in (0.8, 0.9, 1.0):
+        show(visits, look(1, at, BEN))
+    nothing(visits, 2.0)
+    said = [show(visits, look(2, at, rather_ada, since=3.0)) for at in (3.0, 3.1, 3.2)]
+    assert said == [[], [], ["v2 started", "v2 recognized"]]
+
 
 def test_somebody_unrecognisable_waits_and_then_belongs_to_who_was_here_last() -> None:
     visits = manager()
@@ -259,6 +287,7 @@ def test_somebody_unrecognisable_waits_and_then_belongs_to_who_was_here_last() -
     nothing(visits, 2.5)
     assert show(visits, look(3, 3.0, Problem.TOO_DARK, since=3.0)) == []
     assert show(visits, look(3, 4.25, Problem.TOO_DARK, since=3.0)) == []
+    assert visits.label(3) == ("v3", None)
     assert show(visits, look(3, 4.5, Problem.TOO_DARK, since=3.0)) == []
     label = visits.label(3)
     assert label is not None
