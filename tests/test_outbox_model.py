@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.mqtt.outbox import Outbox
-from edge.mqtt.outbox_file import OutboxFile
+from edge.mqtt.outbox_file import OutboxError, OutboxFile
 from edge.mqtt.queued_event import BootTime, OutboxEntry
 
 ROOM = 6
@@ -196,4 +196,41 @@ def test_how_many_were_forgotten_is_logged_once(tmp_path: Path, caplog: pytest.L
     outbox.forget(unwanted, 0.0)
     counts = [message.split()[0] for message in caplog.messages if "removed" in message]
     assert counts == ["2", "1"]
+    outbox.close()
+
+
+def test_nothing_of_what_was_forgotten_is_left_in_any_file(tmp_path: Path) -> None:
+    outbox = OutboxFile(tmp_path / "outbox.sqlite3", 100)
+    secret = [OutboxEntry(f"v/{n}", BootTime("boot", float(n)), b"ada" * 300) for n in range(20)]
+    outbox.put_many([entry(20), *secret[:10]])
+    outbox.remove([row for row, one in outbox.peek(4) if one in secret])
+    outbox.put_many(secret[10:])
+    assert outbox.forget(lambda waiting: waiting.payload.startswith(b"ada")) == 17
+    assert [one for _, one in outbox.peek(100)] == [entry(20)]
+    assert b"adaada" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    outbox.close()
+
+
+def test_all_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    outbox = OutboxFile(tmp_path / "var" / "lib" / "outbox.sqlite3", 100)
+    outbox.put_many([entry(0)])
+    outbox.close()
+    assert OutboxFile(tmp_path / "var" / "lib" / "outbox.sqlite3", 100).waiting == 1
+
+
+def test_a_failed_write_leaves_all_or_nothing_and_the_file_usable(tmp_path: Path) -> None:
+    outbox = OutboxFile(tmp_path / "outbox.sqlite3", 4)
+    outbox.put_many([entry(n) for n in range(3)])
+    with disk(fails=True):
+        with pytest.raises(OutboxError, match="cannot be written"):
+            outbox.put_many([entry(n) for n in range(3, 6)])
+        with pytest.raises(OutboxError, match="cannot be written"):
+            outbox.remove([1, 2])
+    assert ([one for _, one in outbox.peek(9)], outbox.waiting, outbox.dropped) == ([entry(n) for n in range(3)], 3, 0)
+    outbox.put_many([entry(n) for n in range(3, 6)])
+    assert ([one for _, one in outbox.peek(9)], outbox.waiting, outbox.dropped) == (
+        [entry(n) for n in range(2, 6)],
+        4,
+        2,
+    )
     outbox.close()
