@@ -1,4 +1,4 @@
-"""What may be asked of the box: understood, refused with the reason, or dropped; never a crash."""
+"""Commands are carried out, refused with a reason, or dropped; none crashes the box."""
 
 import json
 import logging
@@ -119,21 +119,21 @@ def test_a_command_is_answered_when_it_is_done_and_only_once(tmp_path: Path) -> 
             reply(True, "watching")
 
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
-        told = MqttPublisher(settings(broker, tmp_path), ORIGIN, on_command)
-        told.start()
+        box = MqttPublisher(settings(broker, tmp_path), ORIGIN, on_command)
+        box.start()
         listener.wait_for(f"{ROOT}/status", b"online")
         listener.publish(f"{ROOT}/command/reload", b"", response_topic="home/answers", correlation=b"slow")
         until(lambda: bool(slow))
         listener.publish(f"{ROOT}/command/resume", b"", correlation=b"quick")
         listener.wait_for(f"{ROOT}/command/result")
-        beat = told.heartbeat
-        until(lambda: told.heartbeat > beat)
+        beat = box.heartbeat
+        until(lambda: box.heartbeat > beat)
         for answer in ("reloaded", "twice"):
             thread = threading.Thread(target=slow[0], args=(True, answer))
             thread.start()
             thread.join()
         elsewhere = listener.wait_for("home/answers")
-        told.stop(5)
+        box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
 
     answers = [msgspec.json.decode(m.payload, type=CommandResult) for m in listener.on(f"{ROOT}/command/result")]
@@ -156,21 +156,21 @@ def test_thousands_of_hostile_commands(tmp_path: Path, quiet: None) -> None:
     chance = random.Random(6)
     topics = [f"{ROOT}/{name}" for name in ("status", "visit", "command/result")]
     with running_broker(tmp_path / "broker") as broker, Listener(broker, *topics) as listener:
-        told = publisher(settings(broker, tmp_path))
-        told.start()
+        box = publisher(settings(broker, tmp_path))
+        box.start()
         listener.wait_for(f"{ROOT}/status", b"online")
         memory: list[int] = []
-        longest, beat = 0.0, told.heartbeat
+        longest, beat = 0.0, box.heartbeat
         for number in range(MESSAGES):
             name, payload = hostile(chance)
             options = {"response_topic": chance.choice(["", f"{ROOT}/visit", "answers"]), "correlation": payload[:100]}
             listener.publish(f"{ROOT}/command/{name}", payload, **options)
-            longest, beat = max(longest, told.heartbeat - beat), told.heartbeat
+            longest, beat = max(longest, box.heartbeat - beat), box.heartbeat
             if number % (MESSAGES // 4) == MESSAGES // 4 - 1:
                 memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         answered_again(listener, ROOT)
         answers = len(listener.on(f"{ROOT}/command/result"))
-        told.stop(5)
+        box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
     print(f"\n{MESSAGES} hostile commands, {answers} answered; memory {memory} MB;", end=" ")
     print(f"longest turn of the publisher {longest:.2f} s")

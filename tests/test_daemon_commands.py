@@ -1,4 +1,4 @@
-"""The whole daemon, asked over MQTT: pausing, sensitivity, ringing, a new beginning."""
+"""Commands to the whole daemon: pausing, the false-alarm target, ringing, restarting."""
 
 import json
 import random
@@ -26,7 +26,7 @@ def nobody(tmp_path: Path) -> dict[str, Any]:
 
 
 def asker(listener: Listener) -> Callable[..., dict[str, Any]]:
-    """Sends a command and gives its answer."""
+    """A function that sends a command and returns its answer."""
 
     def ask(command: str, **fields: Any) -> dict[str, Any]:
         number = len(listener.on(f"{TOPIC}/command/result"))
@@ -43,14 +43,14 @@ def controls(listener: Listener) -> dict[str, Any]:
     return decoded(listener.on(f"{TOPIC}/controls")[-1])
 
 
-def test_it_does_as_it_is_told(tmp_path: Path, demo_gallery: Path, nobody: dict[str, Any]) -> None:
+def test_it_carries_commands_out(tmp_path: Path, demo_gallery: Path, nobody: dict[str, Any]) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         config = write_config(tmp_path, broker, demo_gallery, camera=nobody)
         with running(config) as daemon:
             listener.wait_for(f"{TOPIC}/camera", b"online")
             ask = asker(listener)
             _pauses_for_a_while(ask, listener)
-            _is_as_sure_as_it_is_told(ask, listener)
+            _is_as_strict_as_set(ask, listener)
             _rings(ask, listener)
             assert ask("restart")["ok"]
             listener.wait_for(f"{TOPIC}/status", b"online", count=2)
@@ -73,7 +73,7 @@ def test_hostile_commands_do_not_disturb_it(tmp_path: Path, demo_gallery: Path, 
             before = usage(daemon.pid), decoded(listener.on(f"{TOPIC}/health")[-1])
             for _ in range(MESSAGES):
                 name, payload = hostile(chance)
-                # Well-formed ones by chance must not end what is to be measured.
+                # Well-formed ones, by chance, must not end the measurement.
                 listener.publish(f"{TOPIC}/command/{'x' if name in ('restart', 'pause', 'paused') else name}", payload)
             answered_again(listener, TOPIC)
             answers = len(listener.on(f"{TOPIC}/command/result"))
@@ -92,7 +92,7 @@ def test_hostile_commands_do_not_disturb_it(tmp_path: Path, demo_gallery: Path, 
 
 
 def usage(pid: int) -> dict[str, int]:
-    """Of a process, as the kernel has it (proc(5))."""
+    """A process's memory, threads and files, from the kernel (proc(5))."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {
         "memory_mb": int(status["VmRSS"].split()[0]) // 1024,
@@ -115,7 +115,7 @@ def _pauses_for_a_while(ask: Callable[..., dict[str, Any]], listener: Listener) 
     assert controls(listener)["paused_until"] is None
 
 
-def _is_as_sure_as_it_is_told(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
+def _is_as_strict_as_set(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
     before = controls(listener)
     assert ask("sensitivity", false_alarm_target=0.1)["ok"]
     listener.wait(lambda: controls(listener)["false_alarm_target"] == 0.1)

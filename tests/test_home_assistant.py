@@ -44,17 +44,17 @@ FIELDS = {
     "number": {"state_topic", "command_topic", "value_template", "command_template", "min", "max", "step", "mode"},
     "device_automation": {"automation_type", "type", "subtype", "topic", "payload", "value_template"},
 }
-"""What each platform's schema knows (Home Assistant 2025.4), of what we use."""
+"""The fields in each platform's schema (Home Assistant 2025.4), as far as we use them."""
 
 
-def box(*, snapshots: bool = True) -> HomeAssistantDevice:
+def device(*, snapshots: bool = True) -> HomeAssistantDevice:
     topics = Topics("whosthere", "front-door")
     return HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", snapshots)
 
 
 def message(*people: tuple[str, str], gone: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
-    found = components(box(), people, controls(**changes))
-    document: dict[str, Any] = json.loads(discovery(box(), found, gone or {}))
+    found = components(device(), people, controls(**changes))
+    document: dict[str, Any] = json.loads(discovery(device(), found, gone or {}))
     return document
 
 
@@ -91,7 +91,7 @@ def test_every_component_is_complete_and_unique() -> None:
     )
 
 
-def test_events_have_no_availability_lest_an_old_one_looks_new() -> None:
+def test_event_entities_have_no_availability_so_that_an_old_event_never_looks_new() -> None:
     parts = message(ADA)["components"]
 
     without = {key for key, part in parts.items() if "availability" not in part}
@@ -103,9 +103,9 @@ def test_events_have_no_availability_lest_an_old_one_looks_new() -> None:
 
 
 def test_pictures_and_a_number_only_where_there_are_any() -> None:
-    without = components(box(snapshots=False), [], controls(false_alarm_min=None, false_alarm_max=None))
+    without = components(device(snapshots=False), [], controls(false_alarm_min=None, false_alarm_max=None))
     assert not {"picture", "snapshot", "strangers_named"} & set(without)
-    assert {"picture", "snapshot", "strangers_named"} <= set(components(box(), [], controls()))
+    assert {"picture", "snapshot", "strangers_named"} <= set(components(device(), [], controls()))
 
 
 def rendered(template: str, **variables: Any) -> str:
@@ -183,7 +183,7 @@ def test_a_trigger_fires_on_a_final_decision_that_is_happening_now(key: str) -> 
 
 
 def test_no_trigger_and_no_entity_acts_on_a_delayed_or_late_event() -> None:
-    """Whatever the event, and in every component; those that show events are told apart in the automations of docs."""
+    """Whatever the event. The event entities show every event; for those, see the automations in docs below."""
     components_ = message(ADA, GRACE)["components"]
     triggers = {key: part for key, part in components_.items() if part["platform"] == "device_automation"}
     assert set(triggers) == {*HAPPENED, "came_grace-hopper", "rang"}
@@ -232,7 +232,7 @@ def test_what_is_gone_is_named_once_more_by_its_platform() -> None:
 
 def announcer(**options: Any) -> tuple[DiscoveryAnnouncer, RetainedTopics]:
     topics = RetainedTopics()
-    made = DiscoveryAnnouncer(HomeAssistantSettings(**options), box(), topics, delay_s=lambda longest: longest / 2)
+    made = DiscoveryAnnouncer(HomeAssistantSettings(**options), device(), topics, delay_s=lambda longest: longest / 2)
     made.controls(controls())
     return made, topics
 
@@ -367,11 +367,11 @@ def test_over_a_broker(broker: Broker, tmp_path: Path, protocol: str) -> None:
     mqtt = settings(broker, tmp_path, protocol=protocol, home_assistant=HomeAssistantSettings(birth_delay_s=0.1))
     earlier = json.dumps(message(GRACE)).encode()
     paho.mqtt.publish.single(TOPIC, earlier, 1, retain=True, port=broker.port)
-    told = publisher(mqtt)
+    box = publisher(mqtt)
     with Listener(broker) as listener:
-        told.start()
-        told.people([ADA])
-        told.controls(controls())
+        box.start()
+        box.people([ADA])
+        box.controls(controls())
         listener.wait(lambda: len(listener.on(TOPIC)) == 3)
         first, second = (parts(m.payload) for m in listener.on(TOPIC)[1:])
         assert first["person_grace-hopper"] == {"platform": "binary_sensor"}
@@ -381,20 +381,20 @@ def test_over_a_broker(broker: Broker, tmp_path: Path, protocol: str) -> None:
         listener.publish("homeassistant/status", b"online")
         listener.wait_for(TOPIC, count=4)
         assert parts(listener.on(TOPIC)[3].payload) == second
-        told.stop(5)
+        box.stop(5)
     assert parts(retained(broker)[TOPIC]) == second
 
 
-def test_a_box_that_is_to_be_left_alone_disappears(broker: Broker, tmp_path: Path) -> None:
+def test_a_box_without_discovery_disappears(broker: Broker, tmp_path: Path) -> None:
     paho.mqtt.publish.single(TOPIC, json.dumps(message(ADA)).encode(), 1, retain=True, port=broker.port)
     mqtt = settings(broker, tmp_path, home_assistant=HomeAssistantSettings(enabled=False))
-    told = publisher(mqtt)
+    box = publisher(mqtt)
     with Listener(broker) as listener:
-        told.start()
-        told.people([ADA])
-        told.controls(controls())
+        box.start()
+        box.people([ADA])
+        box.controls(controls())
         listener.wait_for(TOPIC, b"")
-        told.stop(5)
+        box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
     assert TOPIC not in retained(broker)
 
@@ -403,27 +403,27 @@ CROWD = [(f"person-{n}", f"A person of a long name {n}") for n in range(HOUSEHOL
 
 
 def test_a_household_fits() -> None:
-    assert len(discovery(box(), components(box(), CROWD, controls()), {})) < 300_000
+    assert len(discovery(device(), components(device(), CROWD, controls()), {})) < 300_000
 
 
 def test_of_a_crowd_nobody_has_entities_and_triggers_stay_for_all(broker: Broker, tmp_path: Path) -> None:
-    """A gallery that outgrows a household takes its people's entities back, and one that shrinks brings them again."""
-    told = publisher(settings(broker, tmp_path))
+    """A gallery that outgrows a household loses its people's entities, and one that shrinks gets them back."""
+    box = publisher(settings(broker, tmp_path))
     with Listener(broker, TOPIC) as listener:
-        told.start()
-        told.controls(controls())
-        told.people([ADA, GRACE])
+        box.start()
+        box.controls(controls())
+        box.people([ADA, GRACE])
         listener.wait(lambda: bool(listener.on(TOPIC)) and "person_ada" in parts(listener.on(TOPIC)[-1].payload))
-        told.people([*CROWD, ADA])
+        box.people([*CROWD, ADA])
         listener.wait(lambda: _keys_of_people(listener) == [])
         removing = parts(listener.on(TOPIC)[-2].payload)
         assert removing["person_ada"] == {"platform": "binary_sensor"}
         assert removing["came_grace-hopper"] == {"platform": "device_automation"}
         crowded = parts(listener.on(TOPIC)[-1].payload)
         assert {"visit", "last_person", "came_known", "came_stranger"} <= set(crowded)
-        told.people(CROWD)
+        box.people(CROWD)
         listener.wait(lambda: len(_keys_of_people(listener)) == 2 * HOUSEHOLD)
-        told.stop(5)
+        box.stop(5)
 
 
 def _keys_of_people(listener: Listener) -> list[str]:

@@ -83,7 +83,7 @@ def automate(home: HomeAssistant) -> None:
 
 
 def _as_documented(home: HomeAssistant) -> None:
-    """The automations of the page in docs, with scripts in place of a telephone and a loudspeaker."""
+    """The automations on the page in docs, with scripts in place of a phone and a loudspeaker."""
     blocks = re.findall(r"```yaml\n(alias: .*?)```", PAGE.read_text(), re.DOTALL)
     assert len(blocks) == 3
     for number, block in enumerate(blocks):
@@ -131,7 +131,7 @@ def _a_visit_arrives(home: HomeAssistant) -> None:
 
 
 def _the_dashboard_card(home: HomeAssistant) -> None:
-    """Saved as the editor would; every entity that it names is there."""
+    """Saved as the editor saves it; every entity that it names exists."""
     (block,) = re.findall(
         r"```yaml\n(type: vertical-stack.*?)```", (DOCS / "60-home-assistant.md").read_text(), re.DOTALL
     )

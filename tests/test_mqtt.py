@@ -23,7 +23,7 @@ from support.publishing import EVERYBODY, ROOT, event, match, publisher, recogni
 
 
 @pytest.fixture
-def told(mqtt: MqttSettings) -> Iterator[MqttPublisher]:
+def box(mqtt: MqttSettings) -> Iterator[MqttPublisher]:
     """A publisher that has not been started."""
     made = publisher(mqtt)
     yield made
@@ -38,7 +38,7 @@ def decoded(payload: bytes) -> VisitPayload:
     return msgspec.json.decode(payload, type=VisitPayload)
 
 
-def test_a_visit_from_start_to_end(broker: Broker, told: MqttPublisher) -> None:
+def test_a_visit_from_start_to_end(broker: Broker, box: MqttPublisher) -> None:
     steps = [
         event(),
         recognized(provisional=True),
@@ -46,15 +46,15 @@ def test_a_visit_from_start_to_end(broker: Broker, told: MqttPublisher) -> None:
         event(EventKind.ENDED, sequence=3, match=match()),
     ]
     with Listener(broker) as listener:
-        told.start()
-        told.people(EVERYBODY)
-        told.camera_state(online=True)
+        box.start()
+        box.people(EVERYBODY)
+        box.camera_state(online=True)
         listener.wait_for(f"{ROOT}/person/grace", b"OFF")
         for step in steps:
-            told.publish(step)
+            box.publish(step)
         listener.wait_for(f"{ROOT}/person/ada", b"OFF", count=2)
         listener.wait_for(f"{ROOT}/visit", count=4)
-        told.stop(5)
+        box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
 
     assert visits(listener) == ["v1/0", "v1/1", "v1/2", "v1/3"]
@@ -74,35 +74,35 @@ def test_a_visit_from_start_to_end(broker: Broker, told: MqttPublisher) -> None:
     }
 
 
-def test_the_gallery_in_force_when_an_event_happened_is_the_one_it_names(broker: Broker, told: MqttPublisher) -> None:
-    told.publish(event())
-    told.origin = EventOrigin("front-door", "porch", "mobilefacenet", "newer")
-    told.publish(event(sequence=1))
+def test_an_event_names_the_gallery_at_the_time_it_happened(broker: Broker, box: MqttPublisher) -> None:
+    box.publish(event())
+    box.origin = EventOrigin("front-door", "porch", "mobilefacenet", "newer")
+    box.publish(event(sequence=1))
     with Listener(broker) as listener:
-        told.start()
+        box.start()
         listener.wait_for(f"{ROOT}/visit", count=2)
     versions = [decoded(m.payload).gallery_version for m in listener.on(f"{ROOT}/visit")]
     assert versions == ["2025-06-01/3", "newer"]
 
 
-def test_a_broker_that_goes_away_and_comes_back_gets_every_event_once_and_in_order(
-    broker: Broker, told: MqttPublisher, caplog: pytest.LogCaptureFixture
+def test_after_an_outage_the_broker_gets_every_event_once_and_in_order(
+    broker: Broker, box: MqttPublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "whosthere")
     with Listener(broker, persistent=True) as listener:
-        told.start()
-        told.people(EVERYBODY)
-        until(lambda: told.connected)
+        box.start()
+        box.people(EVERYBODY)
+        until(lambda: box.connected)
         for sequence in range(5):
-            told.publish(event(sequence=sequence))
+            box.publish(event(sequence=sequence))
         listener.wait_for(f"{ROOT}/visit", count=5)
         listener.settle()
 
         broker.stop()
-        until(lambda: not told.connected)
+        until(lambda: not box.connected)
         for sequence in range(5, 60):
-            told.publish(event(sequence=sequence))
-        until(lambda: told.outbox_health.waiting == 55)
+            box.publish(event(sequence=sequence))
+        until(lambda: box.outbox_health.waiting == 55)
         broker.start()
 
         listener.wait_for(f"{ROOT}/visit", count=60)
@@ -110,7 +110,7 @@ def test_a_broker_that_goes_away_and_comes_back_gets_every_event_once_and_in_ord
         listener.wait_for(f"{ROOT}/person/ada", b"OFF", count=2)
     assert visits(listener) == [f"v1/{n}" for n in range(60)]
     assert [decoded(m.payload).delayed for m in listener.on(f"{ROOT}/visit")] == [False] * 5 + [True] * 55
-    until(lambda: told.outbox_health == OutboxHealth(waiting=0, dropped=0, late=0, on_disk=True))
+    until(lambda: box.outbox_health == OutboxHealth(waiting=0, dropped=0, late=0, on_disk=True))
     levels = [record.levelname for record in caplog.records if "127.0.0.1" in record.message]
     assert levels == ["INFO", "WARNING", "INFO"], caplog.messages
 
@@ -131,7 +131,7 @@ def test_what_waited_before_a_restart_goes_first(broker: Broker, mqtt: MqttSetti
     assert visits(listener) == ["v1/0", "v1/1", "v1/2", "v2/0"]
 
 
-def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttSettings, told: MqttPublisher) -> None:
+def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttSettings, box: MqttPublisher) -> None:
     now = boot_clock()()
     entries = [
         OutboxEntry("old/0", now.earlier(61), msgspec.json.encode({"event_id": "old/0"})),
@@ -142,21 +142,21 @@ def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttS
     outbox.put_many(entries)
     outbox.close()
     with Listener(broker, contract=False) as listener:
-        told.start()
-        told.publish(event(at=time.monotonic() - 100))
+        box.start()
+        box.publish(event(at=time.monotonic() - 100))
         late = listener.wait_for(f"{ROOT}/visit/late", count=3)
         fresh = listener.wait_for(f"{ROOT}/visit")
-        until(lambda: told.outbox_health.waiting == 0)
+        until(lambda: box.outbox_health.waiting == 0)
 
     assert (decoded(late.payload).late, late.retained, late.expiry_s) == (True, False, None)
     assert visits(listener, "visit/late") == ["old/0", "x", "v1/0"]
     assert fresh.expiry_s
     assert 40 <= fresh.expiry_s <= 50
     assert len(listener.on(f"{ROOT}/visit")) == 1
-    assert told.outbox_health.late == 3
+    assert box.outbox_health.late == 3
 
 
-def test_events_of_a_recording_with_a_time_of_its_own_are_of_now(broker: Broker, mqtt: MqttSettings) -> None:
+def test_events_of_a_recording_with_its_own_time_happen_now(broker: Broker, mqtt: MqttSettings) -> None:
     replayed = MqttPublisher(mqtt, EventOrigin("front-door", "c", "m", "g"), succeed, clock=None)
     with Listener(broker) as listener:
         replayed.start()
@@ -166,31 +166,31 @@ def test_events_of_a_recording_with_a_time_of_its_own_are_of_now(broker: Broker,
     assert heard.decided_at[:10] == time.strftime("%Y-%m-%d", time.gmtime())
 
 
-def test_the_outbox_is_bounded_and_tells_what_it_dropped(broker: Broker, mqtt: MqttSettings) -> None:
+def test_the_outbox_is_bounded_and_counts_what_it_drops(broker: Broker, mqtt: MqttSettings) -> None:
     small = msgspec.structs.replace(mqtt.outbox, max_events=10)
-    told = publisher(msgspec.structs.replace(mqtt, outbox=small))
+    box = publisher(msgspec.structs.replace(mqtt, outbox=small))
     broker.stop()
-    told.start()
+    box.start()
     for sequence in range(35):
-        told.publish(event(sequence=sequence))
-    until(lambda: told.outbox_health.dropped == 25)
+        box.publish(event(sequence=sequence))
+    until(lambda: box.outbox_health.dropped == 25)
     broker.start()
     with Listener(broker) as listener:
         listener.wait_for(f"{ROOT}/visit", count=10)
-        told.stop(5)
+        box.stop(5)
     assert visits(listener) == [f"v1/{n}" for n in range(25, 35)]
 
 
-def test_people_who_left_the_gallery_are_taken_back(broker: Broker, told: MqttPublisher) -> None:
+def test_the_topics_of_people_who_left_the_gallery_are_cleared(broker: Broker, box: MqttPublisher) -> None:
     leftover = f"{ROOT}/person/of-an-earlier-run"
     paho.mqtt.publish.single(leftover, "ON", 1, retain=True, port=broker.port)
     with Listener(broker) as listener:
-        told.start()
-        told.people(EVERYBODY)
+        box.start()
+        box.people(EVERYBODY)
         listener.wait_for(leftover, b"")
-        told.people(EVERYBODY[:1])
+        box.people(EVERYBODY[:1])
         listener.wait_for(f"{ROOT}/person/grace", b"")
-        told.people(EVERYBODY)
+        box.people(EVERYBODY)
         listener.wait_for(f"{ROOT}/person/grace", b"OFF", count=2)
     assert [m.payload for m in listener.on(f"{ROOT}/person/ada")] == [b"OFF"]
 
@@ -232,16 +232,16 @@ def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSetting
             raise GalleryError("family.gallery: damaged; the old one stays in force")
         reply(True, "paused")
 
-    told = MqttPublisher(mqtt, EventOrigin("front-door", "c", "m", "g"), on_command)
+    box = MqttPublisher(mqtt, EventOrigin("front-door", "c", "m", "g"), on_command)
     paho.mqtt.publish.single(f"{ROOT}/command/resume", b"replayed", 1, retain=True, port=broker.port)
     with Listener(broker) as listener:
-        told.start()
+        box.start()
         listener.wait_for(f"{ROOT}/status", b"online")
         listener.wait_for(f"{ROOT}/last_person")
         for count, (name, payload, response_topic, correlation, *_) in enumerate(COMMANDS, 1):
             listener.publish(f"{ROOT}/command/{name}", payload, response_topic=response_topic, correlation=correlation)
             listener.wait_for(f"{ROOT}/command/result", count=count)
-        told.stop(5)
+        box.stop(5)
 
     answers = [msgspec.json.decode(m.payload, type=CommandResult) for m in listener.on(f"{ROOT}/command/result")]
     assert [(a.command, a.correlation_id, None if a.ok else a.message) for a in answers] == [
@@ -254,29 +254,29 @@ def test_commands_are_carried_out_and_answered(broker: Broker, mqtt: MqttSetting
 
 
 def test_the_heartbeat_goes_on_without_a_broker_and_stopping_does_not_wait_for_one(
-    broker: Broker, told: MqttPublisher
+    broker: Broker, box: MqttPublisher
 ) -> None:
     broker.stop()
-    told.start()
-    told.publish(event())
-    until(lambda: told.outbox_health.waiting == 1)
-    before = told.heartbeat
-    until(lambda: told.heartbeat > before + 1)
+    box.start()
+    box.publish(event())
+    until(lambda: box.outbox_health.waiting == 1)
+    before = box.heartbeat
+    until(lambda: box.heartbeat > before + 1)
     # It returns: the time-out of the test would end one that waits.
-    told.stop(1e6)
+    box.stop(1e6)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-def test_both_protocols_do(broker: Broker, mqtt: MqttSettings, protocol: str) -> None:
-    told = publisher(msgspec.structs.replace(mqtt, protocol=protocol))
+def test_both_protocols_work(broker: Broker, mqtt: MqttSettings, protocol: str) -> None:
+    box = publisher(msgspec.structs.replace(mqtt, protocol=protocol))
     with Listener(broker) as listener:
-        told.start()
-        told.people(EVERYBODY)
+        box.start()
+        box.people(EVERYBODY)
         listener.wait_for(f"{ROOT}/person/ada")
-        told.publish(event())
+        box.publish(event())
         listener.wait_for(f"{ROOT}/visit")
         listener.publish(f"{ROOT}/command/pause", b"")
         assert b'"ok":true' in listener.wait_for(f"{ROOT}/command/result").payload
-        told.stop(5)
+        box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
     assert (listener.on(f"{ROOT}/visit")[0].expiry_s is None) is (protocol == "3.1.1")

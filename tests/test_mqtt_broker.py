@@ -1,4 +1,4 @@
-"""How we are let in, and what is said when we are not: TLS, passwords, certificates, ACLs, a second box."""
+"""Connecting to the broker, and the errors when that fails: TLS, passwords, certificates, ACLs, a second box."""
 
 import logging
 import socket
@@ -14,7 +14,7 @@ from edge.demo.broker import embedded_broker
 from edge.errors import BrokerError, ConfigError
 from edge.mqtt.probe import check_broker
 from support.broker import Broker, Certificates, Listener, retained, running_broker
-from support.publishing import ROOT, box, event, publisher, recognized, settings, until
+from support.publishing import ROOT, event, publisher, publishing_process, recognized, settings, until
 
 SECRET = "correct horse battery staple"  # noqa: S105
 ACL_WITHOUT_VISITS = (
@@ -51,15 +51,15 @@ def user(broker: Broker, folder: Path, password: str = SECRET, **tls: str) -> Mq
 def test_tls_with_user_and_password(guarded: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     mqtt = user(guarded, tmp_path)
-    told = publisher(mqtt)
+    box = publisher(mqtt)
     with Listener(guarded, user=("home", "home")) as home:
-        told.start()
-        told.publish(event())
+        box.start()
+        box.publish(event())
         home.wait_for(f"{ROOT}/visit")
         assert check_broker(mqtt, "front-door") == (
             f"127.0.0.1:{guarded.port} accepts this box (MQTT 5, TLS, user box) and its messages below {ROOT}/"
         )
-        told.stop(5)
+        box.stop(5)
     assert SECRET not in caplog.text
 
 
@@ -67,24 +67,24 @@ def test_a_client_certificate_is_enough(tmp_path: Path, certificates: Certificat
     certificate, key = certificates.client("box")
     with running_broker(tmp_path / "broker", certificates=certificates, client_certificates=True) as broker:
         tls = TlsSettings(True, str(certificates.ca), str(certificate), str(key))
-        told = publisher(settings(broker, tmp_path, tls=tls))
+        box = publisher(settings(broker, tmp_path, tls=tls))
         with Listener(broker, certificate=certificates.client("home")) as home:
-            told.start()
-            told.publish(event())
+            box.start()
+            box.publish(event())
             home.wait_for(f"{ROOT}/visit")
-            told.stop(5)
+            box.stop(5)
         without = settings(broker, tmp_path, tls=TlsSettings(True, str(certificates.ca)))
         with pytest.raises(BrokerError, match=r"client certificate: mqtt\.tls\.certificate_file"):
             check_broker(without, "front-door")
 
 
-def test_a_second_look_at_the_broker_does_not_disturb_the_daemon(tmp_path: Path) -> None:
+def test_checking_the_broker_does_not_disturb_the_daemon(tmp_path: Path) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
-        told = publisher(settings(broker, tmp_path))
-        told.start()
+        box = publisher(settings(broker, tmp_path))
+        box.start()
         listener.wait_for(f"{ROOT}/status", b"online")
         check_broker(settings(broker, tmp_path), "front-door")
-        told.stop(5)
+        box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
         assert [m.payload for m in listener.on(f"{ROOT}/status")] == [b"online", b"offline"]
 
@@ -97,17 +97,17 @@ def test_wrong_password(guarded: Broker, tmp_path: Path, caplog: pytest.LogCaptu
     with pytest.raises(BrokerError, match=r"requires a username: set mqtt\.username"):
         check_broker(nameless, "front-door")
 
-    told = publisher(wrong)
-    told.start()
+    box = publisher(wrong)
+    box.start()
     until(lambda: "refuses user 'box'" in caplog.text)
     # The right password on disk is taken up without a restart.
     (tmp_path / "password").write_text(SECRET)
-    until(lambda: told.connected)
-    told.stop(5)
+    until(lambda: box.connected)
+    box.stop(5)
     assert caplog.text.count("refuses user") == 1
 
 
-def test_what_is_wrong_with_tls_is_said(guarded: Broker, tmp_path: Path, certificates: Certificates) -> None:
+def test_errors_of_tls_say_what_is_wrong(guarded: Broker, tmp_path: Path, certificates: Certificates) -> None:
     stranger = Certificates(tmp_path / "stranger")
     cases = [
         (user(guarded, tmp_path, ca_file=str(stranger.ca)), "must be signed by .*stranger/ca.pem"),
@@ -126,7 +126,7 @@ def test_what_is_wrong_with_tls_is_said(guarded: Broker, tmp_path: Path, certifi
         publisher(msgspec.structs.replace(user(guarded, tmp_path), password_file="nowhere")).start()  # noqa: S106
 
 
-def test_where_there_is_no_broker(tmp_path: Path) -> None:
+def test_errors_without_a_broker(tmp_path: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
@@ -140,18 +140,18 @@ def test_where_there_is_no_broker(tmp_path: Path) -> None:
         check_broker(MqttSettings(host="no-such-host.invalid"), "front-door", timeout_s=30)
 
 
-def test_brokers_that_know_only_the_older_protocol(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One in software that is in use (amqtt), and one that refuses as MQTT 3.1.1 has it (3.2.2.3)."""
+def test_brokers_that_only_speak_the_older_protocol(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One in real use (amqtt), and one that refuses as MQTT 3.1.1 prescribes (3.2.2.3)."""
     with embedded_broker() as port:
         older = MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1")
         assert "accepts this box (MQTT 3.1.1" in check_broker(older, "front-door")
         with pytest.raises(BrokerError, match=r"does not answer in time.*mqtt\.protocol"):
             check_broker(MqttSettings(host="127.0.0.1", port=port), "front-door", timeout_s=1)
-        told = publisher(msgspec.structs.replace(older, outbox=OutboxSettings(path=str(tmp_path / "outbox"))))
-        told.start()
-        told.publish(recognized())
-        until(lambda: told.connected and told.outbox_health.waiting == 0)
-        told.stop(5)
+        box = publisher(msgspec.structs.replace(older, outbox=OutboxSettings(path=str(tmp_path / "outbox"))))
+        box.start()
+        box.publish(recognized())
+        until(lambda: box.connected and box.outbox_health.waiting == 0)
+        box.stop(5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_answer, args=(server, b"\x20\x02\x00\x01"), daemon=True).start()
         with pytest.raises(BrokerError, match=r"mqtt\.protocol: .* does not speak MQTT 5; try the other version"):
@@ -159,7 +159,7 @@ def test_brokers_that_know_only_the_older_protocol(tmp_path: Path, caplog: pytes
 
 
 def _answer(server: socket.socket, words: bytes) -> None:
-    """A broker that says this to whoever connects, and nothing more."""
+    """A broker that sends this to its first client, and nothing more."""
     connection, _ = server.accept()
     with connection:
         connection.recv(1000)
@@ -169,7 +169,7 @@ def _answer(server: socket.socket, words: bytes) -> None:
             pass
 
 
-def test_what_the_acl_denies_is_said_once_and_kept_until_it_is_allowed(
+def test_what_the_acl_denies_is_logged_once_and_kept_until_allowed(
     guarded: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     guarded.stop()
@@ -178,24 +178,24 @@ def test_what_the_acl_denies_is_said_once_and_kept_until_it_is_allowed(
     mqtt = user(guarded, tmp_path)
     with pytest.raises(BrokerError, match=f"{ROOT}/command/result: the broker's ACL denies it"):
         check_broker(mqtt, "front-door")
-    told = publisher(mqtt)
+    box = publisher(mqtt)
     with Listener(guarded, user=("home", "home")) as home:
-        told.start()
-        told.camera_state(online=True)
-        told.publish(event())
-        told.publish(event(sequence=1))
+        box.start()
+        box.camera_state(online=True)
+        box.publish(event())
+        box.publish(event(sequence=1))
         until(lambda: caplog.text.count("ACL denies") == 2)
-        assert told.outbox_health.waiting == 2
+        assert box.outbox_health.waiting == 2
 
         guarded.allow(ACL_WITH_VISITS)
         home.wait_for(f"{ROOT}/visit", count=2)
-        told.stop(5)
+        box.stop(5)
     denied = [message.split(":")[0] for message in caplog.messages if "ACL denies" in message]
     assert sorted(denied) == [f"{ROOT}/camera", f"{ROOT}/visit"]
     assert [msgspec.json.decode(m.payload)["sequence"] for m in home.on(f"{ROOT}/visit")] == [0, 1]
 
 
-def test_two_boxes_of_one_name_are_told_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_boxes_of_one_name_log_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "second").mkdir()
     with running_broker(tmp_path / "broker") as broker:
         first, second = (publisher(settings(broker, folder)) for folder in (tmp_path, tmp_path / "second"))
@@ -204,25 +204,25 @@ def test_two_boxes_of_one_name_are_told_so(tmp_path: Path, caplog: pytest.LogCap
         second.start()
         # Only from 2.0.15 on does mosquitto say at once that the session was taken over.
         until(lambda: "two boxes have the same device_id" in caplog.text)
-        for told in (first, second):
-            told.stop(1)
+        for box in (first, second):
+            box.stop(1)
 
 
-def test_a_broker_that_says_so_is_believed_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_session_taken_over_is_logged_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """CONNACK, then DISCONNECT with reason 0x8E: session taken over (MQTT 5.0, 3.14.2.1)."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         words = b"\x20\x03\x00\x00\x00" + b"\xe0\x02\x8e\x00"
         threading.Thread(target=_answer, args=(server, words), daemon=True).start()
         outbox = OutboxSettings(path=str(tmp_path / "outbox"))
-        told = publisher(MqttSettings(host="127.0.0.1", port=server.getsockname()[1], outbox=outbox))
-        told.start()
+        box = publisher(MqttSettings(host="127.0.0.1", port=server.getsockname()[1], outbox=outbox))
+        box.start()
         until(lambda: "another client took over the session 'whosthere-front-door' at 127.0.0.1" in caplog.text)
-        told.stop(1)
+        box.stop(1)
 
 
-def test_when_the_box_dies_the_broker_says_offline(tmp_path: Path) -> None:
+def test_when_the_box_dies_the_broker_publishes_offline(tmp_path: Path) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker, f"{ROOT}/#") as listener:
-        with box(settings(broker, tmp_path), "v1", 1) as process:
+        with publishing_process(settings(broker, tmp_path), "v1", 1) as process:
             listener.wait_for(f"{ROOT}/visit")
             process.kill()
         listener.wait_for(f"{ROOT}/status", b"offline")

@@ -32,18 +32,18 @@ def test_a_clock_behind_what_was_already_written_is_not_set(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(TIMESYNCD.is_dir(), reason="systemd-timesyncd runs here, and knows better")
-def test_events_of_before_are_marked(tmp_path: Path) -> None:
+def test_events_from_before_the_clock_was_set_are_marked(tmp_path: Path) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         mqtt = settings(broker, tmp_path)
-        told = publisher(mqtt)
+        box = publisher(mqtt)
         future = Path(mqtt.outbox.path)
         future.touch()
         os.utime(future, (4e9, 4e9))
-        told.publish(event())
+        box.publish(event())
         future.unlink()
-        told.publish(event(sequence=1))
-        told.start()
+        box.publish(event(sequence=1))
+        box.start()
         listener.wait_for(f"{ROOT}/visit", count=2)
-        told.stop(5)
+        box.stop(5)
     heard = [msgspec.json.decode(m.payload, type=VisitPayload).clock_set for m in listener.on(f"{ROOT}/visit")]
     assert heard == [False, True]

@@ -10,7 +10,7 @@ from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.payloads import visit_payload
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
 from support.broker import Listener, running_broker
-from support.publishing import ORIGIN, ROOT, box, event, settings
+from support.publishing import ORIGIN, ROOT, event, publishing_process, settings
 
 
 def heard(listener: Listener) -> list[str]:
@@ -29,14 +29,14 @@ def test_killed_while_events_wait_each_arrives_once_and_in_order(tmp_path: Path)
         mqtt = settings(broker, tmp_path)
         broker.stop()
         for visit, waiting in (("v1", 30), ("v2", 60)):
-            with box(mqtt, visit, 30, waiting) as process:
+            with publishing_process(mqtt, visit, 30, waiting) as process:
                 assert process.stdout
                 assert process.stdout.readline() == "ready\n"
                 process.kill()
         assert on_disk(mqtt) == 60
 
         broker.start()
-        with box(mqtt, "v3", 1) as process:
+        with publishing_process(mqtt, "v3", 1) as process:
             listener.wait_for(f"{ROOT}/visit", count=61)
             process.communicate("stop\n")
     assert heard(listener) == [f"{visit}/{n}" for visit in ("v1", "v2") for n in range(30)] + ["v3/0"]
@@ -44,7 +44,7 @@ def test_killed_while_events_wait_each_arrives_once_and_in_order(tmp_path: Path)
 
 
 def fill(mqtt: MqttSettings, visit: str, count: int) -> None:
-    """As if a run before had left events behind."""
+    """Leave events in the outbox, as an earlier run does."""
     outbox = OutboxFile(Path(mqtt.outbox.path), mqtt.outbox.max_events)
     payloads = [visit_payload(event(visit=visit, sequence=n), wall_offset=0.0, origin=ORIGIN) for n in range(count)]
     outbox.put_many(
@@ -58,10 +58,10 @@ def test_killed_while_sending_at_most_the_one_under_way_arrives_twice(tmp_path: 
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         mqtt = settings(broker, tmp_path)
         fill(mqtt, "v1", 200)
-        with box(mqtt, "v2", 0) as process:
+        with publishing_process(mqtt, "v2", 0) as process:
             listener.wait_for(f"{ROOT}/visit", count=after)
             process.kill()
-        with box(mqtt, "v3", 1) as process:
+        with publishing_process(mqtt, "v3", 1) as process:
             listener.wait(lambda: "v3/0" in heard(listener))
             process.communicate("stop\n")
 

@@ -76,7 +76,7 @@ def test_a_recognition_says_who_and_how_surely() -> None:
     }
 
 
-def test_only_uncertain_tells_whom_it_might_have_been() -> None:
+def test_only_uncertain_events_have_candidates() -> None:
     unknown = encoded(event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN), quality=quality()))
     uncertain = encoded(event(EventKind.UNCERTAIN, match=match(Outcome.UNCERTAIN), quality=quality()))
 
@@ -148,9 +148,9 @@ def test_the_schema_refuses_what_is_not_the_contract() -> None:
 
 
 def test_the_schema_files_in_docs_are_up_to_date() -> None:
-    told = {path.name: path.read_text() for path in (DOCS / "schema").glob("*.json")}
+    written = {path.name: path.read_text() for path in (DOCS / "schema").glob("*.json")}
 
-    assert {name: told.get(name) for name in schema.files()} == schema.files(), (
+    assert {name: written.get(name) for name in schema.files()} == schema.files(), (
         "run: python -m edge.mqtt.contract docs/schema"
     )
 

@@ -1,4 +1,4 @@
-"""Who is said to be here, and which pictures are shown, as events go by."""
+"""Who is present and who came last, as events go by."""
 
 from edge.mqtt.presence import HOUSEHOLD, Presence
 from edge.mqtt.queued_event import BootTime
@@ -15,7 +15,7 @@ def household() -> Presence:
     return presence
 
 
-def test_a_person_is_here_from_the_first_name_to_the_end_of_the_visit() -> None:
+def test_a_person_is_present_from_the_first_name_to_the_end_of_the_visit() -> None:
     presence = household()
     seen = []
     for happened in (event(), recognized(provisional=True), recognized(sequence=2), event(EventKind.ENDED, sequence=3)):
@@ -54,7 +54,7 @@ def test_a_visit_that_ends_with_only_a_provisional_name_still_names_the_last_per
     assert presence.last_name == "Ada Lovelace"
 
 
-def test_whoever_leaves_the_gallery_is_forgotten() -> None:
+def test_people_who_leave_the_gallery_are_forgotten() -> None:
     presence = household()
     presence.update(recognized())
     presence.people([("grace", "Admiral Hopper")])
@@ -64,7 +64,7 @@ def test_whoever_leaves_the_gallery_is_forgotten() -> None:
     assert presence.present == {"grace": False}
 
 
-def test_of_a_crowd_only_who_came_is_told() -> None:
+def test_in_a_crowd_only_those_who_came_have_a_presence() -> None:
     presence = Presence()
     crowd = [(f"person-{number}", f"Person {number}") for number in range(HOUSEHOLD)] + [("ada", "Ada Lovelace")]
     presence.people(crowd)

@@ -1,4 +1,4 @@
-"""Staying connected, with time passed in: when it is tried again, what is logged, when a silent broker is given up."""
+"""Staying connected, with time passed in: when to retry, what to log, when to give a silent broker up."""
 
 import logging
 import socket
@@ -47,7 +47,7 @@ class Line:
         self.connection.handle(signal, now)
 
 
-def test_it_is_tried_less_and_less_often_and_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_retries_become_rarer_and_the_outage_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -63,7 +63,7 @@ def test_it_is_tried_less_and_less_often_and_logged_once(tmp_path: Path, caplog:
     assert "nothing listens at 127.0.0.1" in caplog.text
 
 
-def test_a_steady_connection_that_breaks_is_tried_again_soon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_steady_connection_that_breaks_is_retried_soon(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with running_broker(tmp_path / "broker") as broker:
         line = Line(settings(broker, tmp_path))
         now, waits = 0, []

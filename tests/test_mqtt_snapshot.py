@@ -1,4 +1,4 @@
-"""Pictures of visits: which are shown, and that none is of whom the owner does not want to be seen."""
+"""Pictures of visits: which ones are published, and that the owner decides whether any is."""
 
 import cv2
 import msgspec
@@ -13,7 +13,7 @@ from support.broker import Broker, Listener, retained
 from support.publishing import EVERYBODY, ROOT, event, match, picture, publisher, quality, recognized
 
 
-def test_a_picture_goes_out_with_a_decision_and_once_more_if_a_better_one_comes() -> None:
+def test_a_picture_is_published_with_a_decision_and_again_when_a_better_one_comes() -> None:
     chooser = SnapshotChooser()
     first, better = picture(1), picture(2)
     steps = [
@@ -28,7 +28,7 @@ def test_a_picture_goes_out_with_a_decision_and_once_more_if_a_better_one_comes(
         assert chooser.update(happened) is expected
 
 
-def test_a_picture_is_made_smaller_but_never_larger() -> None:
+def test_a_picture_is_scaled_down_but_never_up() -> None:
     for width, expected in ((800, (480, 640)), (320, (600, 320))):
         shown = cv2.imdecode(np.frombuffer(jpeg(picture(90, width), SnapshotSettings()), np.uint8), cv2.IMREAD_COLOR)
         assert shown is not None
@@ -36,41 +36,41 @@ def test_a_picture_is_made_smaller_but_never_larger() -> None:
         assert abs(float(shown.mean()) - 90) < 2
 
 
-def test_no_picture_leaves_unless_the_owner_asks_and_an_old_one_is_taken_back(
+def test_no_picture_leaves_unless_the_owner_allows_it_and_an_old_one_is_cleared(
     broker: Broker, mqtt: MqttSettings
 ) -> None:
     paho.mqtt.publish.single(f"{ROOT}/snapshot", b"an old picture", 1, retain=True, port=broker.port)
-    told = publisher(mqtt)
+    box = publisher(mqtt)
     with Listener(broker, contract=False) as listener:
-        told.start()
-        told.people(EVERYBODY)
-        told.snapshot(picture())
-        told.publish(recognized(picture=picture()))
+        box.start()
+        box.people(EVERYBODY)
+        box.snapshot(picture())
+        box.publish(recognized(picture=picture()))
         listener.wait_for(f"{ROOT}/snapshot", b"")
         listener.publish(f"{ROOT}/command/snapshot", b"")
         refused = listener.wait_for(f"{ROOT}/command/result")
-        told.stop(5)
+        box.stop(5)
     assert b"mqtt.snapshot.enabled" in refused.payload
     assert [m.payload for m in listener.on(f"{ROOT}/snapshot")] == [b"an old picture", b""]
 
 
 @pytest.mark.parametrize("retain", [True, False])
-def test_pictures_go_out_when_asked_for_but_none_of_who_left_the_gallery(
+def test_pictures_are_published_when_allowed_but_none_of_people_who_left_the_gallery(
     broker: Broker, mqtt: MqttSettings, retain: bool
 ) -> None:
-    told = publisher(msgspec.structs.replace(mqtt, snapshot=SnapshotSettings(enabled=True, retain=retain)))
+    box = publisher(msgspec.structs.replace(mqtt, snapshot=SnapshotSettings(enabled=True, retain=retain)))
     with Listener(broker) as listener:
-        told.start()
-        told.people(EVERYBODY)
+        box.start()
+        box.people(EVERYBODY)
         listener.wait_for(f"{ROOT}/person/ada")
-        told.publish(recognized(picture=picture()))
+        box.publish(recognized(picture=picture()))
         shown = listener.wait_for(f"{ROOT}/snapshot")
         assert retained(broker).get(f"{ROOT}/snapshot") == (shown.payload if retain else None)
-        told.people(EVERYBODY[1:])
+        box.people(EVERYBODY[1:])
         grey = listener.wait_for(f"{ROOT}/snapshot", count=2)
-        told.publish(event(EventKind.ENDED, sequence=2, match=match(), picture=picture(), quality=quality(0.99)))
+        box.publish(event(EventKind.ENDED, sequence=2, match=match(), picture=picture(), quality=quality(0.99)))
         listener.wait_for(f"{ROOT}/visit", count=2)
-        told.stop(5)
+        box.stop(5)
     assert shown.payload.startswith(b"\xff\xd8\xff")
     assert len(grey.payload) < 1000 < len(shown.payload), "never empty: Home Assistant would show an error"
     assert [m.payload for m in listener.on(f"{ROOT}/snapshot")] == [shown.payload, grey.payload]

@@ -52,7 +52,7 @@ def test_first_in_first_out_across_restarts(path: Path) -> None:
     assert (ids(again), again.waiting) == (["v/1", "v/2", "v/3"], 3)
 
 
-def test_when_it_is_full_the_oldest_go_and_are_counted_for_ever(path: Path) -> None:
+def test_when_it_is_full_the_oldest_are_dropped_and_counted_for_ever(path: Path) -> None:
     outbox = OutboxFile(path, 10)
     outbox.put_many(entries(*range(8)))
     outbox.put_many(entries(*range(8, 13)))
@@ -66,7 +66,7 @@ def test_when_it_is_full_the_oldest_go_and_are_counted_for_ever(path: Path) -> N
     assert ids(again) == [f"v/{n}" for n in range(115, 125)]
 
 
-def test_removing_what_is_no_longer_there_is_no_harm(path: Path) -> None:
+def test_removing_what_is_already_gone_does_no_harm(path: Path) -> None:
     outbox = OutboxFile(path, 10)
     outbox.put_many(entries(0, 1))
     outbox.remove([1, 77])
@@ -98,7 +98,7 @@ def test_two_daemons_cannot_share_one(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["rubbish", "torn", "foreign"])
-def test_a_damaged_one_is_moved_aside_and_a_new_one_begun(
+def test_a_damaged_one_is_moved_aside_and_a_new_one_started(
     path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     outbox = OutboxFile(path, 1000)
@@ -133,7 +133,7 @@ def test_nothing_is_written_while_nothing_happens(path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in path.parent.iterdir()} == before
 
 
-def test_a_folder_that_cannot_be_written_is_told_once_and_events_wait_in_memory(
+def test_a_folder_that_cannot_be_written_is_logged_once_and_events_wait_in_memory(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.parent.parent.joinpath("state").write_text("a file where the folder should be")
@@ -142,8 +142,8 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_events_wait_in_memory(
         backlog.add([entry(n)], now=n / 10)
     assert not backlog.on_disk
     assert (backlog.waiting, backlog.in_memory, backlog.dropped) == (1000, 1000, 10)
-    (told,) = caplog.messages
-    assert told.startswith(f"mqtt.outbox.path: {path} cannot be opened")
+    (logged,) = caplog.messages
+    assert logged.startswith(f"mqtt.outbox.path: {path} cannot be opened")
 
     path.parent.unlink()
     caplog.set_level(logging.INFO, "whosthere")
@@ -215,7 +215,7 @@ def test_on_a_read_only_disk_events_wait_in_memory(small_disk: Path) -> None:
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
-def test_an_event_under_way_is_not_the_one_that_gives_way(path: Path, on_disk: bool) -> None:
+def test_an_event_that_is_being_sent_is_not_dropped(path: Path, on_disk: bool) -> None:
     if not on_disk:
         path.parent.write_text("a file where the folder should be")
     outbox = Outbox(path, 10)
@@ -227,7 +227,7 @@ def test_an_event_under_way_is_not_the_one_that_gives_way(path: Path, on_disk: b
     assert drained(outbox, 2.0) == ["v/0", *(f"v/{n}" for n in range(3, 12))]
 
 
-def test_an_event_on_its_way_is_not_written_to_disk_behind_its_own_back(tmp_path: Path) -> None:
+def test_an_event_that_is_being_sent_from_memory_is_not_written_to_disk(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
     backlog = Outbox(tmp_path / "state" / "outbox.sqlite3", 1000, retry_s=1)
     backlog.add(entries(0, 1), now=0)

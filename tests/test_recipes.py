@@ -1,4 +1,4 @@
-"""The recipes of docs/61-recipes.md, run as they stand there."""
+"""The recipes of docs/61-recipes.md, run exactly as printed there."""
 
 import json
 import os
@@ -33,7 +33,7 @@ NODE_RED = os.environ.get("WHOSTHERE_NODE_RED")
 
 
 def block(begin: str) -> str:
-    """The code block that begins with this."""
+    """The code block that starts with this."""
     found = [text for text in re.findall(r"```[a-z]*\n(.*?)```", PAGE, re.DOTALL) if begin in text[: len(begin) + 20]]
     assert len(found) == 1, begin
     return str(found[0])
@@ -54,8 +54,8 @@ def test_the_shell_script(tmp_path: Path) -> None:
     script = tmp_path / "who-is-there.sh"
     script.write_text(block("#!/bin/sh\n# who-is-there.sh"))
     with running_broker(tmp_path / "broker") as broker:
-        told = publisher(settings(broker, tmp_path))
-        told.start()
+        box = publisher(settings(broker, tmp_path))
+        box.start()
         with started(["sh", str(script), broker.host, str(broker.port)]) as process:
             assert process.stdout
             heard: list[str] = []
@@ -65,14 +65,14 @@ def test_the_shell_script(tmp_path: Path) -> None:
             deadline = time.monotonic() + 240
             while len(set(heard)) < 2 and time.monotonic() < deadline:
                 visit += 1
-                told.publish(recognized(visit=f"v{visit}", provisional=True))
-                told.publish(recognized(visit=f"v{visit}", sequence=2))
-                told.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
+                box.publish(recognized(visit=f"v{visit}", provisional=True))
+                box.publish(recognized(visit=f"v{visit}", sequence=2))
+                box.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
                 time.sleep(0.5)
-        told.stop(5)
+        box.stop(5)
     print(f"\nthe shell script: {sorted(set(heard))}")
     assert set(heard) == {"Ada Lovelace is at the door\n", "a stranger is at the door\n"}
-    assert heard.count("Ada Lovelace is at the door\n") <= visit, "provisional ones are not told"
+    assert heard.count("Ada Lovelace is at the door\n") <= visit, "provisional ones are not printed"
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -120,25 +120,25 @@ def test_two_sites_bridged(tmp_path: Path) -> None:
         bridge = block("connection home").replace("home.example.org:8883", f"{home.host}:{home.port}")
         bridge = re.sub(r"remote_.*\n", "", bridge)
         with running_broker(tmp_path / "cottage", extra=bridge) as cottage, Listener(home) as listener:
-            told = publisher(settings(cottage, tmp_path))
-            told.people([("ada", "Ada Lovelace")])
-            told.controls(controls())
-            told.start()
+            box = publisher(settings(cottage, tmp_path))
+            box.people([("ada", "Ada Lovelace")])
+            box.controls(controls())
+            box.start()
             listener.wait_for(f"{ROOT}/person/ada", b"OFF")
             listener.wait_for("homeassistant/device/whosthere_front-door/config")
-            told.publish(recognized())
+            box.publish(recognized())
             assert 0 < (listener.wait_for(f"{ROOT}/visit").expiry_s or 0) <= 60
             listener.publish(f"{ROOT}/command/pause", b'{"correlation_id": "from home"}')
             answer = json.loads(listener.wait_for(f"{ROOT}/command/result").payload)
             print(f"\nover the bridge: {answer}")
             assert (answer["ok"], answer["correlation_id"]) == (True, "from home")
-            told.stop(5)
+            box.stop(5)
             listener.wait_for(f"{ROOT}/status", b"offline")
 
 
 @pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="mosquitto-clients are not installed")
 def test_several_boxes_at_one_house(tmp_path: Path) -> None:
-    """The line of the page, with Ada at one of two doors; each box says who it is."""
+    """The command on the page, with Ada at one of two doors; each event names its box."""
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         boxes = []
         for name in ("front-door", "garden"):
@@ -163,7 +163,7 @@ def test_several_boxes_at_one_house(tmp_path: Path) -> None:
 
 
 def test_openhab_reads_its_files(tmp_path: Path) -> None:
-    """By its grammar, with what its MQTT binding knows; every topic is in the contract, every item has its channel."""
+    """By its grammar and the parameters of its MQTT binding; all topics are in the contract, all items a channel."""
     bridge, thing = openhab.things(block("Bridge mqtt:broker"))
     assert (bridge.kind, thing.kind) == ("broker", "topic")
     kinds = {f"{thing.id}:{channel.id}": channel.kind for channel in thing.channels}
@@ -173,13 +173,13 @@ def test_openhab_reads_its_files(tmp_path: Path) -> None:
     assert kinds[used] == "trigger"
     wanted = {"person/ada": b"OFF", "last_person": b"none", "controls": None, "visit": None, "doorbell": None}
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
-        told = publisher(settings(broker, tmp_path))
-        told.people([("ada", "Ada Lovelace")])
-        told.controls(controls())
-        told.start()
-        until(lambda: told.connected)
-        told.publish(recognized())
-        told.ring(DoorbellPayload("ring", "1", "front-door", "button", None, rfc3339(0)))
+        box = publisher(settings(broker, tmp_path))
+        box.people([("ada", "Ada Lovelace")])
+        box.controls(controls())
+        box.start()
+        until(lambda: box.connected)
+        box.publish(recognized())
+        box.ring(DoorbellPayload("ring", "1", "front-door", "button", None, rfc3339(0)))
         for topic, payload in wanted.items():
             listener.wait_for(f"{ROOT}/{topic}", payload)
         heard = {message.topic for message in listener.heard} | {f"{ROOT}/snapshot"}
@@ -187,11 +187,11 @@ def test_openhab_reads_its_files(tmp_path: Path) -> None:
         assert listener.wait_for(thing.parameters["availabilityTopic"], thing.parameters["payloadAvailable"].encode())
         (paused,) = [channel.parameters for channel in thing.channels if "commandTopic" in channel.parameters]
         _switches(listener, paused)
-        told.stop(5)
+        box.stop(5)
 
 
 def _switches(listener: Listener, channel: dict[str, str]) -> None:
-    """What OnOffValue of the binding does: `on` and `off` are what it understands and what it sends."""
+    """What the binding's OnOffValue does: it reads and sends the values of `on` and `off`."""
     pattern, path = channel["transformationPattern"].split(":$.")
     assert pattern == "JSONPATH"
     value = json.loads(listener.on(channel["stateTopic"])[-1].payload)[path]
@@ -211,18 +211,18 @@ def test_node_red(tmp_path: Path) -> None:
         (tmp_path / "flows.json").write_text(flow)
         command = [str(NODE_RED), "--userDir", str(tmp_path), "--port", str(free_port()), str(tmp_path / "flows.json")]
         with started(command), Listener(broker) as listener:
-            told = publisher(settings(broker, tmp_path))
-            told.start()
+            box = publisher(settings(broker, tmp_path))
+            box.start()
             # It takes its time to start, and nothing is kept for it: people come until it speaks.
             deadline = time.monotonic() + 240
             visit = 0
             while not listener.on("home/announce") and time.monotonic() < deadline:
                 visit += 1
-                told.publish(recognized(visit=f"v{visit}", provisional=True))
-                told.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
-                told.publish(recognized(visit=f"v{visit}", sequence=2))
+                box.publish(recognized(visit=f"v{visit}", provisional=True))
+                box.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
+                box.publish(recognized(visit=f"v{visit}", sequence=2))
                 time.sleep(1)
-            told.stop(5)
+            box.stop(5)
         said = [message.payload for message in listener.on("home/announce")]
         print(f"\nNode-RED: {set(said)}")
         assert set(said) == {b"Ada Lovelace is at front-door"}

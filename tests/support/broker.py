@@ -1,4 +1,4 @@
-"""A real mosquitto on a loopback port of its own, and a subscriber that remembers what it hears."""
+"""A real mosquitto on a loopback port of its own, and a subscriber that remembers every message."""
 
 import shutil
 import signal
@@ -55,17 +55,17 @@ class Broker:
 
     folder: Path
     certificates: Certificates | None = None
-    """Given: TLS."""
+    """None: no TLS."""
     client_certificates: bool = False
     """Only clients with a certificate of the same authority; its common name is the user."""
     users: Mapping[str, str] | None = None
-    """Passwords by user; None: everybody is let in."""
+    """Passwords by user; None: the broker accepts everybody."""
     acl: str | None = None
-    """What stands in the ACL file."""
+    """The text of the ACL file."""
     persistence: bool = False
     """Sessions, queued and retained messages survive a stop."""
     extra: str = ""
-    """More lines of its configuration."""
+    """More lines for its configuration."""
     host: str = "127.0.0.1"
     port: int = 0
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
@@ -86,21 +86,21 @@ class Broker:
         return self
 
     def stop(self) -> None:
-        """As `systemctl stop` would."""
+        """Stop as `systemctl stop` does."""
         if self._process:
             self._process.terminate()
             self._process.wait(WAIT_S)
             self._process = None
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """Stop as in a power cut."""
         if self._process:
             self._process.kill()
             self._process.wait(WAIT_S)
             self._process = None
 
     def freeze(self) -> None:
-        """Connections stay open, and nothing is answered any more; `kill` still works."""
+        """Keep connections open but answer nothing any more; `kill` still works."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
@@ -109,7 +109,7 @@ class Broker:
         return (self.folder / "log").read_text(errors="replace")
 
     def allow(self, acl: str) -> None:
-        """Put another ACL into force, without a restart; it takes the broker a moment."""
+        """Replace the ACL without a restart; it takes the broker a moment."""
         self.acl = acl
         self._write_config()
         assert self._process
@@ -161,7 +161,7 @@ def running_broker(folder: Path, **options: Any) -> Iterator[Broker]:
 
 @dataclass(frozen=True)
 class Heard:
-    """A message that a Listener got."""
+    """A message that a Listener received."""
 
     topic: str
     payload: bytes
@@ -179,7 +179,7 @@ def retained(broker: Broker, **options: Any) -> dict[str, bytes]:
 
 
 class Listener:
-    """A subscriber; comes back by itself after an outage. Use it as a context manager."""
+    """A subscriber that reconnects after an outage. Use it as a context manager."""
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class Listener:
         certificate: tuple[Path, Path] | None = None,
         contract: bool = True,
     ) -> None:
-        """`contract`: at the end, everything heard must have kept the contract."""
+        """With `contract`, every message must match the contract; this is checked at the end."""
         self._breaches: list[str] | None = [] if contract else None
         self.heard: list[Heard] = []
         self._changed = threading.Condition()
@@ -227,12 +227,12 @@ class Listener:
         assert kind or not self._breaches, "\n".join(self._breaches or [])
 
     def on(self, topic: str) -> list[Heard]:
-        """What was heard on one topic."""
+        """The messages on one topic so far."""
         with self._changed:
             return [message for message in self.heard if message.topic == topic]
 
     def wait(self, until: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-        """Returns once `until` holds, which is asked after every message; fails with what was heard."""
+        """Return once `until` holds, which is checked after every message; fails with everything received."""
         with self._changed:
             if not self._changed.wait_for(until, timeout_s):
                 lines = "\n".join(f"  {m.topic} {m.payload[:200]!r}" for m in self.heard)
@@ -248,7 +248,7 @@ class Listener:
         return found()[-1]
 
     def settle(self) -> None:
-        """Returns when all that the broker had for us has been heard, and the broker knows it (filter `#` only)."""
+        """Return when everything that the broker had for us has arrived and is acknowledged (filter `#` only)."""
         before = len(self.on("settled"))
         for n in range(2):
             # The second one is answered after the acknowledgement of the first.

@@ -1,4 +1,4 @@
-"""Every message that a test hears, against the published contract."""
+"""Checks every message in the tests against the published contract."""
 
 import functools
 import json

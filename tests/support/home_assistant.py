@@ -58,7 +58,7 @@ _OUTAGE = (
     "failed to receive on socket",
     "The connection was lost",
 )
-"""What it says when the broker is away, and rightly."""
+"""What it rightly logs while there is no broker."""
 
 
 @dataclass
@@ -169,7 +169,7 @@ class HomeAssistant:
 
     @property
     def log(self) -> str:
-        """Of all its runs."""
+        """The text of the log, of all runs."""
         files = sorted(self.folder.glob("home-assistant.log*"))
         return "".join(path.read_text(errors="replace") for path in files)
 

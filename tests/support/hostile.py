@@ -1,4 +1,4 @@
-"""Command messages that nobody should send, and what comes after them."""
+"""Commands that nobody should send, and the calm after them."""
 
 import json
 import os

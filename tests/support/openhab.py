@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 _TOKEN = re.compile(r"\s+|//[^\n]*|(?P<string>\"(?:\\.|[^\"\\])*\")|(?P<id>[A-Za-z0-9_-]+)|(?P<mark>[][{}():,=@<>#.])")
 KINDS = {"string", "number", "dimmer", "switch", "contact", "color", "datetime", "image", "location", "rollershutter"}
 KINDS |= {"colorRGB", "colorHSB", "trigger"}
-"""Of channels (channels.xml of the binding)."""
+"""The parameters of channels (channels.xml of the binding)."""
 PARAMETERS = {
     "broker": {"host", "port", "secure", "protocol", "mqttVersion", "username", "password", "clientID", "qos"},
     "topic": {"availabilityTopic", "payloadAvailable", "payloadNotAvailable", "transformationPattern"},
@@ -18,7 +18,7 @@ PARAMETERS = {
     "switch": {"stateTopic", "commandTopic", "transformationPattern", "formatBeforePublish", "qos", "retained"}
     | {"on", "off"},
 }
-"""Of what we use (the binding's config descriptions)."""
+"""The parameters of things that we use (the binding's config descriptions)."""
 ITEMS = {"switch": "Switch", "string": "String", "image": "Image"}
 """Which item a channel may be linked to."""
 

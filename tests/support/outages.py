@@ -1,4 +1,4 @@
-"""What goes away and comes back around a box in a real Home Assistant; nothing of before fires an automation."""
+"""Outages around a box in a real Home Assistant: no event from before one fires an automation."""
 
 import signal
 import time
@@ -31,7 +31,7 @@ def counts(home: HomeAssistant) -> dict[str, int]:
 
 
 def killed(home: HomeAssistant, config: Path) -> None:
-    """`running` has killed it with -9. Nothing of before fires when it comes back."""
+    """`running` has killed it with -9. No earlier event fires an automation when it comes back."""
     begun = time.monotonic()
     home.until(lambda: home.state("switch.front_door_paused") == "unavailable", "unavailable", 10)
     print(f"unavailable {time.monotonic() - begun:.1f} s after kill -9")
@@ -88,7 +88,7 @@ def home_assistant_starts_anew(home: HomeAssistant, config: Path) -> None:
 
 
 def the_broker_was_away(home: HomeAssistant, broker: Broker, config: Path, expiry_s: int) -> None:
-    """Who came meanwhile is told as late, or as delayed if it is fresh enough: no automation hears of them.
+    """Events from the outage arrive as late, or as delayed if they are young enough: no automation acts on them.
 
     But one that is triggered by nothing but a change of the event entity's state: Home Assistant makes every MQTT
     entity unavailable while it has no broker, and its return is a change too. The page in docs warns of it.
@@ -112,12 +112,12 @@ def the_broker_was_away(home: HomeAssistant, broker: Broker, config: Path, expir
         listener.wait(lambda: len(listener.on(topic)) >= 6)
         home.until(lambda: home.state("switch.front_door_paused") == "off", "available again")
         time.sleep(5)
-        told = [decoded(m) for m in listener.on(topic)]
-    recognized = [event for event in told if event["event_type"] == "recognized"]
+        published = [decoded(m) for m in listener.on(topic)]
+    recognized = [event for event in published if event["event_type"] == "recognized"]
     assert len(recognized) >= 2
-    assert all(event["late"] or event["delayed"] for event in told)
+    assert all(event["late"] or event["delayed"] for event in published)
     after = counts(home)
     assert after | {"naive": 0} == before | {"naive": 0}, "an event of the outage has fired an automation"
     assert (home.state("input_text.phone"), home.state("input_text.speaker")) == said
     kind = "late" if expiry_s < 60 else "delayed"
-    print(f"the broker was away while {len(recognized)} people were recognized; told as {kind}: {after}")
+    print(f"the broker was away while {len(recognized)} people were recognized; published as {kind}: {after}")

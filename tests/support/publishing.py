@@ -1,4 +1,4 @@
-"""Events and settings for the tests of publishing; also run as a process of its own, to be killed."""
+"""Events and settings for the tests of edge.mqtt; also runs as a process of its own, which tests kill."""
 
 import os
 import subprocess
@@ -65,19 +65,19 @@ def publisher(mqtt: MqttSettings) -> MqttPublisher:
 
 
 def succeed(request: Request, reply: Reply) -> None:
-    """Succeeds at everything, at once."""
+    """Reply at once that a command has succeeded."""
     reply(True, f"{type(request).__name__} done")
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Returns once the condition holds; fails when it does not come to."""
+    """Return once the condition holds; fails when it takes too long."""
     deadline = time.monotonic() + WAIT_S
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
 
 
-def box(mqtt: MqttSettings, visit: str, count: int, waiting: int = 0) -> "subprocess.Popen[str]":
+def publishing_process(mqtt: MqttSettings, visit: str, count: int, waiting: int = 0) -> "subprocess.Popen[str]":
     """A publisher in a process of its own: see `main`."""
     here = Path(__file__)
     return subprocess.Popen(
@@ -90,20 +90,20 @@ def box(mqtt: MqttSettings, visit: str, count: int, waiting: int = 0) -> "subpro
 
 
 def main(config: str, visit: str, count: int, waiting: int) -> None:
-    """Hands `count` events over, says `ready` once `waiting` are in the outbox, and goes on until it is killed.
+    """Publish `count` events, print `ready` once `waiting` are in the outbox, and go on until killed.
 
     A line on its standard input stops it as a signal stops the daemon.
     """
-    told = publisher(msgspec.json.decode(config, type=MqttSettings))
-    told.start()
+    box = publisher(msgspec.json.decode(config, type=MqttSettings))
+    box.start()
     for sequence in range(count):
-        told.publish(event(visit=visit, sequence=sequence))
+        box.publish(event(visit=visit, sequence=sequence))
         # A visit has four events; the inbox is not made for thousands at once.
         time.sleep(0.001)
-    until(lambda: told.outbox_health.waiting >= waiting)
+    until(lambda: box.outbox_health.waiting >= waiting)
     print("ready", flush=True)
     sys.stdin.readline()
-    told.stop(WAIT_S)
+    box.stop(WAIT_S)
 
 
 if __name__ == "__main__":
