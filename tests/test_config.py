@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import inspect
 
 from edge.config import typed_yaml
 from edge.config.loading import Config, InvalidConfig, default_config, load_config
@@ -17,6 +18,7 @@ from edge.errors import ConfigError
 
 REFERENCE = Path(__file__).parents[1] / "config.yaml"
 COMMENTED_KEY = re.compile(r"^( *)# ([a-z][a-z0-9_]*:(?: .*)?)$")
+DEVICE_ID = "allowed: up to 64 letters, digits, - and _ (in quotes if they are all digits)"
 DEFAULTS: dict[str, Any] = msgspec.to_builtins(Config())
 
 
@@ -108,17 +110,48 @@ def test_all_mistakes_are_told_at_once_with_key_value_and_what_is_allowed(file: 
 
     assert sorted(lines) == sorted(
         [
-            "camera.rotation: found 45; allowed: 0 or 90 or 180 or 270",
+            "camera.rotation: found 45; allowed: 0, 90, 180 or 270",
             "camera.fps: found 'ten'; allowed: a number above 0 and up to 120",
             "mqtt.port: found 99999; allowed: a whole number from 1 to 65535",
             "mqtt.protocol: found 5; allowed: '3.1.1' or '5'",
             "mqtt.tls.enabled: found 1; allowed: true or false",
             "match.false_alarm_target: found 0; allowed: a number above 0 and up to 0.5",
             "visit: expected keys and values, found ['gap_s']",
-            "runtime.log_level: found 'chatty'; allowed: 'debug' or 'error' or 'info' or 'warning'",
-            "device_id: found 'front door'; allowed: text that matches ^[A-Za-z0-9_-]{1,64}$",
+            "runtime.log_level: found 'chatty'; allowed: 'debug', 'error', 'info' or 'warning'",
+            "device_id: found 'front door'; " + DEVICE_ID,
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("mqtt: {base_topic: home/#}", "a topic without +, # or spaces that does not begin with /"),
+        ("mqtt: {home_assistant: {discovery_prefix: /x}}", "a topic without +, # or spaces that does not begin with /"),
+        ("models: {device: usb1}", "'usb' or 'pci', a number as in ':0', or both as in 'usb:1'"),
+    ],
+)
+def test_a_pattern_is_described_in_words(file: Path, text: str, allowed: str) -> None:
+    (line,) = mistakes(file, text + "\n")
+    assert line.endswith(f"; allowed: {allowed}")
+
+
+def patterns(kind: inspect.Type, described: bool = False) -> Iterator[tuple[str, bool]]:
+    """Every pattern in a type, and whether words stand beside it."""
+    if isinstance(kind, inspect.Metadata):
+        yield from patterns(kind.type, "description" in (kind.extra_json_schema or {}))
+    elif isinstance(kind, inspect.StrType) and kind.pattern:
+        yield kind.pattern, described
+    for part in getattr(kind, "types", ()):
+        yield from patterns(part)
+    for field in getattr(kind, "fields", ()):
+        yield from patterns(field.type)
+
+
+def test_no_pattern_stands_without_words() -> None:
+    found = dict(patterns(inspect.type_info(Config)))
+    assert len(found) >= 3
+    assert all(found.values()), found
 
 
 def test_an_unknown_key_is_told_with_what_may_be_meant(file: Path) -> None:

@@ -93,4 +93,4 @@ def test_the_reason_of_an_end_stays_in_the_status(tmp_path: Path, demo_gallery: 
         with running(config, environment=manager.environment) as daemon:
             assert daemon.wait() == 3, daemon.log
     [status] = [line for line in manager.lines if line.startswith("STATUS=")]
-    assert "camera.rotation: found 45; allowed: 0 or 90 or 180 or 270" in status
+    assert "camera.rotation: found 45; allowed: 0, 90, 180 or 270" in status

@@ -1,4 +1,4 @@
-"""What a field of a struct may hold, in words."""
+"""What a field of a struct may contain, in words."""
 
 from typing import Any
 
@@ -6,16 +6,24 @@ from msgspec import inspect
 
 
 def in_words(kind: Any) -> str:
-    """`a whole number from 1 to 65535` for the type of a field; empty where there are no plain words for it."""
+    """Describe the type of a field: `a whole number from 1 to 65535`. Empty where there are no plain words for it.
+
+    A pattern is described by the `description` beside it.
+    """
     return _words(inspect.type_info(kind))
 
 
 def _words(kind: inspect.Type) -> str:
+    described = (kind.extra_json_schema or {}).get("description") if isinstance(kind, inspect.Metadata) else None
+    return described or _plain_words(kind)
+
+
+def _plain_words(kind: inspect.Type) -> str:
     match kind:
         case inspect.UnionType():
-            return _joined([_words(part) for part in kind.types if not isinstance(part, inspect.NoneType)], " or ")
+            return _either([_words(part) for part in kind.types if not isinstance(part, inspect.NoneType)])
         case inspect.LiteralType():
-            return " or ".join(repr(value) for value in kind.values)
+            return _either([repr(value) for value in kind.values])
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType() | inspect.FloatType():
@@ -26,8 +34,12 @@ def _words(kind: inspect.Type) -> str:
             return ""
 
 
-def _joined(parts: list[str], between: str) -> str:
-    return between.join(parts) if all(parts) else ""
+def _either(choices: list[str]) -> str:
+    """`a, b or c`; empty when there are no words for one of them."""
+    *others, last = choices
+    if not all(choices):
+        return ""
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _bounds(kind: inspect.IntType | inspect.FloatType) -> str:
@@ -37,8 +49,6 @@ def _bounds(kind: inspect.IntType | inspect.FloatType) -> str:
 
 
 def _form(kind: inspect.StrType) -> str:
-    if kind.pattern is not None:
-        return f" that matches {kind.pattern}"
     if kind.min_length:
         return f" of {kind.min_length} to {kind.max_length} characters" if kind.max_length else ", not empty"
-    return " (in quotes where it could be taken for a number or a truth value)"
+    return " (in quotes if it could be read as a number or a truth value)"

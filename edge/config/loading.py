@@ -19,13 +19,20 @@ from edge.config.sections import DoorbellSettings, GalleryKeys, GallerySettings,
 from edge.config.visits import MatchSettings, TrackSettings, UnknownFacesSettings, VisitSettings
 from edge.errors import ConfigError
 
+DeviceId = Annotated[
+    str,
+    Meta(
+        pattern="^[A-Za-z0-9_-]{1,64}$",
+        description="up to 64 letters, digits, - and _ (in quotes if they are all digits)",
+    ),
+]
 DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that config.yaml can say."""
 
-    device_id: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")] | None = None
+    device_id: DeviceId | None = None
     """Name of this box on MQTT; the host's name when left out."""
     camera: CameraSettings = CameraSettings()
     gallery: GallerySettings = GallerySettings()

@@ -5,6 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+TopicPrefix = Annotated[
+    str,
+    Meta(pattern=r"^[^+#\s/][^+#\s]*$", description="a topic without +, # or spaces that does not begin with /"),
+]
+
 
 class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """TLS to the broker, with the system's certificate authorities unless `ca_file` is set."""
@@ -42,7 +47,7 @@ class HomeAssistantSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     """Whether and how the box appears in Home Assistant automatically."""
 
     enabled: bool = True
-    discovery_prefix: Annotated[str, Meta(pattern=r"^[^+#\s/][^+#\s]*$")] = "homeassistant"
+    discovery_prefix: TopicPrefix = "homeassistant"
     """The discovery prefix that is set in Home Assistant's MQTT integration."""
     name: Annotated[str, Meta(min_length=1, max_length=120)] | None = None
     """The device's name; derived from the device_id when left out."""
@@ -62,7 +67,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: str | None = None
     password_file: str | None = None
     """A file that holds nothing but the password; may begin with `$CREDENTIALS_DIRECTORY/`."""
-    base_topic: Annotated[str, Meta(pattern=r"^[^+#\s/][^+#\s]*$")] = "whosthere"
+    base_topic: TopicPrefix = "whosthere"
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
     event_expiry_s: Annotated[int, Meta(ge=1, le=86400)] = 60
     """Events older than this never reach `visit`; they go to `visit/late` instead."""

@@ -8,6 +8,13 @@ import msgspec
 from msgspec import Meta
 
 Accelerator = Literal["auto", "cpu", "edgetpu"]
+EdgeTpuName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(usb|pci|(usb|pci)?:[0-9]{1,2})$",
+        description="'usb' or 'pci', a number as in ':0', or both as in 'usb:1'",
+    ),
+]
 
 
 class GallerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +61,7 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The processor's own fast kernels."""
     accelerator: Accelerator = "auto"
     """`auto`: an Edge TPU if there is one, for networks compiled for it; `edgetpu`: complain if that cannot be."""
-    device: Annotated[str, Meta(pattern=r"^(usb|pci|(usb|pci)?:[0-9]{1,2})$")] | None = None
+    device: EdgeTpuName | None = None
     """Which Edge TPU: `usb`, `pci`, `:0`, `usb:1`..."""
 
 
