@@ -1,4 +1,4 @@
-# make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip
+# make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip; DEMO=--fast on a slow or busy machine
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs the tests; PYTEST="-k name" runs some of them
 # make test-slow   the tests that take long: a soak, real data sets, thousands of people, the demo from the sdist
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
@@ -41,7 +41,7 @@ BOX_DEBIAN_PACKAGES := mosquitto mmdebstrap systemd-container iproute2
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
-	$(BIN)/whosthere demo
+	$(BIN)/whosthere demo $(DEMO)
 
 test: .venv/.dev test-tflite-runtime
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)

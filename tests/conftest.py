@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from edge.config.mqtt import MqttSettings
@@ -11,6 +12,10 @@ from edge.demo.theatre import make_gallery
 from support.broker import Broker, running_broker
 from support.publishing import settings
 from support.rtsp import RtspServer, why_not
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 
 def pytest_configure() -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("amqtt", reason="the demo's extra is not installed: pip inst
 
 def test_it_passes_with_the_int8_embedder(tmp_path: Path) -> None:
     """Galleries belong to their embedder: the people are enrolled with this one, and everybody is named by it."""
-    result = whosthere("demo", "--plain", "--embedder", "mobilefacenet-int8", "--output", tmp_path)
+    result = whosthere("demo", "--plain", "--fast", "--embedder", "mobilefacenet-int8", "--output", tmp_path)
 
     assert result.exit_code == 0, result.output
     assert Path(typed_yaml.read(tmp_path / "config.yaml")["models"]["embedder"]).stem == "mobilefacenet-int8"

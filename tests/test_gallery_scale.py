@@ -18,6 +18,8 @@ from support.broker import Heard, Listener, running_broker
 from support.daemon import TOPIC, decoded, running, write_config
 from support.networks import embedder
 
+pytestmark = pytest.mark.slow
+
 PEOPLE, EACH = 10_000, 10
 FPS = 5
 

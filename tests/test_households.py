@@ -87,6 +87,7 @@ def test_the_command_on_a_few_portraits(tmp_path: Path) -> None:
     assert row[3:] == ["40", "100.0%", "0.0%", "0", "0.00%", "0.0%"]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_strangers_called_family_on_lfw() -> None:
     """As often as asked: 0.07 to 0.10 % were measured for a target of 0.10 %."""

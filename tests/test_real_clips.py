@@ -17,7 +17,7 @@ from edge.visits.thresholds import threshold_for
 from support.data_sets import data_set
 from support.portraits import analyser, read_picture
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 AT = "2025-01-01T00:00:00Z"
 TWICE = {"pwij3p", "id2_vcd_swwp2s"}
 """Two clips of GRID that look like one man."""

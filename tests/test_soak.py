@@ -22,6 +22,8 @@ from support.broker import Broker, Listener, running_broker
 from support.daemon import TOPIC, Daemon, running, visits, write_config
 from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, read_picture
 
+pytestmark = pytest.mark.slow
+
 FULL = os.environ.get("WHOSTHERE_FULL") == "1"
 VISITS = 1000 if FULL else 10
 PART = 100

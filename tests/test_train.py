@@ -49,6 +49,7 @@ def train(*arguments: str | Path) -> tuple[int, str, str]:
     return run("train", *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", list(LOSSES))
 def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
     out = tmp_path / "out"
@@ -94,6 +95,7 @@ def test_what_was_interrupted_goes_on(photos: Path, tmp_path: Path) -> None:
     assert [epoch.epoch for epoch in read(out / "history.csv")] == list(range(done + 3))
 
 
+@pytest.mark.slow
 def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path) -> None:
     built = networks.build("cnn", 48, 3, 16)
     # As `import` saves it: a list of one output.

@@ -117,6 +117,7 @@ def test_the_command_says_which_pictures_are_not_there(tmp_path: Path) -> None:
     assert "3 of the pictures listed are not there" in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("squares", [True, False] if full_run() else [True], ids=lambda s: "squares" if s else "whole")
 def test_recall_and_precision_by_size(squares: bool, capsys: pytest.CaptureFixture[str]) -> None:

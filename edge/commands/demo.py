@@ -33,9 +33,14 @@ SLACK_S = 90.0
     help="Where gallery, config, logs, annotated video and summary go.",
 )
 @click.option("--plain", is_flag=True, help="A line an event instead of the live view.")
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="Read every frame as fast as this machine can, instead of playing the clip at its own speed.",
+)
 @click.option("--embedder", metavar="CARD", help="Not the default one: a bundled name, or a card (.yaml).")
 @click.pass_context
-def command(ctx: click.Context, output: Path, plain: bool, embedder: str | None) -> None:
+def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder: str | None) -> None:
     """See the whole thing work, on bundled input.
 
     Enrols three people from one portrait each, starts an MQTT broker on a loopback port and the real daemon on a
@@ -48,11 +53,12 @@ def command(ctx: click.Context, output: Path, plain: bool, embedder: str | None)
         raise UsageError("the demo needs its extra: pip install 'whosthere[litert,demo]'") from error
     output.mkdir(parents=True, exist_ok=True)
     script = read_script(SCRIPT)
-    stage = Stage(output.resolve(), HERE / script.clip, str(card.find(embedder).resolve()) if embedder else None)
+    chosen = str(card.find(embedder).resolve()) if embedder else None
+    stage = Stage(output.resolve(), HERE / script.clip, chosen, fast)
     click.echo("Enrolling three people, one photo each:")
     for line in make_gallery(stage.gallery, stage.config(UNUSED_PORT) if embedder else None):
         _echo_command(line)
-    view = DemoView(script.visits)
+    view = DemoView([visit.at_any_time() for visit in script.visits] if fast else script.visits)
     config = _play(view, stage, script, plain=plain)
     click.echo("Drawing the annotated video:")
     line = ["identify", "--gallery", str(stage.gallery), "--config", str(config)]
@@ -74,6 +80,8 @@ class Stage(NamedTuple):
     clip: Path
     embedder: str | None
     """A card's path; None: the default."""
+    fast: bool
+    """Whether every frame is read, as fast as possible; otherwise the clip plays at its own speed."""
 
     @property
     def gallery(self) -> Path:
@@ -81,7 +89,7 @@ class Stage(NamedTuple):
 
     def config(self, port: int) -> Path:
         """Written anew: the broker's port is known late."""
-        return write_config(self.folder, self.clip, self.gallery, port, self.embedder)
+        return write_config(self.folder, self.clip, self.gallery, port, self.embedder, self.fast)
 
 
 def _play(view: "DemoView", stage: Stage, script: ClipScript, *, plain: bool) -> Path:

@@ -30,11 +30,11 @@ def make_gallery(path: Path, config: Path | None = None) -> list[list[str]]:
     return commands
 
 
-def write_config(folder: Path, clip: Path, gallery: Path, port: int, embedder: str | None) -> Path:
+def write_config(folder: Path, clip: Path, gallery: Path, port: int, embedder: str | None, fast: bool) -> Path:
     """The demo's config.yaml: like any other, but for the broker, which speaks MQTT 3.1.1 only, and a short gap."""
     document: dict[str, object] = {
         "device_id": DEVICE,
-        "camera": {"source": str(clip), "name": "front door"},
+        "camera": {"source": str(clip), "name": "front door", "realtime": not fast},
         "gallery": {"path": str(gallery)},
         "visit": {"gap_s": 2.0},
         "mqtt": {
