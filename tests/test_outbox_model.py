@@ -234,3 +234,38 @@ def test_a_failed_write_leaves_all_or_nothing_and_the_file_usable(tmp_path: Path
         2,
     )
     outbox.close()
+
+
+def test_an_outbox_counts_nothing_before_it_has_looked(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3", ROOM)
+    assert (outbox.waiting, outbox.dropped, outbox.in_memory) == (0, 0, 0)
+
+
+def test_removing_what_was_sent_shows_that_the_disk_works_again(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3", ROOM, retry_s=RETRY_S)
+    outbox.add([entry(0), entry(1)], 0.0)
+    assert outbox.head(0.0) == entry(0)
+    with disk(fails=True):
+        outbox.sent(0.0)
+    assert not outbox.on_disk
+    outbox.tick(RETRY_S)
+    assert outbox.on_disk
+    outbox.close()
+
+
+def test_damage_under_way_loses_what_was_on_disk_and_nothing_that_comes_later(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite3"
+    outbox = Outbox(path, 5000, retry_s=RETRY_S)
+    # More than SQLite keeps in memory.
+    outbox.add([OutboxEntry(f"v/{n}", BootTime("boot", n), bytes(9000)) for n in range(1000)], 0.0)
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        file.write_bytes(bytes(file.stat().st_size))
+    assert outbox.head(1.0) is None
+    assert not outbox.on_disk
+    outbox.add([entry(0)], 2.0)
+    assert outbox.head(2.0) == entry(0)
+    outbox.sent(2.0)
+    outbox.add([entry(1)], 1.0 + RETRY_S)
+    assert (outbox.on_disk, outbox.waiting, outbox.head(40.0)) == (True, 1, entry(1))
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+    outbox.close()

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from edge.config.loading import Config, LoadedConfig
 from edge.config.visits import MatchSettings
-from edge.errors import ModelError
+from edge.errors import ModelError, UsageError
 from edge.models import card
 from edge.models.card import Calibration, Card
 from edge.visits.thresholds import (
     UNCALIBRATED_LINKING,
+    Bounds,
+    check_target,
     linking_thresholds,
     lookalike_threshold,
     target_bounds,
@@ -101,3 +103,16 @@ def test_people_can_be_mistaken_from_the_threshold_for_a_name_on() -> None:
     assert lookalike_threshold(asked, CALIBRATION, 1) == pytest.approx(0.4)
     assert lookalike_threshold(asked, None, 1) == UNCALIBRATED_LINKING.same
     assert lookalike_threshold(MatchSettings(threshold=0.7), None, 1) == 0.7
+
+
+def test_a_target_outside_the_bounds_is_refused_with_what_is_allowed() -> None:
+    bounds = Bounds(2e-5, 0.25)
+    for allowed in (2e-5, 0.01, 0.25):
+        check_target(allowed, bounds)
+    for refused in (1.99e-5, 0.2501):
+        with pytest.raises(
+            UsageError, match=f"found {refused:g}; the calibration and this gallery allow 2e-05 to 0.25"
+        ):
+            check_target(refused, bounds)
+    with pytest.raises(UsageError, match="there is no target to set"):
+        check_target(0.01, None)

@@ -53,7 +53,7 @@ LEFT_OUT = re.compile(
     r"(?<!Is)(?<!IsNot)_(Is|IsNot)$|(Is|IsNot)_(Eq|NotEq|Lt|LtE|Gt|GtE)$|(Mod|Pow|FloorDiv|RShift|LShift|BitOr|BitAnd|BitXor|Invert|UAdd)$"
     r"|BinaryOperator_BitOr|RemoveDecorator|VariableReplacer|VariableInserter"
 )
-DECLARATION = re.compile(r"\s*(@dataclass|class |(def .*|)\*,)")
+DECLARATION = re.compile(r"\s*(@dataclass|class )|.*\*,")
 """Lines that declare: `frozen=True` and the star before keywords are for the type checker and the reader."""
 MINIMUM_CPU_S = 5
 WALL_S = 90.0
