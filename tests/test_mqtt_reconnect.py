@@ -55,7 +55,7 @@ def test_retries_become_rarer_and_the_outage_is_logged_once(tmp_path: Path, capl
         attempts = []
         for now in range(200):
             line.connection.tick(now)
-            if line.connection.connecting:
+            if not line.connection.closed:
                 attempts.append(now)
                 line.lose(now)
     assert attempts == [0, 1, 3, 7, 15, 31, 63, 123, 183]
@@ -68,7 +68,7 @@ def test_a_steady_connection_that_breaks_is_retried_soon(tmp_path: Path, caplog:
         line = Line(settings(broker, tmp_path))
         now, waits = 0, []
         for lasts in (1, 1, 1, 1, 31, 1):
-            begun = next(t for t in range(now, now + 100) if not line.connection.tick(t) and line.connection.connecting)
+            begun = next(t for t in range(now, now + 100) if not line.connection.tick(t) and not line.connection.closed)
             waits.append(begun - now)
             line.connect(begun)
             now = begun + lasts

@@ -102,10 +102,6 @@ class BrokerConnection:
         return self.connected or self._outage_at is not None
 
     @property
-    def connecting(self) -> bool:
-        return self._session is not None and not self.connected
-
-    @property
     def closed(self) -> bool:
         """There is no session."""
         return self._session is None

@@ -1,0 +1,22 @@
+"""One name for one thing: no two classes share one, so that a name can be searched for."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def classes() -> dict[str, list[str]]:
+    """Class name -> the modules that define it, over everything that ships and the tools beside it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for folder in ("edge", "converter", "tools"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    found[node.name].append(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_no_class_name_is_defined_twice() -> None:
+    assert {name: paths for name, paths in classes().items() if len(paths) > 1} == {}
