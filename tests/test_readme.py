@@ -5,6 +5,8 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +245,19 @@ def _bound(table: str) -> set[str]:
     rows = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
     listening = {"tcp": "0A", "udp": "07"}[table.removesuffix("6")]
     return {row[9] for row in rows if row[3] == listening}
+
+
+def test_nothing_is_downloaded(sandbox: Path) -> None:
+    """README: enrolling and identifying work where there is no network at all, and nothing is cached."""
+    isolated = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*isolated, "true"], check=False).returncode:
+        pytest.skip("this system does not allow a network namespace")
+    whosthere = [*isolated, sys.executable, "-P", "-m", "edge"]
+    gallery = ["--gallery", str(sandbox / "offline.whg")]
+
+    subprocess.run([*whosthere, "enroll", *gallery, "--person", "Ada", str(OBAMA)], check=True, timeout=300)
+    found = subprocess.run(
+        [*whosthere, "identify", *gallery, str(OBAMA_2009)], check=True, timeout=300, capture_output=True, text=True
+    )
+
+    assert "Ada" in found.stdout
