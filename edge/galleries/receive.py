@@ -21,7 +21,7 @@ from edge.galleries.gallery import EmbedderId, Gallery, timestamp
 from edge.galleries.history import History, HistoryEntry
 from edge.galleries.lock import gallery_lock
 
-CHUNK = 1 << 20
+CHUNK = 1_048_576
 LOCK_WAIT_S = 30.0
 
 
