@@ -161,16 +161,16 @@ def test_an_unknown_key_is_told_with_what_may_be_meant(file: Path) -> None:
         "mqtt.hots: no such key; did you mean 'host'?",
         "mqtt.password: no such key; did you mean 'password_file'?",
         "galery: no such key; did you mean 'gallery'?",
-        "track.xyzzy: no such key; known here: confirm_hits, lost_after_s, reach",
+        "track.xyzzy: no such key; allowed: confirm_hits, lost_after_s, reach",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("camera: {password_file: p}", "camera.password_file: given without camera.username"),
-        ("mqtt: {password_file: p}", "mqtt.password_file: given without mqtt.username"),
-        ("mqtt: {tls: {ca_file: ca.pem}}", "mqtt.tls.enabled: found False, though mqtt.tls names certificates"),
+        ("camera: {password_file: p}", "camera.password_file: found without camera.username"),
+        ("mqtt: {password_file: p}", "mqtt.password_file: found without mqtt.username"),
+        ("mqtt: {tls: {ca_file: ca.pem}}", "mqtt.tls.enabled: found false, but mqtt.tls names certificates"),
         ("mqtt: {tls: {enabled: true, key_file: k}}", "mqtt.tls.certificate_file, key_file: found only one of them"),
         ("camera: {reopen_min_s: 60}", "camera.reopen_min_s: found 60; allowed: at most camera.reopen_max_s"),
         ("camera: {region: {left: 0.9, right: 0.1}}", "camera.region.left, top: must be less than right, bottom"),

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the picture, in fractions of its width and height, after rotation and mirroring."""
+    """A part of the picture, as fractions of its width and height after rotation and mirroring."""
 
     left: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     top: Annotated[float, Meta(ge=0, lt=1)] = 0.0
@@ -22,44 +22,41 @@ class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where frames come from and how they are turned before anything looks at them."""
+    """Where frames come from, and how they are rotated, mirrored and cropped first."""
 
     source: str = "picamera2:0"
-    """`picamera2:N`, `v4l2:/dev/video0` (or `v4l2:N`), `rtsp://...`, `http(s)://...`, or a path.
-
-    A path leads to a video, a GIF, an image or a folder of images.
-    """
+    """A form that one of the kinds in edge/capture takes, such as `picamera2:0`, or the path of a recording."""
     name: str = "camera"
     width: Annotated[int, Meta(ge=64, le=8192)] = 1280
-    """What a picamera2 or V4L2 camera is asked for; a stream or file has its own size."""
+    """Requested from a picamera2 or V4L2 camera; streams and files have their own size."""
     height: Annotated[int, Meta(ge=64, le=8192)] = 720
     fps: Annotated[float, Meta(gt=0, le=120)] = 10.0
-    """What a picamera2 or V4L2 camera is asked for, and the rate of a folder of images."""
+    """Requested from a picamera2 or V4L2 camera, and the rate of a folder of images."""
     low_light_fps: Annotated[float, Meta(gt=0, le=120)] | None = None
-    """To how few a picamera2 camera may slow down in the dark, so as to expose longer; None: it keeps to `fps`."""
+    """The rate to which a picamera2 camera may slow down in the dark, to expose longer; None: it keeps to `fps`."""
     exposure_ev: Annotated[float, Meta(ge=-4, le=4)] = 0.0
-    """By how much a picamera2 camera exposes more than it would by itself: each 1 is twice the light."""
+    """Exposure compensation of a picamera2 camera: each 1 is twice the light."""
     autofocus: bool = True
-    """A picamera2 camera that can focus does so all the time; false: it stays as it is at its start."""
+    """Whether a picamera2 camera that can focus does so continuously; false: it keeps the focus it starts with."""
     preview_width: Annotated[int, Meta(ge=128, le=1920)] = 640
-    """Width of the picture in which motion and faces are looked for."""
+    """Width of the picture that is searched for motion and faces."""
     rotation: Literal[0, 90, 180, 270] = 0
     """Clockwise degrees."""
     mirror: bool = False
     region: Region = Region()
     open_timeout_s: Annotated[float, Meta(gt=0, le=120)] = 10.0
     read_timeout_s: Annotated[float, Meta(gt=0, le=120)] = 5.0
-    """A camera that delivers nothing for so long is reported offline and opened again."""
+    """A camera that delivers no frame for this long is reported offline and reopened."""
     reopen_min_s: Annotated[float, Meta(gt=0, le=600)] = 1.0
     reopen_max_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
     username: str | None = None
-    """For RTSP and HTTP sources; kept out of the address so that it appears in no log."""
+    """For network cameras; separate from the address so that it appears in no log."""
     password_file: str | None = None
-    """File that holds the password alone; `$CREDENTIALS_DIRECTORY/...` is understood."""
+    """A file that holds nothing but the password; may begin with `$CREDENTIALS_DIRECTORY/`."""
     realtime: bool = True
-    """Recordings only: keep the recording's pace (true) or go as fast as possible without losing a frame (false)."""
+    """Recordings only: play at the recording's pace (true), or as fast as possible without losing a frame (false)."""
     loop: bool = False
-    """Recordings only: begin again at the end."""
+    """Recordings only: start over at the end."""
 
 
 def is_recording(source: str) -> bool:
@@ -73,7 +70,7 @@ def is_recording(source: str) -> bool:
             and (path.exists() or not scheme_of(source))
         )
     except PermissionError:
-        # Python 3.11 raises where later versions say that it does not exist; opening it tells what is wrong.
+        # Python 3.11 raises where later versions say that it does not exist; opening it reports what is wrong.
         return True
 
 

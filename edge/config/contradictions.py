@@ -1,4 +1,4 @@
-"""Settings that are each allowed but make no sense together."""
+"""Settings that are valid individually but contradict each other."""
 
 from edge.config.camera import CameraSettings
 from edge.config.faces import QualitySettings
@@ -6,15 +6,18 @@ from edge.config.mqtt import MqttSettings
 
 
 def contradictions(camera: CameraSettings, mqtt: MqttSettings, quality: QualitySettings) -> list[str]:
-    """One line each, beginning with the key to change."""
+    """Return one line per contradiction, beginning with the key to change."""
     found = []
     for section, settings in (("camera", camera), ("mqtt", mqtt)):
         if settings.password_file is not None and settings.username is None:
-            found.append(f"{section}.password_file: given without {section}.username, so that it would not be used")
+            found.append(
+                f"{section}.password_file: found without {section}.username, so it would not be used; "
+                "set both or neither"
+            )
     tls = mqtt.tls
     if not tls.enabled and (tls.ca_file is not None or tls.certificate_file is not None):
         found.append(
-            "mqtt.tls.enabled: found False, though mqtt.tls names certificates: nothing would be encrypted; "
+            "mqtt.tls.enabled: found false, but mqtt.tls names certificates: nothing would be encrypted; "
             "set it to true, or remove them"
         )
     if camera.reopen_min_s > camera.reopen_max_s:
@@ -25,6 +28,6 @@ def contradictions(camera: CameraSettings, mqtt: MqttSettings, quality: QualityS
     if quality.min_brightness >= quality.max_brightness:
         found.append(
             f"quality.min_brightness: found {quality.min_brightness:g}; allowed: less than quality.max_brightness, "
-            f"which is {quality.max_brightness:g}, or no face is usable"
+            f"which is {quality.max_brightness:g}; otherwise no face is usable"
         )
     return found

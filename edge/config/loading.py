@@ -30,10 +30,10 @@ DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that config.yaml can say."""
+    """All of config.yaml."""
 
     device_id: DeviceId | None = None
-    """Name of this box on MQTT; the host's name when left out."""
+    """The name of this box on MQTT; None: the host name."""
     camera: CameraSettings = CameraSettings()
     gallery: GallerySettings = GallerySettings()
     match: MatchSettings = MatchSettings()
@@ -54,15 +54,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoadedConfig(msgspec.Struct, frozen=True):
-    """A Config whose paths are absolute, and where it came from."""
+    """A Config whose paths are absolute, and the folder that it came from."""
 
     config: Config
     base: Path
-    """The folder that relative paths counted from, and those of model cards still do."""
+    """The folder that relative paths were relative to; those of model cards still are."""
 
     @property
     def device_id(self) -> str:
-        """As configured, else the host's name with what MQTT would not take replaced."""
+        """The configured name, or the host name with every character that MQTT topics cannot contain replaced."""
         if self.config.device_id:
             return self.config.device_id
         name = socket.gethostname().split(".")[0]
@@ -89,21 +89,21 @@ def _path(text: str | None) -> Path | None:
 
 
 class InvalidConfig(ConfigError):
-    """config.yaml was read, but is wrong."""
+    """config.yaml could be read, but has mistakes."""
 
     def __init__(self, path: Path, mistakes: list[str], sound: LoadedConfig | None) -> None:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         super().__init__(f"{path}: {count}:\n" + "\n".join(f"  {line}" for line in mistakes))
         self.sound = sound
-        """The sections that are right, with defaults for the others; None: it is not even YAML."""
+        """The valid sections, with defaults for the others; None: it is not YAML."""
         self.wrong = {re.split(r"[.:,]", line)[0] for line in mistakes}
-        """The sections that hold the mistakes."""
+        """The sections that contain the mistakes."""
 
 
 def load_config(path: Path) -> LoadedConfig:
-    """Read and validate; an empty file or section means its defaults.
+    """Read and validate config.yaml; an empty file or section means its defaults.
 
-    Raises ConfigError; InvalidConfig lists every mistake: key, what was found, what is allowed.
+    Raises ConfigError; InvalidConfig lists every mistake: key, found, allowed.
     """
     try:
         document = typed_yaml.read(path)
@@ -122,7 +122,7 @@ def load_config(path: Path) -> LoadedConfig:
 
 
 def default_config() -> LoadedConfig:
-    """All defaults, relative to the working folder: for commands that need no daemon."""
+    """Return the defaults, relative to the working folder: for commands that need no config.yaml."""
     return _placed(Config(), Path.cwd())
 
 
@@ -132,7 +132,7 @@ def load_config_or_defaults(path: Path | None) -> LoadedConfig:
 
 
 def _filled(document: Any, defaults: msgspec.Struct) -> Any:
-    """A section that is there but empty, because all its keys are commented out, means its defaults."""
+    """Give sections that are empty, because all their keys are commented out, their defaults."""
     if not isinstance(document, dict):
         return document
     values = {name: getattr(defaults, name) for name in defaults.__struct_fields__}
@@ -144,7 +144,7 @@ def _filled(document: Any, defaults: msgspec.Struct) -> Any:
 
 
 def _by_section(document: Any) -> tuple[dict[Any, Any], list[str]]:
-    """The sections that are right, and the mistakes in the others."""
+    """The valid sections, and the mistakes in the others."""
     if not isinstance(document, dict):
         return {}, [f"expected keys and values, found {type(document).__name__}"]
     right: dict[Any, Any] = {}
@@ -159,7 +159,7 @@ def _by_section(document: Any) -> tuple[dict[Any, Any], list[str]]:
 
 
 def _placed(config: Config, base: Path) -> LoadedConfig:
-    """With every relative path counting from `base`, wherever the process was started."""
+    """Make every relative path absolute, relative to `base`."""
     camera, mqtt, tls = config.camera, config.mqtt, config.mqtt.tls
     source = str(base / Path(camera.source).expanduser()) if is_recording(camera.source) else camera.source
     placed = replace(
@@ -196,5 +196,5 @@ def _beside(base: Path, path: str | None) -> str | None:
     if not path:
         return path
     expanded = os.path.expandvars(path)
-    # A variable that is not set stays in sight, so that the error about the missing file explains itself.
+    # A variable that is not set stays visible, so that the error about the missing file explains itself.
     return path if expanded.startswith("$") else str(base / Path(expanded).expanduser())

@@ -1,4 +1,4 @@
-"""Secrets come from files or systemd credentials, never from config.yaml itself, and reach no log."""
+"""Secrets from files or systemd credentials; config.yaml only names the file, and no log shows them."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ from edge.errors import ConfigError
 
 
 def read_secret(path: str, key: str) -> str:
-    """The first line of the file at `path`, in which environment variables are expanded.
+    """Return the first line of the file at `path`, in which environment variables are expanded.
 
-    `key` is the config key that names the file, for the error. Raises ConfigError.
+    `key` is the config key that names the file, for errors. Raises ConfigError.
     """
     expanded = os.path.expandvars(path)
     try:
@@ -18,5 +18,5 @@ def read_secret(path: str, key: str) -> str:
         raise ConfigError(f"{key}: cannot read the secret in {expanded}: {error}") from error
     secret = text.splitlines()[0] if text else ""
     if not secret:
-        raise ConfigError(f"{key}: {expanded} is empty; it should hold the secret on its first line")
+        raise ConfigError(f"{key}: {expanded} is empty; its first line must be the secret")
     return secret

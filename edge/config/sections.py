@@ -21,17 +21,17 @@ class GallerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The known people."""
 
     path: str = "/var/lib/whosthere/gallery.whg"
-    """Relative paths count from the folder of config.yaml."""
+    """Relative to the folder of config.yaml."""
     allowed_signers: str | None = None
-    """OpenSSH's file of the keys that may sign a gallery; None: unsigned ones are accepted as well."""
+    """OpenSSH's file of the keys that may sign a gallery; None: unsigned galleries are accepted too."""
     signing_key: str | None = None
-    """SSH private key with which `whosthere enroll` on this box signs what it writes."""
+    """The SSH private key with which `whosthere enroll` on this box signs what it writes."""
     identity_file: str | None = None
-    """SSH private key of this box that opens galleries encrypted to it."""
+    """This box's SSH private key, which opens galleries encrypted to it."""
     max_mb: Annotated[int, Meta(ge=1, le=4096)] = 256
-    """A larger bundle is not received."""
+    """Larger bundles are refused."""
     keep_versions: Annotated[int, Meta(ge=1, le=50)] = 3
-    """How many earlier galleries are kept to go back to."""
+    """How many earlier galleries are kept for a rollback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +48,45 @@ NO_KEYS = GalleryKeys()
 
 
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which networks: names of bundled ones, or paths to cards of your own."""
+    """The networks: names of bundled ones, or paths of your own models' cards."""
 
     detector: str = "blazeface-back"
     near_detector: str = "blazeface-short-range"
-    """Finds followed faces again, around where they were."""
+    """Finds followed faces again, close to where they were."""
     landmarks: str = "face-mesh"
     embedder: str = "mobilefacenet"
     threads: Annotated[int, Meta(ge=1, le=16)] = 2
-    """CPU threads for each network."""
+    """CPU threads per network."""
     xnnpack: bool = True
-    """The processor's own fast kernels."""
+    """Whether to use the runtime's fast kernels for this kind of CPU."""
     accelerator: Accelerator = "auto"
-    """`auto`: an Edge TPU if there is one, for networks compiled for it; `edgetpu`: complain if that cannot be."""
+    """`auto`: an Edge TPU if there is one, for networks compiled for it; `edgetpu`: fail if that is impossible."""
     device: EdgeTpuName | None = None
     """Which Edge TPU: `usb`, `pci`, `:0`, `usb:1`..."""
 
 
 class DoorbellSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A button that is wired to the box."""
+    """A button wired to the box."""
 
     pin: Annotated[int, Meta(ge=0, le=27)] | None = None
-    """Its number as Broadcom counts (GPIO17 is 17); None: there is no button."""
+    """The GPIO pin in Broadcom numbering (GPIO17 is 17); None: there is no button."""
     wired_to: Literal["ground", "3v3"] = "ground"
-    """What pressing connects the pin with."""
+    """What the button connects the pin to."""
     debounce_s: Annotated[float, Meta(ge=0, le=1)] = 0.05
-    """Changes shorter than this are the contact's bouncing."""
+    """Changes shorter than this are contact bounce and ignored."""
     quiet_s: Annotated[float, Meta(ge=0, le=60)] = 2.0
-    """Pressing again within so long is the same ring."""
+    """Pressing again within this time counts as the same ring."""
 
 
 class RuntimeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the daemon behaves as a process."""
 
     max_fps: Annotated[float, Meta(gt=0, le=120)] = 10.0
-    """Frames a second that are looked at, at the most; the others cost nothing."""
+    """How many frames per second are analysed at most; the others are dropped."""
     max_looks_per_frame: Annotated[int, Meta(ge=1, le=50)] = 4
-    """Faces of one frame that are embedded at the most; the others wait for the next frame."""
+    """How many faces of one frame are embedded at most; the others wait for the next frame."""
     stall_s: Annotated[float, Meta(ge=2, le=600)] = 30.0
-    """A thread without progress for so long ends the process, which systemd then starts again."""
+    """When a thread makes no progress for this long, the process exits and systemd restarts it."""
     cool_above_c: Annotated[float, Meta(ge=40, le=110)] = 75.0
-    """Degrees Celsius of the processor from which on fewer frames are looked at."""
+    """CPU temperature in degrees Celsius above which fewer frames are analysed."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

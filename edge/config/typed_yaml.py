@@ -24,7 +24,7 @@ WIDTH = 110
 
 
 class Mistakes(ValueError):
-    """All that is wrong with a document; one line each in `lines`."""
+    """Everything that is wrong with a document, one mistake per item of `lines`."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -150,7 +150,7 @@ def _mistakes(document: Any, kind: type[msgspec.Struct], where: str) -> list[str
 
 
 def _whole(document: Any, kind: type[msgspec.Struct], where: str) -> list[str]:
-    """Mistakes that only show between the fields of one section: their text begins with one of its keys."""
+    """Contradictions between the fields of one section: their text begins with one of its keys."""
     try:
         msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
@@ -174,7 +174,7 @@ def _mistake(value: Any, kind: Any, path: str) -> list[str]:
 
 def _unknown(path: str, key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
     return f"{path}: no such key; {hint}"
 
 
@@ -183,5 +183,6 @@ def _lower(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # As it stands in YAML.
+    text = dump_value(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
