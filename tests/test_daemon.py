@@ -1,7 +1,6 @@
 """The whole daemon: a real process, real models, a real broker, real input."""
 
 import contextlib
-import json
 import shutil
 import signal
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from edge.demo.theatre import HERE
 from edge.galleries.file import open_gallery, write_gallery
+from edge.mqtt.command_payloads import KINDS
 from edge.mqtt.contract import json_schemas
 from support.broker import Broker, Certificates, Listener, running_broker
 from support.daemon import DEVICE, TOPIC, clip, decoded, running, told, told_by_visit, visits, write_config
@@ -156,15 +156,19 @@ def test_a_stalled_stage_ends_the_process(tmp_path: Path, demo_gallery: Path) ->
         listener.wait_for(f"{TOPIC}/status", b"offline")
 
 
-def test_commands_are_answered(tmp_path: Path, demo_gallery: Path) -> None:
+def test_every_command_is_answered(tmp_path: Path, demo_gallery: Path) -> None:
+    """A request without an entry in the controls would end the publisher's thread and never be answered."""
+    names = ["dance", *sorted(KINDS, key=lambda name: name == "restart")]
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True, "loop": True})
         with running(config):
             listener.wait_for(f"{TOPIC}/camera", b"online")
-            answers = [_ask(listener, command) for command in ("pause", "resume", "snapshot", "reload", "dance")]
-        assert [answer["ok"] for answer in answers] == [True, True, False, True, False]
-        assert "mqtt.snapshot.enabled" in answers[2]["message"]
-        assert "pause" in answers[4]["message"]
+            answers = {name: _ask(listener, name) for name in names}
+        assert set(answers) == set(names)
+        refused = {name for name, answer in answers.items() if not answer["ok"]}
+        assert refused == {"snapshot", "dance"}
+        assert "mqtt.snapshot.enabled" in answers["snapshot"]["message"]
+        assert "pause" in answers["dance"]["message"]
 
 
 def test_a_snapshot_is_sent_only_when_asked_for(tmp_path: Path, demo_gallery: Path) -> None:
@@ -235,12 +239,12 @@ def _health(listener: Listener) -> dict[str, object]:
     return decoded(listener.on(f"{TOPIC}/health")[-1])
 
 
-def _ask(listener: Listener, command: str) -> dict[str, object]:
+def _ask(listener: Listener, command: str) -> dict[str, Any]:
     seen = len(listener.on(f"{TOPIC}/command/result"))
-    listener.publish(f"{TOPIC}/command/{command}", b"")
+    fields = b'{"false_alarm_target": 0.01}' if command == "sensitivity" else b""
+    listener.publish(f"{TOPIC}/command/{command}", fields)
     listener.wait_for(f"{TOPIC}/command/result", count=seen + 1)
-    answer: dict[str, object] = json.loads(listener.on(f"{TOPIC}/command/result")[-1].payload)
-    return answer
+    return decoded(listener.on(f"{TOPIC}/command/result")[-1])
 
 
 def _empty_porch(folder: Path) -> dict[str, object]:
