@@ -1,4 +1,4 @@
-"""The nouns that travel through the loop. Immutable; arrays inside are read-only."""
+"""The nouns that travel through the loop. They are immutable, and their arrays are read-only."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Vector = NDArray[np.float32]
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The same array, no longer writeable. Copies nothing."""
+    """Make an array read-only, without a copy, and return it."""
     array.flags.writeable = False
     return array
 
@@ -134,7 +134,7 @@ class Landmarks:
 
 
 class Problem(StrEnum):
-    """Why a face cannot be used to decide who somebody is."""
+    """Why a face cannot be used for recognition."""
 
     TOO_SMALL = "too_small"
     TOO_BLURRED = "too_blurred"
@@ -147,7 +147,7 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What a face is worth as evidence."""
+    """How far a face can be trusted."""
 
     score: float
     """0..1, the weight of this face's embedding in a visit."""
@@ -176,7 +176,7 @@ class Candidate:
 
 
 class Outcome(StrEnum):
-    """What open-set matching can say of a probe."""
+    """The possible results of open-set matching."""
 
     RECOGNIZED = "recognized"
     UNKNOWN = "unknown"
@@ -185,16 +185,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The answer of a gallery to one probe."""
+    """The answer of a gallery to a probe."""
 
     outcome: Outcome
     best: Candidate | None
-    """The nearest person, whatever the outcome; None when the gallery is empty."""
+    """The most similar person, whatever the outcome; None when the gallery is empty."""
     runner_up: Candidate | None
     threshold: float
-    """Cosine similarity in force."""
+    """The cosine similarity that a name needs."""
     false_match_rate: float | None
-    """How often a stranger is as similar to some template of this gallery as this probe is; None: not calibrated."""
+    """How often a stranger is as similar to some template of the gallery as this probe; None: not calibrated."""
 
     @property
     def person(self) -> Candidate | None:
@@ -203,7 +203,7 @@ class Match:
 
     @property
     def margin(self) -> float | None:
-        """How much nearer the first person is than the second; None with fewer than two people."""
+        """How much more similar the first person is than the second; None with fewer than two people."""
         if self.best is None or self.runner_up is None:
             return None
         return self.best.similarity - self.runner_up.similarity
@@ -221,7 +221,7 @@ class Sighting:
     since: float
     """`captured_at` of the first frame that showed this track."""
     quality: Quality | None = None
-    """None: not looked at closely in this frame."""
+    """None: not analysed in this frame."""
     embedding: Vector | None = None
     """None: not embedded in this frame."""
 
@@ -240,7 +240,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """Something to tell about a visit. Times are monotonic seconds."""
+    """Something that happened in a visit. Times are monotonic seconds."""
 
     kind: EventKind
     visit_id: str
@@ -254,13 +254,13 @@ class Event:
     provisional: bool = False
     """A decision that the final one may still correct."""
     match: Match | None = None
-    """Of a decision, and of `ended` when there was one."""
+    """Set for a decision, and for `ended` when there was one."""
     quality: Quality | None = None
     box: Box | None = None
     usable_faces: int = 0
-    """How many faces the decision rests on."""
+    """How many usable faces the decision rests on."""
     problem: Problem | None = None
-    """Of `no_usable_face`: what was most often wrong."""
+    """Set for `no_usable_face`: the most frequent problem."""
     picture: Image | None = None
     """The visit's best frame so far, when pictures are wanted."""
     picture_box: Box | None = None

@@ -1,4 +1,4 @@
-"""What can be set from outside: pausing for a time, how sure a name must be; and what waits on the disk."""
+"""Controls: pausing for a time, the false-alarm target; and what waits on the disk."""
 
 import os
 import shutil

@@ -27,7 +27,7 @@ THE_VISITS = [
     [("started", None), ("recognized", "grace-hopper"), ("ended", "grace-hopper")],
     [("started", None), ("recognized", "barack-obama"), ("ended", "barack-obama")],
 ]
-"""By the beginning of the visit: the last two come together, and who is named first is a matter of rounding."""
+"""Ordered by the beginning of each visit. The last two come together, and rounding decides who is named first."""
 THE_CLIP = [event for visit in THE_VISITS[:3] for event in visit]
 
 
@@ -211,7 +211,7 @@ def _every_payload_keeps_the_contract(listener: Listener) -> None:
 
 
 def _hears_again(listener: Listener) -> None:
-    """A broker that was killed has forgotten who listens: wait until the subscription stands."""
+    """A broker that was killed has forgotten its subscribers: wait until it has one again."""
     deadline = time.monotonic() + 30
     while not listener.on("ping"):
         assert time.monotonic() < deadline
@@ -221,7 +221,7 @@ def _hears_again(listener: Listener) -> None:
 
 
 def _outbox(folder: Path) -> bytes:
-    """What stands in the outbox's files."""
+    """The contents of the outbox's files."""
     return b"".join(path.read_bytes() for path in folder.glob("outbox.sqlite3*"))
 
 

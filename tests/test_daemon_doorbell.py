@@ -1,4 +1,4 @@
-"""The bell of the whole daemon: a visit begins at once, and a detector that sleeps is woken."""
+"""The doorbell of the whole daemon: a visit begins at once, and the detector wakes."""
 
 import importlib.util
 import sys
@@ -41,7 +41,7 @@ def porch(tmp_path: Path) -> Path:
 
 
 def blind_to_motion(folder: Path, broker: Broker, known: Path, porch: Path) -> Path:
-    """Nothing counts as motion, and it looks by itself only once in ten minutes."""
+    """Nothing counts as motion, and without motion it looks once in ten minutes."""
     sections: dict[str, dict[str, Any]] = {
         "camera": {"source": str(porch), "realtime": True, "fps": FPS},
         "motion": {"min_area": 1.0, "min_change": 255, "linger_s": 1.5, "idle_interval_s": 600},

@@ -24,7 +24,7 @@ TWICE = {"pwij3p", "id2_vcd_swwp2s"}
 
 
 def matcher_of(**people: Image) -> Matcher:
-    """One template a person, at the default false-alarm target."""
+    """One template per person, at the default false-alarm target."""
     embedder = analyser().embedder
     gallery = Gallery.empty(embedder.id, embedder.dimensions)
     for name, image in people.items():
@@ -37,7 +37,7 @@ def matcher_of(**people: Image) -> Matcher:
 
 
 def told(name: str, visits: list[FoundVisit]) -> list[str]:
-    """Prints and returns `recognized lin`, one a visit."""
+    """Print and return `recognized lin`, one per visit."""
     lines = []
     for visit in visits:
         match = visit.decision.match

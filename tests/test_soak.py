@@ -1,4 +1,4 @@
-"""A day at the door, as fast as it goes: what a long life costs in memory, files and bytes on the card.
+"""A day at the door, as fast as possible: what it costs in memory, files and bytes written to the SD card.
 
 `WHOSTHERE_FULL=1` replays 24 hours, 100,000 frames and 1,000 visits, in a quarter of an hour; else a hundredth of that.
 """
@@ -78,7 +78,7 @@ def sample(daemon: Daemon, folder: Path) -> dict[str, int]:
 
 
 def outbox(listener: Listener) -> int:
-    """How many events waited when health was told last."""
+    """How many events waited according to the last health message."""
     listener.wait(lambda: bool(listener.on(f"{TOPIC}/health")))
     waiting: int = json.loads(listener.on(f"{TOPIC}/health")[-1].payload)["outbox"]["waiting"]
     return waiting

@@ -40,16 +40,16 @@ def test_what_is_no_number_is_refused() -> None:
 
 
 def test_heat_slows_down_gently_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    cooling = ThermalThrottle(75.0)
-    with caplog.at_level(logging.INFO, "whosthere.cooling"):
-        assert cooling.update(None, 0) == cooling.update(60.0, 1) == cooling.update(75.0, 2) == 1.0
-        paces = [cooling.update(celsius, 3) for celsius in (76.0, 78.0, 82.0, 95.0)]
+    thermal = ThermalThrottle(75.0)
+    with caplog.at_level(logging.INFO, "whosthere.thermal"):
+        assert thermal.update(None, 0) == thermal.update(60.0, 1) == thermal.update(75.0, 2) == 1.0
+        paces = [thermal.update(celsius, 3) for celsius in (76.0, 78.0, 82.0, 95.0)]
         assert paces == sorted(paces, reverse=True)
         assert paces[0] < 1.0
         assert paces[-1] == SLOWEST
-        assert cooling.update(74.0, 4) == 1.0
-        assert cooling.update(77.0, 5) < 1.0
-        assert cooling.update(70.0, 63) == 1.0
+        assert thermal.update(74.0, 4) == 1.0
+        assert thermal.update(77.0, 5) < 1.0
+        assert thermal.update(70.0, 63) == 1.0
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "after 60 s" in caplog.messages[1]
 

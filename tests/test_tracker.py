@@ -141,7 +141,7 @@ def test_even_a_face_of_half_a_pixel_is_followed() -> None:
 
 @pytest.mark.parametrize(("dx", "dy"), [(0, 0), (-50, 0), (0, 50), (30, 40), (-30, -40)])
 def test_a_face_that_stops_is_followed_from_its_last_place(dx: float, dy: float) -> None:
-    """By its velocity it would be 200 px away by now."""
+    """Its velocity would have taken it 200 px further."""
     for reach, followed in ((1.0, True), (0.999, (dx, dy) == (0, 0))):
         tracker = following(reach=reach, lost_after_s=2)
         tracker.update([face(100)], 0.0)

@@ -1,4 +1,4 @@
-"""The eye on every thread, and the alarm that ends a process in which nothing gets a turn."""
+"""The watchdog ends a process when a thread stalls, and its alarm when nothing gets a turn at all."""
 
 import re
 import signal
@@ -12,50 +12,52 @@ import pytest
 from edge.daemon.watchdog import Watchdog
 
 
-class Heard:
+class RecordingNotifier:
     """A service manager that remembers."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def notify(self, message: str) -> None:
-        self.told.append(message)
+        self.messages.append(message)
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def notifier() -> RecordingNotifier:
+    return RecordingNotifier()
 
 
 @pytest.fixture
-def vigil(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
+def watchdog(notifier: RecordingNotifier, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
     monkeypatch.setenv("WATCHDOG_USEC", "60000000")
-    vigil = Watchdog(heard, 30.0)
-    yield vigil
-    vigil.end()
+    watchdog = Watchdog(notifier, 30.0)
+    yield watchdog
+    watchdog.end()
 
 
-def test_progress_is_told_once_a_second_however_often_it_is_looked_at(vigil: Watchdog, heard: Heard) -> None:
+def test_progress_is_told_once_a_second_however_often_it_is_looked_at(
+    watchdog: Watchdog, notifier: RecordingNotifier
+) -> None:
     for turn in range(50):
         now = 1000.0 + turn * 0.2
-        vigil.update({"camera": now, "publisher": now - 29.0}, lambda: "well", now)
-    assert heard.told == ["WATCHDOG=1\nSTATUS=well"] * 10
+        watchdog.update({"camera": now, "publisher": now - 29.0}, lambda: "well", now)
+    assert notifier.messages == ["WATCHDOG=1\nSTATUS=well"] * 10
 
 
-def test_a_short_watchdog_is_fed_in_time(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_watchdog_is_fed_in_time(notifier: RecordingNotifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "1000000")
-    vigil = Watchdog(heard, 30.0)
+    watchdog = Watchdog(notifier, 30.0)
     for turn in range(10):
-        vigil.update({"camera": turn * 0.5}, lambda: "well", turn * 0.5)
-    vigil.end()
-    assert len(heard.told) == 10
+        watchdog.update({"camera": turn * 0.5}, lambda: "well", turn * 0.5)
+    watchdog.end()
+    assert len(notifier.messages) == 10
 
 
 BEGIN = """
 import ctypes, time
 from edge.daemon.systemd import NoServiceManager
 from edge.daemon.watchdog import Watchdog
-vigil = Watchdog(NoServiceManager(), 2.0)
+watchdog = Watchdog(NoServiceManager(), 2.0)
 """
 
 
@@ -68,12 +70,12 @@ def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
 def test_a_process_in_which_nothing_gets_a_turn_ends_and_says_where(tmp_path: Path) -> None:
     program = """
 for _ in range(5):
-    vigil.update({"camera": time.monotonic()}, str, time.monotonic())
+    watchdog.update({"camera": time.monotonic()}, str, time.monotonic())
     time.sleep(0.9)
-vigil.end()
+watchdog.end()
 time.sleep(3.5)
 print("alive", flush=True)
-vigil.update({"camera": time.monotonic()}, str, time.monotonic())
+watchdog.update({"camera": time.monotonic()}, str, time.monotonic())
 ctypes.PyDLL(None).sleep(60)  # as a library that never lets Python have a turn
 """
     done = run(tmp_path, program)
@@ -88,7 +90,7 @@ def test_a_thread_that_stalls_ends_the_process(tmp_path: Path) -> None:
         """
 began = time.monotonic()
 for _ in range(100):
-    vigil.update({"camera": began, "publisher": time.monotonic()}, str, time.monotonic())
+    watchdog.update({"camera": began, "publisher": time.monotonic()}, str, time.monotonic())
     time.sleep(0.1)
 """,
     )

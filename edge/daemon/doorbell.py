@@ -12,7 +12,7 @@ log = logging.getLogger("whosthere.doorbell")
 
 
 class Button(Protocol):
-    """What we use of gpiozero.Button."""
+    """The part of gpiozero.Button that is used here."""
 
     when_pressed: Callable[[], None] | None
 
@@ -23,14 +23,14 @@ class Doorbell:
     """Calls `ring` when the button is pressed, on gpiozero's thread."""
 
     def __init__(self, settings: DoorbellSettings, ring: Callable[[], None], clock: Callable[[], float]) -> None:
-        """Raises ConfigError when there is no such pin, or nothing to read it with."""
+        """Open the pin. Raises ConfigError when it cannot be read or gpiozero is missing."""
         self._quiet_s = settings.quiet_s
         self._ring = ring
         self._clock = clock
         self._rung_at = float("-inf")
         self._button = _button(settings)
         self._button.when_pressed = self._pressed
-        log.info("doorbell.pin: the button on GPIO%d rings", settings.pin)
+        log.info("doorbell.pin: waiting for the button on GPIO%d", settings.pin)
 
     def close(self) -> None:
         self._button.close()
@@ -55,7 +55,7 @@ def _button(settings: DoorbellSettings) -> Button:
         button: Button = gpiozero.Button(settings.pin, pull_up=pull_up, bounce_time=settings.debounce_s or None)
     except (gpiozero.exc.GPIOZeroError, OSError) as error:
         raise ConfigError(
-            f"doorbell.pin: GPIO{settings.pin} cannot be used: {error}; is it wired to something else, and may this "
-            "user read it (group gpio)?"
+            f"doorbell.pin: GPIO{settings.pin} cannot be used: {error}; check that nothing else is wired to it, and "
+            "that this user may read it (group gpio)"
         ) from error
     return button

@@ -1,4 +1,4 @@
-"""Frame in, events out: the whole loop for one thread, without a thread. Time is the frame's own."""
+"""Frame in, events out: everything that the inference thread does with a frame. Time is the frame's own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,28 +16,28 @@ from edge.visits.tracker import Track, Tracker
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenFace:
-    """One followed face of a frame, for whoever wants to draw it."""
+    """A tracked face in a frame, for drawing."""
 
     box: Box
     visit_id: str | None
     match: Match | None
     """The visit's decision so far."""
     quality: Quality | None
-    """None: not looked at closely in this frame."""
+    """None: not analysed in this frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProcessedFrame:
-    """What one frame brought."""
+    """The result of one frame."""
 
     events: list[Event]
     seen: list[SeenFace]
     detector_ran: bool
-    """False: nothing moved, and the detector was left asleep."""
+    """False: nothing moved, so the detector did not run."""
 
 
 class FrameProcessor:
-    """Owns every network and all state of the visits. Not thread-safe."""
+    """Owns every network and the state of all visits. Not thread-safe."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class FrameProcessor:
         self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures)
 
     def use(self, matcher: Matcher) -> None:
-        """Match against another gallery or threshold from now on; decisions already made stay."""
+        """Match against another gallery or threshold from now on. Decisions that were made stay."""
         self._visits.matcher = matcher
 
     def process(self, frame: Frame) -> ProcessedFrame:
-        """Take in one frame."""
+        """Detect, track, analyse and decide."""
         now = frame.captured_at
         with self._timings.measure("motion"):
             look = self._gate.wants_look(frame.preview, now, self._tracker.busy)
@@ -79,7 +79,7 @@ class FrameProcessor:
         return ProcessedFrame(events, [self._seen(sighting) for sighting in sightings], detector_ran=True)
 
     def _detect(self, frame: Frame) -> list[Face]:
-        """Faces of the preview: of all of it now and then, and between only around the faces being followed."""
+        """Faces in the preview: in all of it every `detect.full_interval_s`, else only around the tracked faces."""
         now, near = frame.captured_at, self._analyser.near
         if near is not None and self._tracker.busy and now - self._full_look_at < self._full_interval_s:
             with self._timings.measure("detect near"):
@@ -90,13 +90,13 @@ class FrameProcessor:
             return self._analyser.detector.detect(frame.preview)
 
     def tick(self, now: float) -> list[Event]:
-        """Let time pass without a look."""
+        """Let time pass without a frame: tracks and visits still end."""
         self._tracker.expire(now)
         events, _ = self._visits.update([], self._tracker.alive(), now)
         return events
 
     def ring(self, now: float) -> tuple[str, list[Event]]:
-        """The bell rang: the visit that it belongs to, begun if nobody was there. Wakes the detector."""
+        """Somebody rang: the id of the visit and, if it begins now, its first event. Wakes the detector."""
         self._gate.wake(now)
         return self._visits.ring(now)
 
@@ -105,7 +105,7 @@ class FrameProcessor:
         return self._visits.flush(now)
 
     def _worth_a_look(self, tracks: list[Track], now: float) -> list[Track]:
-        """The faces that could change a decision, the largest first, within the budget of a frame."""
+        """The faces that could change a decision, largest first, up to the limit per frame."""
         wanted = [track for track in tracks if self._visits.wants_look(track.id, now)]
         wanted.sort(key=lambda track: -track.face.box.area_px)
         return wanted[: self._max_looks]

@@ -42,7 +42,7 @@ class HealthReport:
         timings: Timings,
     ) -> None:
         self.camera_online: bool | None = None
-        """None: neither a frame nor a failure yet."""
+        """None: neither a frame nor a failure so far."""
         runtime = find_runtime()
         self._loaded = loaded
         self._analyser = analyser

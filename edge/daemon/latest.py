@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """Hands items from one thread to another without a queue, so that nothing lags behind."""
+    """Hands items from one thread to another. Without a queue, no delay can build up."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -16,7 +16,7 @@ class Latest(Generic[T]):
         self.dropped = 0
 
     def put(self, item: T) -> None:
-        """Replace what nobody has taken yet."""
+        """Put an item in the slot, in place of one that nobody has taken."""
         with self._condition:
             if self._item is not None:
                 self.dropped += 1
@@ -24,7 +24,7 @@ class Latest(Generic[T]):
             self._condition.notify_all()
 
     def put_when_free(self, item: T, timeout_s: float) -> bool:
-        """Wait until the last item was taken, so that none is dropped; False when that takes too long."""
+        """Put an item in once the last one has been taken, so none is dropped; False after `timeout_s`."""
         with self._condition:
             if not self._condition.wait_for(lambda: self._item is None or self._closed, timeout_s):
                 return False
@@ -34,7 +34,7 @@ class Latest(Generic[T]):
             return True
 
     def take(self, timeout_s: float) -> T | None:
-        """The item, waiting for one for so long; None when there is none, or never will be."""
+        """Wait for an item and take it; None after `timeout_s`, or when the slot is closed and empty."""
         with self._condition:
             self._condition.wait_for(lambda: self._item is not None or self._closed, timeout_s)
             item, self._item = self._item, None
@@ -42,13 +42,13 @@ class Latest(Generic[T]):
             return item
 
     def close(self) -> None:
-        """There will be no more items; the last one can still be taken."""
+        """Accept no more items. The last one can still be taken."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()
 
     @property
     def finished(self) -> bool:
-        """Closed, and the last item taken."""
+        """Whether the slot is closed and the last item has been taken."""
         with self._condition:
             return self._closed and self._item is None

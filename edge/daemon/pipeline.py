@@ -1,4 +1,4 @@
-"""The loops: a capture thread that fills a slot, and an inference thread that empties it."""
+"""The two threads of the loop: capture fills a slot with frames, inference empties it."""
 
 import logging
 import threading
@@ -22,21 +22,21 @@ log = logging.getLogger("whosthere.pipeline")
 POLL_S = 0.5
 WAIT_S = 0.2
 RINGS = 4
-"""Rings that wait for the inference thread; an impatient visitor is one visitor."""
+"""Rings that can wait for the inference thread. An impatient visitor is one visitor."""
 EARLY = 0.8
-"""Frames are taken a little early rather than a whole frame late: cameras do not keep exact time."""
+"""A frame may come this part of the interval early. Cameras keep no exact time, and the next one would be too late."""
 
 
 class Frames(Protocol):
-    """A source of frames that outlives its camera's outages."""
+    """A source of frames that survives outages of its camera."""
 
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
-        """Frames until `stop` is set or a recording ends."""
+        """Yield frames until `stop` is set or a recording ends."""
         ...
 
 
 class Pipeline:
-    """Both threads, and what the rest of the process may ask of them."""
+    """Both threads, and what other threads may ask of them."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Pipeline:
     ) -> None:
         self.paused = False
         self.frames = 0
-        """Frames looked at so far."""
+        """Frames analysed so far."""
         self.visits = 0
         self.last_frame: Frame | None = None
         self.failure: BaseException | None = None
@@ -64,7 +64,7 @@ class Pipeline:
         self._lossless = lossless
         self._min_interval_s = EARLY / max_fps
         self.pace = 1.0
-        """What part of `max_fps` is looked at: less while the box is hot. Means nothing to what loses no frame."""
+        """The part of `max_fps` to analyse, 0..1: less while the box is hot. Has no effect when `lossless`."""
         self._subscribers = Subscribers(subscribers)
         self._on_ring = on_ring
         self._rung: deque[Source] = deque(maxlen=RINGS)
@@ -78,18 +78,18 @@ class Pipeline:
 
     @property
     def dropped(self) -> int:
-        """Frames that came while the one before was still waiting to be looked at."""
+        """Frames that were replaced by a newer one before they were analysed."""
         return self._slot.dropped
 
     @property
     def frame_age_s(self) -> float | None:
-        """Since the last frame that was looked at was taken; None without one, and for a recording."""
+        """Seconds since the last analysed frame was captured; None without one, and for a recording."""
         frame = self.last_frame
         return None if frame is None or self._lossless else max(0.0, time.monotonic() - frame.captured_at)
 
     @property
     def finished(self) -> bool:
-        """Both threads have ended: the recording is over, or something failed."""
+        """Whether both threads have ended: the recording is over, or something failed."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def start(self) -> None:
@@ -97,7 +97,7 @@ class Pipeline:
             thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """End visits and threads; False when a thread hangs."""
+        """End the visits and the threads; False when a thread hangs."""
         self._stop.set()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
@@ -109,7 +109,7 @@ class Pipeline:
         self._next_matcher = matcher
 
     def ring(self, source: Source) -> None:
-        """Somebody rang: a visit begins at once, and the detector is awake. Any thread."""
+        """Somebody rang: start a visit at once and wake the detector. Any thread."""
         self._rung.append(source)
 
     def wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
@@ -145,20 +145,20 @@ class Pipeline:
             self._record_heartbeat()
 
     def _infer(self) -> None:
-        looked_at = float("-inf")
+        analysed_at = float("-inf")
         while not (self._stop.is_set() or self._slot.finished):
             frame = self._slot.take(POLL_S)
             self.heartbeats["inference"] = time.monotonic()
             self._swap_matcher()
-            self._answer_the_door(frame)
+            self._answer_rings(frame)
             if frame is None:
                 self._pass_time()
-            elif (frame.captured_at - looked_at) * (1.0 if self._lossless else self.pace) >= self._min_interval_s:
-                looked_at = frame.captured_at
-                self._look(frame)
+            elif (frame.captured_at - analysed_at) * (1.0 if self._lossless else self.pace) >= self._min_interval_s:
+                analysed_at = frame.captured_at
+                self._analyse(frame)
         self._end_visits()
 
-    def _answer_the_door(self, frame: Frame | None) -> None:
+    def _answer_rings(self, frame: Frame | None) -> None:
         seen = frame or self.last_frame
         if self._rung and not (self._lossless and seen is None):
             now = seen.captured_at if self._lossless and seen else time.monotonic()
@@ -167,7 +167,7 @@ class Pipeline:
                 self._on_ring(self._rung.popleft(), visit_id)
             self._publish(events, 0.0)
 
-    def _look(self, frame: Frame) -> None:
+    def _analyse(self, frame: Frame) -> None:
         self.last_frame = frame
         if self.paused:
             self._publish(self._processor.tick(frame.captured_at), 0.0)
@@ -179,7 +179,7 @@ class Pipeline:
         self._publish(processed.events, lag)
 
     def _pass_time(self) -> None:
-        """The camera delivers nothing: visits still end. A recording's time stands still meanwhile."""
+        """No frame has come: visits still end. The time of a recording stands still meanwhile."""
         if not self._lossless:
             self._publish(self._processor.tick(time.monotonic()), 0.0)
 

@@ -1,7 +1,7 @@
 """The thread that loads galleries and thresholds again.
 
-Verifying a signature may take a minute per call of ssh-keygen. Neither the main thread, whose silence ends the process,
-nor the publisher's can wait for that.
+Verifying a signature may take a minute per call of ssh-keygen. The publisher's thread and the main thread cannot wait
+for that: the watchdog would end the process.
 """
 
 import logging

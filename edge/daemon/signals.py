@@ -1,4 +1,4 @@
-"""Signals as items to wait for: nothing runs in the middle of anything."""
+"""Signals to wait for. No handler interrupts other code."""
 
 import select
 import signal
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 
 class SignalInbox:
-    """Collects signals from now on, whichever thread the kernel hands them to. Main thread only.
+    """Collects signals from now on, whichever thread the kernel delivers them to. Main thread only.
 
-    Blocking them and calling sigtimedwait would not do: numpy starts threads when it is imported, which do not
-    have our mask.
+    Blocking them and calling sigtimedwait would miss some: numpy starts threads when it is imported, and their mask
+    lets signals through.
     """
 
     def __init__(self, wanted: Iterable[signal.Signals]) -> None:
@@ -23,6 +23,6 @@ class SignalInbox:
             signal.signal(number, lambda *_: None)
 
     def wait(self, timeout_s: float) -> list[signal.Signals]:
-        """What has come, in order; waits for the first one for so long."""
+        """Wait for signals; those received, in order, or none after `timeout_s`."""
         ready, _, _ = select.select([self._reader], [], [], timeout_s)
         return [signal.Signals(number) for number in self._reader.recv(256)] if ready else []

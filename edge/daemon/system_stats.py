@@ -1,4 +1,4 @@
-"""What the box itself says: temperature, throttling, power, clock and memory."""
+"""The state of the box: temperature, throttling, power, clock, memory and disk."""
 
 import shutil
 import subprocess
@@ -11,26 +11,26 @@ THROTTLED = (
     Path("/sys/devices/platform/soc/soc:firmware/get_throttled"),
     Path("/sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"),
 )
-"""Where the Raspberry Pi's kernel shows what its firmware says: up to the Pi 4, and on the Pi 5."""
+"""Where the Raspberry Pi's kernel has the firmware's flags: up to the Pi 4, and on the Pi 5."""
 TIMESYNC = Path("/run/systemd/timesync/synchronized")
 VCGENCMD_S = 2.0
 
 
 class Throttling(NamedTuple):
-    """What a Raspberry Pi's firmware says of its own limits, of this moment and since it was switched on.
+    """The limits that a Raspberry Pi's firmware has imposed, now and since power-on.
 
     Bits as documented for `vcgencmd get_throttled`.
     """
 
     throttled: bool
-    """Slowed down now, by heat or by lack of power."""
+    """Slowed down now, by heat or lack of power."""
     under_voltage: bool
     has_been_throttled: bool
     has_had_under_voltage: bool
 
 
 def temperature_c() -> float | None:
-    """Of the processor; None where the kernel does not tell."""
+    """The CPU's temperature in °C; None where the kernel does not report it."""
     try:
         return int(THERMAL.read_text(encoding="ascii")) / 1000
     except (OSError, ValueError):
@@ -38,7 +38,7 @@ def temperature_c() -> float | None:
 
 
 def throttling() -> Throttling | None:
-    """By sysfs, else by vcgencmd; None where neither tells, as on anything but a Raspberry Pi."""
+    """Read the flags from sysfs, or from vcgencmd; None without either, as on anything but a Raspberry Pi."""
     for path in THROTTLED:
         try:
             return decode_throttled(path.read_text(encoding="ascii"))
@@ -54,7 +54,7 @@ def throttling() -> Throttling | None:
 
 
 def decode_throttled(text: str) -> Throttling:
-    """`50005` or `0x50005`. Raises ValueError for anything else."""
+    """Decode hexadecimal flags such as `50005` or `0x50005`. Raises ValueError."""
     bits = int(text.strip(), 16)
     return Throttling(
         throttled=bool(bits & 0b1110),
@@ -65,12 +65,12 @@ def decode_throttled(text: str) -> Throttling:
 
 
 def clock_synchronised() -> bool | None:
-    """Has systemd-timesyncd set the clock since the start; None where it does not run."""
+    """Whether systemd-timesyncd has set the clock since boot; None where it does not run."""
     return TIMESYNC.exists() if TIMESYNC.parent.exists() else None
 
 
 def memory_mb() -> float:
-    """Resident memory of this process; 0 where the kernel does not tell."""
+    """The resident memory of this process in MiB; 0 where the kernel does not report it."""
     try:
         lines = STATUS.read_text(encoding="ascii").splitlines()
     except OSError:
@@ -79,7 +79,7 @@ def memory_mb() -> float:
 
 
 def disk_free_mb(folder: Path) -> int | None:
-    """None when the folder cannot be asked."""
+    """The free space on the folder's disk in MB; None when it cannot be read."""
     try:
         return round(shutil.disk_usage(folder).free / 1e6)
     except OSError:

@@ -1,4 +1,4 @@
-"""How long each stage takes, over the last few hundred times."""
+"""How long each stage takes, over its last few hundred runs."""
 
 import time
 from collections import deque
@@ -12,17 +12,17 @@ KEPT = 512
 
 
 class Spread(NamedTuple):
-    """Seconds."""
+    """Durations of one stage, in seconds."""
 
     p50: float
     p95: float
     total: float
-    """Of all times since the start, not only of those kept."""
+    """The sum since the start, not only over the runs that were kept."""
     times: int
 
 
 class Timings:
-    """Written by one thread, read by any."""
+    """Durations by stage. One thread writes, any may read."""
 
     def __init__(self) -> None:
         self._recent: dict[str, deque[float]] = {}
@@ -43,7 +43,7 @@ class Timings:
         self._totals[stage] = (total + seconds, count + 1)
 
     def spreads(self) -> dict[str, Spread]:
-        """Stage -> medians and 95th percentiles."""
+        """Map each stage to its median, 95th percentile and total."""
         return {stage: self._spread(stage, list(times)) for stage, times in list(self._recent.items())}
 
     def _spread(self, stage: str, times: list[float]) -> Spread:

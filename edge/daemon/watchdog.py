@@ -1,4 +1,4 @@
-"""Better ended and started again than a dead doorbell: an eye on every thread, and an alarm for when no eye is left."""
+"""Ends the process when a thread hangs, so that systemd starts it again: better than a dead doorbell."""
 
 import faulthandler
 import logging
@@ -9,52 +9,52 @@ from collections.abc import Callable, Mapping
 
 from edge.daemon.systemd import Notifier
 
-log = logging.getLogger("whosthere.vigil")
+log = logging.getLogger("whosthere.watchdog")
 
-TELL_S = 1.0
+NOTIFY_S = 1.0
 PATIENCE = 1.5
-"""Times `runtime.stall_s`: then nothing gets a turn any more, not even the thread that would say which one hangs."""
+"""Times `runtime.stall_s`: then not even the thread that would name the stalled one gets a turn."""
 
 
 class Watchdog:
-    """Tells systemd WATCHDOG=1 only while every thread makes progress. One a process, as its alarm is."""
+    """Sends WATCHDOG=1 only while every thread makes progress. One per process, since the alarm is."""
 
     def __init__(self, notifier: Notifier, stall_s: float) -> None:
         self._notifier = notifier
         self._stall_s = stall_s
-        self._tell_s = min(TELL_S, watchdog_interval_s() or stall_s)
-        self._told_at = float("-inf")
+        self._notify_s = min(NOTIFY_S, watchdog_interval_s() or stall_s)
+        self._notified_at = float("-inf")
         faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or 2, all_threads=True, chain=True)
 
     def update(self, heartbeats: Mapping[str, float], status: Callable[[], str], now: float) -> None:
-        """Take in when each thread last made progress (monotonic seconds); called more often than TELL_S.
+        """Check when each thread last made progress (monotonic seconds). Call it more often than every NOTIFY_S.
 
-        Ends the process when one has stalled. Unless this is called again in time, the alarm ends it, all tracebacks
-        on standard error: it needs neither a thread nor a turn of Python's, as a camera library that hangs inside of
-        itself leaves none.
+        Ends the process when one has stalled. Unless this is called again in time, an alarm ends it and prints all
+        tracebacks. The alarm needs neither a thread nor the interpreter's lock, which a camera library that hangs
+        inside itself may never release.
         """
         signal.setitimer(signal.ITIMER_REAL, PATIENCE * self._stall_s)
         name, heartbeat = min(heartbeats.items(), key=lambda item: item[1])
         if now - heartbeat >= self._stall_s:
             self._give_up(name, now - heartbeat)
-        if now - self._told_at >= self._tell_s:
+        if now - self._notified_at >= self._notify_s:
             self._notifier.notify(f"WATCHDOG=1\nSTATUS={status()}")
-            self._told_at = now
+            self._notified_at = now
 
     def end(self) -> None:
-        """The process may take its time from now on."""
+        """Stop watching: from now on the process may take its time."""
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _give_up(self, name: str, stalled_s: float) -> None:
-        text = "the %s thread has made no progress for %.0f s: ending, so that the service is started again"
+        text = "the %s thread has made no progress for %.0f s: ending, so that systemd starts the service again"
         log.critical(text, name, stalled_s)
         self._notifier.notify(f"STATUS=the {name} thread has stalled")
         logging.shutdown()
-        # The stalled thread may hold anything, so that an orderly exit could hang as well.
+        # The stalled thread may hold any lock, so an orderly exit could hang as well.
         os._exit(1)
 
 
 def watchdog_interval_s() -> float | None:
-    """How often WATCHDOG=1 is due (half of what the unit allows); None without a watchdog."""
+    """How often WATCHDOG=1 is due in seconds, half of what the unit allows; None without a watchdog."""
     usec = os.environ.get("WATCHDOG_USEC")
     return int(usec) / 2e6 if usec else None

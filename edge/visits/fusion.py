@@ -1,4 +1,4 @@
-"""What a visit's faces say together: embeddings fused with their quality as weight."""
+"""The faces of a visit, fused: a mean of their embeddings, weighted by quality."""
 
 from collections import Counter
 
@@ -8,18 +8,18 @@ from edge.records import Problem, Quality, Vector, read_only
 
 
 class FusedFaces:
-    """Grows by a face at a time."""
+    """Grows by one face at a time."""
 
     def __init__(self) -> None:
         self.count = 0
-        """Usable ones."""
+        """How many of them were usable."""
         self.best_quality: Quality | None = None
         self._first_usable_at: float | None = None
         self._sum: Vector | None = None
         self._problems: Counter[Problem] = Counter()
 
     def add(self, quality: Quality, embedding: Vector | None, at: float) -> None:
-        """Take in one face; without an embedding it only counts as a problem."""
+        """Add one face, seen at `at` in monotonic seconds. Without an embedding, only its problem counts."""
         if quality.problem is not None:
             self._problems[quality.problem] += 1
         if self.best_quality is None or self._rank(quality) > self._rank(self.best_quality):
@@ -33,7 +33,7 @@ class FusedFaces:
         self._sum = weighted if self._sum is None else self._sum + weighted
 
     def absorb(self, other: "FusedFaces") -> None:
-        """Take over what was gathered on the same person elsewhere."""
+        """Add what another visit gathered about the same person."""
         self.count += other.count
         self._problems += other._problems
         if other.best_quality is not None and (
@@ -47,19 +47,19 @@ class FusedFaces:
 
     @property
     def any_face(self) -> bool:
-        """Whether anything seen so far was a face at all, usable or not."""
+        """Whether anything so far was a face at all, usable or not."""
         return self.count > 0 or any(problem is not Problem.NOT_A_FACE for problem in self._problems)
 
     @property
     def embedding(self) -> Vector | None:
-        """The weighted mean direction, of length one; None without a usable face."""
+        """The weighted mean, a unit vector (d,); None without a usable face."""
         if self._sum is None:
             return None
         return read_only(self._sum / np.linalg.norm(self._sum))
 
     @property
     def main_problem(self) -> Problem | None:
-        """What was most often wrong."""
+        """The most frequent problem."""
         return self._problems.most_common(1)[0][0] if self._problems else None
 
     def similarity(self, probe: Vector) -> float:

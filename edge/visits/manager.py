@@ -1,4 +1,4 @@
-"""Sightings over time -> one decision, and one set of events, a visit."""
+"""Sightings over time -> one decision and one set of events per visit."""
 
 from collections.abc import Callable, Iterable, Set
 
@@ -10,11 +10,11 @@ from edge.visits.state import Visit
 from edge.visits.thresholds import LinkingThresholds
 
 DOUBTS_TO_SPLIT = 3
-"""So many usable faces in a row that are not the visitor's mean that somebody else has taken the place."""
+"""After so many usable faces in a row that are not the visitor's, somebody else has taken the place."""
 
 
 class VisitManager:
-    """All visits under way."""
+    """All visits that have not ended."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class VisitManager:
         self._visits: list[Visit] = []
 
     def wants_look(self, track_id: int, now: float) -> bool:
-        """Whether looking closely at this face now could change anything."""
+        """Whether analysing this face now could change anything."""
         visit = self._of_track(track_id)
         if visit is None or visit.looked_at is None:
             return True
@@ -42,17 +42,17 @@ class VisitManager:
         return now - visit.looked_at >= interval
 
     def label(self, track_id: int) -> tuple[str, Match | None] | None:
-        """Visit id and the decision so far of the visit that a track belongs to."""
+        """The id of a track's visit and the decision so far; None when it has none."""
         visit = self._of_track(track_id)
         return (visit.id, visit.decision or visit.provisional) if visit else None
 
     def update(
         self, sightings: Iterable[Sighting], alive: Set[int], now: float, image: Image | None = None
     ) -> tuple[list[Event], list[int]]:
-        """Take in what one frame showed.
+        """Add the sightings of one frame.
 
-        `alive` are the tracks not lost. Returns the events, and the tracks that turned out to show
-        somebody else by now: the caller should end them.
+        `alive` are the tracks that are not lost. Returns the events, and the tracks that show somebody else by now,
+        which the caller should end.
         """
         swapped = [s.track_id for s in sightings if self._see(s, image)]
         for visit in self._visits:
@@ -64,9 +64,9 @@ class VisitManager:
         return events, swapped
 
     def ring(self, now: float) -> tuple[str, list[Event]]:
-        """Somebody rang: the visit that this belongs to, and its start when nobody was in sight.
+        """Somebody rang: the id of the visit and, if it begins now, its first event.
 
-        The next face that comes into view is the ringer's. If none comes, the visit ends as any other does.
+        When nobody is in sight, the next face is the ringer's. If none comes, the visit ends like any other.
         """
         here = [visit for visit in self._visits if visit.track_id is not None]
         visit = max(here, key=lambda v: (v.started, v.last_seen_at), default=None) or self._expected()
@@ -78,7 +78,7 @@ class VisitManager:
         return visit.id, []
 
     def _expected(self) -> Visit | None:
-        """The visit of somebody who rang and has not been seen yet."""
+        """The visit of somebody who rang and has not been seen."""
         return next((v for v in self._visits if v.started and v.track_id is None and not v.seen), None)
 
     def flush(self, now: float) -> list[Event]:
@@ -88,7 +88,7 @@ class VisitManager:
         return events + [event for visit in list(self._visits) for event in self._end(visit, now)]
 
     def _see(self, sighting: Sighting, image: Image | None) -> bool:
-        """Add a sighting to its visit; True when it shows that the track has changed hands."""
+        """Add a sighting to its visit; True when the track shows somebody else by now."""
         visit = self._of_track(sighting.track_id)
         if visit is None:
             visit = Visit.of(self._new_id(), sighting)
@@ -120,7 +120,7 @@ class VisitManager:
         return [visit for visit in self._visits if not visit.started]
 
     def _begin(self, visit: Visit, now: float) -> list[Event]:
-        """Start a new visit, or find out that its face is of somebody who was here a moment ago."""
+        """Start a new visit, or join it to that of somebody who was here a moment ago."""
         if not visit.faces.any_face:
             # A shop-window dummy or the back of a head is not a visitor.
             self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
@@ -131,7 +131,7 @@ class VisitManager:
         return self._link(visit, dormant, now) if dormant else self._start(visit, now)
 
     def _link(self, visit: Visit, dormant: list[Visit], now: float) -> list[Event]:
-        """To one of those who were here a moment ago, to none of them, or wait and see."""
+        """Join a visit to one of those of a moment ago, start it as a new one, or wait for more faces."""
         fused = visit.faces.embedding
         waited = visit.track_id is None or now - visit.since >= self._settings.link_wait_s
         if fused is None:
@@ -159,7 +159,7 @@ class VisitManager:
         return [visit.event(EventKind.STARTED, now)]
 
     def _decide_all(self, now: float) -> list[Event]:
-        """Decide what can be decided, the surest first: two people in one frame never share a name."""
+        """Decide what can be decided, the most similar first: two people in one frame never share a name."""
         open_visits = [v for v in self._visits if v.started and not v.decided and v.faces.embedding is not None]
         open_visits.sort(key=lambda v: -likeness(self._match(v)))
         return [event for visit in open_visits for event in self._decide(visit, now, last=False)]

@@ -1,4 +1,4 @@
-"""Vector x gallery -> who it is: open set, with a threshold that follows from a false-alarm target."""
+"""Probe and gallery -> who it is, in an open set: most probes are of people who are not enrolled."""
 
 from collections.abc import Set
 
@@ -14,7 +14,7 @@ from edge.visits.thresholds import Bounds, target_bounds, threshold_in_force
 
 
 class Matcher:
-    """A gallery with the threshold in force."""
+    """A gallery and the current threshold."""
 
     def __init__(self, gallery: Gallery, threshold: float, min_margin: float, calibration: Calibration | None) -> None:
         self.gallery = gallery
@@ -26,14 +26,14 @@ class Matcher:
 
     @property
     def target_bounds(self) -> Bounds | None:
-        """The false-alarm targets that the calibration covers for this gallery; None: not calibrated."""
+        """The range of false-alarm targets that the calibration covers for this gallery; None: not calibrated."""
         return target_bounds(self.calibration, len(self.gallery.embeddings))
 
     def match(self, probe: Vector, taken: Set[str] = frozenset()) -> Match:
-        """Who a unit vector (d,) is. People in `taken` are somebody else in the same picture.
+        """Match a unit vector (d,). People in `taken` are somebody else in the same picture.
 
-        A probe that is nearest to one of them, over the threshold, is uncertain: it cannot be them, and
-        it should not become the second choice either.
+        A probe whose nearest person is taken, and over the threshold, is uncertain: it cannot be them, and the second
+        choice would be no better.
         """
         ranked = self._ranked(probe)
         best = ranked[0] if ranked else None
@@ -51,7 +51,7 @@ class Matcher:
         return Outcome.RECOGNIZED
 
     def _ranked(self, probe: Vector) -> list[Candidate]:
-        """The two nearest people; a person is as near as their nearest template."""
+        """The two most similar people. A person is as similar as their most similar template."""
         if not self.gallery.people:
             return []
         scores = np.maximum.reduceat(self.gallery.embeddings @ probe, self._starts)
@@ -60,7 +60,7 @@ class Matcher:
         return [Candidate(people[i].id, people[i].name, float(scores[i])) for i in order]
 
     def _rate(self, similarity: float) -> float | None:
-        """How often a stranger is at least so similar to some template of this gallery (FPIR at this similarity)."""
+        """The FPIR at a similarity: how often a stranger is this similar to some template of the gallery."""
         if self.calibration is None:
             return None
         rate = self.calibration.rate_at(similarity)
@@ -68,7 +68,7 @@ class Matcher:
 
 
 def load_matcher(loaded: LoadedConfig, card: Card, gallery: Gallery | None = None) -> Matcher:
-    """A matcher for the configured gallery (or the one given). Raises GalleryError and ModelError."""
+    """Make a matcher for the gallery, by default the configured one. Raises GalleryError and ModelError."""
     known = gallery or open_gallery(loaded.gallery_path, EmbedderId(card.name, card.sha256), loaded.gallery_keys)
     dimensions = card.outputs[0][1]
     if known.embeddings.shape[1] != dimensions:

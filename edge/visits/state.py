@@ -1,11 +1,11 @@
-"""What is known of one visit."""
+"""The state of one visit."""
 
 from edge.records import Box, Event, EventKind, Image, Match, Sighting
 from edge.visits.fusion import FusedFaces
 
 
 class Visit:
-    """The state of one visit; only `VisitManager` touches it."""
+    """One visit. Only `VisitManager` touches it."""
 
     def __init__(self, visit_id: str, track_id: int | None, since: float, at: float, box: Box | None) -> None:
         self.id = visit_id
@@ -28,17 +28,17 @@ class Visit:
 
     @classmethod
     def of(cls, visit_id: str, sighting: Sighting) -> "Visit":
-        """Of a face that has come into view."""
+        """Begin with a face that has come into view."""
         return cls(visit_id, sighting.track_id, sighting.since, sighting.at, sighting.box)
 
     @classmethod
     def rung(cls, visit_id: str, now: float) -> "Visit":
-        """Of somebody who rang and is not in sight yet."""
+        """Begin with somebody who rang and is not in sight yet."""
         return cls(visit_id, None, now, now, None)
 
     @property
     def seen(self) -> bool:
-        """Has a face of this visit been in view?"""
+        """Whether a face of this visit has been in view."""
         return self.box is not None
 
     def see(self, sighting: Sighting) -> None:
@@ -52,14 +52,14 @@ class Visit:
             self.picture, self.picture_box, self.picture_score = image, box, score
 
     def absorb(self, other: "Visit") -> None:
-        """Take over a face that turned out to be this visitor's."""
+        """Add what another visit saw: it was the same person."""
         self.track_id = other.track_id
         self.last_seen_at, self.box = other.last_seen_at, other.box
         self.faces.absorb(other.faces)
 
     @property
     def person_id(self) -> str | None:
-        """Whose name it has been given, provisionally or for good."""
+        """The person whose name it has, provisional or final."""
         match = self.decision if self.decided else self.provisional
         return match.person.person_id if match and match.person else None
 

@@ -1,4 +1,4 @@
-"""From a false-match target and a calibration to the similarity that a name, or a visit, needs."""
+"""False-alarm target and calibration -> the similarity that a name, or a visit, needs."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ from edge.models.card import Calibration, Card
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The similarity in force, and where it comes from."""
+    """A similarity, and where it comes from."""
 
     similarity: float
     calibrated: bool
     within_data: bool
-    """False: the target is rarer than the calibration's data could show; the strictest measured one is used."""
+    """False: the calibration has no data for so rare a target, and the strictest measured similarity is used."""
 
 
 class LinkingThresholds(msgspec.Struct, frozen=True):
-    """When two embeddings belong to one visitor, as cosine similarities."""
+    """Cosine similarities that say whether two embeddings belong to one visitor."""
 
     same: float
     """At least this: the same person."""
@@ -36,9 +36,9 @@ OTHER_PERSON_RATE = 1e-1
 
 
 def threshold_for(settings: MatchSettings, calibration: Calibration | None, templates: int) -> Threshold | None:
-    """The similarity at which a stranger meets a gallery of that many templates falsely as rarely as asked.
+    """The similarity at which a stranger matches a gallery of that many templates as rarely as the target asks.
 
-    With false-match rate f a comparison, N templates give FPIR = 1 - (1 - f)^N (Grother et al., NIST IR
+    With false-match rate f per comparison, N templates give FPIR = 1 - (1 - f)^N (Grother et al., NIST IR
     8271, taking comparisons as independent, which overstates it). None: no calibration and no override.
     """
     if settings.threshold is not None:
@@ -51,18 +51,18 @@ def threshold_for(settings: MatchSettings, calibration: Calibration | None, temp
 
 
 def threshold_in_force(loaded: LoadedConfig, card: Card, gallery: Gallery) -> Threshold:
-    """Raises ModelError when the embedder has no calibration and config.yaml overrides nothing."""
+    """The threshold for a gallery. Raises ModelError without a calibration, unless match.threshold is set."""
     found = threshold_for(loaded.config.match, card.calibration, len(gallery.embeddings))
     if found is None:
         raise ModelError(
-            f"the card of the embedder {card.name!r} has no calibration, so that match.false_alarm_target means "
-            "nothing: calibrate it with `whosthere-converter calibrate`, or set match.threshold"
+            f"the card of the embedder {card.name!r} has no calibration, so match.false_alarm_target has no "
+            "meaning: calibrate it with `whosthere-converter calibrate`, or set match.threshold"
         )
     return found
 
 
 def linking_thresholds(calibration: Calibration | None) -> LinkingThresholds:
-    """When two embeddings are one visitor's: from the calibration, whatever the gallery."""
+    """The thresholds that follow from the calibration, whatever the gallery."""
     if calibration is None:
         return UNCALIBRATED_LINKING
     same, _ = calibration.similarity_at(SAME_PERSON_RATE)
@@ -81,14 +81,14 @@ def lookalike_threshold(settings: MatchSettings, calibration: Calibration | None
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """False-alarm targets that the calibration gives a meaning to."""
+    """The range of false-alarm targets that the calibration covers."""
 
     low: float
     high: float
 
 
 def target_bounds(calibration: Calibration | None, templates: int) -> Bounds | None:
-    """For the gallery in force: what was measured for one comparison, for all its templates.
+    """The range for a gallery of that many templates, from the rates measured per comparison.
 
     FPIR = 1 - (1 - f)^N as in `threshold_for`. None: the embedder is not calibrated.
     """

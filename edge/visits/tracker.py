@@ -1,4 +1,4 @@
-"""Faces over time -> tracks: which face of this frame is which face of the last."""
+"""Faces over time -> tracks: which face in this frame is which face in the last."""
 
 from dataclasses import dataclass, replace
 
@@ -6,24 +6,24 @@ from edge.config.visits import TrackSettings
 from edge.records import Box, Face
 
 MAX_RESIZE = 1.8
-"""A face does not change its size by more than this between two looks."""
+"""A face does not change its size by more than this factor between two looks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """One face, followed."""
+    """One face, followed over time. Times are monotonic seconds."""
 
     id: int
     face: Face
-    """As last seen, in the detector's picture."""
+    """As last seen, in pixels of `Frame.image`."""
     seen_at: float
     first_seen_at: float
     hits: int
     velocity: tuple[float, float]
-    """Pixels a second."""
+    """Pixels per second."""
 
     def expected(self, now: float) -> Box:
-        """Where it should be by now, if it kept its velocity."""
+        """Where it should be now if it has kept its velocity."""
         dt = now - self.seen_at
         return self.face.box.moved(self.velocity[0] * dt, self.velocity[1] * dt)
 
@@ -54,11 +54,11 @@ class Tracker:
         return frozenset(t.id for t in self._tracks.values() if t.hits >= self._settings.confirm_hits)
 
     def expected(self, now: float) -> list[Box]:
-        """Where the followed faces should be by now, confirmed or not."""
+        """Where all faces should be now, confirmed or not."""
         return [track.expected(now) for track in self._tracks.values()]
 
     def update(self, faces: list[Face], now: float) -> list[Track]:
-        """Take in the faces of a look; the confirmed tracks that were seen in it."""
+        """Add the faces of one frame; the confirmed tracks that it shows."""
         self.expire(now)
         pairs = sorted(
             (cost, track.id, i)
@@ -82,7 +82,7 @@ class Tracker:
         self._tracks = {i: t for i, t in self._tracks.items() if t.seen_at >= limit}
 
     def drop(self, track_id: int) -> None:
-        """End a track: whoever is seen there next is somebody else."""
+        """End a track: the next face in its place is somebody else."""
         self._tracks.pop(track_id, None)
 
     def _begin(self, faces: list[Face], now: float) -> None:
@@ -91,14 +91,14 @@ class Tracker:
             self._next_id += 1
 
     def _cost(self, track: Track, face: Face, now: float) -> float | None:
-        """Distance from the expected place in face sizes; None when it cannot be the same face."""
+        """The distance from the expected place, in face sizes; None when it cannot be the same face."""
         box, expected = face.box, track.expected(now)
         size = (box.short_side + expected.short_side) / 2
         if not 1 / MAX_RESIZE < box.short_side / max(expected.short_side, 1e-6) < MAX_RESIZE:
             return None
         (x0, y0), (x1, y1) = expected.centre, box.centre
         distance = float(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5) / size
-        # Without the last place too, a wrong velocity would lose a face that has stopped.
+        # The last place counts as well: a face that has stopped is not where its velocity says.
         (x2, y2) = track.face.box.centre
         still = float(((x1 - x2) ** 2 + (y1 - y2) ** 2) ** 0.5) / size
         nearest = min(distance, still)

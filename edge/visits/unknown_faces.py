@@ -1,4 +1,4 @@
-"""Faces of visitors whom nobody has named, kept for a while so that the owner can name them. Off unless asked for."""
+"""Faces of unknown visitors, kept for a while so that the owner can name them. Off by default."""
 
 import contextlib
 import logging
@@ -10,16 +10,16 @@ import numpy as np
 from edge.config.visits import UnknownFacesSettings
 from edge.records import Box, Event, EventKind, Image, Outcome
 
-log = logging.getLogger("whosthere.strangers")
+log = logging.getLogger("whosthere.unknown_faces")
 
 AROUND = 0.6
-"""How much of a face's size is kept on each side of it."""
+"""The margin kept on each side of a face, in widths of the face."""
 WIDEST_PX = 480
 JPEG_QUALITY = 92
 
 
 class UnknownFaces:
-    """A folder of one picture a visit, named after it. Times are wall-clock seconds."""
+    """A folder with one picture per visit, named by the visit's id. Times are wall-clock seconds."""
 
     def __init__(self, folder: Path, settings: UnknownFacesSettings) -> None:
         self.folder = folder
@@ -27,7 +27,7 @@ class UnknownFaces:
         self._failing = False
 
     def kept(self) -> list[Path]:
-        """The oldest first."""
+        """The pictures, oldest first."""
         return sorted(self.folder.glob("*.jpg")) if self.folder.is_dir() else []
 
     def wants(self, event: Event) -> bool:
@@ -45,12 +45,12 @@ class UnknownFaces:
             self._failing = False
         except OSError as error:
             if not self._failing:
-                log.error("%s: no stranger's picture can be kept: %s", self.folder, error.strerror)
+                log.error("%s: pictures of unknown visitors cannot be kept: %s", self.folder, error.strerror)
             self._failing = True
         self.tidy(now)
 
     def tidy(self, now: float) -> None:
-        """Remove what is too old or too many."""
+        """Remove pictures that are too old, and the oldest when there are too many."""
         kept = self.kept()
         surplus = set(kept[: max(0, len(kept) - self._settings.keep)])
         for path in kept:
@@ -68,7 +68,7 @@ class UnknownFaces:
 
 
 def clear(folder: Path) -> list[Path]:
-    """Remove every picture: nobody can tell whom they show. Those that are gone."""
+    """Remove every picture, since nobody knows whom they show; the paths of those removed."""
     gone = []
     for path in sorted(folder.glob("*.jpg")) if folder.is_dir() else []:
         with contextlib.suppress(OSError):
@@ -78,7 +78,7 @@ def clear(folder: Path) -> list[Path]:
 
 
 def face_of(picture: Image, box: Box) -> Image:
-    """The face with some of its surroundings, made smaller if it is large."""
+    """Cut out a face with a margin, and shrink it to at most WIDEST_PX."""
     height, width = picture.shape[:2]
     left, top = (max(0, round(edge - AROUND * box.width)) for edge in (box.left, box.top))
     right = min(width, round(box.right + AROUND * box.width))

@@ -23,7 +23,7 @@ TOPIC = f"whosthere/{DEVICE}"
 
 
 def clip() -> ClipScript:
-    """Who is to be seen in the bundled clip."""
+    """Who appears in the bundled clip."""
     return read_script(SCRIPT)
 
 
@@ -124,7 +124,7 @@ def told(listener: Listener) -> list[tuple[str, str | None]]:
 
 
 def told_by_visit(listener: Listener) -> list[list[tuple[str, str | None]]]:
-    """The same for each visit, in the order in which they began."""
+    """The same per visit, in the order in which the visits began."""
     found: dict[str, list[tuple[str, str | None]]] = {}
     for payload in visits(listener):
         found.setdefault(payload["visit_id"], []).append((payload["event_type"], payload["person_id"]))

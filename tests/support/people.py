@@ -1,4 +1,4 @@
-"""People made of vectors: for tests of what is decided, where no picture is needed."""
+"""People made of vectors, for tests of decisions that need no picture."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ def quality(score: float = 0.8, problem: Problem | None = None) -> Quality:
 
 @dataclass
 class Door:
-    """Feed sightings to a VisitManager at ten frames a second and collects the events."""
+    """Feeds sightings to a VisitManager at ten frames per second and collects the events."""
 
     gallery: Gallery
     settings: VisitSettings = field(default_factory=lambda: VisitSettings(gap_s=5))
@@ -62,7 +62,7 @@ class Door:
         self.since: dict[int, float] = {}
 
     def show(self, seconds: float, **tracks: Vector | Problem | None) -> None:
-        """Keep tracks (`t1=embedding`, a Problem, or None for not looked at) in view for so long."""
+        """Keep tracks (`t1=embedding`, a Problem, or None for not analysed) in view for so long."""
         for _ in range(round(seconds * 10)):
             self.now += 0.1
             sightings = [self._sighting(int(name[1:]), what) for name, what in tracks.items()]
@@ -74,7 +74,7 @@ class Door:
         self.show(seconds)
 
     def told(self) -> list[str]:
-        """`visit1 recognized ada`, one an event."""
+        """`visit1 recognized ada`, one per event."""
         return [" ".join([e.visit_id, e.kind.value, *self._name(e)]) for e in self.events]
 
     def _name(self, event: Event) -> list[str]:
