@@ -17,7 +17,7 @@ from edge.galleries.file import open_gallery, write_gallery
 from edge.mqtt.command_payloads import KINDS
 from edge.mqtt.contract import json_schemas
 from support.broker import Broker, Certificates, Listener, running_broker
-from support.daemon import DEVICE, TOPIC, clip, decoded, running, told, told_by_visit, visits, write_config
+from support.daemon import DEVICE, TOPIC, clip, decoded, events_by_visit, running, visit_events, visits, write_config
 from support.publishing import until
 
 THE_VISITS = [
@@ -36,7 +36,7 @@ def test_the_bundled_clip_gives_exactly_these_events(tmp_path: Path, demo_galler
         with running(write_config(tmp_path, broker, demo_gallery)) as daemon:
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
-        assert told_by_visit(listener) == THE_VISITS
+        assert events_by_visit(listener) == THE_VISITS
         _every_payload_keeps_the_contract(listener)
         by_visit: dict[str, list[int]] = {}
         for payload in visits(listener):
@@ -68,7 +68,7 @@ def test_over_tls_with_a_password_and_an_acl(tmp_path: Path, demo_gallery: Path)
         with running(config) as daemon:
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
-        assert told_by_visit(listener) == THE_VISITS
+        assert events_by_visit(listener) == THE_VISITS
         assert "correct horse" not in daemon.log
 
 
@@ -76,12 +76,12 @@ def test_sigterm_ends_visits_and_says_goodbye(tmp_path: Path, demo_gallery: Path
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True})
         with running(config) as daemon:
-            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
+            listener.wait(lambda: ("recognized", "barack-obama") in visit_events(listener))
             daemon.send(signal.SIGTERM)
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
-        assert told(listener)[:3] == THE_CLIP[:3]
-        assert all(visit[-1][0] == "ended" for visit in told_by_visit(listener))
+        assert visit_events(listener)[:3] == THE_CLIP[:3]
+        assert all(visit[-1][0] == "ended" for visit in events_by_visit(listener))
         assert listener.on(f"{TOPIC}/person/barack-obama")[-1].payload == b"OFF"
 
 
@@ -91,7 +91,7 @@ def test_sighup_takes_a_new_gallery_while_it_watches(tmp_path: Path, demo_galler
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
         config = write_config(tmp_path, broker, gallery, camera={"loop": True})
         with running(config) as daemon:
-            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
+            listener.wait(lambda: ("recognized", "barack-obama") in visit_events(listener))
             good = gallery.read_bytes()
             gallery.write_bytes(good[:2000])
             daemon.send(signal.SIGHUP)
@@ -120,20 +120,20 @@ def test_an_outage_and_a_kill_lose_nothing_and_repeat_nothing(tmp_path: Path, de
         with Listener(broker, persistent=True) as listener:
             config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True})
             with running(config) as daemon:
-                listener.wait(lambda: len(told(listener)) >= 2)
+                listener.wait(lambda: len(visit_events(listener)) >= 2)
                 broker.kill()
                 daemon.wait_for_log(": unknown")
                 until(lambda: b'"unknown"' in _outbox(tmp_path))
                 daemon.send(signal.SIGKILL)
-            lived = told(listener)
+            lived = visit_events(listener)
             broker.start()
             _hears_again(listener)
             still = write_config(tmp_path, broker, demo_gallery, camera=_empty_porch(blank))
             with running(still):
-                listener.wait(lambda: ("unknown", None) in told(listener))
+                listener.wait(lambda: ("unknown", None) in visit_events(listener))
                 _health(listener)
                 listener.wait(lambda: decoded(listener.on(f"{TOPIC}/health")[-1])["outbox"]["waiting"] == 0)
-        heard = told(listener)
+        heard = visit_events(listener)
         assert lived == THE_CLIP[: len(lived)] and len(lived) < 5
         assert heard[:5] == THE_CLIP[:5]
         assert len({payload["event_id"] for payload in visits(listener)}) == len(heard)

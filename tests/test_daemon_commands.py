@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from support.broker import Listener, running_broker
-from support.daemon import TOPIC, decoded, running, told, visits, write_config
+from support.daemon import TOPIC, decoded, running, visit_events, visits, write_config
 from support.hostile import MESSAGES, answered_again, hostile
 
 
@@ -130,8 +130,8 @@ def _is_as_strict_as_set(ask: Callable[..., dict[str, Any]], listener: Listener)
 def _rings(ask: Callable[..., dict[str, Any]], listener: Listener) -> None:
     assert ask("ring")["ok"]
     ring = decoded(listener.wait_for(f"{TOPIC}/doorbell"))
-    listener.wait(lambda: told(listener)[-1:] == [("ended", None)])
-    assert [kind for kind, _ in told(listener)] == ["started", "no_usable_face", "ended"]
+    listener.wait(lambda: visit_events(listener)[-1:] == [("ended", None)])
+    assert [kind for kind, _ in visit_events(listener)] == ["started", "no_usable_face", "ended"]
     assert {event["visit_id"] for event in visits(listener)} == {ring["visit_id"]}
     assert ring["source"] == "command"
 
@@ -143,7 +143,7 @@ def test_who_rings_and_comes_into_view_is_one_visit(tmp_path: Path, demo_gallery
             listener.wait_for(f"{TOPIC}/camera", b"online")
             listener.publish(f"{TOPIC}/command/ring", b"")
             ring = decoded(listener.wait_for(f"{TOPIC}/doorbell"))
-            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
+            listener.wait(lambda: ("recognized", "barack-obama") in visit_events(listener))
         first, second = visits(listener)[:2]
         assert (first["event_type"], second["event_type"]) == ("started", "recognized")
         assert first["visit_id"] == second["visit_id"] == ring["visit_id"]

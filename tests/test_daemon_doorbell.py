@@ -12,7 +12,7 @@ import pytest
 
 from support.broker import Broker, Listener, running_broker
 from support.button_box import PIN
-from support.daemon import TOPIC, decoded, running, told, visits, write_config
+from support.daemon import TOPIC, decoded, running, visit_events, visits, write_config
 from support.portraits import OBAMA_2010, read_picture
 
 FPS = 10
@@ -72,7 +72,7 @@ def test_ringing_begins_a_visit_at_once_and_wakes_the_detector(
             ring = decoded(listener.wait_for(f"{TOPIC}/doorbell"))
             listener.wait_for(f"{TOPIC}/visit")
             begun_s = time.monotonic() - rung_at
-            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
+            listener.wait(lambda: ("recognized", "barack-obama") in visit_events(listener))
             named_s = time.monotonic() - rung_at
     print(f"\nrung by {by}: the visit began {begun_s:.2f} s later, he was named after {named_s:.2f} s")
     assert {event["visit_id"] for event in visits(listener)} == {ring["visit_id"]}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support import tiny_models
 from support.broker import Listener, running_broker
-from support.daemon import TOPIC, decoded, running, told, write_config
+from support.daemon import TOPIC, decoded, running, visit_events, write_config
 from support.stick import Stick
 
 
@@ -28,13 +28,13 @@ def test_it_goes_on_without_the_device_and_health_says_where_networks_run(tmp_pa
             match={"threshold": 0.9},
         )
         with running(config, environment=environment) as daemon:
-            home.wait(lambda: ("unknown", None) in told(home))
+            home.wait(lambda: ("unknown", None) in visit_events(home))
             assert on_it() == ["tiny"]
             stick.unplug()
             daemon.wait_for_log("the Edge TPU has failed")
             home.wait(lambda: on_it() == [])
-            asked, decided = len(stick.log), told(home).count(("unknown", None))
-            home.wait(lambda: told(home).count(("unknown", None)) > decided)
+            asked, decided = len(stick.log), visit_events(home).count(("unknown", None))
+            home.wait(lambda: visit_events(home).count(("unknown", None)) > decided)
             assert stick.log[asked:].count("invoke ") == 0
             stick.plug_in()
             daemon.wait_for_log("the Edge TPU is back")

@@ -11,7 +11,7 @@ from converter.__main__ import main
 from support.album import make_album
 from support.box import SIGNER
 from support.broker import Listener, running_broker
-from support.daemon import TOPIC, running, told, visits, write_config
+from support.daemon import TOPIC, running, visit_events, visits, write_config
 from support.sshd import new_key, running_sshd
 
 
@@ -43,14 +43,14 @@ def test_photos_become_another_name_at_the_door_within_a_second_of_the_push(tmp_
             running(config) as daemon,
             running_sshd(tmp_path / "sshd", key, f"{sys.executable} -m edge gallery receive --config {config}") as door,
         ):
-            listener.wait(lambda: ("recognized", "barack-obama") in told(listener))
+            listener.wait(lambda: ("recognized", "barack-obama") in visit_events(listener))
             began = time.monotonic()
             answer = converter("push", str(bundle), "127.0.0.1", "--ssh", " ".join(door.ssh()))
             print(f"\npushed and acknowledged in {time.monotonic() - began:.2f} s\n{answer}")
             assert "in force" in answer
             daemon.wait_for_log("reload: gallery version 2, 3 people")
             listener.wait_for(f"{TOPIC}/person/barack-obama", b"")
-            listener.wait(lambda: ("recognized", "barry-o") in told(listener))
+            listener.wait(lambda: ("recognized", "barry-o") in visit_events(listener))
         named = [event for event in visits(listener) if event["person_id"] == "barry-o"]
         assert named[0]["person_name"] == "Barry O."
         assert named[0]["gallery_version"] == "2"

@@ -36,7 +36,7 @@ def matcher_of(**people: Image) -> Matcher:
     return Matcher(gallery, threshold.similarity, 0.05, embedder.calibration)
 
 
-def told(name: str, visits: list[FoundVisit]) -> list[str]:
+def decisions(name: str, visits: list[FoundVisit]) -> list[str]:
     """Print and return `recognized lin`, one per visit."""
     lines = []
     for visit in visits:
@@ -56,7 +56,7 @@ def test_hamilton(gap_s: float) -> None:
     )
     config = Config(visit=VisitSettings(gap_s=gap_s))
     found = identify_video(analyser(), matcher, config, folder / "short_hamilton_clip.mp4")
-    lines = told("hamilton", found.visits)
+    lines = decisions("hamilton", found.visits)
     assert found.error is None
     assert "recognized lin" in lines
     assert set(lines) <= {"recognized lin", "recognized alex", "no_usable_face", "unknown", "uncertain"}
@@ -79,7 +79,7 @@ def test_grid_knows_the_enrolled_one_and_nobody_else() -> None:
     for enrolled in clips:
         matcher = matcher_of(**{enrolled.stem: first_frame(enrolled)})
         for shown in clips if enrolled.stem in TWICE else [enrolled, *_others(clips, enrolled)]:
-            lines = told(f"{enrolled.stem} enrolled, {shown.stem} shown", _visits(matcher, shown))
+            lines = decisions(f"{enrolled.stem} enrolled, {shown.stem} shown", _visits(matcher, shown))
             if shown == enrolled or {shown.stem, enrolled.stem} == TWICE:
                 assert lines == [f"recognized {enrolled.stem.replace('_', '-')}"]
             else:

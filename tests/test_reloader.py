@@ -20,7 +20,7 @@ from edge.galleries.gallery import EmbedderId, Gallery
 from edge.visits.matcher import Matcher
 from support.box import SIGNER, Box, bundle
 from support.broker import Listener, running_broker
-from support.daemon import TOPIC, decoded, running, told, write_config
+from support.daemon import TOPIC, decoded, running, visit_events, write_config
 from support.networks import embedder
 from support.publishing import until
 from support.service_manager import service_manager
@@ -238,8 +238,8 @@ def test_a_slow_reload_holds_up_neither_visits_nor_commands_nor_the_watchdog(
             daemon.send(signal.SIGHUP)
             # One a second: the thread that sends them is alive for longer than a stalled one would be allowed to be.
             manager.wait_for("WATCHDOG=1", count=manager.lines.count("WATCHDOG=1") + 2 * STALL_S)
-            ended = told(listener).count(("ended", "barack-obama"))
-            listener.wait(lambda: told(listener).count(("ended", "barack-obama")) > ended)
+            ended = visit_events(listener).count(("ended", "barack-obama"))
+            listener.wait(lambda: visit_events(listener).count(("ended", "barack-obama")) > ended)
             listener.publish(f"{TOPIC}/command/pause", b'{"correlation_id": "pause"}')
             listener.wait(lambda: "pause" in answered(listener))
             listener.publish(f"{TOPIC}/command/resume", b'{"correlation_id": "resume"}')

@@ -9,7 +9,7 @@ import pytest
 from edge.daemon.subscribers import WAITING, Background, Subscribers
 from edge.records import Event
 from support.broker import Listener, running_broker
-from support.daemon import TOPIC, running, told_by_visit, write_config
+from support.daemon import TOPIC, events_by_visit, running, write_config
 from support.publishing import event, until
 
 LONG_S = 60
@@ -122,5 +122,5 @@ def test_a_disk_that_hangs_holds_up_neither_visits_nor_the_watchdog(
         with running(config, program=[sys.executable, str(program)]) as daemon:
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
-        ended = [visit for visit in told_by_visit(listener) if visit[-1][0] == "ended"]
+        ended = [visit for visit in events_by_visit(listener) if visit[-1][0] == "ended"]
     assert len(ended) == 5

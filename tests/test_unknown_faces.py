@@ -36,8 +36,8 @@ def gone(visit: str, outcome: Outcome = Outcome.UNKNOWN) -> Event:
     return replace(ended, picture=PICTURE, picture_box=Box(300, 200, 360, 260))
 
 
-def names(strangers: UnknownFaces) -> list[str]:
-    return [path.stem for path in strangers.kept()]
+def names(faces: UnknownFaces) -> list[str]:
+    return [path.stem for path in faces.kept()]
 
 
 def test_only_unknown_visitors_are_kept_and_only_when_asked(tmp_path: Path) -> None:
@@ -45,12 +45,12 @@ def test_only_unknown_visitors_are_kept_and_only_when_asked(tmp_path: Path) -> N
         UnknownFaces(tmp_path / "off", UnknownFacesSettings()),
         UnknownFaces(tmp_path / "on", UnknownFacesSettings(keep=5)),
     )
-    for strangers in (off, on):
-        strangers.take(gone("v1"), 0)
-        strangers.take(gone("v2", Outcome.RECOGNIZED), 0)
-        strangers.take(gone("v3", Outcome.UNCERTAIN), 0)
-        strangers.take(recognized("v4"), 0)
-        strangers.take(replace(gone("v5"), picture=None), 0)
+    for faces in (off, on):
+        faces.take(gone("v1"), 0)
+        faces.take(gone("v2", Outcome.RECOGNIZED), 0)
+        faces.take(gone("v3", Outcome.UNCERTAIN), 0)
+        faces.take(recognized("v4"), 0)
+        faces.take(replace(gone("v5"), picture=None), 0)
     assert names(off) == []
     assert not off.folder.exists()
     assert names(on) == ["v1"]
@@ -60,22 +60,22 @@ def test_only_unknown_visitors_are_kept_and_only_when_asked(tmp_path: Path) -> N
 
 
 def test_the_oldest_go_when_there_are_too_many_and_all_when_they_are_old(tmp_path: Path) -> None:
-    strangers = UnknownFaces(tmp_path, UnknownFacesSettings(keep=2, keep_hours=1))
+    faces = UnknownFaces(tmp_path, UnknownFacesSettings(keep=2, keep_hours=1))
     for number, name in enumerate(("v1", "v2", "v3")):
-        strangers.take(gone(name), 1000.0)
+        faces.take(gone(name), 1000.0)
         os.utime(tmp_path / f"{name}.jpg", (1000 + number, 1000 + number))
-    assert names(strangers) == ["v2", "v3"]
-    strangers.tidy(1001.5 + HOUR_S)
-    assert names(strangers) == ["v3"]
+    assert names(faces) == ["v2", "v3"]
+    faces.tidy(1001.5 + HOUR_S)
+    assert names(faces) == ["v3"]
     UnknownFaces(tmp_path, UnknownFacesSettings(keep=0)).tidy(1000.0)
-    assert names(strangers) == []
+    assert names(faces) == []
 
 
 def test_a_full_or_missing_disk_is_told_once_and_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    strangers = UnknownFaces(tmp_path / "file" / "strangers", UnknownFacesSettings(keep=2))
-    strangers.take(gone("v1"), 0)
-    strangers.take(gone("v2"), 0)
+    faces = UnknownFaces(tmp_path / "file" / "strangers", UnknownFacesSettings(keep=2))
+    faces.take(gone("v1"), 0)
+    faces.take(gone("v2"), 0)
     assert [r.levelname for r in caplog.records] == ["ERROR"]
 
 
@@ -86,8 +86,8 @@ def test_the_face_keeps_some_surroundings_and_stays_in_the_picture() -> None:
 
 
 def test_forgetting_somebody_removes_every_strangers_picture(tmp_path: Path) -> None:
-    strangers = UnknownFaces(tmp_path, UnknownFacesSettings(keep=2))
-    strangers.take(gone("v1"), 0)
+    faces = UnknownFaces(tmp_path, UnknownFacesSettings(keep=2))
+    faces.take(gone("v1"), 0)
     assert [path.stem for path in clear(tmp_path)] == ["v1"]
     assert clear(tmp_path / "nowhere") == []
 

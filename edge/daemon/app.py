@@ -157,7 +157,7 @@ class App:
         """Runs on the capture thread."""
         self._health.camera_online = online
         self._publisher.camera_state(online)
-        self._notifier.notify(f"STATUS={reason}")
+        self._notifier.notify(f"STATUS={' '.join(reason.split())}")
 
     def _wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
         self._pipeline.wait_for_camera(stop, seconds)

@@ -118,12 +118,12 @@ def decoded(message: Heard) -> dict[str, Any]:
     return payload
 
 
-def told(listener: Listener) -> list[tuple[str, str | None]]:
+def visit_events(listener: Listener) -> list[tuple[str, str | None]]:
     """(event type, person id) of every visit event, in order."""
     return [(payload["event_type"], payload["person_id"]) for payload in visits(listener)]
 
 
-def told_by_visit(listener: Listener) -> list[list[tuple[str, str | None]]]:
+def events_by_visit(listener: Listener) -> list[list[tuple[str, str | None]]]:
     """The same per visit, in the order in which the visits began."""
     found: dict[str, list[tuple[str, str | None]]] = {}
     for payload in visits(listener):

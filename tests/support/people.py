@@ -73,7 +73,7 @@ class Door:
     def leave_empty(self, seconds: float) -> None:
         self.show(seconds)
 
-    def told(self) -> list[str]:
+    def announced(self) -> list[str]:
         """`visit1 recognized ada`, one per event."""
         return [" ".join([e.visit_id, e.kind.value, *self._name(e)]) for e in self.events]
 
