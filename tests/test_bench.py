@@ -91,7 +91,7 @@ def test_a_source_that_is_no_video_is_a_camera_error(tmp_path: Path) -> None:
     (tmp_path / "note.mp4").write_text("not a video")
     result = whosthere("bench", tmp_path / "note.mp4")
     assert result.exit_code == 5
-    assert "note.mp4: not a video that can be read" in result.stderr
+    assert "note.mp4: not a readable video" in result.stderr
 
     assert whosthere("bench", tmp_path / "none.mp4").exit_code == 2
 

@@ -139,7 +139,7 @@ def test_a_password_that_is_changed(
     server.stop()
     server.start("bob", "three spinners")
     noticed = camera.noticed()
-    camera.wait(lambda: "did not accept the login" in caplog.text)
+    camera.wait(lambda: "refuses the login" in caplog.text)
     time.sleep(LAST_S)
     secret.write_text("three spinners\n")
     tell("password changed at the camera, then in its file", noticed, camera.back())

@@ -151,9 +151,9 @@ def test_a_cut_off_video_plays_as_far_as_it_goes_and_then_says_so(play, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("missing.mp4", None, "no such file; expected a video"),
-        ("broken.mp4", b"hello", "not a video that can be read"),
-        ("empty.gif", b"", "not a video that can be read"),
+        ("missing.mp4", None, "no such file; allowed: a video"),
+        ("broken.mp4", b"hello", "not a readable video"),
+        ("empty.gif", b"", "not a readable video"),
         ("broken.jpg", b"\xff\xd8\xff garbage", "cut off or damaged"),
         ("empty.png", b"", "the file is empty"),
     ],
@@ -176,7 +176,7 @@ def test_an_unreadable_image_in_a_folder_is_named_when_its_turn_comes(play, tmp_
 
 
 def test_an_empty_folder_says_what_it_should_hold(play, tmp_path):
-    with pytest.raises(CameraError, match=r"holds no image; expected files ending in .*\.jpg"):
+    with pytest.raises(CameraError, match=r"contains no image; allowed: files ending in .*\.jpg"):
         play(tmp_path)
 
 

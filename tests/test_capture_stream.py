@@ -90,8 +90,8 @@ def test_a_server_that_goes_away_is_noticed_at_once(serve):
 @pytest.mark.parametrize(
     ("path", "login", "message"),
     [
-        ("stream", {}, r"asks for a login; set camera\.username"),
-        ("stream", {"username": "bob"}, "did not accept the login"),
+        ("stream", {}, r"requires a login; set camera\.username"),
+        ("stream", {"username": "bob"}, "refuses the login"),
     ],
 )
 def test_http_login_refused(serve, path, login, message):
@@ -182,7 +182,7 @@ def test_rtsp_with_a_password_and_with_a_wrong_one(rtsp, tmp_path, password_file
     assert all(b.captured_at > a.captured_at for a, b in itertools.pairwise(frames))
     wrong = tmp_path / "wrong"
     wrong.write_text("hunter2\n")
-    with pytest.raises(CameraError, match="did not accept the login") as raised:
+    with pytest.raises(CameraError, match="refuses the login") as raised:
         open_camera(settings_for(url, username="bob", password_file=str(wrong)))
     assert "hunter2" not in str(raised.value)
 

@@ -49,7 +49,7 @@ def test_a_network_for_another_task_is_refused(config: Path) -> None:
     code, findings = check(changed(config, models={"embedder": "face-mesh"}), *ALONE)
 
     assert code == 4
-    assert "task is 'landmarks'; 'embed' is needed here" in findings["embedder"][0]["found"]
+    assert "task is 'landmarks'; 'embed' is needed" in findings["embedder"][0]["found"]
 
 
 def test_people_who_look_alike_are_told(config: Path, tmp_path: Path) -> None:

@@ -39,4 +39,4 @@ def test_it_goes_on_without_the_device_and_health_says_where_networks_run(tmp_pa
             stick.plug_in()
             daemon.wait_for_log("the Edge TPU is back")
             home.wait(lambda: on_it() == ["tiny"])
-            assert "blazeface-back runs on the processor, as it is not compiled for the Edge TPU" in daemon.log
+            assert "blazeface-back runs on the CPU, as it is not compiled for the Edge TPU" in daemon.log

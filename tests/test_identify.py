@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_go_on(demo_gallery: 
     assert done.exit_code == 1
     assert "Barack Obama" in done.stdout
     assert "3 of 4 files could not be read:" in done.stderr
-    assert f"{letter}: not an image that can be read" in done.stderr
+    assert f"{letter}: not an image in a supported format" in done.stderr
     assert f"{missing}: no such file" in done.stderr
     with table.open(encoding="utf-8", newline="") as file:
         outcomes = {Path(row["file"]).name: row["outcome"] for row in csv.DictReader(file)}

@@ -40,8 +40,8 @@ def test_what_is_cut_off_is_damaged(tmp_path: Path, suffix: str) -> None:
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"Dear Ada, no photo today.", "not an image that can be read"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo, as iPhones make them; convert it to JPEG"),
+        (b"Dear Ada, no photo today.", "not an image in a supported format"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo, the format of iPhones; convert it to JPEG"),
     ],
 )
 def test_what_is_no_photo(tmp_path: Path, content: bytes, reason: str) -> None:

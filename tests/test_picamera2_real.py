@@ -140,7 +140,7 @@ def test_a_camera_that_is_unplugged_comes_back(root: Path, broker: Broker, demo_
         listener.wait(lambda: bool(named(listener)), WAIT_S)
         (root / "tmp/unplugged").touch()
         listener.wait_for(f"{TOPIC}/camera", b"offline")
-        daemon.wait_for_log("delivered no frame for 2 s; check the ribbon cable; trying again until it comes back")
+        daemon.wait_for_log("delivered no frame for 2 s; check the ribbon cable; retrying until it is back")
         before = len(named(listener))
         (root / "tmp/unplugged").unlink()
         daemon.wait_for_log("picamera2:0: delivers frames again after")

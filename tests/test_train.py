@@ -142,7 +142,7 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     code, _, said = train("--images", few, "-o", tmp_path / "out", *SMALL)
     assert code == 1
     assert "3 people have 2 pictures with a face or more; 4 are needed" in said
-    assert "torn.jpg: not an image that can be read" in said
+    assert "torn.jpg: not an image in a supported format" in said
     assert "wall.jpg: no face in it" in said
 
     broken = networks.build("cnn", 48, 3, 16)

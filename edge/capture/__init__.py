@@ -1,1 +1,1 @@
-"""Where frames come from. The seam is `Camera`; there is one file a kind of camera."""
+"""Where frames come from. The seam is `Camera`; registry.py lists the kinds, one file each."""

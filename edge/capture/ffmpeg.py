@@ -1,4 +1,4 @@
-"""Opening things with FFmpeg by way of OpenCV, silently: what both print can hold an address with its password."""
+"""OpenCV's captures with FFmpeg, opened silently: both would print addresses with their passwords."""
 
 import os
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ import cv2
 
 
 def open_capture(name: str, options: Sequence[int] = ()) -> cv2.VideoCapture:
-    """A capture for a file name or address, opened or not. `options` are pairs of property and value.
+    """Return a capture for a file name or address; it may have failed to open. `options`: property, value, property...
 
-    OpenCV reads FFmpeg's log level from the environment, once a process, and has no other way to set it.
-    RTSP goes over TCP and falls back to UDP: that is OpenCV's default.
+    OpenCV reads FFmpeg's log level from the environment, once per process, and offers no other way to set it.
+    RTSP uses TCP and falls back to UDP, OpenCV's default.
     """
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
     # OpenCV 5 moved the function.

@@ -1,4 +1,4 @@
-"""How a picture is turned before anything looks at it, as pure functions over arrays."""
+"""Rotating, mirroring and cropping pictures, as pure functions over arrays."""
 
 import cv2
 import numpy as np
@@ -10,17 +10,17 @@ _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_C
 
 
 def rotate(image: Image, degrees: int) -> Image:
-    """The picture turned clockwise by 0, 90, 180 or 270 degrees; the same array for 0."""
+    """Rotate a picture clockwise by 0, 90, 180 or 270 degrees; 0 returns the same array."""
     return np.asarray(cv2.rotate(image, _TURNS[degrees]), np.uint8) if degrees else image
 
 
 def mirror(image: Image) -> Image:
-    """Left and right exchanged."""
+    """Swap left and right."""
     return np.asarray(cv2.flip(image, 1), np.uint8)
 
 
 def crop(image: Image, region: Region) -> Image:
-    """The region of the picture as a view, to the nearest pixel and never empty."""
+    """Return the region of a picture as a view, to the nearest pixel and never empty."""
     height, width = image.shape[:2]
     left, right = _span(region.left, region.right, width)
     top, bottom = _span(region.top, region.bottom, height)
@@ -33,7 +33,7 @@ def _span(begin: float, end: float, length: int) -> tuple[int, int]:
 
 
 def turned(image: Image, settings: CameraSettings) -> Image:
-    """Rotation, then mirror, then region; contiguous, and the same array when nothing is asked for."""
+    """Rotate, then mirror, then crop a picture. Contiguous; the same array if the settings change nothing."""
     image = rotate(image, settings.rotation)
     if settings.mirror:
         image = mirror(image)
@@ -43,7 +43,7 @@ def turned(image: Image, settings: CameraSettings) -> Image:
 
 
 def shrunk(image: Image, width: int) -> Image:
-    """The picture at `width` pixels with its proportions kept; the very same array when it is not wider."""
+    """Scale a picture down to `width` pixels, keeping its proportions; the same array if it is not wider."""
     if image.shape[1] <= width:
         return image
     height = max(1, round(image.shape[0] * width / image.shape[1]))
@@ -51,13 +51,13 @@ def shrunk(image: Image, width: int) -> Image:
 
 
 def frame(picture: Image, settings: CameraSettings, at: float) -> Frame:
-    """A Frame of a picture as the device delivered it. The picture may become part of the frame and read-only."""
+    """Make a Frame of a picture as the device delivered it. The picture may become part of it, and read-only."""
     image = turned(picture, settings)
     return Frame(read_only(image), read_only(shrunk(image, settings.preview_width)), at)
 
 
 def turned_size(width: int, height: int, settings: CameraSettings) -> tuple[int, int]:
-    """Width and height that `turned` gives a picture of `width` x `height`."""
+    """Return the width and height that `turned` gives a picture of `width` x `height`."""
     if settings.rotation in (90, 270):
         width, height = height, width
     left, right = _span(settings.region.left, settings.region.right, width)

@@ -1,4 +1,4 @@
-"""The newest frame of a live OpenCV capture, never one that lay in a buffer."""
+"""The newest frame of a live OpenCV capture, never one from a buffer."""
 
 import threading
 import time
@@ -10,14 +10,13 @@ from edge.errors import CameraError
 from edge.records import Image
 
 _SLACK_S = 1.0
-"""How much longer than the library we wait: it should notice a dead stream first and end cleanly."""
+"""How much longer than the library to wait: it should notice a dead stream first and end cleanly."""
 
 
 class LiveCapture:
-    """Owns an opened capture and grabs from it all the time in a thread of its own, converting only what is taken.
+    """Grabs from an opened capture continuously, in a thread of its own, and decodes only the frames that are read.
 
-    A reader that is slow, or away for a while, then finds the present and not a queue; and a library call
-    that hangs costs a time-out and not the reader.
+    A slow reader then gets the present instead of a queue, and a library call that hangs costs it a time-out only.
     """
 
     def __init__(self, capture: cv2.VideoCapture, name: str, timeout_s: float) -> None:
@@ -33,7 +32,7 @@ class LiveCapture:
         self._thread.start()
 
     def newest(self) -> tuple[Image, float]:
-        """The next picture to be grabbed and the monotonic time at which it was. Raises CameraError."""
+        """Return the next picture and the monotonic time at which it was grabbed. Raises CameraError."""
         with self._condition:
             self._wanted = True
             self._condition.wait_for(lambda: self._taken or self._ended, self._timeout_s + _SLACK_S)
@@ -46,7 +45,7 @@ class LiveCapture:
         return taken
 
     def close(self) -> None:
-        """End the thread, which gives the device back. A hanging one is left to end by itself."""
+        """Stop the thread, which releases the device. One that hangs is left to end later."""
         self._closing = True
         self._thread.join(_SLACK_S)
 
@@ -61,12 +60,12 @@ class LiveCapture:
             self._condition.notify_all()
 
     def _grab_all(self) -> str:
-        """Grab until told otherwise. Why it ended."""
+        """Grab until closed or something fails; return the reason."""
         while not self._closing:
             began = time.monotonic()
             grabbed = self._capture.grab()
             if time.monotonic() - began >= 0.9 * self._timeout_s:
-                # Also with a frame: after each time-out a decoder gives away one of those that it was still holding.
+                # Even with a frame: after each time-out, a decoder returns one of those that it still holds.
                 return self._silence()
             if not grabbed:
                 return "stopped delivering frames; the connection or device was lost"

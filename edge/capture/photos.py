@@ -1,4 +1,4 @@
-"""Photos from disk: finding them, reading them upright, and saying what is wrong with a file."""
+"""Photos on disk: find them, read them upright, and say what is wrong with a file."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,12 @@ VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 )
 MAX_SIDE_PX = 4000
-"""Larger photos show no face better, and cost memory and time."""
+"""Larger photos do not show faces better, and cost memory and time."""
 _APPLE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 
 
 class PhotoError(WhosthereError):
-    """A photo that cannot be read."""
+    """A photo cannot be read."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -28,7 +28,7 @@ class PhotoError(WhosthereError):
 
 
 def read_photo(path: Path) -> Image:
-    """A photo as BGR, turned the way its EXIF data says. Raises PhotoError."""
+    """Read a photo as BGR, rotated as its EXIF data says. Raises PhotoError."""
     return decode_photo(read_content(path), path)
 
 
@@ -51,7 +51,7 @@ def decode_photo(content: bytes, path: Path) -> Image:
 
 
 def decode(content: bytes) -> Image | None:
-    """An image file's bytes as BGR, upright; None when they are no image, or only a part of one."""
+    """Decode an image file's bytes to BGR, upright; None if they are not a complete image."""
     # OpenCV 5 moved the function.
     log = getattr(cv2.utils, "logging", cv2)
     level = log.setLogLevel(0)
@@ -66,7 +66,7 @@ def decode(content: bytes) -> Image | None:
 
 
 def shrunk(image: Image) -> Image:
-    """The picture with its long side at most MAX_SIDE_PX; the very same array when it is."""
+    """Scale a picture down to a long side of MAX_SIDE_PX; the same array if it is not longer."""
     factor = MAX_SIDE_PX / max(image.shape[:2])
     if factor >= 1:
         return image
@@ -77,18 +77,17 @@ def _why_not(content: bytes) -> str:
     if not content:
         return "the file is empty"
     if content[4:8] == b"ftyp" and content[8:12] in _APPLE_BRANDS:
-        return "a HEIC photo, as iPhones make them; convert it to JPEG first"
+        return "a HEIC photo, the format of iPhones; convert it to JPEG first"
     if content.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"II*\0", b"MM\0*")):
         return "the image is cut off or damaged; copy it again"
-    return "not an image that can be read (JPEG, PNG, WebP, BMP, TIFF)"
+    return "not an image in a supported format (JPEG, PNG, WebP, BMP, TIFF)"
 
 
 def expand(paths: Iterable[Path], suffixes: frozenset[str]) -> Iterator[tuple[Path, Path]]:
-    """(file, its path inside the folder that was given): files as they are, folders with all that they hold.
+    """Yield each file and its path inside the given folder; a folder stands for all its files with those suffixes.
 
-    Folders are searched through and through for those suffixes, in the order in which a person would list
-    them; hidden files are left out. A path that does not exist, or a folder with none of them, is passed on:
-    reading it says so.
+    Folders are searched recursively, in the order that people expect, without hidden files. A path that does not exist,
+    or a folder without such files, is yielded as it is: reading it reports the problem.
     """
     for path in paths:
         inside = files_within(path, suffixes) if path.is_dir() else []
@@ -108,10 +107,10 @@ def files_within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
 
 
 def natural(path: Path) -> list[list[tuple[bool, int, str]]]:
-    """Sort key that puts `2.jpg` before `10.jpg` and figures before letters, folder by folder."""
+    """Return a sort key that puts `2.jpg` before `10.jpg` and digits before letters, folder by folder."""
     split = ([*re.findall(r"(\d+)|(\D+)", part)] for part in path.parts)
     return [[(not digits, int(digits or 0), text.lower()) for digits, text in pieces] for pieces in split]
 
 
 PHOTO_SUFFIXES = IMAGE_SUFFIXES | {".heic", ".heif", ".avif", ".jp2"}
-"""What counts as a photo in a folder, those that are then refused with a reason among them."""
+"""Suffixes of photos in a folder, including formats that are then refused with a reason."""

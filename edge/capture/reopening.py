@@ -1,4 +1,4 @@
-"""A camera that comes back: opened again and again until it delivers."""
+"""A camera that is reopened after each failure."""
 
 import logging
 import random
@@ -17,7 +17,7 @@ _log = logging.getLogger("whosthere.capture")
 
 
 class Backoff:
-    """How long to wait before the next attempt: doubling, with jitter, between two bounds."""
+    """The wait before the next attempt: doubling, with jitter, between two bounds."""
 
     def __init__(self, min_s: float, max_s: float, jitter: Callable[[], float] = random.random) -> None:
         self._min_s = min_s
@@ -26,7 +26,7 @@ class Backoff:
         self._ceiling_s = self._min_s
 
     def next(self) -> float:
-        """Seconds to wait now."""
+        """Return the seconds to wait now."""
         wait_s = self._min_s + (self._ceiling_s - self._min_s) * (0.5 + self._jitter() / 2)
         self._ceiling_s = min(2 * self._ceiling_s, self._max_s)
         return wait_s
@@ -36,10 +36,10 @@ class Backoff:
 
 
 class ReopeningCamera:
-    """Frames from a camera across its outages.
+    """Frames from a camera, across its outages.
 
-    `on_state(online, reason)` is called when the first frame arrives, once when frames stop and once when they
-    come again. With `retry` false, as for a recording, a failure is reported and then raised.
+    `on_state(online, reason)` is called when the first frame arrives, once when frames stop and once when they return.
+    With `retry` false, as for recordings, a failure is reported and then raised.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ReopeningCamera:
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
         """Frames until `stop` is set or a recording ends.
 
-        Raises ConfigError, and CameraError when it does not retry. Closes the camera when it is closed itself.
+        Raises ConfigError, and CameraError when it does not retry. Closing the iterator closes the camera.
         """
         while not stop.is_set():
             try:
@@ -99,13 +99,13 @@ class ReopeningCamera:
         self._change(online=True, reason=reason)
 
     def _went_offline(self, reason: str) -> None:
-        # A camera that comes and goes is not worth hurrying for; one that was there for long is.
+        # Hurry only for a camera that was online for long, not for one that comes and goes.
         if self._online and self._clock() - self._since >= self._settings.reopen_max_s:
             self._backoff.reset()
         if self._online is False:
             _log.debug("%s", reason)
             return
-        _log.warning("%s%s", reason, "; trying again until it comes back" if self._retry else "")
+        _log.warning("%s%s", reason, "; retrying until it is back" if self._retry else "")
         self._change(online=False, reason=reason)
 
     def _change(self, *, online: bool, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""A model's card: the YAML beside a .tflite file that says what it is and how to feed it."""
+"""A model's card: the YAML file next to a .tflite file that says what it is and what it takes."""
 
 import hashlib
 import math
@@ -12,7 +12,7 @@ from edge.config import typed_yaml
 from edge.errors import ModelError
 
 BUNDLED = Path(__file__).parent
-"""Where the models that are part of the package lie."""
+"""The folder of the models in the package."""
 
 
 Task = Literal["detect", "landmarks", "embed"]
@@ -20,7 +20,7 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="64 hexadecim
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the network takes: `(pixel - mean) / scale`, pixels being 0..255."""
+    """What the network takes: `(pixel - mean) / scale`, with pixels 0..255."""
 
     shape: tuple[int, int, int, int]
     """(batch, height, width, channels)."""
@@ -28,11 +28,11 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean: float
     scale: float
     per_picture: bool = False
-    """True: each picture by its own mean and standard deviation, as FaceNet has it; `mean` and `scale` are not used."""
+    """Normalise each picture by its own mean and standard deviation, as FaceNet does, instead of `mean` and `scale`."""
 
 
 class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How an integer tensor stands for values: `value = scale * (number - zero_point)`."""
+    """How an integer tensor represents values: `value = scale * (number - zero_point)`."""
 
     type: Literal["int8", "uint8", "int16"]
     scale: float
@@ -40,14 +40,14 @@ class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Quantisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of a network that takes or gives integers."""
+    """The integers that a network takes and returns."""
 
     input: Numbers
     output: Numbers
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often two different people are as similar as that, measured."""
+    """How often two different people are at least that similar, as measured."""
 
     data: str
     """Data set and number of impostor comparisons."""
@@ -61,7 +61,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError("points: similarity must rise and the rate fall, and stay above 0")
 
     def rate_at(self, similarity: float) -> float:
-        """False-match rate at a similarity, log-linear between points, no better than the last point."""
+        """Return the false-match rate at a similarity: log-linear between points, never below the last point."""
         (s0, f0), *rest = self.points
         if similarity <= s0:
             return f0
@@ -73,9 +73,9 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f0
 
     def similarity_at(self, rate: float) -> tuple[float, bool]:
-        """Similarity at which the false-match rate is `rate`, and whether the data reach that far.
+        """Return the similarity at which the false-match rate is `rate`, and whether the data reach that far.
 
-        Beyond the last point nothing is extrapolated: its similarity is returned, with False.
+        Nothing is extrapolated: beyond the last point, its similarity is returned, with False.
         """
         (s0, f0), *rest = self.points
         if rate >= f0:
@@ -92,18 +92,18 @@ class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same network, compiled for the Edge TPU."""
 
     file: str
-    """Name of what edgetpu_compiler made of the card's file, beside the card."""
+    """Name of the file that edgetpu_compiler made, next to the card."""
     sha256: Sha256
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of one model file."""
+    """What is known about one model file."""
 
     schema_version: Literal[1]
     name: str
     task: Task
     file: str
-    """Name of the .tflite file, beside the card."""
+    """Name of the .tflite file, next to the card."""
     sha256: Sha256
     input: InputSpec
     outputs: list[list[int]]
@@ -115,16 +115,16 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alignment: list[tuple[float, float]] | None = None
     """Embedders: where eyes, nose and mouth corners lie in the input, in pixels."""
     quantisation: Quantisation | None = None
-    """What goes in and comes out, if it is integers; None: floats, whatever is inside."""
+    """Input and output, if they are integers; None: floats, whatever is inside."""
     edgetpu: Compiled | None = None
-    """For boxes with an Edge TPU. Galleries stay tied to `sha256`: both give the same vectors."""
+    """For boxes with an Edge TPU. Galleries stay tied to `sha256`: both files give the same vectors."""
     calibration: Calibration | None = None
     measured: dict[str, str] = {}
-    """What it was seen to do: figure by figure, each with its data and command."""
+    """Measurements by name, each with its data and command."""
 
 
 class ModelFile(msgspec.Struct, frozen=True):
-    """A card with the bytes that it vouches for."""
+    """A card, and the bytes whose hash it states."""
 
     card: Card
     content: bytes
@@ -134,13 +134,13 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 
 def load(card_path: Path, task: str) -> ModelFile:
-    """Read a card and its model, and check the one against the other.
+    """Read a card and its model, and compare them.
 
     Raises ModelError naming the file when either is missing, damaged, altered or for another task.
     """
     card = read_card(card_path)
     if card.task != task:
-        raise ModelError(f"{card_path}: this model's task is {card.task!r}; {task!r} is needed here")
+        raise ModelError(f"{card_path}: this model's task is {card.task!r}; {task!r} is needed")
     content = _content(card_path, card.file, card.sha256)
     compiled = _content(card_path, card.edgetpu.file, card.edgetpu.sha256) if card.edgetpu else None
     return ModelFile(card, content, card_path.parent / card.file, compiled)
@@ -164,7 +164,7 @@ def _content(card_path: Path, name: str, sha256: str) -> bytes:
 
 
 def read_card(path: Path) -> Card:
-    """A card alone, its model unread. Raises ModelError."""
+    """Read a card without its model. Raises ModelError."""
     try:
         return typed_yaml.convert(typed_yaml.read(path), Card)
     except OSError as error:
@@ -176,12 +176,15 @@ def read_card(path: Path) -> Card:
 
 
 def bundled() -> list[str]:
-    """Names of the models in the package."""
+    """Return the names of the models in the package."""
     return sorted(path.stem for path in BUNDLED.glob("*.yaml"))
 
 
 def find(name: str, base: Path | None = None) -> Path:
-    """The card that config.yaml means: a bundled name, or the path of a .yaml file, relative to `base`."""
+    """Return the path of the card that config.yaml names: a bundled model, or a .yaml file relative to `base`.
+
+    Raises ModelError for an unknown name.
+    """
     if name.endswith((".yaml", ".yml")):
         return (base / name) if base else Path(name)
     if name not in bundled():

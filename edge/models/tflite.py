@@ -39,7 +39,7 @@ class Runtime(NamedTuple):
 
 
 def find_runtime() -> Runtime:
-    """LiteRT if it is installed, else tflite-runtime. Raises ModelError when neither is."""
+    """Return LiteRT if it is installed, otherwise tflite-runtime. Raises ModelError when neither is."""
     for module, package in RUNTIMES:
         try:
             return Runtime(importlib.import_module(module), package, metadata.version(package))
@@ -125,12 +125,12 @@ class Engine:
         self._interpreter.invoke()
 
     def check(self, path: Path, card: Card) -> None:
-        """Raises ModelError when it is not what its card says."""
+        """Raises ModelError when the network differs from its card."""
         self._check_shapes(path, card)
         self._check_numbers(path, card)
 
     def _check_numbers(self, path: Path, card: Card) -> None:
-        """What the card says of integers must be what the file has; a card that says nothing is not asked."""
+        """Compare the card's quantisation with the file's, if the card states one."""
         stated = card.quantisation
         if stated is None:
             return
@@ -154,26 +154,26 @@ class Engine:
 
 
 class Model:
-    """One network, loaded and checked against its card. Not thread-safe: its thread owns it."""
+    """One network, loaded and checked against its card. Not thread-safe: one thread owns it."""
 
     def __init__(
         self, card_path: Path, task: str, threads: int = 1, *, xnnpack: bool = True, edge_tpu: EdgeTpu | None = None
     ) -> None:
         """Load the model of a card.
 
-        `xnnpack` false: without the processor's own fast kernels. `edge_tpu`: where to run a network that its card
-        says is compiled for it; the processor stands in while there is none.
-        Raises ModelError when file and card disagree, the runtime refuses the file, or an Edge TPU is insisted on.
+        `xnnpack`: use the CPU's fast kernels. `edge_tpu`: the device for a network whose card names a compiled
+        file; while there is none, the CPU takes over.
+        Raises ModelError when file and card differ, the runtime refuses the file, or a required Edge TPU is unusable.
         """
         model_file = cards.load(card_path, task)
         self.card: Card = model_file.card
         self.path = model_file.path
         self.runs = 0
-        """How often the network was asked."""
+        """How often the network was invoked."""
         if edgetpu.is_compiled(model_file.content):
             raise ModelError(
-                f"{self.path}: is compiled for the Edge TPU, so that no processor can run it: name the file it was "
-                f"made from under `file` in {card_path.name}, and this one under `edgetpu`"
+                f"{self.path}: is compiled for the Edge TPU, so no CPU can run it: in {card_path.name}, name the file "
+                "it was made from under `file`, and this one under `edgetpu`"
             )
         self._cpu = Engine(open_interpreter(model_file.content, self.path, threads=threads, xnnpack=xnnpack))
         self._cpu.check(self.path, self.card)
@@ -184,33 +184,33 @@ class Model:
 
     @property
     def runs_on(self) -> Literal["cpu", "edgetpu"]:
-        """What the next picture is looked at with."""
+        """The device that runs the next invocation."""
         return "edgetpu" if self._fast is not None else "cpu"
 
     @property
     def slow_runtime(self) -> str | None:
-        """The runtime, when it is one that has no fast kernels for what this network reckons with."""
+        """The runtime, if it has no fast kernels for this network's numbers; None: it has."""
         runtime = find_runtime()
         slow = self._cpu.int8 and self.runs_on == "cpu" and runtime.package == TFLITE_RUNTIME
         return f"{runtime.package} {runtime.version}" if slow else None
 
     @property
     def for_edge_tpu(self) -> bool:
-        """Has its card a file that an Edge TPU can run?"""
+        """Whether its card names a file that an Edge TPU can run."""
         return self._compiled is not None
 
     @property
     def compile_it(self) -> str:
-        """What to do so that an Edge TPU can run it."""
+        """How to make a file that an Edge TPU can run."""
         return (
-            f"`edgetpu_compiler {self.path.name}` on a desktop makes {self.path.stem}_edgetpu.tflite of it, if it is "
-            "an int8 network; name that file under `edgetpu` in its card"
+            f"if it is an int8 network, `edgetpu_compiler {self.path.name}` on a desktop turns it into "
+            f"{self.path.stem}_edgetpu.tflite; name that file under `edgetpu` in its card"
         )
 
     def run(self, images: Sequence[Image]) -> list[Tensor]:
-        """Feed pictures of the input's size, as many as its batch or fewer; dequantised outputs.
+        """Run the network on pictures of its input's size, at most as many as its batch; return dequantised outputs.
 
-        Each output keeps its batch dimension, cut to the number of pictures given.
+        Each output keeps its batch dimension, cut to the number of pictures.
         """
         spec = self.card.input
         batch = np.zeros(spec.shape, np.float32)
@@ -221,14 +221,14 @@ class Model:
         return [output[: len(images)] for output in outputs]
 
     def run_again(self) -> None:
-        """The bare network on what it was fed last: what a benchmark compares a stage with. Not counted in `runs`."""
+        """Invoke the bare network on its last input, to compare a stage with. Not counted in `runs`."""
         (self._fast or self._cpu).run_again()
 
     def _run(self, batch: Tensor) -> list[Tensor]:
-        """On the Edge TPU if there is one now, else on the processor: no picture is lost with the device."""
+        """Run on the Edge TPU if there is one now, otherwise on the CPU: no picture is lost with the device."""
         if self._edge_tpu is not None and self._compiled is not None:
             if self._fast is None or self._losses != self._edge_tpu.losses:
-                # Its interpreter goes first: it holds on to the delegate.
+                # Drop its interpreter first: it keeps the delegate alive.
                 self._fast = None
                 self._fast = self._on_edge_tpu()
             if self._fast is not None:
@@ -259,7 +259,7 @@ class Model:
 
 
 def to_tensor(image: Image, spec: InputSpec) -> Tensor:
-    """(h, w, 3) BGR picture -> (h, w, c) normalised as the card says. The one normalisation there is."""
+    """Convert a BGR picture (h, w, 3) to (h, w, c), normalised as the card says. The only normalisation there is."""
     if spec.channels == "grey":
         tensor: Tensor = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None].astype(np.float32)
     elif spec.channels == "rgb":
