@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 
 from edge.config.mqtt import MqttSettings
-from edge.demo.theatre import make_gallery
+from edge.demo.box import make_gallery
 from support.broker import Broker, running_broker
 from support.publishing import settings
 from support.rtsp import RtspServer, why_not

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from edge.config import typed_yaml
-from edge.demo.theatre import NAMES
+from edge.demo.box import NAMES
 from support.broker import Broker, Listener, running_broker
 from support.daemon import TOPIC, decoded
 from support.nspawn import CLIP, GALLERY, INSTALL, OUTSIDE, WAIT_S, Box, furnished, stalled_threads

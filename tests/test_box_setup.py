@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import pytest
 
-from edge.demo.theatre import HERE, NAMES
+from edge.demo.box import FOLDER, NAMES
 from support.broker import Broker, Listener, running_broker
 from support.capture_helpers import MjpegServer
 from support.daemon import TOPIC, decoded
@@ -72,7 +72,7 @@ def broker(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broke
 @pytest.fixture(scope="module")
 def film() -> list[bytes]:
     """The demo's clip, of which the first picture shows nobody."""
-    video, pictures = cv2.VideoCapture(str(HERE / "clip.mp4")), []
+    video, pictures = cv2.VideoCapture(str(FOLDER / "clip.mp4")), []
     while (read := video.read())[0]:
         pictures.append(cv2.imencode(".jpg", read[1])[1].tobytes())
     return pictures

@@ -12,7 +12,7 @@ import cv2
 import jsonschema
 import pytest
 
-from edge.demo.theatre import HERE
+from edge.demo.box import FOLDER
 from edge.galleries.file import open_gallery, write_gallery
 from edge.mqtt.command_payloads import KINDS
 from edge.mqtt.contract import json_schemas
@@ -248,6 +248,6 @@ def _ask(listener: Listener, command: str) -> dict[str, Any]:
 
 
 def _empty_porch(folder: Path) -> dict[str, object]:
-    capture = cv2.VideoCapture(str(HERE / clip().clip))
+    capture = cv2.VideoCapture(str(FOLDER / clip().clip))
     cv2.imwrite(str(folder / "porch.png"), capture.read()[1])
     return {"source": str(folder), "realtime": True, "loop": True}

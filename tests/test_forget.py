@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from converter.__main__ import main
-from edge.demo.theatre import PORTRAITS
+from edge.demo.box import PORTRAITS
 from edge.errors import GalleryError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.forget import Traces

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from edge.__main__ import main
 from edge.commands.gallery_history import difference
-from edge.commands.gallery_receive import Asked, asked_over_ssh
+from edge.commands.gallery_receive import SshRequest, ssh_request
 from edge.daemon.gallery_manager import RESTED, GalleryManager
 from edge.errors import GalleryError, UsageError
 from edge.galleries.daemon_status import is_running, read_status
@@ -266,9 +266,9 @@ def test_somebody_whose_time_runs_out_is_dropped_at_that_time(box: Box, key: Pat
 
 
 def test_what_a_restricted_key_may_ask_for() -> None:
-    assert asked_over_ssh({}) == Asked()
-    assert asked_over_ssh({"SSH_ORIGINAL_COMMAND": "receive --force --dry-run"}) == Asked(force=True, dry_run=True)
-    assert asked_over_ssh({"SSH_ORIGINAL_COMMAND": "receive --forget=ada-l"}) == Asked(person="ada-l")
+    assert ssh_request({}) == SshRequest()
+    assert ssh_request({"SSH_ORIGINAL_COMMAND": "receive --force --dry-run"}) == SshRequest(force=True, dry_run=True)
+    assert ssh_request({"SSH_ORIGINAL_COMMAND": "receive --forget=ada-l"}) == SshRequest(person="ada-l")
     for asked in (
         "sh",
         "cat /etc/passwd",
@@ -280,7 +280,7 @@ def test_what_a_restricted_key_may_ask_for() -> None:
         "--forget=../x",
     ):
         with pytest.raises(UsageError):
-            asked_over_ssh({"SSH_ORIGINAL_COMMAND": asked})
+            ssh_request({"SSH_ORIGINAL_COMMAND": asked})
 
 
 def test_the_difference_of_two_galleries() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edge.config.faces import DetectSettings, QualitySettings
 from edge.config.sections import ModelSettings
-from edge.demo.theatre import PORTRAITS
+from edge.demo.box import PORTRAITS
 from edge.faces.loading import load_analyser
 from edge.faces.roi_detect import windows
 from edge.records import Box

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge.__main__ import main
-from edge.commands.watch_view import House, panels, summary
+from edge.commands.watch_view import Boxes, panels, summary
 from edge.config.mqtt import SnapshotSettings
 from edge.mqtt.payloads import visit_payload
 from edge.records import EventKind, Problem
@@ -127,7 +127,7 @@ def test_no_broker_is_said_with_its_exit_code(tmp_path: Path) -> None:
 
 
 def test_a_box_in_one_line() -> None:
-    house = House("whosthere")
+    house = Boxes("whosthere")
     for topic, payload in (("status", b"online"), ("camera", b"offline"), ("person/ada", b"ON"), ("person/bo", b"OFF")):
         house.message(f"whosthere/garden/{topic}", payload)
     assert summary(house.boxes["garden"]) == "online, camera offline; here now: ada"
@@ -137,7 +137,7 @@ def test_a_box_in_one_line() -> None:
 
 def test_the_live_view() -> None:
     rich = pytest.importorskip("rich.console")
-    house = House("whosthere")
+    house = Boxes("whosthere")
     console = rich.Console(width=100, record=True, file=io.StringIO())
     console.print(panels(house))
     for device in ("garden", "front-door"):

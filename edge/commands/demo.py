@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from edge.demo.box import DEVICE, FOLDER, SCRIPT, daemon, make_gallery, whosthere, write_config
 from edge.demo.broker import embedded_broker
 from edge.demo.expected import ClipScript, read_script
-from edge.demo.listen import subscriber
-from edge.demo.theatre import DEVICE, HERE, SCRIPT, daemon, make_gallery, whosthere, write_config
+from edge.demo.subscriber import subscriber
 from edge.errors import UsageError, WhosthereError
 from edge.models import card
 
@@ -54,7 +54,7 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
     output.mkdir(parents=True, exist_ok=True)
     script = read_script(SCRIPT)
     chosen = str(card.find(embedder).resolve()) if embedder else None
-    stage = Stage(output.resolve(), HERE / script.clip, chosen, fast)
+    stage = DemoFolder(output.resolve(), FOLDER / script.clip, chosen, fast)
     click.echo("Enrolling three people, one photo each:")
     for line in make_gallery(stage.gallery, stage.config(UNUSED_PORT) if embedder else None):
         _echo_command(line)
@@ -73,7 +73,7 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
     ctx.exit(0 if view.passed() else 1)
 
 
-class Stage(NamedTuple):
+class DemoFolder(NamedTuple):
     """Where the demo plays."""
 
     folder: Path
@@ -92,7 +92,7 @@ class Stage(NamedTuple):
         return write_config(self.folder, self.clip, self.gallery, port, self.embedder, self.fast)
 
 
-def _play(view: "DemoView", stage: Stage, script: ClipScript, *, plain: bool) -> Path:
+def _play(view: "DemoView", stage: DemoFolder, script: ClipScript, *, plain: bool) -> Path:
     """Broker, daemon and view, until the clip is over; the config that the daemon ran with."""
     from edge.demo.view import shown  # noqa: PLC0415  (rich is in the demo extra)
 

@@ -1,4 +1,4 @@
-"""`whosthere enroll`: a person's photos, or a moment before the camera, become templates in a gallery."""
+"""`whosthere enroll`: photos of a person, or portraits taken by the camera, become templates in a gallery."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from edge.capture.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, 
 from edge.commands import enroll_report
 from edge.commands.context import gallery_option, signing_key
 from edge.commands.enroll_camera import take_portraits
-from edge.commands.enroll_report import EnrollReport, Intaken, Result
+from edge.commands.enroll_report import EnrollReport, PhotoOutcome, PhotoReport
 from edge.config.loading import LoadedConfig, load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.analyser import Analyser
@@ -23,10 +23,10 @@ from edge.visits.thresholds import linking_thresholds, lookalike_threshold
 
 EXIT_CODES = """\b
 Exit codes:
-  0  all went in, or were in already
-  1  some were refused, the others went in
+  0  every photo is in the gallery now
+  1  some photos were refused, the others are in
   3  config
-  4  none went in; or something is wrong with a model or the gallery
+  4  no photo is in; or something is wrong with a model or the gallery
   5  the camera cannot be used
 """
 
@@ -39,13 +39,28 @@ def _name(_: click.Context, __: click.Parameter, value: str) -> str:
 
 @click.command(epilog=EXIT_CODES)
 @gallery_option
-@click.option("--person", required=True, callback=_name, help="Who is in the photos, as the name is to be shown.")
-@click.option("--camera", is_flag=True, help="Take the portraits now, with the camera of --config.")
-@click.option("--count", type=click.IntRange(1, 50), default=5, show_default=True, help="With --camera: how many.")
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(5), default=60.0, show_default=True, help="With --camera: seconds."
+    "--person", required=True, callback=_name, help="The name of the person in the photos, as it will be shown."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would happen and write nothing.")
+@click.option(
+    "--camera", is_flag=True, help="Take portraits now, with the camera that --config names, in place of PHOTOS."
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 50),
+    default=5,
+    show_default=True,
+    help="With --camera: how many portraits to take.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(5),
+    default=60.0,
+    show_default=True,
+    help="With --camera: give up after this many seconds.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be enrolled, and write nothing.")
 @json_option
 @config_option
 @click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
@@ -60,14 +75,18 @@ def command(
     config_path: Path | None,
     photos: tuple[Path, ...],
 ) -> None:
-    """Add a person to a gallery, or more photos of one who is in it.
+    """Add a person to a gallery, or more photos of somebody who is in it.
 
-    PHOTOS are files or folders; each photo shows this one person, from the front, in good light. Three to ten that
-    differ (with and without glasses, by day and by lamplight) serve best. A photo with no face, several faces or a
-    face that is no good is refused by name with the reason; the others go in. The photos themselves are not kept.
+    PHOTOS are files or folders. Each photo shows only this person, from the front, in good light. Three to ten photos
+    that differ work best: with and without glasses, in daylight and lamplight. A photo without a face, with several
+    faces or with an unusable face is refused and the reason is shown; the others go in. The photos are not kept.
+
+    \b
+      whosthere enroll --person "Ada Lovelace" ada/*.jpg
+      sudo -u whosthere whosthere enroll --config /etc/whosthere/config.yaml --person Ada --camera
     """
     if camera == bool(photos):
-        raise click.UsageError("give either photos (files or folders) or --camera")
+        raise click.UsageError("found neither or both of PHOTOS and --camera; give one of them")
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     key = signing_key(loaded)
@@ -90,39 +109,39 @@ def command(
 
 
 def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
-    """The gallery to extend; an empty one when there is none yet. Raises GalleryError."""
+    """The gallery to add to; an empty one when there is none yet. Raises GalleryError."""
     if path.exists():
         return open_gallery(path, analyser.embedder.id, loaded.gallery_keys)
     return Gallery.empty(analyser.embedder.id, analyser.embedder.dimensions)
 
 
-def _from_photos(paths: tuple[Path, ...], analyser: Analyser, intake: Intake, at: str) -> list[Intaken]:
+def _from_photos(paths: tuple[Path, ...], analyser: Analyser, intake: Intake, at: str) -> list[PhotoReport]:
     files = list(expand(paths, PHOTO_SUFFIXES))
-    return [_take_in(*file, analyser, intake, at) for file in progress(files, "Looking at photos")]
+    return [_enroll_photo(*file, analyser, intake, at) for file in progress(files, "Reading photos")]
 
 
-def _take_in(path: Path, inside: Path, analyser: Analyser, intake: Intake, at: str) -> Intaken:
+def _enroll_photo(path: Path, inside: Path, analyser: Analyser, intake: Intake, at: str) -> PhotoReport:
     shown = click.format_filename(path)
     try:
         portrait = admit(analyser, shrunk(read_photo(path)))
     except PhotoError as error:
-        return Intaken(shown, Result.REFUSED, reason=error.reason)
+        return PhotoReport(shown, PhotoOutcome.REFUSED, reason=error.reason)
     except Refusal as error:
-        return Intaken(shown, Result.REFUSED, reason=str(error))
+        return PhotoReport(shown, PhotoOutcome.REFUSED, reason=str(error))
     if portrait.embedding is None:
         raise GalleryError(f"{shown}: its face was not embedded")
     if twin := intake.same_picture(portrait.embedding):
-        return Intaken(shown, Result.ALREADY_IN, reason=f"the same picture as {twin}")
+        return PhotoReport(shown, PhotoOutcome.ALREADY_IN, reason=f"the same picture as {twin}")
     similarity = intake.similarity(portrait.embedding)
     intake.add(click.format_filename(inside), portrait, at)
-    return Intaken(shown, Result.ENROLLED, quality=portrait.quality.score, similarity=similarity)
+    return PhotoReport(shown, PhotoOutcome.ENROLLED, quality=portrait.quality.score, similarity=similarity)
 
 
 def _report(
     path: Path,
     gallery: Gallery,
     intake: Intake,
-    taken: list[Intaken],
+    taken: list[PhotoReport],
     shortfall: str | None,
     loaded: LoadedConfig,
     analyser: Analyser,

@@ -1,4 +1,4 @@
-"""Enrolment before the live camera: counts down, says what is wrong, takes what is good."""
+"""Enrolment with the live camera: counts down, says what is wrong, takes the good portraits."""
 
 import sys
 
@@ -6,7 +6,7 @@ import click
 
 from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.registry import open_camera
-from edge.commands.enroll_report import Intaken, Result
+from edge.commands.enroll_report import PhotoOutcome, PhotoReport
 from edge.config.camera import CameraSettings
 from edge.faces.analyser import Analyser
 from edge.faces.coach import Coach
@@ -16,7 +16,7 @@ SOURCE = "camera"
 
 
 class StatusLine:
-    """One line on standard error that changes; a new line for each change where nobody can see it move."""
+    """A line on standard error that is replaced as it changes; without a terminal, a new line for each change."""
 
     def __init__(self) -> None:
         self._moves = sys.stderr.isatty()
@@ -41,10 +41,10 @@ def take_portraits(
     same: float,
     timeout_s: float,
     at: str,
-) -> tuple[list[Intaken], str | None]:
-    """Portraits from the camera into the intake, and why they did not become enough in time, unless they did.
+) -> tuple[list[PhotoReport], str | None]:
+    """Take portraits into the intake. Returns them, and why there are too few; None when there are enough.
 
-    Raises CameraError when the camera cannot be opened or fails on the way.
+    Raises CameraError when the camera cannot be opened, or fails.
     """
     camera = open_camera(settings)
     coach, line = Coach(count, same), StatusLine()
@@ -58,8 +58,8 @@ def take_portraits(
 
 def _watch(
     camera: Camera, analyser: Analyser, intake: Intake, coach: Coach, line: StatusLine, timeout_s: float, at: str
-) -> list[Intaken]:
-    reports: list[Intaken] = []
+) -> list[PhotoReport]:
+    reports: list[PhotoReport] = []
     ends_at: float | None = None
     while not coach.done:
         try:
@@ -73,10 +73,10 @@ def _watch(
         line.show(advice.text)
         if advice.taken is not None:
             intake.add(SOURCE, advice.taken, at)
-            reports.append(Intaken(SOURCE, Result.ENROLLED, quality=advice.taken.quality.score))
+            reports.append(PhotoReport(SOURCE, PhotoOutcome.ENROLLED, quality=advice.taken.quality.score))
     return reports
 
 
 def _too_few(coach: Coach, taken: int) -> str:
-    mostly = f"; mostly: {coach.main_trouble}" if coach.main_trouble else ""
-    return f"only {taken} of {coach.count} portraits when the time was up or the recording over{mostly}"
+    mostly = f"; most often: {coach.main_trouble}" if coach.main_trouble else ""
+    return f"only {taken} of {coach.count} portraits before the time or the recording ended{mostly}"

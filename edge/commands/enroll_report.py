@@ -1,4 +1,4 @@
-"""What `whosthere enroll` did: as text, as JSON, and as an exit code."""
+"""The result of `whosthere enroll`: as text, as JSON, and as an exit code."""
 
 from enum import StrEnum
 
@@ -12,36 +12,36 @@ from edge.terminal import plural, print_json, warn
 
 RELOADED = "The daemon loads it within a second."
 SURELY_THE_SAME = 0.9
-"""Two people of a few million pairs are hardly ever so similar."""
+"""Hardly any two people in millions of pairs are so similar."""
 
 
-class Result(StrEnum):
-    """What became of one photo."""
+class PhotoOutcome(StrEnum):
+    """What happened to one photo."""
 
     ENROLLED = "enrolled"
     ALREADY_IN = "already_in"
     REFUSED = "refused"
 
 
-class Intaken(msgspec.Struct, frozen=True):
+class PhotoReport(msgspec.Struct, frozen=True):
     """One photo, or one portrait from the camera."""
 
     photo: str
-    result: Result
+    result: PhotoOutcome
     reason: str | None = None
-    """Unless enrolled."""
+    """Why it was not enrolled; None: it was."""
     quality: float | None = None
     similarity: float | None = None
-    """To the nearest template that the person had; None for the first."""
+    """The similarity to the person's nearest other template; None for the first."""
 
 
 class Likeness(msgspec.Struct, frozen=True):
-    """Two templates that are less or more alike than they should be."""
+    """Two templates that are less, or more, alike than they should be."""
 
     photo: str
     person_id: str
     person_name: str
-    """Of the other template."""
+    """Whose the other template is."""
     other: str
     similarity: float
 
@@ -58,18 +58,18 @@ class EnrollReport(msgspec.Struct, frozen=True):
     new_person: bool
     templates: int
     """How many the person has now."""
-    photos: list[Intaken]
+    photos: list[PhotoReport]
     shortfall: str | None
-    """With --camera: why there are fewer portraits than asked for."""
+    """With --camera: why there are fewer portraits than requested."""
     threshold: float
-    """From here on two people look alike: what a name needs."""
+    """The similarity that a name needs; two people with more than that look alike."""
     same_person_threshold: float
     outliers: list[Likeness]
-    """Templates of this person unlike all others of theirs."""
+    """Templates of this person that are unlike all their others."""
     lookalikes: list[Likeness]
-    """Templates of this person like somebody else's."""
+    """Templates of this person that are like somebody else's."""
 
-    def count(self, result: Result) -> int:
+    def count(self, result: PhotoOutcome) -> int:
         return sum(photo.result is result for photo in self.photos)
 
 
@@ -83,12 +83,12 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
         print_json(report)
         return
     for photo in report.photos:
-        _show_photo(photo, "would go in" if report.dry_run else "went in")
+        _show_photo(photo, "would be enrolled" if report.dry_run else "enrolled")
     click.echo(_summary(report))
     for odd in report.outliers:
         warn(
-            f"{odd.photo}: looks little like the other photos of {report.person_name} (similarity "
-            f"{odd.similarity:.2f} at best; {report.same_person_threshold:.2f} and more is usual): is it them?"
+            f"{odd.photo}: looks unlike the other photos of {report.person_name} (similarity {odd.similarity:.2f} at "
+            f"best, usually at least {report.same_person_threshold:.2f}); check who is in it"
         )
     for like in report.lookalikes:
         warn(_alike(like, report))
@@ -96,33 +96,33 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
         click.echo(RELOADED)
 
 
-def _show_photo(photo: Intaken, went_in: str) -> None:
-    if photo.result is Result.ENROLLED:
-        click.echo(f"{photo.photo}: {went_in}, quality {photo.quality:.2f}")
-    elif photo.result is Result.ALREADY_IN:
+def _show_photo(photo: PhotoReport, enrolled: str) -> None:
+    if photo.result is PhotoOutcome.ENROLLED:
+        click.echo(f"{photo.photo}: {enrolled}, quality {photo.quality:.2f}")
+    elif photo.result is PhotoOutcome.ALREADY_IN:
         click.echo(f"{photo.photo}: skipped: {photo.reason}")
     else:
         warn(f"{photo.photo}: refused: {photo.reason}")
 
 
 def _summary(report: EnrollReport) -> str:
-    added = report.count(Result.ENROLLED)
+    added = report.count(PhotoOutcome.ENROLLED)
     who = f"{report.person_name} ({report.person_id})"
     if not added:
-        return f"{who}: nothing added; {report.gallery} is as it was"
+        return f"{who}: nothing added; {report.gallery} is unchanged"
     if report.new_person:
         what = f"{who}: new, with {plural(added, 'template')}"
     else:
         what = f"{who}: {plural(added, 'new template')}, {report.templates} in all"
     if report.dry_run:
-        return f"{what}; nothing was written, this was a dry run"
-    return f"{what}; {report.gallery} is version {report.version} now"
+        return f"{what}; dry run: nothing was written"
+    return f"{what}; {report.gallery} is now version {report.version}"
 
 
 def _alike(like: Likeness, report: EnrollReport) -> str:
     who = f"{like.photo}: looks like {like.person_name} in {like.other} (similarity {like.similarity:.2f}"
     if like.similarity >= SURELY_THE_SAME:
-        return f"{who}): that is the same picture or the same person under two names; `whosthere gallery remove` one"
+        return f"{who}): the same picture, or one person under two names; `whosthere gallery remove` one of them"
     return (
         f"{who}, a name needs {report.threshold:.2f}): visits of either may come out as `uncertain`; "
         "more photos of both help, unless they are twins"
@@ -131,7 +131,7 @@ def _alike(like: Likeness, report: EnrollReport) -> str:
 
 def conclude(report: EnrollReport) -> None:
     """Raises GalleryError when none went in, WhosthereError when some were refused or are missing."""
-    refused, total = report.count(Result.REFUSED), len(report.photos)
+    refused, total = report.count(PhotoOutcome.REFUSED), len(report.photos)
     fine = total - refused
     if report.shortfall:
         trouble = report.shortfall

@@ -50,7 +50,7 @@ def command(ctx: click.Context, force: bool, dry_run: bool, person: str | None, 
     Then: ssh BOX < NAME.whg, or ssh BOX receive --dry-run < NAME.whg. That key can do nothing else.
     """
     try:
-        asked = asked_over_ssh(os.environ)
+        asked = ssh_request(os.environ)
         force, dry_run, person = force or asked.force, dry_run or asked.dry_run, person or asked.person
         receiver = receiver_for(load_config(config_path), sender=_sender(os.environ))
         stream = sys.stdin.buffer
@@ -90,7 +90,7 @@ def _send_strangers(folder: Path, settings: UnknownFacesSettings) -> None:
             archive.add(path, path.name)
 
 
-class Asked(NamedTuple):
+class SshRequest(NamedTuple):
     """What an SSH client may ask for."""
 
     force: bool = False
@@ -98,11 +98,11 @@ class Asked(NamedTuple):
     person: str | None = None
 
 
-def asked_over_ssh(environment: Mapping[str, str]) -> Asked:
+def ssh_request(environment: Mapping[str, str]) -> SshRequest:
     """What the client of a restricted key asked for. Raises UsageError for all that it may not."""
     text = environment.get("SSH_ORIGINAL_COMMAND", "")
     words = text.split()
-    asked = Asked()
+    asked = SshRequest()
     for word in words[1:] if words[:1] == ["receive"] else words:
         person = FORGET.fullmatch(word)
         if person:

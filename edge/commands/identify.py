@@ -12,7 +12,7 @@ from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expa
 from edge.commands import identify_rows
 from edge.commands.context import gallery_option
 from edge.commands.identify_copies import Copies
-from edge.commands.identify_rows import CsvFile, Found, Row
+from edge.commands.identify_rows import CsvFile, IdentifyRow, RowOutcome
 from edge.config.loading import Config, load_config_or_defaults
 from edge.errors import CameraError, UsageError, WhosthereError
 from edge.faces.analyser import Analyser
@@ -25,15 +25,15 @@ from edge.visits.matcher import Matcher, load_matcher
 
 EXIT_CODES = """\b
 Exit codes:
-  0  every file was read, whoever is in it
-  1  some file could not be read, or a copy not be written
+  0  every file was read, whether anybody in it is known or not
+  1  some file could not be read, or a copy could not be written
   2  wrong usage
   3  config
   4  model or gallery
 """
 
 
-class Report(msgspec.Struct, frozen=True):
+class IdentifyReport(msgspec.Struct, frozen=True):
     """`whosthere identify --json`."""
 
     gallery: str
@@ -41,19 +41,22 @@ class Report(msgspec.Struct, frozen=True):
     embedder: str
     threshold: float
     min_margin: float
-    rows: list[Row]
+    rows: list[IdentifyRow]
 
 
 @click.command(epilog=EXIT_CODES)
 @gallery_option
 @click.option(
-    "--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), help="Write a row a face or visit here."
+    "--csv",
+    "csv_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the rows to this CSV file: one per face or visit, with all figures.",
 )
 @click.option(
     "--annotate",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write copies here, with boxes and names drawn on.",
+    help="Write a copy of every file into this folder, with boxes and names drawn on it.",
 )
 @json_option
 @config_option
@@ -66,10 +69,14 @@ def command(
     config_path: Path | None,
     paths: tuple[Path, ...],
 ) -> None:
-    """Who is in these pictures? A table, CSV, annotated copies.
+    """Say who is in pictures and videos: as a table, as CSV, and on annotated copies.
 
-    PATHS are images, videos, GIFs, and folders, which are searched through and through. An image gives a row a face;
-    a video a row a visit, decided as the daemon would.
+    PATHS are images, videos, GIFs, or folders of them at any depth. An image gives one row per face. A video gives one
+    row per visit, decided exactly as the daemon would decide.
+
+    \b
+      whosthere identify holiday.jpg
+      whosthere identify --csv visitors.csv --annotate marked/ recordings/
     """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
@@ -79,7 +86,7 @@ def command(
     copies = Copies(folder) if folder else None
     files = [f for f in expand(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES) if copies is None or not copies.holds(f[0])]
     batch = Batch(analyser, matcher, loaded.config, copies)
-    rows: list[Row] = []
+    rows: list[IdentifyRow] = []
     with closing(_csv(csv_path)) if csv_path else nullcontext() as table:
         for some in batch.run(files):
             rows += some
@@ -87,14 +94,14 @@ def command(
                 table.add(some)
     if as_json:
         shown, version = click.format_filename(path), gallery.header.version
-        print_json(Report(shown, version, analyser.embedder.name, matcher.threshold, matcher.min_margin, rows))
+        print_json(IdentifyReport(shown, version, analyser.embedder.name, matcher.threshold, matcher.min_margin, rows))
     else:
         click.echo(identify_rows.as_table(rows))
     _conclude(rows, len(files))
 
 
 class Batch:
-    """One file after another."""
+    """Identifies one file after another."""
 
     def __init__(self, analyser: Analyser, matcher: Matcher, config: Config, copies: Copies | None) -> None:
         self._analyser = analyser
@@ -102,9 +109,9 @@ class Batch:
         self._config = config
         self._copies = copies
 
-    def run(self, files: Sequence[tuple[Path, Path]]) -> Iterator[list[Row]]:
+    def run(self, files: Sequence[tuple[Path, Path]]) -> Iterator[list[IdentifyRow]]:
         """The rows of each file; one that cannot be read has a row that says so."""
-        for path, inside in progress(files, "Looking"):
+        for path, inside in progress(files, "Identifying"):
             shown = click.format_filename(path)
             try:
                 yield self._video(path, inside, shown) if is_video(path) else self._image(path, inside, shown)
@@ -113,14 +120,14 @@ class Batch:
             except CameraError as error:
                 yield [identify_rows.unreadable(shown, str(error).removeprefix(f"{path}: "))]
 
-    def _image(self, path: Path, inside: Path, shown: str) -> list[Row]:
+    def _image(self, path: Path, inside: Path, shown: str) -> list[IdentifyRow]:
         image = read_photo(path)
         faces = identify_image(self._analyser, self._matcher, image)
         if self._copies:
             self._copies.image(path, inside, image, faces)
         return identify_rows.of_image(shown, faces)
 
-    def _video(self, path: Path, inside: Path, shown: str) -> list[Row]:
+    def _video(self, path: Path, inside: Path, shown: str) -> list[IdentifyRow]:
         with closing(self._copies.video(path, inside)) if self._copies else nullcontext() as copy:
             on_frame = copy.frame if copy else None
             found = identify_video(self._analyser, self._matcher, self._config, path, on_frame)
@@ -132,7 +139,7 @@ class Batch:
 
 
 def is_video(path: Path) -> bool:
-    """By its name; a file whose name says nothing is a video unless it looks like an image inside."""
+    """Whether a file is a video: by its name, or else because OpenCV cannot read it as an image."""
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES or suffix in PHOTO_SUFFIXES:
         return suffix in VIDEO_SUFFIXES
@@ -146,7 +153,7 @@ def _csv(path: Path) -> CsvFile:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _conclude(rows: Sequence[Row], files: int) -> None:
-    bad = [f"\n  {row.file}: {row.problem}" for row in rows if row.outcome is Found.UNREADABLE]
+def _conclude(rows: Sequence[IdentifyRow], files: int) -> None:
+    bad = [f"\n  {row.file}: {row.problem}" for row in rows if row.outcome is RowOutcome.UNREADABLE]
     if bad:
         raise WhosthereError(f"{len(bad)} of {plural(files, 'file')} could not be read:{''.join(bad)}")

@@ -1,4 +1,4 @@
-"""Annotated copies of the files that `whosthere identify` looked at."""
+"""Annotated copies of the files that `whosthere identify` reads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,23 +16,23 @@ VIDEO_SUFFIX = ".mp4"
 
 
 class Copies:
-    """A folder of copies, named and arranged as the files were; never one over another, nor over its original."""
+    """A folder of copies, named and arranged like the files. No copy replaces another one, or its original."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder if need be. Raises UsageError when there is none to be had."""
+        """Make the folder if there is none. Raises UsageError when it cannot be made."""
         self._folder = folder
         self._given: set[Path] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{folder}: cannot be made into a folder: {error.strerror}") from error
+            raise UsageError(f"{folder}: this folder cannot be made: {error.strerror}") from error
 
     def holds(self, path: Path) -> bool:
-        """Is the file one of the copies, of this time or an earlier one?"""
+        """Whether the file is a copy from this run or an earlier one."""
         return self._folder.resolve() in path.resolve().parents
 
     def image(self, original: Path, inside: Path, image: Image, faces: Sequence[Identified]) -> Path:
-        """Write a marked copy. `inside` is the picture's path in the folder that was given. Raises WhosthereError."""
+        """Write an annotated copy. `inside` is the picture's path in the folder given. Raises WhosthereError."""
         suffix = inside.suffix if inside.suffix and cv2.haveImageWriter(inside.name) else ".jpg"
         path = self._place(original, inside.with_suffix(suffix))
         marked = annotate(image, [note(face.box, face.match, face.quality.problem) for face in faces])
@@ -44,11 +44,11 @@ class Copies:
         return path
 
     def video(self, original: Path, inside: Path) -> "VideoCopy":
-        """A marked copy of a video, to be fed frame by frame."""
+        """An annotated copy of a video, which takes its frames one by one."""
         return VideoCopy(self._place(original, inside.with_suffix(VIDEO_SUFFIX)))
 
     def _place(self, original: Path, inside: Path) -> Path:
-        """A free name for a copy, its folder made."""
+        """A free name for a copy, in a folder that exists."""
         path, n = self._folder / inside, 2
         while path in self._given or (path.exists() and path.samefile(original)):
             path, n = self._folder / inside.with_stem(f"{inside.stem}-{n}"), n + 1
@@ -61,7 +61,7 @@ class Copies:
 
 
 class VideoCopy:
-    """An MP4 of the size and rate of the video it is a copy of."""
+    """An MP4 with the size and frame rate of its original."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -83,5 +83,5 @@ class VideoCopy:
         code = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, code, fps, (width, height))
         if not writer.isOpened():
-            raise WhosthereError(f"{self.path}: the annotated video cannot be written; is there room, and may I?")
+            raise WhosthereError(f"{self.path}: the video cannot be written; check free space and permissions")
         return writer

@@ -1,4 +1,4 @@
-"""What `whosthere identify` found, a row a face or visit: for the screen, for CSV and for JSON."""
+"""What `whosthere identify` found, one row per face or visit: for the screen, for CSV and for JSON."""
 
 import contextlib
 import csv
@@ -16,8 +16,8 @@ from edge.records import Box, Match
 from edge.terminal import table
 
 
-class Found(StrEnum):
-    """`outcome` of a row: the decisions of the visit topic, and two for files without any face."""
+class RowOutcome(StrEnum):
+    """The `outcome` of a row: the decisions of the visit topic, and two for files without any face."""
 
     RECOGNIZED = "recognized"
     UNKNOWN = "unknown"
@@ -27,18 +27,18 @@ class Found(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class IdentifyRow(msgspec.Struct, frozen=True, kw_only=True):
     """One face of an image or one visit of a video; the fields are the columns of the CSV file."""
 
     file: str
-    outcome: Found
+    outcome: RowOutcome
     face: int | None = None
-    """Of an image: 1, 2, ... from left to right."""
+    """For an image: 1, 2, ... from left to right."""
     visit: int | None = None
-    """Of a video: 1, 2, ... as they began."""
+    """For a video: 1, 2, ... in the order in which visits began."""
     start_s: float | None = None
     end_s: float | None = None
-    """Of a visit: first and last seen, in seconds of the video."""
+    """For a visit: when the visitor was first and last seen, in seconds of the video."""
     person_id: str | None = None
     person_name: str | None = None
     """Only when recognized."""
@@ -53,11 +53,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     margin: float | None = None
     false_match_rate: float | None = None
     quality: float | None = None
-    """Of a visit: its best face."""
+    """For a visit: that of its best face."""
     problem: str | None = None
     """Why a face is not usable, or a file not readable."""
     usable_faces: int | None = None
-    """Of a visit: how many faces the decision rests on."""
+    """For a visit: how many faces the decision rests on."""
     detection_score: float | None = None
     left_px: int | None = None
     top_px: int | None = None
@@ -65,18 +65,20 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     height_px: int | None = None
 
 
-COLUMNS = Row.__struct_fields__
+COLUMNS = IdentifyRow.__struct_fields__
 
 
-def of_image(file: str, faces: Sequence[Identified]) -> list[Row]:
-    """A row a face, or one that says there is none."""
-    return [_of_face(file, n, face) for n, face in enumerate(faces, 1)] or [Row(file=file, outcome=Found.NO_FACE)]
+def of_image(file: str, faces: Sequence[Identified]) -> list[IdentifyRow]:
+    """One row per face, or one that says there is none."""
+    return [_of_face(file, n, face) for n, face in enumerate(faces, 1)] or [
+        IdentifyRow(file=file, outcome=RowOutcome.NO_FACE)
+    ]
 
 
-def _of_face(file: str, number: int, face: Identified) -> Row:
-    row = Row(
+def _of_face(file: str, number: int, face: Identified) -> IdentifyRow:
+    row = IdentifyRow(
         file=file,
-        outcome=Found(face.outcome.value),
+        outcome=RowOutcome(face.outcome.value),
         face=number,
         quality=_short(face.quality.score),
         problem=face.quality.problem,
@@ -85,16 +87,18 @@ def _of_face(file: str, number: int, face: Identified) -> Row:
     return _with_match(_with_box(row, face.box), face.match)
 
 
-def of_video(file: str, visits: Sequence[FoundVisit]) -> list[Row]:
-    """A row a visit, or one that says there was none."""
-    return [_of_visit(file, n, visit) for n, visit in enumerate(visits, 1)] or [Row(file=file, outcome=Found.NO_FACE)]
+def of_video(file: str, visits: Sequence[FoundVisit]) -> list[IdentifyRow]:
+    """One row per visit, or one that says there was none."""
+    return [_of_visit(file, n, visit) for n, visit in enumerate(visits, 1)] or [
+        IdentifyRow(file=file, outcome=RowOutcome.NO_FACE)
+    ]
 
 
-def _of_visit(file: str, number: int, visit: FoundVisit) -> Row:
+def _of_visit(file: str, number: int, visit: FoundVisit) -> IdentifyRow:
     decision = visit.decision
-    row = Row(
+    row = IdentifyRow(
         file=file,
-        outcome=Found(decision.kind.value),
+        outcome=RowOutcome(decision.kind.value),
         visit=number,
         start_s=round(visit.start_s, 2),
         end_s=round(visit.end_s, 2),
@@ -105,11 +109,15 @@ def _of_visit(file: str, number: int, visit: FoundVisit) -> Row:
     return _with_match(_with_box(row, decision.box) if decision.box else row, decision.match)
 
 
-def unreadable(file: str, reason: str) -> Row:
-    return Row(file=file, outcome=Found.UNREADABLE, problem=reason)
+def _no_face(file: str) -> IdentifyRow:
+    return IdentifyRow(file=file, outcome=RowOutcome.NO_FACE)
 
 
-def _with_match(row: Row, match: Match | None) -> Row:
+def unreadable(file: str, reason: str) -> IdentifyRow:
+    return IdentifyRow(file=file, outcome=RowOutcome.UNREADABLE, problem=reason)
+
+
+def _with_match(row: IdentifyRow, match: Match | None) -> IdentifyRow:
     if match is None:
         return row
     best, second, person = match.best, match.runner_up, match.person
@@ -129,7 +137,7 @@ def _with_match(row: Row, match: Match | None) -> Row:
     )
 
 
-def _with_box(row: Row, box: Box) -> Row:
+def _with_box(row: IdentifyRow, box: Box) -> IdentifyRow:
     left, top, width, height = round(box.left), round(box.top), round(box.width), round(box.height)
     return msgspec.structs.replace(row, left_px=left, top_px=top, width_px=width, height_px=height)
 
@@ -139,15 +147,15 @@ def _short(value: float) -> float:
 
 
 class CsvFile:
-    """Rows as CSV with a heading, UTF-8, each file's rows on disk before the next file is looked at."""
+    """Rows as CSV with a heading, UTF-8, each file's rows on disk before the next file is read."""
 
     def __init__(self, path: Path) -> None:
-        """Begin the file. Raises OSError."""
+        """Create the file. Raises OSError."""
         self._file: TextIO = path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(COLUMNS)
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[IdentifyRow]) -> None:
         """Raises WhosthereError when the disk is full."""
         try:
             self._writer.writerows(["" if v is None else v for v in msgspec.structs.astuple(row)] for row in rows)
@@ -156,7 +164,7 @@ class CsvFile:
             raise WhosthereError(f"{self._file.name}: cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
-        # What could not be flushed was reported by `add`; closing would fail over it once more.
+        # `add` has reported what could not be flushed; closing would fail over it again.
         with contextlib.suppress(OSError):
             self._file.close()
 
@@ -164,12 +172,12 @@ class CsvFile:
 HEADINGS = ("file", "face", "who", "similarity", "threshold", "margin", "false match", "quality", "box")
 
 
-def as_table(rows: Sequence[Row]) -> str:
-    """The rows for a screen."""
+def as_table(rows: Sequence[IdentifyRow]) -> str:
+    """The rows as a table for a terminal."""
     return table(HEADINGS, [_cells(row) for row in rows], frozenset({3, 4, 5, 6, 7}))
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: IdentifyRow) -> tuple[str, ...]:
     box = (row.left_px, row.top_px, row.width_px, row.height_px)
     return (
         row.file,
@@ -184,19 +192,19 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _which(row: Row) -> str:
+def _which(row: IdentifyRow) -> str:
     if row.visit is not None:
         return f"visit {row.visit}, {row.start_s:.1f}-{row.end_s:.1f} s"
     return "" if row.face is None else str(row.face)
 
 
-def who(row: Row) -> str:
+def who(row: IdentifyRow) -> str:
     """The answer in a few words."""
-    if row.outcome is Found.RECOGNIZED:
+    if row.outcome is RowOutcome.RECOGNIZED:
         return row.person_name or ""
-    if row.outcome is Found.UNCERTAIN:
+    if row.outcome is RowOutcome.UNCERTAIN:
         return f"uncertain: {row.nearest_name}" + (f" or {row.second_name}" if row.second_name else "")
-    if row.outcome is Found.NO_USABLE_FACE:
+    if row.outcome is RowOutcome.NO_USABLE_FACE:
         return f"not usable: {_words(row.problem)}" if row.problem else "not usable"
     return _words(row.outcome)
 

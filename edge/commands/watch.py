@@ -12,7 +12,7 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from edge.commands.watch_view import House, document, panels
+from edge.commands.watch_view import Boxes, document, panels
 from edge.config.loading import load_config_or_defaults
 from edge.config.mqtt import MqttSettings
 from edge.errors import UsageError
@@ -57,7 +57,7 @@ def command(
     mqtt = replace(mqtt, **{key: value for key, value in given.items() if value is not None})
     if any(character in device for device in devices for character in "+#/"):
         raise UsageError(f"DEVICES: found {' '.join(devices)}; name boxes by their device_id, without + # /")
-    house = House(mqtt.base_topic)
+    house = Boxes(mqtt.base_topic)
     deadline = time.monotonic() + seconds if seconds else float("inf")
     with suppress(KeyboardInterrupt):
         if as_json:
@@ -79,14 +79,14 @@ def _watch(
             return
 
 
-def _print_json(house: House, topic: str, payload: bytes, retained: bool) -> None:
+def _print_json(house: Boxes, topic: str, payload: bytes, retained: bool) -> None:
     place = house.place(topic)
     if place is not None:
         click.echo(msgspec.json.encode(document(place, payload, retained=retained)).decode())
 
 
 @contextmanager
-def _shown(house: House, *, live: bool) -> Iterator[Callable[[str | None], None]]:
+def _shown(house: Boxes, *, live: bool) -> Iterator[Callable[[str | None], None]]:
     """Where lines go: into the live view if there can be one, else to the terminal one by one."""
     if not live or importlib.util.find_spec("rich") is None:
         yield lambda line: click.echo(line) if line else None

@@ -34,7 +34,7 @@ class BoxView:
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
 
 
-class House:
+class Boxes:
     """All boxes of a broker. What is not of the contract is told as unreadable, never raised."""
 
     def __init__(self, base: str) -> None:
@@ -142,7 +142,7 @@ def summary(box: BoxView) -> str:
     return ", ".join(parts) + (f"; here now: {', '.join(here)}" if here else "")
 
 
-def panels(house: House) -> "RenderableType":
+def panels(house: Boxes) -> "RenderableType":
     """A panel a box, for a terminal. Needs rich."""
     from rich.console import Group  # noqa: PLC0415  (rich is in the demo extra)
     from rich.panel import Panel  # noqa: PLC0415

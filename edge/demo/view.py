@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from edge.demo import panels
+from edge.demo import rendering
+from edge.demo.comparison import Comparison, ReportedVisit, compare
 from edge.demo.expected import ExpectedVisit
-from edge.demo.report import Comparison, ReportedVisit, compare
 from edge.mqtt.payloads import HealthPayload, VisitPayload
 
 REFRESHES_PER_S = 8
@@ -57,7 +57,7 @@ class DemoView:
     def summary(self) -> Table:
         """Who was expected and what was reported, side by side."""
         with self._lock:
-            return panels.summary(self._comparisons())
+            return rendering.summary(self._comparisons())
 
     def verdict(self) -> Text:
         """One line: how many came out right, and what could not be read."""
@@ -83,10 +83,10 @@ class DemoView:
     def __rich__(self) -> RenderableType:
         with self._lock:
             return Group(
-                panels.header(self._health, self._states, self._broker),
-                panels.at_the_door([visit for visit in self._visits.values() if not visit.ended]),
-                panels.visits(list(self._visits.values())),
-                panels.health_line(self._health),
+                rendering.header(self._health, self._states, self._broker),
+                rendering.at_the_door([visit for visit in self._visits.values() if not visit.ended]),
+                rendering.visits(list(self._visits.values())),
+                rendering.health_line(self._health),
             )
 
     def _comparisons(self) -> list[Comparison]:
@@ -120,7 +120,7 @@ class DemoView:
         visit = self._visits.setdefault(event.visit_id, ReportedVisit(event.visit_id, len(self._visits) + 1))
         if not visit.add(event):
             return None
-        return f"{panels.clock(event.decided_at)}  visit {visit.number}  {panels.told(event)}"
+        return f"{rendering.clock(event.decided_at)}  visit {visit.number}  {rendering.told(event)}"
 
 
 @contextmanager

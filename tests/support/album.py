@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.demo.theatre import PORTRAITS
+from edge.demo.box import PORTRAITS
 
 VISITS = PORTRAITS.parent / "visit"
 CONSENT = "consent: {given_by: Barack Obama, given_on: 2026-01-31, purpose: the front door, until: 2099-01-31}\n"

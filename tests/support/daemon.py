@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import typed_yaml
+from edge.demo.box import FOLDER, SCRIPT
 from edge.demo.expected import ClipScript, read_script
-from edge.demo.theatre import HERE, SCRIPT
 from support.broker import Broker, Heard, Listener
 
 WAIT_S = 240.0
@@ -31,7 +31,7 @@ def write_config(folder: Path, broker: Broker, known: Path, /, **sections: dict[
     """A config.yaml for the bundled clip, read without losing a frame; `sections` are merged over it."""
     document: dict[str, Any] = {
         "device_id": DEVICE,
-        "camera": {"source": str(HERE / clip().clip), "name": "clip", "realtime": False},
+        "camera": {"source": str(FOLDER / clip().clip), "name": "clip", "realtime": False},
         "gallery": {"path": str(known)},
         "visit": {"gap_s": 2.0},
         "mqtt": {

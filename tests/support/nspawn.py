@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.demo.theatre import HERE, PORTRAITS
+from edge.demo.box import FOLDER, PORTRAITS
 
 WAIT_S = 240.0
 """A busy machine takes minutes to install; everything that waits returns as soon as it can."""
@@ -157,7 +157,7 @@ def furnished(folder: Path) -> Iterator[Box]:
     with booted(made / "rootfs.tar", folder) as box:
         shutil.copytree(made / "bundle", box.root / "root/whosthere")
         shutil.copytree(PORTRAITS, box.root / "root/portraits")
-        shutil.copy(HERE / "clip.mp4", box.root / CLIP.lstrip("/"))
+        shutil.copy(FOLDER / "clip.mp4", box.root / CLIP.lstrip("/"))
         yield box
 
 

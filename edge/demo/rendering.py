@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from edge.demo.report import Comparison, ReportedVisit, answer
+from edge.demo.comparison import Comparison, ReportedVisit, answer
 from edge.mqtt.payloads import HealthPayload, VisitPayload
 from edge.records import EventKind
 

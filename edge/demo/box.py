@@ -9,9 +9,9 @@ from pathlib import Path
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
 
-HERE = Path(__file__).parent
-PORTRAITS = HERE / "portraits" / "enroll"
-SCRIPT = HERE / "clip.json"
+FOLDER = Path(__file__).parent
+PORTRAITS = FOLDER / "portraits" / "enroll"
+SCRIPT = FOLDER / "clip.json"
 NAMES = {"barack-obama": "Barack Obama", "grace-hopper": "Grace Hopper", "joe-biden": "Joe Biden"}
 DEVICE = "demo-door"
 STOP_S = 15.0
