@@ -9,18 +9,18 @@ from edge.errors import WhosthereError
 from edge.terminal import LazyGroup
 
 COMMANDS = {
-    "run": "The daemon: watch the camera, publish visits over MQTT.",
-    "demo": "See it work: a bundled clip, an embedded broker, every event as it comes.",
+    "run": "Run the daemon: watch the camera and publish visits over MQTT.",
+    "demo": "Show it at work: a bundled clip, an embedded broker, every event as it arrives.",
     "setup": "Ask for name, camera and broker, try them, and write config.yaml.",
-    "check": "Validate config, models, gallery, camera and broker, and say what to do.",
-    "watch": "See live what boxes say: visits, health; as JSON for scripts.",
-    "broker-acl": "Print what the broker has to allow each box, for mosquitto.",
+    "check": "Check config, models, gallery, camera and broker, and say what to do.",
+    "watch": "Follow boxes live: their visits and health; as JSON for scripts.",
+    "broker-acl": "Print an access control list for mosquitto that keeps boxes apart.",
     "enroll": "Add a person to a gallery, from photos or from the camera.",
-    "identify": "Who is in these pictures? A table, CSV, annotated copies.",
-    "gallery": "The people of a gallery; receive a pushed one, go back to an earlier one.",
-    "doctor": "What is in force on this box: runtime, models, threshold, gallery.",
-    "tune": "Measure this box, and write what suits it into config.yaml.",
-    "bench": "How fast this box is, stage by stage, beside the bare networks.",
+    "identify": "Say who is in pictures and videos: a table, CSV, annotated copies.",
+    "gallery": "List and change the people of a gallery; receive a pushed one, roll back.",
+    "doctor": "Report everything in force on this box: runtime, models, threshold, gallery.",
+    "tune": "Measure this box and write the fastest settings into config.yaml.",
+    "bench": "Measure how fast this box is: every stage, beside its bare network.",
 }
 
 EXIT_CODES = """\b
@@ -36,7 +36,7 @@ Exit codes:
 
 
 class CommandGroup(LazyGroup):
-    """The commands of a box; reports expected failures in one place."""
+    """The commands of a box. Expected failures are reported here, and nowhere else."""
 
     package = "edge.commands"
     summaries = COMMANDS
@@ -52,7 +52,7 @@ class CommandGroup(LazyGroup):
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
-    from edge.models import card  # noqa: PLC0415  (numpy and friends are not needed to print a version)
+    from edge.models import card  # noqa: PLC0415  (printing the version must not need numpy)
 
     click.echo(f"whosthere {__version__}")
     for name in card.bundled():
@@ -63,12 +63,17 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 
 @click.group(cls=CommandGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Version and models."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the bundled models, then exit.",
 )
 def main() -> None:
     """Face recognition for a doorbell or camera box.
 
-    Enrol the people you know, run the daemon, and subscribe to its MQTT events: one decision a visit.
+    Enrol the people you know, run the daemon, and subscribe to its MQTT events: one decision per visit.
     """
 
 

@@ -103,7 +103,7 @@ def test_everybody_reported_rightly_passes(box: Box) -> None:
     box.all_right()
     assert box.view.passed()
     assert box.summary.count("✓") == 4
-    assert "4 of 4 visitors reported rightly" in box.summary
+    assert "4 of 4 visitors reported correctly" in box.summary
 
 
 def test_who_of_two_is_seen_first_does_not_matter(box: Box) -> None:
@@ -230,10 +230,10 @@ def _rendered(view: DemoView) -> str:
 def test_the_live_view_shows_who_is_there_and_the_events_so_far(box: Box) -> None:
     box.visit("a", 2.2, OBAMA)
     box.event("b", 0, "started", 12.4)
-    assert "somebody; looking" in _rendered(box.view)
+    assert "somebody; analysing" in _rendered(box.view)
     box.event("b", 1, "unknown", 12.4)
     text = _rendered(box.view)
-    assert "somebody; looking" not in text
+    assert "somebody; analysing" not in text
     assert "started → Barack Obama 0.79 → ended" in text
     assert "started → unknown 0.24" in text
     assert "0.24 (needs 0.45)" in text

@@ -173,7 +173,7 @@ def test_a_photo_that_looks_like_another_person_is_reported(gallery: Path) -> No
     assert "looks like Barack Obama in photo.jpg (similarity 0.8" in spoken
     assert "may come out as `uncertain`" in spoken
     twice = whosthere("enroll", "--gallery", gallery, "--person", "Bo", OBAMA).stdout
-    assert "that is the same picture or the same person under two names" in twice
+    assert "the same picture, or one person under two names" in twice
 
 
 def test_a_dry_run_writes_nothing(gallery: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_dry_run_writes_nothing(gallery: Path) -> None:
         (["--person", "Ada"], 2, "found neither or both"),
         (["--person", "Ada", "--camera", "x.jpg"], 2, "found neither or both"),
         (["--person", " ", "x.jpg"], 2, "it is empty"),
-        (["--person", "a\nb", "x.jpg"], 2, "cannot be shown"),
+        (["--person", "a\nb", "x.jpg"], 2, "unprintable"),
         (["x.jpg"], 2, "--person"),
     ],
 )
@@ -262,7 +262,7 @@ def test_too_little_time_before_the_camera(gallery: Path, tmp_path: Path) -> Non
     done = whosthere("enroll", *arguments, "--timeout", "5")
     assert done.exit_code == 1
     assert "only 1 of 5 portraits" in done.stderr
-    assert "mostly: turn your head a little, or smile" in done.stderr
+    assert "most often: turn your head a little, or smile" in done.stderr
     assert sources(gallery) == {"Barack Obama": ["camera"]}
 
 

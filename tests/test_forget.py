@@ -83,7 +83,7 @@ def test_what_is_found_elsewhere_is_told(tmp_path: Path) -> None:
         answer = box.receiver().receive(stream, without="benny")
         assert answer.forgotten and answer.forgotten.still_held == [str(note)]
         assert History(box.gallery).kept() == []
-        with both.open("rb") as again, pytest.raises(GalleryError, match="the bundle still holds them"):
+        with both.open("rb") as again, pytest.raises(GalleryError, match="the bundle still contains them"):
             box.receiver().receive(again, without="benny")
 
 

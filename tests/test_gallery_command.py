@@ -49,7 +49,7 @@ def test_show_tells_the_templates_and_the_nearest_other(gallery: Path) -> None:
     assert shown.exit_code == 0
     assert shown.stdout.startswith("Barack Obama (barack-obama), 2 templates")
     assert OBAMA_2009.name in shown.stdout
-    assert "Most alike: Grace Hopper, 0." in shown.stdout
+    assert "Looks most like Grace Hopper: 0." in shown.stdout
     report = json.loads(whosthere("gallery", "show", "barack-obama", "--gallery", gallery, "--json").stdout)
     assert [t["source"] for t in report["templates"]] == ["photo.jpg", OBAMA_2009.name]
     assert report["nearest"]["person_id"] == "grace-hopper"
@@ -61,7 +61,7 @@ def test_nobody_of_that_name(gallery: Path) -> None:
     for command in ("show", "remove"):
         done = whosthere("gallery", command, "Eve", "--gallery", gallery)
         assert done.exit_code == 4
-        assert "family.whg: nobody is called 'Eve'; it holds Barack Obama, Joe Biden, Grace Hopper" in done.stderr
+        assert "family.whg: found nobody called 'Eve'; in it: Barack Obama, Joe Biden, Grace Hopper" in done.stderr
 
 
 def test_remove_asks_first(gallery: Path) -> None:
@@ -87,7 +87,7 @@ def test_everybody_can_be_removed(gallery: Path) -> None:
 def test_verify_says_what_is_in_force(gallery: Path) -> None:
     verified = whosthere("gallery", "verify", "--gallery", gallery)
     assert verified.exit_code == 0
-    assert "family.whg: in order: version 3, 3 people, 4 templates, made with mobilefacenet" in verified.stdout
+    assert "family.whg is in order: version 3, 3 people, 4 templates, made with mobilefacenet" in verified.stdout
     assert "for at most 0.10% of strangers to be called by a name" in verified.stdout
     report = json.loads(whosthere("gallery", "verify", "--gallery", gallery, "--json").stdout)
     assert (report["ok"], report["people"], report["target_met"], report["lookalikes"]) == (True, 3, True, [])
@@ -134,7 +134,7 @@ def gone(path: Path) -> None:
     [
         (of_another_embedder, "made with the embedder facenet (ffffffffffff...), but mobilefacenet"),
         (cut_short, "not a gallery, or damaged"),
-        (with_a_flipped_bit, "damaged: its contents are not those that were written"),
+        (with_a_flipped_bit, "damaged: its contents do not match their checksum"),
         (gone, "no such gallery; make one with `whosthere enroll"),
     ],
 )

@@ -80,7 +80,7 @@ def test_the_key_can_do_nothing_else(tmp_path: Path, key: Path) -> None:
         ):
             asked = subprocess.run([*server.ssh(), "127.0.0.1", *words], capture_output=True, input=b"", check=False)
             assert asked.returncode == 2
-            assert b"do nothing else" in asked.stdout and b"nobody may" not in asked.stdout + asked.stderr
+            assert b"may only push galleries" in asked.stdout and b"nobody may" not in asked.stdout + asked.stderr
         shell = subprocess.run([*server.ssh("-tt"), "127.0.0.1"], capture_output=True, input=b"id\n", check=False)
         assert shell.returncode != 0 and b"uid=" not in shell.stdout
         assert b"PTY allocation request failed" in shell.stderr

@@ -117,7 +117,7 @@ def not_unit(key: Path, _: Path) -> bytes:
 
 
 BAD: dict[str, tuple[Callable[[Path, Path], bytes], str]] = {
-    "nothing": (lambda *_: b"", "nothing came"),
+    "nothing": (lambda *_: b"", "found no data on standard input"),
     "noise": (lambda *_: os.urandom(3000), "not a gallery, or damaged"),
     "unsigned": (lambda *_: encode(family(4)), "not signed"),
     "a stranger's": (lambda _, tmp: encode(family(4), new_key(tmp / "mallory")), "does not allow"),
@@ -142,7 +142,7 @@ def test_what_the_daemon_refuses_is_taken_back(box: Box, key: Path) -> None:
     odd = Gallery.of(4, "", embedder().id, 2, [(family(4).people[0], [np.array([1, 0], np.float32)])])
     before = box.gallery.read_bytes()
     with keeping(box) as [known]:
-        with pytest.raises(GalleryError, match=r"the daemon refused it, version 3 stays in force: .*2 numbers each"):
+        with pytest.raises(GalleryError, match=r"the daemon refused it and stays with version 3: .*2 numbers each"):
             box.receiver().receive(io.BytesIO(encode(odd, key)))
         assert known.matcher.gallery.header.version == 3
         assert box.gallery.read_bytes() == before

@@ -111,7 +111,7 @@ def test_what_is_taken_back_is_on_disk_too(box: Box, key: Path, monkeypatch: pyt
 
     with keeping(box):
         monkeypatch.setattr(os, "fsync", watched)
-        with pytest.raises(GalleryError, match="the daemon refused it, version 3 stays in force"):
+        with pytest.raises(GalleryError, match="the daemon refused it and stays with version 3"):
             box.receiver().receive(io.BytesIO(encode(odd(), key)))
     assert versions == [4, 3]
 
@@ -140,13 +140,13 @@ def test_the_answer_of_a_running_daemon_is_what_it_says_itself(box: Box, key: Pa
         1,
         1,
     )
-    assert answer.warnings == ["1 whose time has run out are not recognised"]
+    assert answer.warnings == ["1 of its people have expired and are not recognised"]
 
 
 def test_a_daemon_that_does_not_look_is_said(box: Box, key: Path) -> None:
     known = GalleryManager(box.loaded, embedder(), datetime.now(UTC))
     answer = box.receiver(ack_s=0.05).receive(stream(4, key=key))
-    assert (answer.status, answer.reason, answer.version) == ("written", "the daemon does not answer", 4)
+    assert (answer.status, answer.reason, answer.version) == ("written", "the daemon does not respond", 4)
     known.close()
     verified = box.receiver().receive(stream(5, key=key), dry_run=True)
     assert (verified.status, verified.reason, verified.previous) == ("verified", None, 4)
@@ -167,7 +167,7 @@ def test_the_log_says_what_came_when_and_from_where(box: Box, key: Path) -> None
 def test_what_the_daemon_refuses_is_noted_and_a_first_gallery_has_nothing_to_go_back_to(box: Box, key: Path) -> None:
     with keeping(box):
         box.gallery.unlink()
-        with pytest.raises(GalleryError, match="the daemon refused it, version 3 stays in force"):
+        with pytest.raises(GalleryError, match="the daemon refused it and stays with version 3"):
             box.receiver().receive(io.BytesIO(encode(odd(), key)))
     assert box.gallery.exists()
     [entry] = History(box.gallery).entries()
@@ -260,7 +260,7 @@ def test_a_version_that_one_went_back_to_is_noted_as_such(box: Box, key: Path) -
 
 def test_who_is_to_be_forgotten_must_not_be_in_the_bundle(box: Box, key: Path) -> None:
     before = box.gallery.read_bytes()
-    with pytest.raises(GalleryError, match="ada is to be forgotten, but the bundle still holds them"):
+    with pytest.raises(GalleryError, match="ada should be forgotten, but the bundle still contains them"):
         box.receiver().receive(stream(4, "ada", key=key), without="ada")
     assert box.gallery.read_bytes() == before
 

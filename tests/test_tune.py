@@ -60,7 +60,7 @@ def test_what_suits_the_box_is_written_and_comments_stay(enrolled: Path) -> None
 
 def test_a_dry_run_prints_the_lines_and_changes_nothing(config: Path) -> None:
     output = tune(config, "--dry-run").output
-    assert f"to be set in {config}:\nmodels:\n" in output
+    assert f"would be set in {config}:\nmodels:\n" in output
     assert "\n  threads: " in output
     assert config.read_text() == MINE
 

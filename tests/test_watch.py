@@ -147,7 +147,7 @@ def test_the_live_view() -> None:
     house.message("whosthere/front-door/visit", msgspec.json.encode(payload))
     console.print(panels(house))
     shown = console.export_text()
-    assert "nothing heard yet" in shown
+    assert "no message yet" in shown
     assert shown.index("front-door") < shown.index("Ada Lovelace (0.7123, needed 0.42)") < shown.index("garden")
     assert "online, camera ?, PAUSED" in shown
 

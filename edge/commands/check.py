@@ -19,7 +19,7 @@ COLOURS = {
 
 
 class CheckReport(msgspec.Struct, frozen=True):
-    """What `--json` prints."""
+    """What `check --json` prints."""
 
     config: str
     exit_code: int
@@ -27,23 +27,27 @@ class CheckReport(msgspec.Struct, frozen=True):
 
 
 @click.command("check")
-@box_config("The config.yaml to check, with all that it names.")
+@box_config("The config.yaml to check, with everything that it names.")
 @click.option(
     "--skip",
     type=click.Choice(["camera", "broker"]),
     multiple=True,
-    help="Leave the camera or the broker alone; may be given twice. A running service holds its camera.",
+    help="Leave out the camera or the broker; may be given twice. Skip the camera while the service runs: it holds it.",
 )
 @json_option
 @click.pass_context
 def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_json: bool) -> None:
-    """Validate config, models, gallery, camera and broker, and say what to do.
+    """Check config, models, gallery, camera and broker, and say what to do.
 
-    Everything is looked at, whatever fails. The camera is opened and read, the broker is logged in to; neither they
-    nor a service that runs are disturbed, and nothing is changed.
+    Every check runs, whatever fails before it. The camera is opened and read, and the broker is logged in to. Nothing
+    is changed, and a running service is not disturbed.
 
-    The exit code is that of the most fundamental failure: 3 config, 4 model or gallery, 5 camera, 6 broker, 1 any
-    other. Warnings leave it at 0.
+    The exit code is that of the most fundamental failure: 3 config, 4 model or gallery, 5 camera, 6 broker, 1 anything
+    else. Warnings leave it at 0.
+
+    \b
+      sudo whosthere check
+      whosthere check --config config.yaml --skip camera
     """
     found = []
     for finding in Checkup(config_path, frozenset(skip)).findings():
@@ -59,7 +63,7 @@ def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_jso
 
 
 def show_finding(finding: Finding) -> None:
-    """One line, or more for a config with several mistakes; colours are left out unless it is a terminal."""
+    """Print a finding: one line, or more for a config with several mistakes. Colours are for terminals only."""
     verdict = click.style(f"{finding.verdict.value:<8}", fg=COLOURS[finding.verdict])
     text = "; ".join(part for part in (finding.found, finding.advice) if part)
     click.echo(f"{verdict} {finding.check:<13} {text}")

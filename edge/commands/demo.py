@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 UNUSED_PORT = 1883
 SLACK_S = 90.0
-"""How much longer than the clip the daemon may take, loading and draining included."""
+"""How much longer than the clip the daemon may take, with loading and draining."""
 
 
 @click.command("demo")
@@ -30,22 +30,26 @@ SLACK_S = 90.0
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo-output"),
     show_default=True,
-    help="Where gallery, config, logs, annotated video and summary go.",
+    help="The folder for gallery, config, logs, annotated video and summary.",
 )
-@click.option("--plain", is_flag=True, help="A line an event instead of the live view.")
+@click.option("--plain", is_flag=True, help="Print one line per event in place of the live view.")
+@click.option(
+    "--embedder",
+    metavar="CARD",
+    help="Use another embedder than the default: the name of a bundled one, or the path of a card (.yaml).",
+)
 @click.option(
     "--fast",
     is_flag=True,
     help="Read every frame as fast as this machine can, instead of playing the clip at its own speed.",
 )
-@click.option("--embedder", metavar="CARD", help="Not the default one: a bundled name, or a card (.yaml).")
 @click.pass_context
 def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder: str | None) -> None:
-    """See the whole thing work, on bundled input.
+    """Show whosthere at work, on a bundled clip; no camera and no broker are needed.
 
-    Enrols three people from one portrait each, starts an MQTT broker on a loopback port and the real daemon on a
-    clip in which known people and a stranger come to the door, and shows every MQTT event as it arrives. Ends
-    with 0 only if each visitor was named rightly and the stranger was unknown.
+    Enrols three people from one portrait each, then starts an MQTT broker on a loopback port and the real daemon. In
+    the clip, known people and a stranger come to the door. Every MQTT event is shown as it arrives. The exit code is 0
+    only if every visitor was named correctly and the stranger was unknown.
     """
     try:
         from edge.demo.view import DemoView  # noqa: PLC0415  (rich is in the demo extra)
@@ -54,15 +58,15 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
     output.mkdir(parents=True, exist_ok=True)
     script = read_script(SCRIPT)
     chosen = str(card.find(embedder).resolve()) if embedder else None
-    stage = DemoFolder(output.resolve(), FOLDER / script.clip, chosen, fast)
+    demo = DemoFolder(output.resolve(), FOLDER / script.clip, chosen, fast)
     click.echo("Enrolling three people, one photo each:")
-    for line in make_gallery(stage.gallery, stage.config(UNUSED_PORT) if embedder else None):
+    for line in make_gallery(demo.gallery, demo.config(UNUSED_PORT) if embedder else None):
         _echo_command(line)
     view = DemoView([visit.at_any_time() for visit in script.visits] if fast else script.visits)
-    config = _play(view, stage, script, plain=plain)
+    config = _play(view, demo, script, plain=plain)
     click.echo("Drawing the annotated video:")
-    line = ["identify", "--gallery", str(stage.gallery), "--config", str(config)]
-    line += ["--annotate", str(stage.folder), str(stage.clip)]
+    line = ["identify", "--gallery", str(demo.gallery), "--config", str(config)]
+    line += ["--annotate", str(demo.folder), str(demo.clip)]
     _echo_command(line)
     whosthere(line)
     view.print_summary()
@@ -74,12 +78,12 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
 
 
 class DemoFolder(NamedTuple):
-    """Where the demo plays."""
+    """What the demo works with."""
 
     folder: Path
     clip: Path
     embedder: str | None
-    """A card's path; None: the default."""
+    """The path of its card; None: the default one."""
     fast: bool
     """Whether every frame is read, as fast as possible; otherwise the clip plays at its own speed."""
 
@@ -88,17 +92,17 @@ class DemoFolder(NamedTuple):
         return self.folder / "gallery.whg"
 
     def config(self, port: int) -> Path:
-        """Written anew: the broker's port is known late."""
+        """Write the config. It is written twice, because the broker's port is known late."""
         return write_config(self.folder, self.clip, self.gallery, port, self.embedder, self.fast)
 
 
-def _play(view: "DemoView", stage: DemoFolder, script: ClipScript, *, plain: bool) -> Path:
-    """Broker, daemon and view, until the clip is over; the config that the daemon ran with."""
+def _play(view: "DemoView", demo: DemoFolder, script: ClipScript, *, plain: bool) -> Path:
+    """Run broker, daemon and view until the clip is over. Returns the daemon's config."""
     from edge.demo.view import shown  # noqa: PLC0415  (rich is in the demo extra)
 
-    log = stage.folder / "daemon.log"
+    log = demo.folder / "daemon.log"
     with embedded_broker() as port, subscriber(port, DEVICE, view.message):
-        config = stage.config(port)
+        config = demo.config(port)
         click.echo("Starting the daemon on the bundled clip, and a broker for it to talk to:")
         _echo_command(["run", "--config", str(config)])
         with daemon(config, log) as process, shown(view, plain=plain or not sys.stdout.isatty()):
@@ -110,9 +114,11 @@ def _wait(process: "subprocess.Popen[bytes]", limit_s: float, log: Path) -> None
     try:
         code = process.wait(limit_s)
     except subprocess.TimeoutExpired as error:
-        raise WhosthereError(f"the daemon is not at the clip's end after {limit_s:.0f} s; see {log}") from error
+        raise WhosthereError(f"the daemon has not finished the clip after {limit_s:.0f} s; see {log}") from error
     if code != 0:
-        raise WhosthereError(f"the daemon ended with {code}; see {log}:\n{log.read_text(errors='replace')[-2000:]}")
+        raise WhosthereError(
+            f"the daemon ended with exit code {code}; see {log}:\n{log.read_text(errors='replace')[-2000:]}"
+        )
 
 
 def _annotated(output: Path) -> Path:
@@ -124,7 +130,7 @@ def _echo_command(words: list[str]) -> None:
 
 
 def _short(word: str) -> str:
-    """A path as one would type it."""
+    """A path as a person would type it."""
     with contextlib.suppress(ValueError):
         return str(Path(word).relative_to(Path.cwd()))
     return word

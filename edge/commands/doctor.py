@@ -21,22 +21,26 @@ Row = tuple[str, str]
     "--config",
     "config_path",
     type=click.Path(dir_okay=False, path_type=Path),
-    help=f"config.yaml of this box; without it, {DEFAULT_PATH} if there is one, else the defaults.",
+    help=f"The config.yaml of this box. Without it, {DEFAULT_PATH} if there is one, or else the defaults.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write a report to attach to an issue, with config and log; names, logins and addresses are left out.",
+    help="Also write a report with config and log to this file, for an issue, without names, logins and addresses.",
 )
 @json_option
 @click.pass_context
 def command(ctx: click.Context, config_path: Path | None, report: Path | None, as_json: bool) -> None:
-    """What is in force on this box: service, runtime, models, threshold, gallery.
+    """Report everything in force on this box: service, runtime, models, threshold, gallery.
 
-    For bug reports and for curious owners; holds no password and no picture. Of camera and broker it says what
-    the running service says of them; `whosthere check` tries them.
+    Made for bug reports and curious owners; it shows no password and no picture. Camera and broker are not tried: for
+    that, see `whosthere check`.
 
-    The exit code is 0, or 3 when the config and 4 when a model or the gallery is broken.
+    The exit code is 0, or 3 when the config is broken, or 4 when a model or the gallery is.
+
+    \b
+      whosthere doctor
+      sudo whosthere doctor --report report.md
     """
     path = config_path or _installed()
     doctor = Doctor(path)
@@ -56,7 +60,7 @@ def command(ctx: click.Context, config_path: Path | None, report: Path | None, a
 
 
 def _installed() -> Path | None:
-    """The box's own config, even if it may not be read."""
+    """The box's own config, even if this user may not read it."""
     try:
         DEFAULT_PATH.stat()
     except FileNotFoundError:
@@ -71,7 +75,7 @@ def _shown(report: DoctorReport) -> str:
         "This box": [*_who(report), *_box(report.box), *_service(report.service)],
         "Software": list(_software(report)),
         "Networks": [(n.role, f"{n.name} {n.sha256[:12]}, {n.licence}") for n in report.networks],
-        "Deciding": [*_calibration(report), *_deciding(report.deciding)],
+        "Deciding": [*_calibration(report), *_name_rule(report.deciding)],
     }
     lines = []
     for title, rows in sections.items():
@@ -96,14 +100,14 @@ def _box(box: Hardware) -> Iterator[Row]:
     yield "cores", str(box.cpus)
     if box.memory_mb is not None:
         yield "memory", f"{box.memory_mb:,} MB, {box.memory_available_mb or 0:,} MB available"
-    yield "temperature", "not told by this system" if box.temperature_c is None else f"{box.temperature_c} degrees C"
+    yield "temperature", "unknown" if box.temperature_c is None else f"{box.temperature_c} °C"
     if box.outbox_free_mb is not None:
-        yield "disk", f"{box.outbox_free_mb:,} MB free where the outbox lies"
+        yield "disk", f"{box.outbox_free_mb:,} MB free on the disk that holds the outbox"
 
 
 def _service(service: Service | None) -> Iterator[Row]:
     if service is not None:
-        again = f", started again {service.restarts} times" if service.restarts else ""
+        again = f", restarted {service.restarts} times" if service.restarts else ""
         yield "service", f"{service.active} ({service.sub}){again}"
         if service.status:
             yield "", service.status
@@ -132,12 +136,12 @@ def _calibration(report: DoctorReport) -> Iterator[Row]:
     yield "", f"{calibration.points} points, from similarity {s0:.2f} (rate {f0:.1e}) to {s1:.2f} (rate {f1:.1e})"
 
 
-def _deciding(deciding: NameRule | None) -> Iterator[Row]:
-    if deciding is None:
+def _name_rule(rule: NameRule | None) -> Iterator[Row]:
+    if rule is None:
         return
-    source = f"for {strangers(deciding.false_alarm_target)}" if deciding.from_calibration else "set by match.threshold"
-    reach = "" if deciding.within_data else ", the strictest that was measured"
-    yield "threshold", f"{deciding.threshold:.3f} in force, {source}{reach}; margin {deciding.min_margin:g}"
-    for other in deciding.at_other_targets:
-        beyond = "" if other.within_data else ", if the calibration's data reached so far"
+    source = f"for {strangers(rule.false_alarm_target)}" if rule.from_calibration else "set by match.threshold"
+    reach = "" if rule.within_data else ", the strictest that was measured"
+    yield "threshold", f"{rule.threshold:.3f} in force, {source}{reach}; margin {rule.min_margin:g}"
+    for other in rule.at_other_targets:
+        beyond = "" if other.within_data else ", which the calibration has too little data for"
         yield "", f"{other.threshold:.3f} would be {strangers(other.false_alarm_target)}{beyond}"

@@ -1,4 +1,4 @@
-"""`whosthere gallery`: who is in a gallery, and is it in order."""
+"""`whosthere gallery`: the people of a gallery, and whether it is in order."""
 
 from pathlib import Path
 
@@ -23,13 +23,13 @@ Exit codes:
   1  aborted
   2  wrong usage
   3  config
-  4  the gallery is missing, damaged or of another embedder; or nobody is called so
+  4  the gallery is missing, damaged or of another embedder; or nobody in it has that name
 """
 
 
 @click.group()
 def command() -> None:
-    """List, show, remove and verify the people of a gallery; receive a pushed one, go back to an earlier one."""
+    """List, show, remove and verify the people of a gallery; receive a pushed one, or roll back to an earlier one."""
 
 
 command.add_command(gallery_receive.command)
@@ -44,7 +44,7 @@ command.add_command(gallery_history.diff)
 @json_option
 @config_option
 def list_people(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
-    """Everybody in the gallery, with how many templates and since when."""
+    """List everybody in the gallery, with their templates and dates."""
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     gallery = open_gallery(path, None, loaded.gallery_keys)
@@ -60,7 +60,7 @@ def list_people(gallery_path: Path | None, as_json: bool, config_path: Path | No
 @json_option
 @config_option
 def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
-    """One person's templates, and who looks most like them."""
+    """Show one person's templates, and who looks most like them. PERSON is a name or an id."""
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
@@ -76,12 +76,15 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
 
 @command.command(epilog=EXIT_CODES)
 @click.argument("person")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Remove without asking first.")
 @gallery_option
 @json_option
 @config_option
 def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
-    """Take a person with all their templates out of the gallery. This cannot be undone."""
+    """Remove PERSON and all their templates from the gallery. This cannot be undone.
+
+    PERSON is a name or an id. The box may hold copies elsewhere: `whosthere-converter forget` removes those too.
+    """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     key = signing_key(loaded)
@@ -96,7 +99,7 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
     if as_json:
         print_json(gallery_report.listing(path, left))
         return
-    click.echo(f"{known.name} and {total} removed; {path} is version {left.header.version} now")
+    click.echo(f"{known.name} and {total} removed; {path} is now version {left.header.version}")
     if is_active():
         click.echo(RELOADED)
 
@@ -106,9 +109,10 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
 @json_option
 @config_option
 def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
-    """Is the gallery whole, of the embedder in use, and are its people told apart?
+    """Check that the gallery is whole, fits the embedder in use, and keeps its people apart.
 
-    Exit code 4 when the daemon would refuse it. Templates that look odd are named, and change no exit code.
+    The exit code is 4 when the daemon would refuse it. People who look alike and templates that look odd are listed;
+    they do not change the exit code.
     """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
@@ -132,5 +136,5 @@ def _person(path: Path, gallery: Gallery, name: str) -> Person:
     person = gallery.person(name)
     if person is None:
         known = ", ".join(p.name for p in gallery.people) or "nobody"
-        raise GalleryError(f"{path}: nobody is called {name!r}; it holds {known}")
+        raise GalleryError(f"{path}: found nobody called {name!r}; in it: {known}")
     return person

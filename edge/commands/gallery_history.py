@@ -1,4 +1,4 @@
-"""`whosthere gallery log`, `rollback` and `diff`: what was in force before, and going back to it."""
+"""`whosthere gallery log`, `rollback` and `diff`: earlier galleries, and going back to one."""
 
 from pathlib import Path
 
@@ -22,9 +22,9 @@ class Log(msgspec.Struct, frozen=True):
     gallery: str
     running: bool
     in_force: GalleryStatus | None
-    """What the daemon said last."""
+    """What the daemon reported last."""
     kept: list[str]
-    """Versions to go back to, the latest first."""
+    """The versions that `rollback` can restore, newest first."""
     entries: list[HistoryEntry]
 
 
@@ -42,7 +42,7 @@ class Difference(msgspec.Struct, frozen=True):
 @json_option
 @config_option
 def log(as_json: bool, config_path: Path) -> None:
-    """What was received and rolled back, and which earlier galleries are kept."""
+    """Show which galleries were received and rolled back, and which earlier ones are kept."""
     path = load_config(config_path).gallery_path
     history = History(path)
     kept = [_version(file) for file in history.kept()]
@@ -64,7 +64,7 @@ def log(as_json: bool, config_path: Path) -> None:
         for e in found.entries
     ]
     headings = ("at", "what", "version", "people", "templates", "signed by", "from", "why")
-    click.echo(table(headings, rows, frozenset({2, 3, 4})) if rows else "Nothing was received yet.")
+    click.echo(table(headings, rows, frozenset({2, 3, 4})) if rows else "Nothing has been received yet.")
     click.echo(_in_force(found))
 
 
@@ -72,13 +72,15 @@ def log(as_json: bool, config_path: Path) -> None:
 @click.argument("version", required=False)
 @config_option
 def rollback(version: str | None, config_path: Path) -> None:
-    """Put an earlier gallery in force: the one before, or a VERSION that `log` lists as kept.
+    """Put an earlier gallery in force: the previous one, or a VERSION that `log` lists as kept.
 
-    Bundles must still be newer than all that were received: going back does not open the door to replays.
+    A bundle pushed later must still be newer than every one received before, so rolling back allows no replay.
     """
     loaded = load_config(config_path)
     answer = receiver_for(loaded).roll_back(_kept(loaded, version))
-    click.echo(f"version {answer.version} is {answer.status}, {answer.people} people; it was version {answer.previous}")
+    click.echo(
+        f"version {answer.version} is {answer.status}, {answer.people} people; before, it was version {answer.previous}"
+    )
     if answer.reason:
         raise WhosthereError(answer.reason)
 
@@ -88,7 +90,10 @@ def rollback(version: str | None, config_path: Path) -> None:
 @json_option
 @config_option
 def diff(other: str | None, as_json: bool, config_path: Path) -> None:
-    """Who was added, removed or changed from the gallery before (or a kept VERSION, or a file) to the present one."""
+    """Show who was added, removed or changed since the previous gallery.
+
+    OTHER is a kept version or a gallery file to compare with, in place of the previous one.
+    """
     loaded = load_config(config_path)
     keys = GalleryKeys(None, loaded.gallery_keys.identity)
     before = Path(other) if other and Path(other).is_file() else _kept(loaded, other)
@@ -101,11 +106,11 @@ def diff(other: str | None, as_json: bool, config_path: Path) -> None:
         for person in people:
             click.echo(f"{sign} {person}")
     if not found.added + found.removed + found.changed:
-        click.echo("the same people with the same templates")
+        click.echo("no difference: the same people with the same templates")
 
 
 def difference(old: Gallery, new: Gallery) -> Difference:
-    """By person; changed is whose templates or anything else that is told of them differ."""
+    """The difference by person. Somebody is changed when their templates or anything else about them differ."""
     before = {person.id: (person, b"".join(v.tobytes() for v in vectors)) for person, vectors in old.known()}
     after = {person.id: (person, b"".join(v.tobytes() for v in vectors)) for person, vectors in new.known()}
     return Difference(
@@ -123,7 +128,7 @@ def _kept(loaded: LoadedConfig, version: str | None) -> Path:
     if found is None:
         versions = ", ".join(map(_version, kept)) or "none"
         wanted = f"version {version}" if version else "an earlier gallery"
-        raise GalleryError(f"{loaded.gallery_path}: {wanted} is not kept; there is: {versions}")
+        raise GalleryError(f"{loaded.gallery_path}: {wanted} is not kept; kept: {versions}")
     return found
 
 

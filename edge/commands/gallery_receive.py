@@ -1,4 +1,4 @@
-"""`whosthere gallery receive`: a pushed bundle comes in. Meant to be all that an SSH key may run."""
+"""`whosthere gallery receive` and `send`: each meant as the only command that an SSH key may run."""
 
 import os
 import re
@@ -24,11 +24,11 @@ from edge.visits.unknown_faces import UnknownFaces, clear
 
 EXIT_CODES = """\b
 Exit codes:
-  0  it is in force in the running daemon, or a dry run found nothing wrong
+  0  the running daemon uses it, or a dry run found nothing wrong
   1  it is in place, but no daemon has acknowledged it
-  2  the SSH client asks for something that this key may not do
+  2  the SSH client asked for something that this key may not do
   3  config
-  4  refused; everything is as it was
+  4  refused; nothing has changed
 """
 FORGET = re.compile(r"--forget=([a-z0-9_-]{1,64})")
 
@@ -36,22 +36,26 @@ config_option = box_config("The daemon's config.yaml.")
 
 
 @click.command("receive", epilog=EXIT_CODES)
-@click.option("--force", is_flag=True, help="Take it though its version is older than what this box has had.")
-@click.option("--dry-run", is_flag=True, help="Check it and change nothing.")
-@click.option("--forget", "person", help="Forget this person (an id), who must not be in it, and search for traces.")
+@click.option("--force", is_flag=True, help="Accept a version that is older than one this box has had.")
+@click.option("--dry-run", is_flag=True, help="Check the bundle and change nothing.")
+@click.option(
+    "--forget",
+    "person",
+    help="Forget the person with this id, who must not be in the bundle, and search the box for traces of them.",
+)
 @config_option
 @click.pass_context
 def command(ctx: click.Context, force: bool, dry_run: bool, person: str | None, config_path: Path) -> None:
-    """Put a gallery that comes on the standard input in force, and answer in JSON.
+    """Read a gallery from standard input, put it in force, and answer in JSON.
 
     \b
     In authorized_keys on the box, as one line:
       restrict,command="whosthere gallery receive" ssh-ed25519 AAAA... pusher
-    Then: ssh BOX < NAME.whg, or ssh BOX receive --dry-run < NAME.whg. That key can do nothing else.
+    Then: ssh BOX < NAME.whg, or ssh BOX receive --dry-run < NAME.whg. This key can do nothing else.
     """
     try:
-        asked = ssh_request(os.environ)
-        force, dry_run, person = force or asked.force, dry_run or asked.dry_run, person or asked.person
+        request = ssh_request(os.environ)
+        force, dry_run, person = force or request.force, dry_run or request.dry_run, person or request.person
         receiver = receiver_for(load_config(config_path), sender=_sender(os.environ))
         stream = sys.stdin.buffer
         answer = receiver.receive(stream, force=force, dry_run=dry_run, without=person)
@@ -63,15 +67,19 @@ def command(ctx: click.Context, force: bool, dry_run: bool, person: str | None, 
 
 
 @click.command("send")
-@click.option("--strangers", is_flag=True, help="The pictures of unknown visitors in its place, as a tar file.")
+@click.option(
+    "--strangers",
+    is_flag=True,
+    help="Write the kept pictures of unknown visitors in place of the gallery, as a tar file.",
+)
 @config_option
 def send(config_path: Path, strangers: bool) -> None:
-    """Write the gallery to the standard output, decrypted: for `whosthere-converter pull`, over a key of its own.
+    """Write the decrypted gallery to standard output, for `whosthere-converter pull`.
 
     \b
     In authorized_keys on the box, as one line:
       restrict,command="whosthere gallery send" ssh-ed25519 AAAA... ada
-    That key may fetch the gallery and strangers' pictures, and do nothing else.
+    This key may fetch the gallery and the pictures of unknown visitors, and do nothing else.
     """
     loaded = load_config(config_path)
     if strangers or os.environ.get("SSH_ORIGINAL_COMMAND", "").split() == ["send", "--strangers"]:
@@ -84,7 +92,7 @@ def send(config_path: Path, strangers: bool) -> None:
 
 def _send_strangers(folder: Path, settings: UnknownFacesSettings) -> None:
     if not settings.keep:
-        raise ConfigError("this box keeps no pictures of strangers: `strangers.keep` in its config.yaml is 0")
+        raise ConfigError("this box keeps no pictures of unknown visitors: strangers.keep in its config.yaml is 0")
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
         for path in UnknownFaces(folder, settings).kept():
             archive.add(path, path.name)
@@ -99,7 +107,7 @@ class SshRequest(NamedTuple):
 
 
 def ssh_request(environment: Mapping[str, str]) -> SshRequest:
-    """What the client of a restricted key asked for. Raises UsageError for all that it may not."""
+    """What the client of a restricted key asked for. Raises UsageError for anything it may not ask for."""
     text = environment.get("SSH_ORIGINAL_COMMAND", "")
     words = text.split()
     asked = SshRequest()
@@ -113,21 +121,21 @@ def ssh_request(environment: Mapping[str, str]) -> SshRequest:
             asked = asked._replace(dry_run=True)
         else:
             raise UsageError(
-                f"this SSH key may push galleries and do nothing else; {text[:80]!r} was asked for, "
-                "`receive [--force] [--dry-run] [--forget=ID]` is allowed"
+                f"this SSH key may only push galleries; found {text[:80]!r}, "
+                "allowed: `receive [--force] [--dry-run] [--forget=ID]`"
             )
     return asked
 
 
 def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
-    """What config.yaml says of receiving. Raises ModelError when the embedder has no card."""
+    """A Receiver as config.yaml sets it up. Raises ModelError when the embedder has no card."""
     gallery = loaded.config.gallery
     known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
     embedder = EmbedderId(known.name, known.sha256)
     limit = gallery.max_mb * 10**6
     path = loaded.gallery_path
     if not path.parent.is_dir():
-        raise GalleryError(f"{path.parent}: no such folder; gallery.path in config.yaml lies in it")
+        raise GalleryError(f"{path.parent}: no such folder, but gallery.path in config.yaml is in it; make it")
     state = (Path(loaded.config.mqtt.outbox.path).parent,)
     return Receiver(
         path,

@@ -1,4 +1,4 @@
-"""What `whosthere gallery` finds: as structs for JSON, and as text."""
+"""The results of `whosthere gallery`: as structs for JSON, and as text."""
 
 from pathlib import Path
 
@@ -40,14 +40,14 @@ class Detail(msgspec.Struct, frozen=True):
     name: str
     templates: list[Template]
     nearest: Likeness | None
-    """The other person most like this one; None when there is none."""
+    """The other person who looks most like this one; None when there is nobody else."""
     threshold: float
     room: float | None
-    """How much more like the nearest person they could be without being taken for them."""
+    """How much the similarity to that person is below the threshold; negative: above."""
 
 
 class Lookalikes(msgspec.Struct, frozen=True):
-    """Two people that the embedder can take for each other."""
+    """Two people whom the embedder can mistake for each other."""
 
     names: tuple[str, str]
     similarity: float
@@ -65,9 +65,9 @@ class Verified(msgspec.Struct, frozen=True):
     embedder: EmbedderId | None = None
     threshold: float | None = None
     false_alarm_target: float | None = None
-    """None: the threshold is one that config.yaml sets."""
+    """None: config.yaml sets the threshold itself."""
     target_met: bool | None = None
-    """False: so rare a false alarm could not be measured; the strictest measured threshold is in force."""
+    """False: the target is rarer than the calibration can show, so the strictest measured threshold is used."""
     lookalikes: list[Lookalikes] = []
     outliers: list[Likeness] = []
 
@@ -113,7 +113,7 @@ def _nearest_text(report: Detail) -> str:
     near, room = report.nearest, report.room
     if near is None or room is None:
         return "Nobody else is in the gallery."
-    who = f"Most alike: {near.person_name}, {near.similarity:.2f} (their {near.other} and {near.photo} here)"
+    who = f"Looks most like {near.person_name}: {near.similarity:.2f} ({near.photo} and their {near.other})"
     if room > 0:
         return f"{who}; a name needs {report.threshold:.2f}, which leaves {room:.2f}."
     return f"{who}; a name needs only {report.threshold:.2f}: visits of either may come out as `uncertain`."
@@ -145,24 +145,24 @@ def show_verified(report: Verified) -> None:
     people = plural(report.people or 0, "person", "people")
     templates = plural(report.templates or 0, "template")
     embedder = report.embedder.name if report.embedder else "?"
-    click.echo(f"{report.gallery}: in order: version {report.version}, {people}, {templates}, made with {embedder}")
+    click.echo(f"{report.gallery} is in order: version {report.version}, {people}, {templates}, made with {embedder}")
     click.echo(f"Threshold in force: {report.threshold:.3f}, {_why(report)}")
     if not report.people:
-        warn("Nobody is in it: every visitor will be `unknown`.")
+        warn("Nobody is in it, so every visitor will be `unknown`.")
     for pair in report.lookalikes:
         one, other = pair.names
         warn(f"{one} and {other} look alike ({pair.similarity:.2f}): visits of either may come out as `uncertain`.")
     for odd in report.outliers:
         warn(
-            f"{odd.person_name}: {odd.photo} looks little like their other templates ({odd.similarity:.2f} at best): "
-            "is it the same person?"
+            f"{odd.person_name}: {odd.photo} looks unlike their other templates ({odd.similarity:.2f} at best); check "
+            "who is in it"
         )
 
 
 def _why(report: Verified) -> str:
     if report.false_alarm_target is None:
         return "as match.threshold in config.yaml sets it"
-    aim = f"for at most {report.false_alarm_target:.2%} of strangers to be called by a name"
+    target = f"for at most {report.false_alarm_target:.2%} of strangers to be called by a name"
     if report.target_met:
-        return aim
-    return f"the strictest that was measured; {aim}, it would have to be higher"
+        return target
+    return f"the strictest that was measured; {target}, it would have to be higher"

@@ -14,16 +14,16 @@ from edge.errors import WhosthereError
 
 
 @click.command("run")
-@box_config("config.yaml; every key is explained in the template that comes with the project.")
+@box_config("The config.yaml to run with; `whosthere setup` makes one.")
 @click.pass_context
 def command(ctx: click.Context, config_path: Path) -> None:
     """Watch the camera and publish visits over MQTT until stopped.
 
     \b
-    SIGHUP          take the gallery and the match section of config.yaml anew
-    SIGTERM, ^C     end open visits, send what waits, and go
+    SIGHUP          load the gallery and the match section of config.yaml again
+    SIGTERM, ^C     end open visits, send what is waiting, and exit
 
-    What the broker could not take waits in the outbox and is sent after the next start.
+    Events that could not be sent wait in the outbox, and are sent after the next start.
     """
     manager = notifier()
     try:
@@ -32,10 +32,10 @@ def command(ctx: click.Context, config_path: Path) -> None:
         app = App(config_path, manager)
         code = app.run()
     except WhosthereError as error:
-        # Stays in `systemctl status` after the end, where people look first.
+        # It stays in `systemctl status` after the end, where people look first.
         manager.notify("STATUS=" + " ".join(str(error).split()))
         raise
     if app.restart:
-        # The same process begins anew: whoever started it (systemd, a container, a shell) need not know.
+        # The same process starts over, so systemd, a container or a shell does not notice.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  (our own program)
     ctx.exit(code)

@@ -37,22 +37,25 @@ Login = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What has been answered so far. Until everything is, it is kept in memory only."""
+    """The answers so far, in memory only until all are there."""
 
     folder: Path
-    """Of config.yaml, and of the passwords."""
+    """The folder of config.yaml and the passwords."""
     values: Values = field(default_factory=dict)
     passwords: dict[Path, str] = field(default_factory=dict)
 
 
 @click.command("setup")
-@box_config("The config.yaml to make, or to change; its comments stay.")
+@box_config("The config.yaml to make or change; its comments are kept.")
 def command(config_path: Path) -> None:
-    """Ask for the few things that a box cannot know, try them out, and write config.yaml.
+    """Ask for the few things that a box cannot know, try them, and write config.yaml.
 
-    Its name; its camera, of those found or by address, whose picture is shown; and the broker, which is logged in to.
-    Passwords go into files beside config.yaml that only their owner can read. What is not asked keeps its value, and
-    no file is touched before the end: stop with Ctrl-C and begin again.
+    It asks for the box's name, for the camera (and shows a picture from it), and for the broker (and logs in to it).
+    Passwords go into files beside config.yaml that only their owner can read. Every other setting keeps its value. No
+    file is changed before the last question, so you can stop with Ctrl-C and start over.
+
+    \b
+      sudo whosthere setup
     """
     if not os.access(config_path.parent, os.W_OK):
         raise ConfigError(f"{config_path.parent}: cannot be written; run this as root, with sudo")
@@ -63,9 +66,9 @@ def command(config_path: Path) -> None:
     _ask_camera(answers, loaded)
     _ask_broker(answers, loaded)
     _write(config_path, answers)
-    click.echo(f"\n{config_path} is written; it explains every other key. `whosthere check` tries all of it again.")
+    click.echo(f"\n{config_path} is written; it explains every other key. `whosthere check` checks all of it.")
     if again:
-        click.echo("`systemctl restart whosthere` puts it into force.")
+        click.echo("Apply it with `systemctl restart whosthere`.")
 
 
 def _ask_name(loaded: LoadedConfig) -> str:
@@ -79,7 +82,7 @@ def _ask_name(loaded: LoadedConfig) -> str:
 
 
 def _ask_camera(answers: Answers, loaded: LoadedConfig) -> None:
-    """Until one delivers a picture, or is to be taken all the same."""
+    """Ask until a camera delivers a picture, or the user keeps one that does not."""
     camera = loaded.config.camera
     while True:
         answers.values["camera.source"] = source = _ask_source(camera.source)
@@ -99,7 +102,11 @@ def _ask_camera(answers: Answers, loaded: LoadedConfig) -> None:
 
 def _ask_source(default: str) -> str:
     found = discover_cameras()
-    click.echo("\nCameras found:" if found else "\nNo camera was found here; a network camera has an address.")
+    click.echo(
+        "\nCameras found:"
+        if found
+        else "\nNo camera was found on this machine. A network camera is given by its address."
+    )
     for number, (source, name) in enumerate(found, 1):
         click.echo(f"  {number}  {source}  {name}")
     if found and default == CameraSettings().source:
@@ -111,19 +118,21 @@ def _ask_source(default: str) -> str:
 
 
 def _show(frame: Frame, loaded: LoadedConfig) -> None:
-    """What the camera sees, where a terminal can show it, and whether that holds a face."""
+    """Show what the camera sees, where a terminal can, and say whether there is a face in it."""
     if sys.stdout.isatty():
         click.echo(in_blocks(frame.preview, PICTURE_COLUMNS))
     config = loaded.config
     detector = BlazeFaceDetector(load_network(config.models, DETECTOR, loaded.base), config.detect)
     faces = len(detector.detect(frame.preview))
     click.echo(
-        f"{plural(faces, 'face')} in the picture" if faces else "no face in the picture; step in front of it to see"
+        f"{plural(faces, 'face')} in the picture"
+        if faces
+        else "no face in the picture; stand in front of the camera to try"
     )
 
 
 def _ask_broker(answers: Answers, loaded: LoadedConfig) -> None:
-    """Until one lets us in, or is to be taken all the same."""
+    """Ask until a broker accepts the login, or the user keeps one that does not."""
     mqtt = loaded.config.mqtt
     while True:
         host: str = click.prompt("\nMQTT broker (name or address)", default=mqtt.host)
@@ -141,13 +150,13 @@ def _ask_broker(answers: Answers, loaded: LoadedConfig) -> None:
 
 
 def _ask_login(section: str, answers: Answers, username: str | None, password_file: str | None) -> Login:
-    """Asks for a login, given the one in force. The same two settings for a first try, as systemd gives us nothing."""
+    """Ask for a login. Returns the settings to try it with: systemd passes no credentials to this command."""
     name_key, file_key = f"{section}.username", f"{section}.password_file"
     path = answers.folder / f"{section}-password"
     if password_file is not None and CREDENTIALS not in password_file:
         path = Path(password_file)
     answers.passwords.pop(path, None)
-    hint = "empty: none" if username is None else "- for none"
+    hint = "empty for none" if username is None else "- for none"
     name: str = click.prompt(f"Login ({hint})", default=username or "", show_default=username is not None)
     if name in {"", "-"}:
         for key in (name_key, file_key):
@@ -156,7 +165,7 @@ def _ask_login(section: str, answers: Answers, username: str | None, password_fi
                 answers.values[key] = None
         return {"username": None, "password_file": None}
     kept = path.exists()
-    hint = "empty: as it was" if kept else "not shown as you type"
+    hint = "empty: keep the old one" if kept else "not shown as you type"
     password: str = click.prompt(f"Password ({hint})", default="", hide_input=True, show_default=False)
     answers.values[name_key] = name
     if not password and not kept:
@@ -169,14 +178,14 @@ def _ask_login(section: str, answers: Answers, username: str | None, password_fi
 
 
 def _in_memory(password: str) -> str:
-    """A file that holds it for as long as this process lives, and is on no disk."""
+    """The path of a file that lives in memory, as long as this process."""
     handle = os.memfd_create("password")
     os.write(handle, f"{password}\n".encode())
     return f"/proc/self/fd/{handle}"
 
 
 def _write(config_path: Path, answers: Answers) -> None:
-    """Each file is replaced whole; config.yaml comes last, so that one that exists is complete."""
+    """Replace each file as a whole. config.yaml comes last, so one that exists is complete."""
     draft = config_path
     try:
         for path, password in answers.passwords.items():

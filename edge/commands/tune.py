@@ -17,25 +17,36 @@ DROP_IN = UNIT.with_name("whosthere.service.d") / "cores.conf"
 
 
 @click.command("tune")
-@box_config("The config.yaml to write the settings into; its comments stay.")
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="How long to measure.")
+@box_config("The config.yaml to write the settings into; its comments are kept.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Measure for about this many seconds in all.",
+)
 @click.option(
     "--model",
     "models",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Card of an embedder of your own that may be chosen as well; may be given several times.",
+    help="The card of an embedder of your own to try as well. May be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="Only print the lines to set.")
+@click.option("--dry-run", is_flag=True, help="Print the lines that would be set, and write nothing.")
 @json_option
 def command(config_path: Path, seconds: float, models: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
-    """Measure this box, and write what suits it into config.yaml.
+    """Measure this box and write the fastest settings into config.yaml.
 
-    How many threads a network runs on, whether the fast kernels are fast here, on a board whose cores differ which
-    ones to keep to, and which embedder. Looks at a face are timed with each, in turns.
+    It finds out how many threads a network should run on, whether XNNPACK's kernels are faster than the plain ones,
+    which cores to use on a board whose cores differ, and which embedder is fastest. The time to recognise a face is
+    measured with each setting, in turns.
 
-    The embedder is left alone as long as there is a gallery that was made with another one: that would have to be
-    enrolled again, which is up to you.
+    The embedder is kept while there is a gallery that was made with it: changing it means enrolling everybody again,
+    and that decision is yours.
+
+    \b
+      sudo whosthere tune
+      whosthere tune --config config.yaml --seconds 30 --dry-run
     """
     loaded = load_config(config_path)
     choice = Tuner(loaded, seconds).choose([*_bundled_embedders(), *(str(path.resolve()) for path in models)])
@@ -52,7 +63,7 @@ def command(config_path: Path, seconds: float, models: tuple[Path, ...], dry_run
 
 
 def changes(loaded: LoadedConfig, choice: Choice) -> dict[str, Value]:
-    """The keys whose values are to be other ones."""
+    """The keys whose values should change, with the new ones."""
     now = loaded.config.models
     chosen: dict[str, Value] = {
         "models.threads": choice.threads,
@@ -72,33 +83,33 @@ def _show(choice: Choice) -> None:
         for question, timings in choice.timings.items()
         for timing in timings
     ]
-    click.echo(table(("measured", "with", "ms a look", "looks"), rows, right=frozenset({2, 3})))
+    click.echo(table(("setting", "tried", "ms per face", "runs"), rows, right=frozenset({2, 3})))
     for text in choice.left_alone:
         warn(f"not chosen: {text}")
 
 
 def _pin(choice: Choice, *, write: bool) -> str:
-    """The unit's sandbox lets no process choose its cores: systemd has to. What was done, or is to be done."""
+    """Keep the service to some cores; systemd must, as its sandbox forbids choosing them. Returns a message."""
     if choice.cores is None:
         return ""
     text = f"[Service]\nCPUAffinity={' '.join(map(str, choice.cores))}\n"
     if not (write and UNIT.exists()):
-        return f"with `systemctl edit whosthere`:\n{text}"
+        return f"to keep the service to the fast cores, run `systemctl edit whosthere` and add:\n{text}"
     try:
         DROP_IN.parent.mkdir(exist_ok=True)
         DROP_IN.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{DROP_IN}: cannot be written: {error.strerror}; run this as root, with sudo") from error
-    return f"{DROP_IN}: keeps to cores {', '.join(map(str, choice.cores))}; take it up with `systemctl daemon-reload`"
+    return f"{DROP_IN}: keeps to cores {', '.join(map(str, choice.cores))}; apply it with `systemctl daemon-reload`"
 
 
 def _conclude(path: Path, values: dict[str, Value], pinned: str, dry_run: bool) -> None:
     if not values:
-        click.echo(f"{path} suits this box as it is")
+        click.echo(f"{path} already has the fastest settings for this box")
     elif dry_run:
-        click.echo(f"to be set in {path}:\n{as_lines(values).rstrip()}")
+        click.echo(f"would be set in {path}:\n{as_lines(values).rstrip()}")
     else:
         click.echo(f"{path}: set {', '.join(f'{key}: {value}' for key, value in values.items())}")
-        click.echo("in force after a restart: sudo systemctl restart whosthere")
+        click.echo("apply it with: sudo systemctl restart whosthere")
     if pinned:
         click.echo(pinned)

@@ -1,4 +1,4 @@
-"""What `whosthere watch` shows of each box: its state, who is there, the last visits, how it is."""
+"""What `whosthere watch` shows of each box: its state, who is there, the last visits, its health."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 KEPT = 8
-"""Lines of each box that stay on the screen."""
+"""How many lines of each box stay on the screen."""
 _KINDS: dict[str, type[msgspec.Struct]] = {
     "visit": VisitPayload,
     "visit/late": VisitPayload,
@@ -26,7 +26,7 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
 
 @dataclass
 class BoxView:
-    """One box, as far as it has been heard."""
+    """What has been heard from one box."""
 
     states: dict[str, str] = field(default_factory=dict)
     health: HealthPayload | None = None
@@ -35,37 +35,37 @@ class BoxView:
 
 
 class Boxes:
-    """All boxes of a broker. What is not of the contract is told as unreadable, never raised."""
+    """All boxes of a broker. A message that breaks the contract is shown as unreadable; it never raises."""
 
     def __init__(self, base: str) -> None:
         self._base = base
         self.boxes: dict[str, BoxView] = {}
 
     def place(self, topic: str) -> tuple[str, str] | None:
-        """Device and what is below it; None: no topic of a box."""
+        """The device, and the rest of the topic below it; None: not a topic of a box."""
         if not topic.startswith(f"{self._base}/"):
             return None
         device, _, what = topic.removeprefix(f"{self._base}/").partition("/")
         return (device, what) if what else None
 
     def message(self, topic: str, payload: bytes) -> str | None:
-        """Take in a message; a line for people, if there is something to tell."""
+        """Apply a message. Returns a line for people, if there is anything to say."""
         place = self.place(topic)
         if place is None or not payload:
             return None
         device, what = place
         box = self.boxes.setdefault(device, BoxView())
         try:
-            line = self._taken(box, what, payload)
+            line = self._apply(box, what, payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             line = f"{what}: unreadable: {error}"
         if line:
             box.lines.append(line)
         return f"{device}  {line}" if line else None
 
-    def _taken(self, box: BoxView, what: str, payload: bytes) -> str | None:
+    def _apply(self, box: BoxView, what: str, payload: bytes) -> str | None:
         if what in _KINDS:
-            return _told(box, what, msgspec.json.decode(payload, type=_KINDS[what]))
+            return _line(box, what, msgspec.json.decode(payload, type=_KINDS[what]))
         if what == "snapshot":
             return f"picture of {len(payload) // 1024} KiB"
         if what.startswith("command/"):
@@ -74,7 +74,7 @@ class Boxes:
         return f"{what} {box.states[what]}" if before != box.states[what] and what != "last_person" else None
 
 
-def _told(box: BoxView, what: str, message: msgspec.Struct) -> str | None:
+def _line(box: BoxView, what: str, message: msgspec.Struct) -> str | None:
     match message:
         case VisitPayload():
             late = "  (late)" if what == "visit/late" else ""
@@ -94,7 +94,7 @@ def _told(box: BoxView, what: str, message: msgspec.Struct) -> str | None:
 
 
 def sentence(event: VisitPayload) -> str:
-    """What an event says, in a few words."""
+    """An event in a few words."""
     match event.event_type:
         case EventKind.RECOGNIZED:
             perhaps = "perhaps " if event.provisional else ""
@@ -112,7 +112,7 @@ def sentence(event: VisitPayload) -> str:
 
 
 def document(place: tuple[str, str], payload: bytes, *, retained: bool) -> dict[str, Any]:
-    """A message for a script: JSON as such, text as text, a picture as its size."""
+    """A message for a script: JSON as it is, text as text, a picture as its size."""
     device, what = place
     shown: Any
     if what == "snapshot":
@@ -126,9 +126,9 @@ def document(place: tuple[str, str], payload: bytes, *, retained: bool) -> dict[
 
 
 def summary(box: BoxView) -> str:
-    """One line on how a box is."""
+    """The state of a box in one line."""
     here = sorted(name.removeprefix("person/") for name, state in box.states.items() if state == "ON")
-    parts = [box.states.get("status", "not heard of"), f"camera {box.states.get('camera', '?')}"]
+    parts = [box.states.get("status", "no status yet"), f"camera {box.states.get('camera', '?')}"]
     if box.controls is not None and box.controls.paused:
         parts.append("PAUSED")
     if (health := box.health) is not None:
@@ -137,27 +137,27 @@ def summary(box: BoxView) -> str:
             parts.append(f"{frame.p95_ms:.0f} ms")
         parts += [f"{health.memory_mb:.0f} MB"]
         parts += [f"{health.temperature_c:.0f} °C"] if health.temperature_c is not None else []
-        parts += [f"{health.outbox.waiting} events wait"] if health.outbox.waiting else []
+        parts += [f"{health.outbox.waiting} events waiting"] if health.outbox.waiting else []
         parts.append(f"{health.gallery.people} people known")
     return ", ".join(parts) + (f"; here now: {', '.join(here)}" if here else "")
 
 
-def panels(house: Boxes) -> "RenderableType":
-    """A panel a box, for a terminal. Needs rich."""
+def panels(boxes: Boxes) -> "RenderableType":
+    """One panel per box, for a terminal. Needs rich."""
     from rich.console import Group  # noqa: PLC0415  (rich is in the demo extra)
     from rich.panel import Panel  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    if not house.boxes:
-        return Text("nothing heard yet")
+    if not boxes.boxes:
+        return Text("no message yet")
     return Group(
         *(
             Panel(Text("\n".join([summary(box), "", *box.lines])), title=Text(device), title_align="left")
-            for device, box in sorted(house.boxes.items())
+            for device, box in sorted(boxes.boxes.items())
         )
     )
 
 
 def _clock(time: str) -> str:
-    """The time of day in a time of the contract."""
+    """The time of day of an RFC 3339 time."""
     return time[11:19]

@@ -1,4 +1,4 @@
-"""What the demo sets up: a gallery from bundled portraits, a config, and the real daemon as a process."""
+"""The demo's box: a gallery from bundled portraits, a config, and the real daemon as a process."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ STOP_S = 15.0
 
 
 def make_gallery(path: Path, config: Path | None = None) -> list[list[str]]:
-    """Enrol each person from one portrait, with the networks of `config` if there is one; the command lines of it."""
+    """Enrol each person from one portrait, with the networks of `config` if given. Returns the commands run."""
     path.unlink(missing_ok=True)
     common = ["enroll", *(["--config", str(config)] if config else []), "--gallery", str(path)]
     commands = [
@@ -31,7 +31,7 @@ def make_gallery(path: Path, config: Path | None = None) -> list[list[str]]:
 
 
 def write_config(folder: Path, clip: Path, gallery: Path, port: int, embedder: str | None, fast: bool) -> Path:
-    """The demo's config.yaml: like any other, but for the broker, which speaks MQTT 3.1.1 only, and a short gap."""
+    """Write the demo's config.yaml, special only in its broker, which speaks just MQTT 3.1.1, and in its short gap."""
     document: dict[str, object] = {
         "device_id": DEVICE,
         "camera": {"source": str(clip), "name": "front door", "realtime": not fast},
@@ -53,16 +53,18 @@ def write_config(folder: Path, clip: Path, gallery: Path, port: int, embedder: s
 
 
 def whosthere(arguments: list[str]) -> str:
-    """Run a whosthere command to its end; what it printed. Raises WhosthereError with its output if it failed."""
+    """Run a whosthere command and return what it printed. Raises WhosthereError with its output if it failed."""
     done = subprocess.run(_command(arguments), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise WhosthereError(f"whosthere {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise WhosthereError(
+            f"whosthere {arguments[0]} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 
 @contextmanager
 def daemon(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`whosthere run` as a process of its own, stopped at the end if it has not ended by then."""
+    """Run `whosthere run` as a process; it is stopped at the end of the body if it still runs."""
     with log.open("wb") as output:
         process = subprocess.Popen(_command(["run", "--config", str(config)]), stderr=output, stdout=output)
     try:

@@ -14,14 +14,14 @@ START_S = 10.0
 
 @contextmanager
 def embedded_broker() -> Iterator[int]:
-    """The port of a broker that runs as long as the body of the `with`.
+    """Run a broker while the body runs, and give its port.
 
     Raises UsageError when the demo extra is not installed, and BrokerError when the broker does not start.
     """
     try:
         from amqtt.broker import Broker  # noqa: PLC0415  (the demo extra)
     except ImportError as error:
-        raise UsageError("the demo needs a broker: pip install 'whosthere[demo]'") from error
+        raise UsageError("the demo needs the package amqtt: pip install 'whosthere[demo]'") from error
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
     port = free_port()
     loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""What was reported over MQTT, laid beside what is in the clip."""
+"""Compares what was reported over MQTT with what is in the clip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from edge.mqtt.payloads import VisitPayload
 from edge.records import EventKind
 
 EARLY_S = 1.0
-"""By how much a visit may be reported before its visitor comes into view: clocks are read at different moments."""
+"""A visit may be reported this much before its visitor comes into view: clocks are read at different moments."""
 _DECISIONS = {
     EventKind.RECOGNIZED,
     EventKind.UNKNOWN,
@@ -21,15 +21,15 @@ _DECISIONS = {
 
 @dataclass(slots=True)
 class ReportedVisit:
-    """One visit as the events tell it, each once, in their order of arrival."""
+    """One visit with its events, each once, in their order of arrival."""
 
     visit_id: str
     number: int
-    """Counts the visits from 1, in their order of arrival."""
+    """The number of the visit, from 1, in their order of arrival."""
     events: list[VisitPayload] = field(default_factory=list)
 
     def add(self, event: VisitPayload) -> bool:
-        """Whether the event was new: at QoS 1 the same one may come twice."""
+        """Add an event. Returns whether it was new: at QoS 1, the same one may arrive twice."""
         new = all(event.event_id != known.event_id for known in self.events)
         if new:
             self.events.append(event)
@@ -42,7 +42,7 @@ class ReportedVisit:
 
     @property
     def decisions(self) -> list[VisitPayload]:
-        """Those that are final; there should be one."""
+        """The final decisions; there should be exactly one."""
         return [event for event in self.events if event.event_type in _DECISIONS and not event.provisional]
 
     @property
@@ -51,7 +51,7 @@ class ReportedVisit:
 
     @property
     def latest(self) -> VisitPayload | None:
-        """The last decision, be it provisional."""
+        """The last decision, provisional or final."""
         return next((event for event in reversed(self.events) if event.event_type in _DECISIONS), None)
 
     @property
@@ -61,20 +61,20 @@ class ReportedVisit:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One line of the verdict."""
+    """One line of the result."""
 
     expected: ExpectedVisit | None
     """None: nobody was there."""
     reported: ReportedVisit | None
     """None: nobody was reported."""
     problems: tuple[str, ...]
-    """Empty: right."""
+    """Empty: correct."""
 
 
 def compare(expected: Sequence[ExpectedVisit], reported: Sequence[ReportedVisit]) -> list[Comparison]:
-    """A line for each expected visit, in their order, and one for each visit reported beyond them.
+    """One line per expected visit, in their order, and one for each visit that was reported but not expected.
 
-    The clip's clock is not the wall clock; they are laid over each other where most reports come out right.
+    The clip has its own clock. It is aligned with the wall clock so that most reports are correct.
     """
     begin = _begin(expected, reported)
     left = sorted(reported, key=lambda visit: visit.started_at)
@@ -97,7 +97,7 @@ def answer(event: VisitPayload | None) -> str:
 
 
 def _begin(expected: Sequence[ExpectedVisit], reported: Sequence[ReportedVisit]) -> float:
-    """Wall-clock seconds of the clip's beginning."""
+    """The wall-clock time, in seconds, at which the clip began."""
     candidates = [visit.started_at - want.from_s for want in expected for visit in reported]
 
     def fit(begin: float) -> tuple[int, float]:

@@ -25,7 +25,7 @@ _STYLES = {
 
 
 def header(health: HealthPayload | None, states: dict[str, str], broker: str) -> Panel:
-    """Which box this is, and what it needs for a name."""
+    """Which box this is, and what a name needs."""
     top = Text.assemble(
         (health.device_id if health else "starting...", "bold"),
         *(part for name, state in states.items() for part in (f"   {name} ", (state, _state_style(state)))),
@@ -36,7 +36,7 @@ def header(health: HealthPayload | None, states: dict[str, str], broker: str) ->
         strangers = f"{1 / health.false_alarm_target:,.0f}" if health.false_alarm_target else "-"
         top.append(f"\n{health.gallery.people} people in the gallery   a name needs similarity ")
         top.append(needed, "bold cyan")
-        top.append(f" (one stranger in {strangers} may pass)", "dim")
+        top.append(f" (one stranger in {strangers} may be called by a name)", "dim")
         top.append(f"\n{health.model.detector}, {health.model.embedder} on {health.model.runtime}", "dim")
     return Panel(top, title="whosthere", title_align="left", box=ROUNDED, border_style="cyan")
 
@@ -50,7 +50,7 @@ def at_the_door(present: list[ReportedVisit]) -> Panel:
 def _present(visit: ReportedVisit) -> Text:
     decision = visit.latest
     if decision is None:
-        return Text("somebody; looking...", "italic")
+        return Text("somebody; analysing...", "italic")
     line = Text(f"{_answered(decision):<24}", _STYLES[decision.event_type])
     if decision.similarity is not None and decision.threshold is not None:
         line.append_text(_bar(decision.similarity, decision.threshold))
@@ -70,7 +70,7 @@ def _bar(similarity: float, threshold: float) -> Text:
 
 
 def visits(reported: list[ReportedVisit]) -> Table:
-    """A row a visit, its events in order."""
+    """One row per visit, with its events in order."""
     table = Table(box=SIMPLE_HEAD, expand=True, title="MQTT events, visit by visit", title_justify="left")
     table.add_column("visit", justify="right", no_wrap=True)
     table.add_column("came", no_wrap=True)
@@ -102,7 +102,7 @@ def health_line(health: HealthPayload | None) -> Text:
 
 
 def summary(lines: list[Comparison]) -> Table:
-    """Expected beside reported, with a mark a line."""
+    """Expected beside reported, with a mark on each line."""
     table = Table(box=ROUNDED, title="Who was at the door, and what was reported", title_justify="left")
     for heading in ("in the clip", "right answer", "reported", "similarity", "after", ""):
         table.add_column(
@@ -123,7 +123,7 @@ def summary(lines: list[Comparison]) -> Table:
     return table
 
 
-def told(event: VisitPayload) -> str:
+def event_line(event: VisitPayload) -> str:
     """An event as a plain line."""
     if event.event_type in {EventKind.STARTED, EventKind.ENDED}:
         return event.event_type.value
@@ -143,7 +143,7 @@ def _short(event: VisitPayload) -> str:
 
 
 def _answered(event: VisitPayload) -> str:
-    """The answer with what else there is to say: between whom it is uncertain, why no face was usable."""
+    """The answer with its details: between whom it is uncertain, or why no face was usable."""
     if event.candidates:
         return f"{answer(event)}: {' or '.join(candidate.name for candidate in event.candidates)}"
     return f"{answer(event)}: {event.problem.value.replace('_', ' ')}" if event.problem else answer(event)
@@ -154,5 +154,5 @@ def _state_style(state: str) -> str:
 
 
 def clock(time: str) -> str:
-    """The local time of an RFC 3339 time."""
+    """The local time of day of an RFC 3339 time."""
     return datetime.fromisoformat(time).astimezone().strftime("%H:%M:%S")

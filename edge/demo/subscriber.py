@@ -1,4 +1,4 @@
-"""Subscribing to one box, as home automation would."""
+"""Subscribes to one box, as home automation would."""
 
 import threading
 from collections.abc import Callable, Iterator

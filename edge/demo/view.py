@@ -1,4 +1,4 @@
-"""What the demo shows in the terminal: each MQTT event as it arrives, and the verdict at the end."""
+"""What the demo shows in the terminal: each MQTT event as it arrives, and the result at the end."""
 
 import sys
 import threading
@@ -21,7 +21,7 @@ REFRESHES_PER_S = 8
 
 
 class DemoView:
-    """Everything that a box has said, as a live picture (`rich` renders it) and as a verdict.
+    """All messages from a box, as a live view (rendered by `rich`) and as a final result.
 
     Messages may arrive on another thread than the one that renders.
     """
@@ -33,24 +33,24 @@ class DemoView:
         self._health: HealthPayload | None = None
         self._states = {"status": "-", "camera": "-"}
         self._unreadable: list[str] = []
-        self._tell: Callable[[str], None] | None = None
+        self._on_line: Callable[[str], None] | None = None
         self._lock = threading.Lock()
 
     def message(self, topic: str, payload: bytes) -> None:
-        """Take in what arrived on a topic of the box; what the view does not show is ignored."""
+        """Apply a message of the box; topics that the view does not show are ignored."""
         with self._lock:
-            line = self._taken(topic, payload)
-            tell = self._tell
-        if line and tell:
-            tell(line)
+            line = self._apply(topic, payload)
+            on_line = self._on_line
+        if line and on_line:
+            on_line(line)
 
-    def tell_lines(self, tell: Callable[[str], None] | None) -> None:
-        """Hand each event, as it arrives, as a line of plain text to `tell`; None: no longer."""
+    def pass_lines_to(self, on_line: Callable[[str], None] | None) -> None:
+        """Pass each event, as it arrives, to `on_line` as a line of plain text; None stops that."""
         with self._lock:
-            self._tell = tell
+            self._on_line = on_line
 
     def passed(self) -> bool:
-        """Whether everybody in the clip was reported exactly once and rightly, and nobody else was."""
+        """Whether everybody in the clip was reported exactly once and correctly, and nobody else was."""
         with self._lock:
             return not self._unreadable and all(not line.problems for line in self._comparisons())
 
@@ -60,13 +60,13 @@ class DemoView:
             return rendering.summary(self._comparisons())
 
     def verdict(self) -> Text:
-        """One line: how many came out right, and what could not be read."""
+        """One line: how many visitors were reported correctly, and what could not be read."""
         with self._lock:
             lines = self._comparisons()
             right = sum(not line.problems for line in lines if line.expected)
             extra = sum(line.expected is None for line in lines)
             unreadable = list(self._unreadable)
-        text = f"{right} of {len(self._expected)} visitors reported rightly"
+        text = f"{right} of {len(self._expected)} visitors reported correctly"
         text += f", {extra} visits too many" if extra else ""
         text += f"; unreadable: {', '.join(unreadable)}" if unreadable else ""
         return Text(text, "bold green" if self.passed() else "bold red")
@@ -92,7 +92,7 @@ class DemoView:
     def _comparisons(self) -> list[Comparison]:
         return compare(self._expected, list(self._visits.values()))
 
-    def _taken(self, topic: str, payload: bytes) -> str | None:
+    def _apply(self, topic: str, payload: bytes) -> str | None:
         *_, above, leaf = ["", *topic.split("/")]
         if above in {"person", "command"}:
             return None
@@ -112,7 +112,7 @@ class DemoView:
         return None
 
     def _keep(self, health: HealthPayload) -> None:
-        # The last message of a box that stops tells 0 fps: true, and not what stays on the screen to be read.
+        # A box that stops reports 0 fps: true, but not what should stay on the screen.
         if health.state != "stopping" or self._health is None:
             self._health = health
 
@@ -120,18 +120,18 @@ class DemoView:
         visit = self._visits.setdefault(event.visit_id, ReportedVisit(event.visit_id, len(self._visits) + 1))
         if not visit.add(event):
             return None
-        return f"{rendering.clock(event.decided_at)}  visit {visit.number}  {rendering.told(event)}"
+        return f"{rendering.clock(event.decided_at)}  visit {visit.number}  {rendering.event_line(event)}"
 
 
 @contextmanager
 def shown(view: DemoView, *, plain: bool) -> Iterator[None]:
-    """Show the view while the body runs: live, or a line an event when `plain` or when nobody watches a terminal."""
+    """Show the view while the body runs: live, or one line per event when `plain` or without a terminal."""
     if plain or not sys.stdout.isatty():
-        view.tell_lines(lambda line: print(line, flush=True))
+        view.pass_lines_to(lambda line: print(line, flush=True))
         try:
             yield
         finally:
-            view.tell_lines(None)
+            view.pass_lines_to(None)
         return
     with Live(view, refresh_per_second=REFRESHES_PER_S):
         yield

@@ -1,1 +1,1 @@
-"""Galleries: who is known; files of them, signed and sealed, received, in force and forgotten."""
+"""Galleries of known people: files that are signed, encrypted, received, rolled back and forgotten."""

@@ -1,9 +1,9 @@
 """A gallery as a file: safetensors with a JSON header, signed or not, encrypted or not.
 
-Layout: tensor `embeddings` (n, d) float32, rows in the order of the people in the header; metadata key
-`whosthere` holds the header as JSON; tensor `sha256` (32,) uint8 is the digest of that JSON text followed by the
-embeddings' bytes; tensor `signature` (n,) uint8, if there, is an armoured OpenSSH signature of `signed_text`.
-There is no code in such a file, unlike in a pickle. An encrypted one is an age file with all that in it.
+The metadata key `whosthere` holds the header as JSON. Tensor `embeddings` (n, d) float32 has its rows in the order of
+the people in the header. Tensor `sha256` (32,) uint8 is the digest of the JSON text followed by the bytes of the
+embeddings. Tensor `signature` (n,) uint8, if present, is an armoured OpenSSH signature of `signed_text`. Unlike a
+pickle, such a file holds no code. An encrypted gallery is an age file that contains all this.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ DIGEST = "sha256"
 SIGNATURE = "signature"
 UNIT_TOLERANCE = 1e-3
 MAP_FROM = 16 * 2**20
-"""Bytes from which on a file is mapped, not read. A mapped file must be replaced, never written over: small ones
-are safe even from that."""
+"""From this many bytes on, a file is mapped instead of read. A mapped file must be replaced, never overwritten; small
+ones are safe even from that."""
 _REMEDY = "put a good copy in its place, or enrol the photos again"
 
 
@@ -64,7 +64,7 @@ def open_gallery(path: Path, embedder: EmbedderId | None, keys: GalleryKeys = NO
 
 
 def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, keys: GalleryKeys) -> Gallery:
-    """The gallery in a file's bytes, of which the embeddings are a view. Raises GalleryError beginning with `where`."""
+    """Decode a file's bytes; the embeddings are a view of them. Raises GalleryError that begins with `where`."""
     if is_encrypted(content[:64]):
         content = decrypt(bytes(content), keys.identity, where)
     try:
@@ -76,18 +76,18 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
     text = metadata[HEADER].encode()
     embeddings = tensors.get(TENSOR, np.zeros(0, np.float32))
     with ThreadPoolExecutor(2) as pool:
-        # For many people each takes a while, and what looks at the vectors lets others run meanwhile.
+        # With many people, each of these takes a while. NumPy releases the GIL, so they run side by side.
         digest = pool.submit(_digest, text, embeddings)
         unit = pool.submit(_unit_vectors, embeddings)
         header = _header(where, text)
         _check_embedder(where, header, embedder)
         _check_people(where, header.people)
     if bytes(tensors.get(DIGEST, b"")) != digest.result():
-        raise GalleryError(f"{where}: damaged: its contents are not those that were written; {_REMEDY}")
+        raise GalleryError(f"{where}: damaged: its contents do not match their checksum; {_REMEDY}")
     rows = sum([len(person.templates) for person in header.people])
     if embeddings.dtype != np.float32 or embeddings.ndim != 2 or len(embeddings) != rows:
         raise GalleryError(
-            f"{where}: damaged: the header speaks of {rows} templates, but the embeddings are "
+            f"{where}: damaged: the header lists {rows} templates, but the embeddings are "
             f"{embeddings.dtype}{embeddings.shape}"
         )
     if not unit.result():
@@ -99,7 +99,7 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
 
 
 def encode(gallery: Gallery, signing_key: Path | None = None) -> bytes:
-    """The file's bytes, the same for the same gallery; signed if a key is given. Raises SignatureError."""
+    """Encode a gallery, always to the same bytes; signed if a key is given. Raises SignatureError."""
     header = msgspec.json.encode(gallery.header)
     embeddings = np.ascontiguousarray(gallery.embeddings)
     tensors: dict[str, NDArray[Any]] = {
@@ -113,27 +113,27 @@ def encode(gallery: Gallery, signing_key: Path | None = None) -> bytes:
 
 
 def signed_text(header: bytes, embeddings: NDArray[np.float32]) -> bytes:
-    """What a signature is of: the digest, and how much of what was digested is header."""
+    """The text that is signed: the digest, and how many of the digested bytes are the header."""
     digest = _digest(header, embeddings).hex()
     shape = " x ".join(map(str, embeddings.shape))
     return f"whosthere gallery\nsha256 {digest}\nheader {len(header)} bytes\nembeddings {shape}\n".encode()
 
 
 def identity_of(gallery: Gallery) -> str:
-    """The digest of all that a gallery says, signed by whom and encrypted or not: 64 hexadecimal digits."""
+    """The digest of a gallery's contents, whether it is signed or encrypted or not: 64 hexadecimal digits."""
     return _digest(msgspec.json.encode(gallery.header), np.ascontiguousarray(gallery.embeddings)).hex()
 
 
 def write_gallery(
     gallery: Gallery, path: Path, signing_key: Path | None = None, recipients: Sequence[str] = ()
 ) -> None:
-    """Whatever happens, `path` holds the old gallery or the new one, whole. Raises GalleryError naming the file."""
+    """Write a gallery atomically: `path` holds the old one or the new one. Raises GalleryError naming the file."""
     content = encode(gallery, signing_key)
     write_whole(encrypt(content, recipients) if recipients else content, path)
 
 
 def write_whole(content: bytes, path: Path) -> None:
-    """Write beside, sync, rename, sync the folder. Raises GalleryError naming the file when it cannot be written."""
+    """Write a file atomically: a new file beside it is synced and renamed. Raises GalleryError naming the file."""
     path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
@@ -151,7 +151,7 @@ def write_whole(content: bytes, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """What was renamed or removed in it stays so after a power cut."""
+    """Sync a folder, so that renamed and removed files stay so after a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -160,7 +160,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def inherit(file: int, path: Path) -> None:
-    """Faces are personal data: for owner and group alone. Written by root, they still belong to the daemon's user."""
+    """Give an open file the mode of `path`, or 640, and the owner of the daemon's files even when root writes it."""
     old = path.stat() if path.exists() else None
     os.fchmod(file, old.st_mode & 0o777 if old else 0o640)
     if os.geteuid() == 0:
@@ -210,16 +210,16 @@ def _unit_vectors(embeddings: NDArray[np.float32]) -> bool:
 
 
 def _check_people(where: str, people: list[Person]) -> None:
-    """What is shown in terminals must not be able to command them."""
+    """Ids must be unique, and nothing that a terminal shows may control it. Raises GalleryError."""
     if len({person.id for person in people}) != len(people):
         raise GalleryError(f"{where}: damaged: a person id occurs twice")
     for person in people:
         if problem := names.problem(person.name):
-            raise GalleryError(f"{where}: the name of {person.id} cannot be a person's name: {problem}")
+            raise GalleryError(f"{where}: the name of {person.id} is not allowed: {problem}")
     if _printable(people):
         return
     odd = next(person for person in people if not _printable([person]))
-    raise GalleryError(f"{where}: what it says of {odd.id} holds characters that cannot be shown")
+    raise GalleryError(f"{where}: the entry of {odd.id} contains unprintable characters")
 
 
 def _printable(people: list[Person]) -> bool:

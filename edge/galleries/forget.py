@@ -1,4 +1,4 @@
-"""Somebody is to be forgotten: earlier galleries go, and then the box's whole state is searched for them."""
+"""Forgets a person: removes earlier galleries with them, then searches everything that the box keeps."""
 
 import contextlib
 import subprocess
@@ -16,32 +16,32 @@ from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
 
 VECTOR_BYTES = 64
-"""So much of a template is enough to know it by."""
+"""This much of a template is enough to recognise it in a file."""
 SEARCH_S = 10.0
-"""How long the daemon may take to clear its outbox."""
+"""How long to wait for the daemon to clear its outbox."""
 CHUNK = 1 << 22
 
 
 class Forgotten(msgspec.Struct, frozen=True):
-    """What a box tells of somebody whom it was to forget."""
+    """The result of forgetting somebody on a box."""
 
     person: str
     removed: list[str]
-    """Files that held them, and are gone."""
+    """Files that held something about them and were removed."""
     still_held: list[str]
-    """Where something of them was found all the same, and what to do about it; empty: nowhere."""
+    """Where something about them is still found, and what to do about it; empty: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What somebody can be found by."""
+    """The byte strings that give somebody away in a file."""
 
     person: str
     marks: set[bytes] = field(default_factory=set)
 
     @classmethod
     def of(cls, person: str, galleries: Sequence[Gallery]) -> "Traces":
-        """Their id as it stands in JSON and in topics, their name and templates as these galleries have them."""
+        """Their id as JSON and topics have it, and their name and templates in these galleries."""
         marks = {f'"{person}"'.encode(), f'\\"{person}\\"'.encode(), f"person/{person}".encode()}
         for gallery in galleries:
             known = next((one for one in gallery.people if one.id == person), None)
@@ -51,7 +51,7 @@ class Traces:
         return cls(person, marks)
 
     def within(self, path: Path) -> bool:
-        """Whether a file holds any of it. Raises OSError."""
+        """Whether a file contains any of the marks. Raises OSError."""
         longest = max(map(len, self.marks))
         rest = b""
         with path.open("rb") as file:
@@ -64,7 +64,7 @@ class Traces:
 
 
 def galleries_with(person: str, path: Path, keys: GalleryKeys) -> list[Gallery]:
-    """The present and the kept galleries that hold them; to be asked before anything is replaced."""
+    """The current and the kept galleries with this person. Call it before anything is replaced."""
     found = []
     for file in [path, *History(path).kept()]:
         with contextlib.suppress(GalleryError):
@@ -77,9 +77,9 @@ def galleries_with(person: str, path: Path, keys: GalleryKeys) -> list[Gallery]:
 def forget(
     traces: Traces, path: Path, keys: GalleryKeys, folders: Sequence[Path], *, pictures: Sequence[Path] = ()
 ) -> Forgotten:
-    """Remove the kept galleries that hold them or that cannot be read, then search `folders`.
+    """Remove kept galleries with this person, and unreadable ones, then search `folders` for what is left.
 
-    `pictures` are files already removed because nobody can tell whom they show; they are reported with the rest.
+    `pictures` are files that were already removed because whom they show is unknown; they are reported as well.
     """
     removed = [str(picture) for picture in pictures]
     for file in History(path).kept():
@@ -88,7 +88,7 @@ def forget(
             if all(one.id != traces.person for one in gallery.people):
                 continue
         except GalleryError:
-            # What cannot be read may hold anybody.
+            # An unreadable gallery may contain anybody.
             pass
         with contextlib.suppress(OSError):
             file.unlink()
@@ -116,7 +116,7 @@ def _search(traces: Traces, folders: Sequence[Path]) -> list[str]:
 
 
 def _journal(person: str) -> list[str]:
-    """The journal cannot forget one person; it can be emptied."""
+    """A journal with lines about the person: it can only be emptied as a whole."""
     command = ["journalctl", "--quiet", "--output=cat", f"PERSON_ID={person}"]
     try:
         asked = subprocess.run(command, capture_output=True, check=False, timeout=30)

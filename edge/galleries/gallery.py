@@ -18,10 +18,10 @@ SCHEMA: Literal[2] = 2
 
 
 class Template(msgspec.Struct, frozen=True, gc=False):
-    """Where one embedding came from."""
+    """The origin of one embedding."""
 
     source: str
-    """Name of the photo, with its path inside the folder that was given, if any; or `camera`."""
+    """The photo's path within the folder that was given, or its name; or `camera`."""
     quality: float
     added_at: str
     """RFC 3339, UTC."""
@@ -31,12 +31,12 @@ class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """That somebody agreed to be recognised."""
 
     given_by: Annotated[str, Meta(min_length=1, max_length=names.MAX_NAME)]
-    """The person, or whoever may speak for them."""
+    """The person, or somebody entitled to speak for them."""
     given_on: date
     purpose: Annotated[str, Meta(min_length=1, max_length=500)]
-    """What for."""
+    """What the recognition is for."""
     until: date | None = None
-    """The last day on which it holds; None: until it is withdrawn."""
+    """The last day on which it is valid; None: until it is withdrawn."""
 
 
 class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -48,23 +48,23 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     notes: Annotated[str, Meta(max_length=2000)] = ""
     consent: Consent | None = None
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
-    """From then on nobody may recognise them any more; None: no such time."""
+    """From then on they must not be recognised; None: no limit."""
 
 
 class EmbedderId(msgspec.Struct, frozen=True):
-    """Which embedder made the templates: those of another one mean nothing here."""
+    """The embedder that made the templates; another embedder cannot compare them."""
 
     name: str
     sha256: str
 
 
 class Header(msgspec.Struct, frozen=True):
-    """All that a gallery file says besides the embeddings."""
+    """Everything in a gallery file except the embeddings."""
 
     schema_version: Literal[1, 2]
-    """2 brought consent and expiry; both are read, 2 is written."""
+    """Version 2 added consent and expiry. Both versions are read, 2 is written."""
     version: Annotated[int, Meta(ge=0, le=2**53)]
-    """One more at every change."""
+    """Incremented by every change."""
     created_at: str
     embedder: EmbedderId
     people: list[Person]
@@ -78,11 +78,11 @@ class Gallery:
     embeddings: NDArray[np.float32]
     """(n, d), rows of length one, grouped by person in the header's order; read-only."""
     signer: str | None = None
-    """Whose signature was found good when it was opened; None: nobody's was asked for."""
+    """The principal whose signature was verified on opening; None: no signature was required."""
 
     @classmethod
     def empty(cls, embedder: EmbedderId, dimensions: int) -> "Gallery":
-        """Nobody yet, version 0."""
+        """A gallery of nobody, version 0."""
         header = Header(SCHEMA, 0, "1970-01-01T00:00:00Z", embedder, [])
         return cls(header, read_only(np.zeros((0, dimensions), np.float32)))
 
@@ -90,7 +90,7 @@ class Gallery:
     def of(
         cls, version: int, at: str, embedder: EmbedderId, dimensions: int, known: "list[tuple[Person, list[Vector]]]"
     ) -> "Gallery":
-        """These people, each with as many vectors as templates."""
+        """A gallery of these people, each with as many vectors as templates."""
         people = [person for person, _ in known]
         vectors = [vector for _, some in known for vector in some]
         stacked = np.array(vectors, np.float32).reshape(-1, dimensions)
@@ -106,25 +106,25 @@ class Gallery:
         return np.repeat(np.arange(len(self.people)), [len(p.templates) for p in self.people])
 
     def person(self, name_or_id: str) -> Person | None:
-        """By id or name; else by what the name comes down to, so that capitals and accents may be left out."""
+        """Find a person by id or name; case and accents of a name do not matter."""
         exact = next((p for p in self.people if name_or_id in (p.id, p.name)), None)
         return exact or next((p for p in self.people if p.id == names.slug(name_or_id)), None)
 
     def vectors(self, person: Person) -> NDArray[np.float32]:
-        """(n, d) the templates of one of `people`."""
+        """The templates of one of `people`, (n, d)."""
         rows: NDArray[np.float32] = self.embeddings[self.owners == self.people.index(person)]
         return rows
 
     def known(self) -> list[tuple[Person, list[Vector]]]:
-        """Everybody with their vectors."""
+        """Everybody, with their vectors."""
         ends = np.cumsum([len(person.templates) for person in self.people])
         spans = zip(self.people, ends, strict=True)
         return [(person, list(self.embeddings[end - len(person.templates) : end])) for person, end in spans]
 
     def with_templates(self, name: str, vectors: list[Vector], templates: list[Template], at: str) -> "Gallery":
-        """The next version, with templates added to a person, who is created if need be. Raises GalleryError."""
+        """The next version, with templates added to a person, who may be new. Raises GalleryError."""
         if problem := names.problem(name):
-            raise GalleryError(f"{name!r} cannot be a person's name: {problem}")
+            raise GalleryError(f"{name!r} is not allowed as a name: {problem}")
         old = self.person(name)
         known = old or Person(names.slug(name), names.tidy(name), [])
         rows = {person.id: (person, vectors) for person, vectors in self.known()}
@@ -134,15 +134,15 @@ class Gallery:
         return self._next(list(rows.values()), at)
 
     def without(self, name_or_id: str, at: str) -> "Gallery":
-        """The next version, without a person. Raises GalleryError when nobody is called so."""
+        """The next version, without a person. Raises GalleryError when nobody has that name or id."""
         person = self.person(name_or_id)
         if person is None:
             known = ", ".join(p.name for p in self.people) or "nobody"
-            raise GalleryError(f"{name_or_id!r} is not in the gallery; it holds {known}")
+            raise GalleryError(f"found nobody called {name_or_id!r}; in the gallery: {known}")
         return self._next([row for row in self.known() if row[0] is not person], at)
 
     def unexpired(self, now: datetime) -> "Gallery":
-        """Those alone whose time has not run out; the very same gallery when that is everybody."""
+        """Only the people who have not expired; the same object when nobody has."""
         expired = [p.expires_at is not None and p.expires_at <= now for p in self.people]
         if not any(expired):
             return self

@@ -1,4 +1,4 @@
-"""Earlier galleries of a box, and the log of what was received: in the folder `NAME.history` beside the gallery."""
+"""The earlier galleries of a box and the log of their changes, in the folder `NAME.history` beside the gallery."""
 
 import contextlib
 import os
@@ -17,25 +17,25 @@ MAX_LINES = 1000
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One change. Nobody's name is in it: what was forgotten must not live on here."""
+    """One change. It names nobody, because somebody who was forgotten must not live on in the log."""
 
     at: str
     """RFC 3339, UTC."""
     action: Literal["received", "rolled back", "refused", "forgotten"]
     version: int | None = None
     identity: str | None = None
-    """Digest of the gallery's contents."""
+    """The digest of the gallery's contents."""
     people: int | None = None
     templates: int | None = None
     signer: str | None = None
     sender: str | None = None
-    """Address that the SSH connection came from."""
+    """The address that the SSH connection came from."""
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is kept beside one gallery."""
+    """The history of one gallery."""
 
     gallery: Path
 
@@ -44,7 +44,7 @@ class History:
         return self.gallery.with_name(f"{self.gallery.name}.history")
 
     def entries(self) -> list[HistoryEntry]:
-        """The log, oldest first; a line that a power cut left torn is passed over."""
+        """The log, oldest first; a line that a power cut left incomplete is skipped."""
         try:
             lines = (self.folder / LOG).read_bytes().splitlines()
         except OSError:
@@ -55,8 +55,8 @@ class History:
                 found.append(msgspec.json.decode(line, type=HistoryEntry))
         return found
 
-    def note(self, entry: HistoryEntry) -> None:
-        """Add to the log. Raises GalleryError when it cannot be written."""
+    def record(self, entry: HistoryEntry) -> None:
+        """Append to the log. Raises GalleryError when it cannot be written."""
         try:
             self._make()
             path = self.folder / LOG
@@ -74,13 +74,13 @@ class History:
             raise GalleryError(f"{self.folder}: the log cannot be written: {error.strerror}") from error
 
     @property
-    def highest(self) -> int:
-        """The highest version that was ever received: an older one is a replay."""
+    def highest_received(self) -> int:
+        """The highest version ever received; -1 without any. A bundle that is not newer is a replay."""
         versions = [e.version for e in self.entries() if e.action == "received" and e.version is not None]
         return max(versions, default=-1)
 
-    def keep(self, version: int, identity: str, most: int) -> Path:
-        """Keep the gallery's present file under its version, and `most` earlier ones at all. Raises GalleryError."""
+    def keep(self, version: int, identity: str, limit: int) -> Path:
+        """Keep the gallery's current file under its version, and at most `limit` files in all. Raises GalleryError."""
         kept = self.folder / f"{version}-{identity[:16]}.whg"
         try:
             self._make()
@@ -88,9 +88,9 @@ class History:
             try:
                 os.link(self.gallery, kept)
             except OSError:
-                # Some file systems know no links.
+                # Some file systems have no links.
                 shutil.copy2(self.gallery, kept)
-            for old in self.kept()[most:]:
+            for old in self.kept()[limit:]:
                 old.unlink(missing_ok=True)
             sync_folder(self.folder)
         except OSError as error:
@@ -98,7 +98,7 @@ class History:
         return kept
 
     def kept(self) -> list[Path]:
-        """The galleries that one can go back to, the one kept last first."""
+        """The galleries that can be rolled back to, newest first."""
         found = []
         for path in self.folder.glob("*.whg"):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""People's names: as they are kept, as an id, and in plain Latin letters."""
+"""People's names: as stored, as an id, and in plain Latin letters."""
 
 import hashlib
 import re
@@ -9,27 +9,27 @@ MAX_ID = 64
 _UNDECOMPOSED = str.maketrans(
     dict(zip("ßæÆœŒøØłŁđĐðÐþÞ", ("ss", "ae", "Ae", "oe", "Oe", *"oOlLdDdD", "th", "Th"), strict=True))
 )
-"""Latin letters that Unicode does not take apart into a base letter and an accent."""
+"""Latin letters that Unicode does not decompose into a base letter and an accent."""
 
 
 def tidy(name: str) -> str:
-    """A name as it is kept: composed characters (NFC), single spaces, none at the ends."""
+    """A name as it is stored: composed characters (NFC), single spaces, none at the ends."""
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def problem(name: str) -> str | None:
-    """Why nobody can be called that; None when somebody can."""
+    """Why a name is not allowed; None: it is."""
     if not name.strip():
         return "it is empty"
     if len(name) > MAX_NAME:
-        return f"it has {len(name)} characters; {MAX_NAME} are allowed"
+        return f"found {len(name)} characters; allowed: {MAX_NAME}"
     if not name.isprintable():
-        return "it holds characters that cannot be shown"
+        return "it contains unprintable characters"
     return None
 
 
 def plain(name: str) -> str:
-    """In ASCII: accents left out, and `?` for every letter that has no Latin base."""
+    """A name in ASCII: without accents, and with `?` for every letter that has no Latin base."""
     apart = unicodedata.normalize("NFKD", name.translate(_UNDECOMPOSED))
     return "".join(_ascii(c) for c in apart if not unicodedata.combining(c))
 
@@ -43,7 +43,7 @@ def _ascii(character: str) -> str:
 def slug(name: str) -> str:
     """An id for a name, fit for MQTT topics and Home Assistant: 1..64 lower-case ASCII letters, digits, `-`.
 
-    Where letters are lost on the way, a digest of the name keeps apart the ids of different people.
+    Where letters are lost, a digest of the name keeps the ids of different people apart.
     """
     latin = plain(tidy(name)).lower()
     text = re.sub(r"[^a-z0-9]+", "-", latin).strip("-")

@@ -1,4 +1,4 @@
-"""A bundle comes in: checked, put in force, acknowledged by the running daemon. Until then the old one stays."""
+"""Receives a bundle: checks it, puts it in force, and waits for the daemon. Until then, the old gallery stays."""
 
 import contextlib
 import os
@@ -26,14 +26,14 @@ LOCK_WAIT_S = 30.0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a push is answered with."""
+    """The answer to a push."""
 
     status: Literal["in force", "written", "verified", "refused"]
     """`written`: no daemon has acknowledged it; `verified`: a dry run."""
     reason: str | None = None
-    """Unless in force or verified."""
+    """Why not; None when in force or verified."""
     version: int | None = None
-    """Of the gallery in force in the running daemon; without one, of the file."""
+    """The version that the running daemon uses; without a daemon, that of the file."""
     people: int | None = None
     templates: int | None = None
     signer: str | None = None
@@ -42,13 +42,13 @@ class Answer(msgspec.Struct, frozen=True):
     threshold: float | None = None
     warnings: list[str] = []
     forgotten: Forgotten | None = None
-    """Of a push that was to make this box forget somebody."""
+    """Set when the push asked this box to forget somebody."""
     took_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """One gallery put in the place of another."""
+    """One gallery replaced by another."""
 
     action: Literal["received", "rolled back"]
     new: Gallery
@@ -59,35 +59,37 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where galleries go on this box, and what is asked of them."""
+    """Where galleries go on this box, and what they must satisfy."""
 
     path: Path
     keys: GalleryKeys
     embedder: EmbedderId
     max_bytes: int
     keep: int
-    """How many earlier galleries."""
+    """How many earlier galleries to keep."""
     ack_s: float = 15.0
     """How long to wait for the daemon."""
     sender: str | None = None
     state: tuple[Path, ...] = ()
-    """Folders in which this box keeps anything, besides that of the gallery."""
+    """Folders in which this box keeps anything else, searched when somebody is forgotten."""
     clear_unknown_faces: Callable[[], Sequence[Path]] = tuple
-    """Removes every picture of an unknown visitor: nobody can tell whom they show. Returns what it removed."""
+    """Removes every picture of an unknown visitor, because whom they show is unknown. Returns what it removed."""
 
     def receive(
         self, stream: BinaryIO, *, force: bool = False, dry_run: bool = False, without: str | None = None
     ) -> Answer:
-        """Put what comes from the stream in force. `force`: though it is older; `dry_run`: only check it;
-        `without`: forget the person with that id, who must not be in it.
+        """Put the gallery from the stream in force.
 
-        Raises GalleryError with the reason when it is refused: then everything is as it was.
+        `force` accepts an older version, `dry_run` only checks it, and `without` forgets the person with that id, who
+        must not be in it. Raises GalleryError with the reason when it is refused; then nothing has changed.
         """
         began = time.monotonic()
         with self._uploaded(stream) as upload:
             new = open_gallery(upload, self.embedder, self.keys)
             if any(person.id == without for person in new.people):
-                raise GalleryError(f"{without} is to be forgotten, but the bundle still holds them")
+                raise GalleryError(
+                    f"{without} should be forgotten, but the bundle still contains them; remove them first"
+                )
             with gallery_lock(self.path, LOCK_WAIT_S):
                 old = self._current()
                 same = old is not None and identity_of(old) == identity_of(new)
@@ -105,7 +107,7 @@ class Receiver:
                 return msgspec.structs.replace(answer, forgotten=gone)
 
     def roll_back(self, kept: Path) -> Answer:
-        """Put an earlier gallery in force again. Raises GalleryError when that is refused."""
+        """Put an earlier gallery in force again. Raises GalleryError when it is refused."""
         began = time.monotonic()
         with gallery_lock(self.path, LOCK_WAIT_S):
             new = open_gallery(kept, self.embedder, self.keys)
@@ -119,7 +121,7 @@ class Receiver:
 
     @contextlib.contextmanager
     def _uploaded(self, stream: BinaryIO) -> Iterator[Path]:
-        """The stream's contents in a file beside the gallery, synced; gone at the end unless it was renamed."""
+        """Copy the stream into a synced file beside the gallery; it is removed afterwards unless it was renamed."""
         beside = self._beside()
         try:
             try:
@@ -145,10 +147,10 @@ class Receiver:
                 )
             file.write(chunk)
         if size == 0:
-            raise GalleryError("nothing came: send a bundle to the standard input, `ssh BOX < NAME.whg`")
+            raise GalleryError("found no data on standard input; send a bundle: `ssh BOX < NAME.whg`")
 
     def _beside(self) -> Path:
-        """A name of our own in the gallery's folder; what receivers that were killed left there is cleared away."""
+        """A new name in the gallery's folder. Removes what killed receivers left there."""
         for left in self.path.parent.glob(f".{self.path.name}.*.new"):
             pid = left.name.split(".")[-2].partition("-")[0]
             if pid.isdigit() and not Path(f"/proc/{pid}").exists():
@@ -157,22 +159,22 @@ class Receiver:
         return self.path.with_name(f".{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
 
     def _current(self) -> Gallery | None:
-        """The gallery that is there, of whatever embedder and signed by whom it may be; None: none that can be read."""
+        """The current gallery, of any embedder and signer; None: there is none that can be read."""
         try:
             return open_gallery(self.path, None, GalleryKeys(None, self.keys.identity))
         except GalleryError:
             return None
 
     def _check_newer(self, new: Gallery, old: Gallery | None) -> None:
-        seen = max(History(self.path).highest, old.header.version if old else -1)
+        seen = max(History(self.path).highest_received, old.header.version if old else -1)
         if new.header.version <= seen:
             raise GalleryError(
-                f"version {new.header.version} is not newer than version {seen}, which this box has had; build it "
-                f"with `--version {seen + 1}`, or push it with --force if an older one is really meant"
+                f"version {new.header.version} is not newer than version {seen}, which this box has had; build it with "
+                f"`--version {seen + 1}`, or push it with --force to go back on purpose"
             )
 
     def _replace(self, upload: Path, old: Gallery | None) -> Path | None:
-        """Keep the old file and rename the new one over it; where the old one is kept."""
+        """Keep the old file and rename the new one over it. Returns where the old one is kept."""
         kept = History(self.path).keep(old.header.version, identity_of(old), self.keep) if old is not None else None
         try:
             upload.replace(self.path)
@@ -182,20 +184,20 @@ class Receiver:
         return kept
 
     def _settle(self, change: Change, began: float) -> Answer:
-        """Wait for the daemon; what it refuses is taken back."""
+        """Wait for the daemon, and put the old gallery back if it refuses the new one."""
         state = wait_for_status(self.path, stamp_of(self.path), self.ack_s)
         if state is not None and state.error is not None:
             if change.kept is not None:
                 self._take_back(change.kept)
-            self._note(change, "refused", state.error)
-            raise GalleryError(f"the daemon refused it, version {state.version} stays in force: {state.error}")
-        warnings = self._note(change, change.action, None)
+            self._record(change, "refused", state.error)
+            raise GalleryError(f"the daemon refused it and stays with version {state.version}: {state.error}")
+        warnings = self._record(change, change.action, None)
         return self._answer("in force" if state else "written", change.new, change.old, state, began, warnings)
 
-    def _note(
+    def _record(
         self, change: Change, action: Literal["received", "rolled back", "refused"], why: str | None
     ) -> list[str]:
-        """The warnings that come of it."""
+        """Record the change in the log. Returns warnings."""
         header = change.new.header
         entry = HistoryEntry(
             at=timestamp(),
@@ -209,9 +211,9 @@ class Receiver:
             reason=why,
         )
         try:
-            History(self.path).note(entry)
+            History(self.path).record(entry)
         except GalleryError as error:
-            # It is in force all the same.
+            # The gallery is in force anyway.
             return [str(error)]
         return []
 
@@ -233,10 +235,10 @@ class Receiver:
         began: float,
         warnings: list[str],
     ) -> Answer:
-        unanswered = "the daemon does not answer" if is_running(self.path) else "no daemon is running on this box"
+        unanswered = "the daemon does not respond" if is_running(self.path) else "no daemon is running on this box"
         now = datetime.now(UTC)
         expired = len(new.people) - len(new.unexpired(now).people)
-        late = [f"{expired} whose time has run out are not recognised"] if expired else []
+        late = [f"{expired} of its people have expired and are not recognised"] if expired else []
         return Answer(
             status=status,
             reason=unanswered if status == "written" else None,
