@@ -56,8 +56,8 @@ LEFT_OUT = re.compile(
 DECLARATION = re.compile(r"\s*(@dataclass|class )|.*\*,")
 """Lines that declare: `frozen=True` and the star before keywords are for the type checker and the reader."""
 MINIMUM_CPU_S = 5
-WALL_S = 90.0
-"""A mutant that waits for ever counts as noticed."""
+WALL_S = 300.0
+"""A mutant that computes or waits for ever counts as noticed; this much leaves room for a busy machine."""
 
 
 class LeaveOut(Operator):  # type: ignore[misc]
@@ -134,7 +134,8 @@ def run(path: str, source: str, cpu_s: float) -> tuple[str, list[str], float]:
     done.set()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    return "survived" if status == 0 else "killed", loaded, used.ru_utime + used.ru_stime
+    verdict = "timed out" if os.WIFSIGNALED(status) else "survived" if status == 0 else "killed"
+    return verdict, loaded, used.ru_utime + used.ru_stime
 
 
 def _end(pid: int, done: threading.Event) -> None:
@@ -160,8 +161,8 @@ def _child(path: str, source: str, cpu_s: float, pipe: int) -> int:
     return int(code)
 
 
-def examine(path: str, noticed: set[str]) -> tuple[int, list[str]]:
-    """How many mutants a module has, and those that its tests did not notice, as differences.
+def examine(path: str, noticed: set[str]) -> Counter[str]:
+    """Print the mutants of a module that its tests do not notice, as differences; how many had which verdict.
 
     Mutants in `noticed` are not run; those newly noticed are added to it.
     """
@@ -172,20 +173,18 @@ def examine(path: str, noticed: set[str]) -> tuple[int, list[str]]:
     for package in packages:
         with contextlib.suppress(ImportError):
             importlib.import_module(package)
-    survivors, total = [], 0
+    verdicts: Counter[str] = Counter()
     for changed in mutants(source):
-        total += 1
         mark = hashlib.sha256(f"{path}\n{changed}".encode()).hexdigest()
-        if mark in noticed:
-            continue
-        if run(path, changed, max(MINIMUM_CPU_S, 10 * used))[0] == "survived":
-            survivors.append(_difference(source, changed))
-            print(f"{path}:{survivors[-1]}", flush=True)
-        else:
+        verdict = "killed" if mark in noticed else run(path, changed, max(MINIMUM_CPU_S, 10 * used))[0]
+        verdicts[verdict] += 1
+        if verdict != "killed":
+            print(f"{path}:{_difference(source, changed)}\n    {verdict}", flush=True)
+        elif mark not in noticed:
             noticed.add(mark)
             with NOTICED.open("a") as file:
                 file.write(f"{mark}\n")
-    return total, survivors
+    return verdicts
 
 
 def _difference(source: str, changed: str) -> str:
@@ -197,19 +196,20 @@ def _difference(source: str, changed: str) -> str:
 def main() -> None:
     """Examine the modules given, or all; exit with 1 when one has too many survivors."""
     began = time.monotonic()
-    survived: Counter[str] = Counter()
-    counts: dict[str, int] = {}
     modules = [word for word in sys.argv[1:] if word != "--again"]
     NOTICED.parent.mkdir(parents=True, exist_ok=True)
     noticed = set(NOTICED.read_text().split()) if "--again" in sys.argv and NOTICED.exists() else set()
-    for path in modules or TESTS:
-        counts[path], survivors = examine(path, noticed)
-        survived[path] = len(survivors)
-    print(f"\n{'module':34} mutants  killed  survived")
-    for path, total in counts.items():
-        print(f"{path:34} {total:7} {1 - survived[path] / total:6.1%} {survived[path]:9}")
+    verdicts = {path: examine(path, noticed) for path in modules or TESTS}
+    print(f"\n{'module':30} mutants  killed  timed out  survived  noticed")
+    for path, found in verdicts.items():
+        counts = f"{found['killed']:7} {found['timed out']:10} {found['survived']:9}"
+        print(f"{path:30} {found.total():7} {counts} {_share(found):8.1%}")
     print(f"{time.monotonic() - began:.0f} s")
-    sys.exit(any(1 - survived[path] / total < WANTED for path, total in counts.items()))
+    sys.exit(any(_share(found) < WANTED for found in verdicts.values()))
+
+
+def _share(verdicts: Counter[str]) -> float:
+    return 1 - verdicts["survived"] / verdicts.total()
 
 
 if __name__ == "__main__":
