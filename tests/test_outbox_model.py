@@ -269,3 +269,16 @@ def test_damage_under_way_loses_what_was_on_disk_and_nothing_that_comes_later(tm
     assert (outbox.on_disk, outbox.waiting, outbox.head(40.0)) == (True, 1, entry(1))
     assert len(list(tmp_path.glob("*.damaged-*"))) == 1
     outbox.close()
+
+
+def test_what_a_failing_disk_could_not_forget_is_forgotten_with_the_next_that_is_sent(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3", ROOM, retry_s=RETRY_S)
+    outbox.add([entry(n) for n in range(1, 5)], 0.0)
+    with disk(fails=True):
+        outbox.forget(unwanted, 0.0)
+    assert outbox.waiting == 4
+    assert outbox.head(RETRY_S) == entry(1)
+    outbox.sent(RETRY_S)
+    assert outbox.waiting == 2
+    outbox.close()
+    assert [one for _, one in OutboxFile(tmp_path / "outbox.sqlite3", ROOM).peek(9)] == [entry(2), entry(4)]
