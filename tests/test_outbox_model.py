@@ -282,3 +282,15 @@ def test_what_a_failing_disk_could_not_forget_is_forgotten_with_the_next_that_is
     assert outbox.waiting == 2
     outbox.close()
     assert [one for _, one in OutboxFile(tmp_path / "outbox.sqlite3", ROOM).peek(9)] == [entry(2), entry(4)]
+
+
+def test_what_was_sent_does_not_hide_what_waits_once_it_is_forgotten(tmp_path: Path) -> None:
+    """The disk failed when something was to be forgotten, and works again before it is retried."""
+    outbox = Outbox(tmp_path / "outbox.sqlite3", ROOM, retry_s=RETRY_S)
+    outbox.add([entry(0), entry(1)], 0.0)
+    with disk(fails=True):
+        outbox.forget(unwanted, 0.0)
+    assert outbox.head(1.0) == entry(0)
+    outbox.sent(1.0)
+    assert (outbox.waiting, outbox.head(1.0)) == (1, entry(1))
+    outbox.close()
