@@ -16,7 +16,7 @@ from edge.config.loading import Config
 from support.documents import ROOT, Page, check_command, every_flag, pages
 
 PAGES = pages()
-PLANNED = {"edge/diary/", "edge/web/", "bench/"}
+PLANNED = {"edge/diary/", "edge/web/"}
 """What docs/design.md announces and nobody has built yet. Remove an entry when it arrives."""
 FOREIGN_FLAGS = {
     "--wheelhouse", "--config", "--tflite-runtime", "--health-timeout", "--no-start",  # systemd/install.sh
@@ -24,7 +24,7 @@ FOREIGN_FLAGS = {
 }  # fmt: skip
 DEVELOPERS = {"dev", "mutation", "bench"}
 """Extras that nobody needs who only uses whosthere."""
-OUR_FOLDERS = "edge|converter|tests|systemd|tools|docs|bench"
+OUR_FOLDERS = "edge|converter|tests|systemd|tools|docs"
 
 
 def _named(page: Page) -> set[str]:
