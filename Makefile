@@ -1,22 +1,22 @@
 # make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip; DEMO=--fast on a slow or busy machine
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs the tests; PYTEST="-k name" runs some of them
-# make test-slow   the tests that take long: a soak, real data sets, thousands of people, the demo from the sdist
+# make test-slow   the tests that take long: a soak, real data sets, thousands of people, training
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
 # make lint    ruff, mypy --strict, import-linter, vulture (dead code), codespell, tools/prose.py (turns of phrase)
-# make bundle  what a box without a network installs from, for arm64 and x86-64, in build/
-# make test-systemd   installs on a Debian box with systemd, in a container; needs root and takes minutes
-# make test-arm64     identifies on an emulated arm64 Debian: the same names and similarities as here; needs root
-# make count-arm64    instructions that the embedders take on emulated Raspberry Pi cores; MODELS="a.tflite b.tflite"
+# make bundle  packages for a box without a network, for arm64 and x86-64, in build/
+# make test-systemd   installs on a Debian box with systemd, in a container; needs root, takes minutes
+# make test-arm64     identifies on an emulated arm64 Debian: the names and similarities must be the same; needs root
+# make count-arm64    counts the instructions of the embedders on emulated Raspberry Pi cores; MODELS="a.tflite b.tflite"
 # make test-picamera2 runs the daemon on the real picamera2 and libcamera, with a virtual camera; needs root
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
 # make mutation       changes the code in one place after another and lists the changes that no test notices; MODULES="a.py b.py"
 # make bench   how fast this machine is, stage by stage, and beside dlib's detector
-# Nothing is done twice: remove .venv/ to begin anew.
+# Nothing is done twice: remove .venv/ to start over.
 
 PYTHON ?= python3
 BIN := .venv/bin
-# What depends on the runtime, numpy and OpenCV: the networks, and the whole daemon on the bundled clip.
+# The tests that depend on the runtime, numpy and OpenCV: the networks, and the whole daemon on the bundled clip.
 RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py roi_detect.py landmarks.py align.py embed.py quality.py \
 	identify.py enroll.py check_networks.py) tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
 DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client libsystemd-dev pkg-config gcc \
@@ -24,13 +24,13 @@ DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client lib
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	gstreamer1.0-plugins-ugly gstreamer1.0-plugins-bad
 
-# Much of a test is waiting for other processes. JOBS=0 runs one after the other.
+# Tests spend much of their time waiting for other processes. JOBS=0 runs them one by one.
 JOBS ?= $(shell n=$$(( 2 * $$(nproc) )); echo $$(( n > 8 ? 8 : n )))
-# Neighbours stay together, as they share what is expensive to make.
+# With worksteal, the tests of a file mostly share a worker, and with it the fixtures that are expensive to make.
 PARALLEL = -n $(JOBS) --dist worksteal
 
 .PHONY: demo test test-slow test-tflite-runtime test-homeassistant test-node-red lint bench format clean
-# What the box of `make test-systemd` is made of; kept outside of the checkout, as it takes a minute or two to make.
+# The parts of the box of `make test-systemd`, kept outside the checkout because they take a minute or two to make.
 BOX ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-box
 SUITE ?= trixie
 BOX_PYTHON = $(if $(filter bookworm,$(SUITE)),3.11,3.13)
@@ -57,7 +57,7 @@ test-tflite-runtime: .venv/.dev
 		.venv-tflite-runtime/bin/pytest $(PARALLEL) -m "not slow" $(RUNTIME_TESTS) $(PYTEST); \
 	else echo "skipped: tflite-runtime 2.14 needs Python 3.11, which is not here"; fi
 
-# Slow, and not a part of CI: Home Assistant itself, started on a loopback port and driven through its API.
+# Slow, so CI does not run it: Home Assistant itself, started on a loopback port and driven through its API.
 test-homeassistant: .venv/.dev .venv-homeassistant/.ready
 	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest tests/test_homeassistant_real.py -s $(PYTEST)
 
@@ -89,7 +89,7 @@ test-systemd: .venv/.dev
 	PYTHON=$(BIN)/python systemd/bundle.sh x86_64 $(BOX)/$(SUITE)/bundle $(BOX_PYTHON)
 	WHOSTHERE_SYSTEMD=1 WHOSTHERE_BOX=$(BOX)/$(SUITE) $(BIN)/python -m pytest -s tests/test_box.py tests/test_box_setup.py $(PYTEST)
 
-# The suite comes from wherever this machine's own Debian packages do.
+# Packages come from the same sources as this machine's own.
 $(BOX)/%/rootfs.tar:
 	@mkdir -p $(@D)
 	sed "s/$$(. /etc/os-release && echo $$VERSION_CODENAME)/$*/g" /etc/apt/sources.list.d/debian.sources > $(@D)/debian.sources
@@ -150,7 +150,7 @@ lint: .venv/.dev
 	$(BIN)/codespell
 	$(BIN)/python tools/prose.py || echo "prose: reported, not yet refused"
 
-# An hour or two, and not a part of CI: docs/contributing/mutation.md.
+# Takes an hour or two, so CI does not run it: docs/contributing/mutation.md.
 .PHONY: mutation
 mutation: .venv/.mutation
 	nice -n 19 $(BIN)/python tools/mutation.py $(MODULES)

@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Fixtures that several test files share."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from support.broker import Broker, running_broker
 from support.publishing import settings
 from support.rtsp import RtspServer, why_not
 
-# How long an example takes says nothing on a busy machine.
+# On a busy machine the time that an example takes means nothing.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
 
@@ -25,7 +25,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def demo_gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three people, enrolled from one portrait each. Not to be changed by a test: copy it."""
+    """Three people, enrolled from one portrait each. Tests must not change it: copy it."""
     path = tmp_path_factory.mktemp("gallery") / "demo.whg"
     make_gallery(path)
     return path
@@ -39,7 +39,7 @@ def rtsp_possible() -> None:
 
 @pytest.fixture
 def rtsp(rtsp_possible: None) -> Iterator[Callable[..., RtspServer]]:
-    """Starts an RTSP server, with a login or without."""
+    """Starts RTSP servers, with a login or without."""
     servers: list[RtspServer] = []
 
     def start(*login: str) -> RtspServer:
@@ -53,7 +53,7 @@ def rtsp(rtsp_possible: None) -> Iterator[Callable[..., RtspServer]]:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    """One that lets everybody in, and remembers what it was told when it is started again."""
+    """One without logins, which keeps its messages when it is stopped and started again."""
     with running_broker(tmp_path / "broker", persistence=True) as running:
         yield running
 

@@ -17,10 +17,23 @@ from pathlib import Path
 
 FSTRING_PART = getattr(tokenize, "FSTRING_MIDDLE", -1)
 """From Python 3.12 on; before, an f-string is one string."""
+READ_NAMES = {"Makefile", "run"}
 READ = (".py", ".md", ".yaml", ".yml", ".json", ".sh", ".service", ".toml")
 SKIPPED = {"LICENSE", "NOTICE", "ORIGINS.md", "prose.py"}
 EVERYWHERE = (
-    *("edge", "converter", "tools", "tests", "docs", "systemd", "config.yaml", "pyproject.toml", ".github"),
+    *(
+        "edge",
+        "converter",
+        "tools",
+        "tests",
+        "docs",
+        "systemd",
+        "config.yaml",
+        "pyproject.toml",
+        "Makefile",
+        ".ci",
+        ".github",
+    ),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
 )
 _COUNTED = (
@@ -97,7 +110,7 @@ def files(names: list[str]) -> Iterator[Path]:
     for name in names:
         root = Path(name)
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
-            if path.is_file() and path.suffix in READ and path.name not in SKIPPED:
+            if path.is_file() and (path.suffix in READ or path.name in READ_NAMES) and path.name not in SKIPPED:
                 yield path
 
 
