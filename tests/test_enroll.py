@@ -110,7 +110,7 @@ def test_each_photo_that_cannot_be_used_is_named_and_the_rest_go_in(gallery: Pat
     reasons = {photo["photo"]: photo["reason"] for photo in report["photos"]}
     assert reasons == {
         str(group): "2 faces in it; crop it so that only this person is left",
-        str(wall): "no face found in it; take a photo that shows the whole face, from the front",
+        str(wall): "no face found; take a photo that shows the whole face from the front",
         str(cut): "the image is cut off or damaged; copy it again",
         str(letter): "not an image in a supported format (JPEG, PNG, WebP, BMP, TIFF)",
         str(missing): "cannot be read: No such file or directory",
@@ -249,7 +249,7 @@ def test_the_camera_counts_down_and_takes_what_is_good_and_new(gallery: Path, tm
         "1 of 3: 2 faces are in view; one person at a time, please",
         "2 of 3: taken",
         "2 of 3: turn your head a little, or smile",
-        "2 of 3: that looks like somebody else; the same person all along, please",
+        "2 of 3: that looks like somebody else; only one person, please",
         "3 of 3: taken",
     ]
     assert sources(gallery) == {"Barack Obama": ["camera"] * 3}

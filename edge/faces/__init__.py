@@ -1,1 +1,1 @@
-"""A picture -> the faces in it: found, judged, aligned, embedded."""
+"""A picture -> the faces in it: detected, assessed, aligned, embedded."""

@@ -1,4 +1,4 @@
-"""What is wrong with a face, in plain words, and what to do about it."""
+"""What is wrong with a face, and what to do about it, in plain words."""
 
 from edge.config.faces import QualitySettings
 from edge.records import Problem, Quality
@@ -12,19 +12,19 @@ SPOKEN = {
     Problem.CUT_OFF: "move to the middle: your face is cut off",
     Problem.NOT_A_FACE: "show your whole face: nothing over it",
 }
-"""To somebody who stands before the camera."""
+"""For somebody in front of the camera."""
 
 
 def explain(quality: Quality, limits: QualitySettings) -> str:
-    """Why the face of a photo cannot be used, with what was found, what is needed and what to do; empty when it can."""
+    """Say why a photo's face cannot be used: what was found, what is needed, what to do. Empty when it can be used."""
     found = {
         Problem.TOO_SMALL: (
             f"the face is too small: {quality.eye_distance_px:.0f} pixels between the eyes, "
-            f"{limits.min_eye_distance_px:.0f} are needed; take a larger photo, or one from closer by"
+            f"{limits.min_eye_distance_px:.0f} are needed; take a larger photo, or one from closer up"
         ),
         Problem.TOO_BLURRED: (
             f"the face is too blurred: sharpness {quality.sharpness:.1f}, {limits.min_sharpness:.1f} is needed; "
-            "take a photo that is in focus and not shaken"
+            "take a photo that is in focus, with a steady hand"
         ),
         Problem.TOO_DARK: (
             f"the face is too dark: brightness {quality.brightness:.0f} of 255, {limits.min_brightness:.0f} is needed; "
@@ -36,12 +36,12 @@ def explain(quality: Quality, limits: QualitySettings) -> str:
         ),
         Problem.TURNED_AWAY: (
             f"the face is turned away by {quality.pose.off_axis:.0f} degrees, {limits.max_turn_deg:.0f} at most; "
-            "take a photo that looks into the camera"
+            "take a photo of the person looking into the camera"
         ),
         Problem.CUT_OFF: "the face is cut off at the edge of the photo; take one that shows the whole face",
         Problem.NOT_A_FACE: (
-            f"what looks like a face is hardly one (certainty {quality.presence:.2f}, {limits.min_presence:.2f} is "
-            "needed): a profile, covered, or a picture of something else; take a photo that shows the whole face"
+            f"this is hardly a face (certainty {quality.presence:.2f}, {limits.min_presence:.2f} is needed): perhaps a "
+            "profile, a covered face, or something else; take a photo that shows the whole face"
         ),
     }
     return found[quality.problem] if quality.problem else ""

@@ -8,9 +8,9 @@ from edge.records import Image
 
 
 def similarity_transform(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(2, 3) rotation, scale and shift that bring `source` (n, 2) nearest to `target` (n, 2).
+    """Return the rotation, scale and shift (2, 3) that bring `source` (n, 2) closest to `target` (n, 2).
 
-    Least squares after Umeyama, "Least-squares estimation of transformation parameters", PAMI 1991.
+    Least squares, after Umeyama, "Least-squares estimation of transformation parameters", PAMI 1991.
     """
     mean_s, mean_t = source.mean(0), target.mean(0)
     centred_s, centred_t = source - mean_s, target - mean_t
@@ -24,7 +24,7 @@ def similarity_transform(source: NDArray[np.float32], target: NDArray[np.float32
 
 
 def crop(image: Image, five: NDArray[np.float32], template: NDArray[np.float32], size: int) -> Image:
-    """(size, size, 3) crop in which the five points lie on the embedder's template, bilinear."""
+    """Return the crop (size, size, 3) in which the five points lie on the embedder's template; bilinear."""
     transform = similarity_transform(five, template)
     aligned: Image = cv2.warpAffine(image, transform, (size, size), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
     return aligned

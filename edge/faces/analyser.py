@@ -1,6 +1,6 @@
 """One picture -> every face in it, with quality and embedding.
 
-Enrolment, batches, evaluation and the live loop all go through here.
+Enrolment, batches, evaluation and the live loop all use it.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from edge.records import Face, Image, Landmarks, Quality, Vector
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedFace:
-    """A face looked at closely."""
+    """A detected face with everything that was measured of it."""
 
     face: Face
     landmarks: Landmarks
     crop: Image
-    """Aligned, as the embedder wants it."""
+    """Aligned for the embedder."""
     quality: Quality
     embedding: Vector | None
-    """None: not embedded, because it is not usable or nobody asked."""
+    """None: not embedded, because it is not usable or not wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,21 @@ class Analyser:
     embedder: TfliteEmbedder
     limits: QualitySettings
     near: RoiDetector | None = None
-    """Finds followed faces again at less cost; None: always look at the whole picture."""
+    """Finds followed faces again at less cost; None: always search the whole picture."""
     networks: Sequence[Model] = ()
-    """What the stages run on."""
+    """The networks that the stages run on."""
 
     def look(self, image: Image, face: Face) -> AnalysedFace:
-        """Landmarks, crop and quality of a detected face; no embedding yet."""
+        """Measure landmarks, crop and quality of a detected face; no embedding yet."""
         landmarks = self.mesh.locate(image, face)
         crop = self.embedder.crop(image, landmarks)
         return AnalysedFace(face, landmarks, crop, assess(image, landmarks, self.limits), None)
 
     def embed(self, portrait: AnalysedFace) -> AnalysedFace:
-        """The same with its embedding."""
+        """Return the same face with its embedding."""
         return replace(portrait, embedding=self.embedder.embed([portrait.crop])[0])
 
     def portraits(self, image: Image, *, embed_unusable: bool = False) -> list[AnalysedFace]:
-        """Every face of a picture, best detection first; usable ones (or all) embedded."""
+        """Analyse every face of a picture, best detection first; usable ones (or all) are embedded."""
         looked = [self.look(image, face) for face in self.detector.detect(image)]
         return [self.embed(p) if embed_unusable or p.quality.usable else p for p in looked]

@@ -12,7 +12,7 @@ from edge.records import Box, Image, Match, Outcome, Problem
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 MIN_TEXT_PX = 11
-"""Smaller letters cannot be read."""
+"""Smaller letters are unreadable."""
 
 
 class Tone(Enum):
@@ -33,16 +33,16 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One face to be marked."""
+    """A mark on one face."""
 
     box: Box
     text: str
-    """May be empty: a box alone."""
+    """May be empty: only a box is drawn."""
     tone: Tone
 
 
 def note(box: Box, match: Match | None, problem: Problem | None = None) -> Note:
-    """What a picture should say of a face: the match if there is one, else the problem, else nothing yet."""
+    """Make the note for a face: the match if there is one, otherwise the problem, otherwise no text."""
     if match is not None:
         return Note(box, _caption(match), _TONES[match.outcome])
     return Note(box, problem.value.replace("_", " ") if problem else "", Tone.UNDECIDED)
@@ -59,7 +59,7 @@ def _caption(match: Match) -> str:
 
 
 def annotate(image: Image, notes: Iterable[Note]) -> Image:
-    """A copy of a BGR picture with the notes drawn on, sized to the picture."""
+    """Draw notes on a copy of a BGR picture, in sizes that suit the picture."""
     canvas = image.copy()
     short_side = min(image.shape[:2])
     line = max(1, round(short_side / 240))
@@ -69,7 +69,7 @@ def annotate(image: Image, notes: Iterable[Note]) -> Image:
         box = each.box
         corners = (round(box.left), round(box.top)), (round(box.right), round(box.bottom))
         cv2.rectangle(canvas, *corners, each.tone.value, line, cv2.LINE_AA)
-    # All boxes first: a name must not be crossed by a neighbour's box.
+    # All boxes first, so that none crosses a neighbour's name.
     patches: list[Box] = []
     for each in notes:
         if each.text:
@@ -78,7 +78,7 @@ def annotate(image: Image, notes: Iterable[Note]) -> Image:
 
 
 def _label(canvas: Image, each: Note, text_px: int, others: list[Box]) -> Box:
-    """Write the text on a patch beside the box; returns the patch."""
+    """Write the text on a patch next to the box; return the patch."""
     text = drawable(each.text)
     scale, weight = _fitting(text, text_px, canvas.shape[1])
     (across, up), below = cv2.getTextSize(text, FONT, scale, weight)
@@ -92,7 +92,7 @@ def _label(canvas: Image, each: Note, text_px: int, others: list[Box]) -> Box:
 
 
 def _free_place(box: Box, width: int, height: int, size: tuple[int, ...], others: list[Box]) -> Box:
-    """Where a patch covers no other: above the box or below it, flush with its left or right side."""
+    """Find a place where a patch covers no other: above or below the box, flush with its left or right side."""
     corners = itertools.product((box.top - height, box.bottom), (box.left, box.right - width))
     places = [Box(left, top, left + width, top + height) for top, left in corners]
     picture = Box(0, 0, size[1], size[0])
@@ -103,14 +103,14 @@ def _free_place(box: Box, width: int, height: int, size: tuple[int, ...], others
 
 
 def _inside(box: Box, picture: Box) -> Box:
-    """The box moved into the picture, by whole pixels."""
+    """Move a box into the picture, by whole pixels."""
     left = max(0, min(round(box.left), round(picture.right - box.width)))
     top = max(0, min(round(box.top), round(picture.bottom - box.height)))
     return Box(left, top, left + box.width, top + box.height)
 
 
 def _fitting(text: str, text_px: int, width: int) -> tuple[float, int]:
-    """Font scale and stroke for letters of that height, smaller where the text would not fit into the picture."""
+    """Return font scale and stroke for letters of that height, or smaller if the text would not fit in the picture."""
     weight = max(1, round(text_px / 14))
     (across, up), _ = cv2.getTextSize(text, FONT, 1.0, 1)
     scale = min(text_px / max(1, up), 0.94 * width / max(1, across))
@@ -118,5 +118,5 @@ def _fitting(text: str, text_px: int, width: int) -> tuple[float, int]:
 
 
 def drawable(text: str) -> str:
-    """As much of a text as OpenCV can draw: all of it from version 5 on, plain Latin letters before."""
+    """Return as much of a text as OpenCV can draw: all of it from version 5, only plain Latin letters before."""
     return text if int(cv2.__version__.split(".")[0]) >= 5 else plain(text)

@@ -1,4 +1,4 @@
-"""Guides somebody before the camera until enough good and different portraits are taken. Time is passed in."""
+"""Guides somebody in front of the camera until there are enough good, varied portraits. Time is passed in."""
 
 import math
 from collections import Counter
@@ -12,15 +12,15 @@ from edge.records import Pose, Problem, Quality
 COUNTDOWN_S = 3.0
 MIN_GAP_S = 0.3
 TOO_ALIKE = 0.97
-"""Two portraits so similar teach nothing new, unless the head has turned meanwhile."""
+"""Two portraits this similar teach nothing new, unless the head has turned in between."""
 POSE_STEP_DEG = 12.0
 MIN_SCORE = 0.4
-"""Templates should be better than what a visit may show."""
+"""Templates should be better than the faces of a visit need be."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Advice:
-    """What to tell, and what was taken."""
+    """What to say, and the portrait that was taken, if any."""
 
     text: str
     taken: AnalysedFace | None = None
@@ -43,11 +43,11 @@ class Coach:
 
     @property
     def main_trouble(self) -> str | None:
-        """What most often stood in the way."""
+        """The most frequent problem; None: there was none."""
         return self._troubles.most_common(1)[0][0] if self._troubles else None
 
     def update(self, portraits: list[AnalysedFace], now: float) -> Advice:
-        """Take in all faces of one frame."""
+        """Process all faces of one frame."""
         self._began = now if self._began is None else self._began
         faces = [p for p in portraits if p.quality.problem is not Problem.NOT_A_FACE] or portraits
         trouble = self._trouble(faces)
@@ -76,12 +76,12 @@ class Coach:
         return SPOKEN[problem] if problem else None
 
     def _not_new(self, portrait: AnalysedFace) -> str | None:
-        """Why a good portrait does not add to those already taken."""
+        """Say why a good portrait adds nothing to those already taken; None: it does."""
         if not self._taken or portrait.embedding is None:
             return None
         likeness = [float(p.embedding @ portrait.embedding) for p in self._taken if p.embedding is not None]
         if max(likeness) < self._same:
-            return "that looks like somebody else; the same person all along, please"
+            return "that looks like somebody else; only one person, please"
         turned = min(_turn(p.quality.pose, portrait.quality.pose) for p in self._taken)
         if max(likeness) >= TOO_ALIKE and turned < POSE_STEP_DEG:
             return "turn your head a little, or smile"
@@ -89,7 +89,7 @@ class Coach:
 
 
 def _weakness(quality: Quality) -> Problem:
-    """What a usable face most lacks."""
+    """Return what a usable face lacks most."""
     worth = {
         Problem.TOO_SMALL: quality.eye_distance_px / FULL_EYE_DISTANCE_PX,
         Problem.TOO_BLURRED: math.sqrt(quality.sharpness / FULL_SHARPNESS),
@@ -99,5 +99,5 @@ def _weakness(quality: Quality) -> Problem:
 
 
 def _turn(a: Pose, b: Pose) -> float:
-    """How far a head has turned from one pose to another, in degrees."""
+    """Return by how many degrees a head has turned from one pose to another."""
     return math.hypot(a.yaw - b.yaw, a.pitch - b.pitch)

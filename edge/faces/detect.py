@@ -1,4 +1,4 @@
-"""Frame -> faces, with MediaPipe's BlazeFace. Decoding is pure functions over tensors."""
+"""Picture -> faces, with MediaPipe's BlazeFace. Decoding is pure functions over tensors."""
 
 import itertools
 from typing import NamedTuple, Protocol
@@ -13,7 +13,7 @@ from edge.models.tflite import Model, Tensor
 from edge.records import Box, Face, Image
 
 CANDIDATE_SCORE = 0.3
-"""Boxes under this take no part in suppression; what is reported is up to the settings."""
+"""Boxes with lower scores take no part in suppression; the settings decide which are reported."""
 SAME_FACE_IOU = 0.3
 SAME_FACE_INSIDE = 0.6
 EDGE_PX = 4.0
@@ -24,12 +24,12 @@ class Detector(Protocol):
     """Finds faces."""
 
     def detect(self, image: Image) -> list[Face]:
-        """All faces in a BGR picture, in its pixels, best first."""
+        """Return all faces of a BGR picture, in its pixels, best first."""
         ...
 
 
 class Letterbox(NamedTuple):
-    """How a picture was put into the network's square."""
+    """How a picture was fitted into the network's square."""
 
     scale: float
     """Pixels of the square for each pixel of the picture."""
@@ -38,7 +38,7 @@ class Letterbox(NamedTuple):
 
 
 class BlazeFaceDetector:
-    """BlazeFace (Bazarevsky et al., 2019), any variant whose card states its strides."""
+    """BlazeFace (Bazarevsky et al., 2019): any variant whose card states its strides."""
 
     def __init__(self, model: Model, settings: DetectSettings) -> None:
         if model.card.strides is None:
@@ -68,7 +68,7 @@ class BlazeFaceDetector:
 
 
 def squares(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Overlapping squares (left, top, right, bottom) that cover a picture; one if it is nearly square.
+    """Return overlapping squares (left, top, right, bottom) that cover a picture; only one if it is nearly square.
 
     Neighbours share at least an eighth of their side, so that a face at a seam is whole in one of them.
     """
@@ -83,7 +83,7 @@ def squares(width: int, height: int) -> list[tuple[int, int, int, int]]:
 
 
 def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:
-    """The picture centred in a black square of `size`, its long side filling it."""
+    """Fit a picture into a black square of `size`, centred, its long side filling it."""
     height, width = image.shape[:2]
     scale = size / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -96,9 +96,9 @@ def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:
 
 
 def anchors(size: int, strides: tuple[int, ...]) -> NDArray[np.float32]:
-    """(n, 2) anchor centres (x, y) in 0..1, rows first: two a cell and layer, or one a cell for a single layer.
+    """Return the anchor centres (n, 2) as (x, y) in 0..1, row by row: two per cell and layer, one for a single layer.
 
-    Layers of one stride share their cells: such a cell has all their anchors before the next cell begins.
+    Layers of the same stride share their cells: all anchors of a cell come before those of the next.
     """
     each = 2 if len(strides) > 1 else 1
     parts = []
@@ -124,7 +124,7 @@ def decode(boxes: Tensor, logits: Tensor, centres: NDArray[np.float32], size: in
 
 
 def weighted_suppression(rows: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Face]:
-    """Overlapping candidates (n, 16) become one face: their score-weighted mean, with the best score.
+    """Merge overlapping candidates (n, 16) into one face each: their score-weighted mean, with the best score.
 
     Bazarevsky et al., "BlazeFace", 2019, section 4.
     """
@@ -133,7 +133,7 @@ def weighted_suppression(rows: NDArray[np.float32], scores: NDArray[np.float32])
     while rest.size:
         overlaps = _iou(rows[rest[0], :4], rows[rest, :4])
         cluster = rest[overlaps > SAME_FACE_IOU]
-        # A box without area overlaps nothing, not even itself.
+        # A box without area does not even overlap itself.
         cluster = cluster if cluster.size else rest[:1]
         weights = scores[cluster][:, None]
         mean = (rows[cluster] * weights).sum(0) / weights.sum()
@@ -152,7 +152,7 @@ def _iou(one: NDArray[np.float32], many: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def suppress_across(faces: list[Face]) -> list[Face]:
-    """Plain non-maximum suppression of faces that two squares both saw."""
+    """Plain non-maximum suppression of faces that were seen in two squares."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda f: -f.score):
         if not any(_same_face(face.box, other.box) for other in kept):
@@ -167,7 +167,7 @@ def _same_face(a: Box, b: Box) -> bool:
 
 
 def _place(face: Face, box: Letterbox, left: int, top: int) -> Face:
-    """From the network's square to the whole picture."""
+    """Map a face from the network's square to the whole picture."""
     offset = np.array([box.left, box.top], np.float32)
     origin = np.array([left, top], np.float32)
     keypoints = (face.keypoints - offset) / np.float32(box.scale) + origin
@@ -176,7 +176,7 @@ def _place(face: Face, box: Letterbox, left: int, top: int) -> Face:
 
 
 def _lower_at_inner_edge(face: Face, span: tuple[int, int, int, int], width: int, height: int) -> Face:
-    """A face cut by a seam ranks behind the whole one that the neighbouring square sees."""
+    """Lower the score of a face cut by a seam, so that the whole one in the neighbouring square wins."""
     left, top, right, bottom = span
     box = face.box
     cut = (

@@ -14,14 +14,16 @@ from edge.records import Image, Landmarks, Vector, read_only
 
 
 class TfliteEmbedder:
-    """An embedder of one output vector whose card states its alignment template."""
+    """An embedder with one output vector, whose card states its alignment template."""
 
     def __init__(self, model: Model) -> None:
         card = model.card
         if card.alignment is None or len(card.alignment) != 5:
             raise ModelError(f"{model.path}: the card of an embedder must state five points under `alignment`")
         if len(card.outputs) != 1 or len(card.outputs[0]) != 2:
-            raise ModelError(f"{model.path}: an embedder has one output, a vector a face; its card says {card.outputs}")
+            raise ModelError(
+                f"{model.path}: an embedder must have one output, one vector per face; its card says {card.outputs}"
+            )
         self._model = model
         self._template: NDArray[np.float32] = np.array(card.alignment, np.float32)
         self._batch, self._size = card.input.shape[0], card.input.shape[1]
@@ -33,12 +35,12 @@ class TfliteEmbedder:
 
     @property
     def id(self) -> EmbedderId:
-        """What a gallery records about the embedder that made it."""
+        """What a gallery records about its embedder."""
         return EmbedderId(self.name, self.sha256)
 
     @property
     def sha256(self) -> str:
-        """Of the model file: what galleries are tied to."""
+        """The model file's hash, which galleries are tied to."""
         return self._model.card.sha256
 
     @property
@@ -47,14 +49,14 @@ class TfliteEmbedder:
 
     @property
     def calibration(self) -> Calibration | None:
-        """Of the card: similarity -> false-match rate."""
+        """The card's calibration: similarity -> false-match rate."""
         return self._model.card.calibration
 
     def crop(self, image: Image, landmarks: Landmarks) -> Image:
         return align.crop(image, landmarks.five, self._template, self._size)
 
     def embed(self, crops: Sequence[Image]) -> list[Vector]:
-        """Unit vectors (dimensions,). Raises ModelError when the network gives no direction (NaN or all zero)."""
+        """Return one unit vector (dimensions,) per crop. Raises ModelError if the network returns NaN or zeros."""
         vectors: list[Vector] = []
         for start in range(0, len(crops), self._batch):
             rows = self._model.run(crops[start : start + self._batch])[0]
@@ -65,6 +67,6 @@ class TfliteEmbedder:
         length = float(np.linalg.norm(row))
         if not np.isfinite(length) or length < 1e-6:
             raise ModelError(
-                f"{self._model.path}: the network answered with a vector of length {length}; it is of no use"
+                f"{self._model.path}: the network returned a vector of length {length}, so it cannot be used"
             )
         return read_only((row / length).astype(np.float32))

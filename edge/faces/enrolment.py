@@ -1,4 +1,4 @@
-"""Photos -> templates of one person: what may go in, what is in already, and what looks odd afterwards."""
+"""Photos -> templates of one person: which are admitted, which are already there, and which look wrong."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,20 @@ from edge.galleries.gallery import Gallery, Person, Template
 from edge.records import Image, Problem, Vector
 
 SAME_PICTURE = 0.995
-"""Two photos of one person are never so similar; the same photo saved twice is."""
+"""Only the same photo saved twice is this similar, never two photos of one person."""
 ON_ITS_SIDE_DEG = 60.0
 UPSIDE_DOWN_LEAD = 0.1
-"""By how much the detector must be surer of the photo turned round: some upright faces score as high both ways."""
+"""By how much the detector must prefer the photo turned round: some upright faces score equally both ways."""
 UPSIDE_DOWN_SCORE = 0.75
-"""And how sure at least: half a face may be found only when turned round."""
+"""The least score of the photo turned round: half a face may be found only that way."""
 
 
 class Refusal(WhosthereError):
-    """A picture that must not become a template; the message says why and what to do, but names no file."""
+    """A picture must not become a template. The message says why and what to do, without the file's name."""
 
 
 def admit(analyser: Analyser, image: Image) -> AnalysedFace:
-    """The one usable face of a picture, embedded. Raises Refusal."""
+    """Return the only usable face of a picture, embedded. Raises Refusal."""
     portraits = all_portraits(analyser, image)
     faces = [p for p in portraits if p.quality.problem is not Problem.NOT_A_FACE]
     if _upside_down(analyser, image, portraits):
@@ -33,7 +33,7 @@ def admit(analyser: Analyser, image: Image) -> AnalysedFace:
     if len(faces) > 1:
         raise Refusal(f"{len(faces)} faces in it; crop it so that only this person is left")
     if not portraits:
-        raise Refusal("no face found in it; take a photo that shows the whole face, from the front")
+        raise Refusal("no face found; take a photo that shows the whole face from the front")
     portrait = faces[0] if faces else portraits[0]
     if not portrait.quality.usable:
         raise Refusal(explain(portrait.quality, analyser.limits))
@@ -43,9 +43,9 @@ def admit(analyser: Analyser, image: Image) -> AnalysedFace:
 
 
 def _upside_down(analyser: Analyser, image: Image, portraits: list[AnalysedFace]) -> bool:
-    """Whether a face is there the other way up.
+    """Whether the picture shows a face upside down.
 
-    The landmark network sees upright faces even in upside-down ones, and their embeddings mean nothing.
+    The landmark network takes upside-down faces for upright ones, and their embeddings are meaningless.
     """
     turned = analyser.detector.detect(np.ascontiguousarray(image[::-1, ::-1]))
     upright = max((p.face.score for p in portraits), default=0.0)
@@ -54,38 +54,38 @@ def _upside_down(analyser: Analyser, image: Image, portraits: list[AnalysedFace]
 
 
 class Intake:
-    """Gathers the new templates of one person, each picture once."""
+    """Collects the new templates of one person, each picture once."""
 
     def __init__(self, gallery: Gallery, name: str) -> None:
         self._gallery = gallery
         self.name = name
         self.person = gallery.person(name)
-        """As the gallery knows them already; None: somebody new."""
+        """The person in the gallery; None: somebody new."""
         self._known: list[Vector] = list(gallery.vectors(self.person)) if self.person else []
         self._sources = [t.source for t in self.person.templates] if self.person else []
         self.templates: list[Template] = []
         self.vectors: list[Vector] = []
 
     def similarity(self, vector: Vector) -> float | None:
-        """To the nearest template of this person, old or new; None when there is none."""
+        """Return the similarity to the nearest template of this person, old or new; None if there is none."""
         everything = self._known + self.vectors
         return float(max(v @ vector for v in everything)) if everything else None
 
     def same_picture(self, vector: Vector) -> str | None:
-        """The source of a template made from the very same picture."""
+        """Return the source of a template made from the same picture; None if there is none."""
         sources = self._sources + [t.source for t in self.templates]
         pairs = zip(sources, self._known + self.vectors, strict=True)
         return next((source for source, known in pairs if float(known @ vector) > SAME_PICTURE), None)
 
     def add(self, source: str, portrait: AnalysedFace, at: str) -> None:
-        """Take in an embedded portrait; `at` is RFC 3339."""
+        """Add an embedded portrait; `at` is an RFC 3339 time."""
         if portrait.embedding is None:
             raise ValueError("a portrait without an embedding cannot become a template")
         self.templates.append(Template(source, round(portrait.quality.score, 4), at))
         self.vectors.append(portrait.embedding)
 
     def result(self, at: str) -> Gallery:
-        """The gallery with what was gathered; the very same one when that is nothing."""
+        """Return the gallery with the new templates; the same object if there are none."""
         if not self.templates:
             return self._gallery
         return self._gallery.with_templates(self.name, self.vectors, self.templates, at)
@@ -104,7 +104,7 @@ class Oddity:
 
 
 def outliers(gallery: Gallery, person: Person, same: float) -> list[Oddity]:
-    """Templates of a person that are less similar than `same` to every other one of theirs."""
+    """Return a person's templates that are less similar than `same` to all their others."""
     vectors = gallery.vectors(person)
     if len(vectors) < 2:
         return []
@@ -119,7 +119,7 @@ def outliers(gallery: Gallery, person: Person, same: float) -> list[Oddity]:
 
 
 def resemblances(gallery: Gallery, person: Person, threshold: float) -> list[Oddity]:
-    """Templates of a person that look like somebody else's: the nearest of each other person, most similar first."""
+    """Return a person's templates that look like somebody else's: the nearest per other person, most similar first."""
     found = []
     for other in gallery.people:
         if other.id == person.id:

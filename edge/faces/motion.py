@@ -1,4 +1,4 @@
-"""Has the picture changed? Cheap enough to ask of every frame."""
+"""Motion detection, cheap enough for every frame."""
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ class MotionGate:
         self._looked_at: float | None = None
 
     def wants_look(self, preview: Image, now: float, busy: bool) -> bool:
-        """Whether the detector should look at this picture. `busy`: somebody is being followed."""
+        """Whether the detector should run on this picture. `busy`: somebody is being followed."""
         if self._moved(preview, now):
             self._moved_at = now
         lingering = self._moved_at is not None and now - self._moved_at <= self._settings.linger_s
@@ -31,11 +31,11 @@ class MotionGate:
         return False
 
     def wake(self, now: float) -> None:
-        """Look as if something had moved."""
+        """Behave as if something had moved."""
         self._moved_at = now
 
     def _moved(self, preview: Image, now: float) -> bool:
-        # A whole factor is three times as fast as the exact width.
+        # An integer factor is three times as fast as the exact width.
         factor = max(1, preview.shape[1] // MIN_WIDTH)
         width, height = preview.shape[1] // factor, max(1, preview.shape[0] // factor)
         whole = preview[: height * factor, : width * factor]
@@ -44,7 +44,7 @@ class MotionGate:
         if self._background is None or self._background.shape != grey.shape:
             self._background, self._updated_at = grey, now
             return True
-        # A lamp or a cloud changes the whole picture by the same amount: that is not motion.
+        # A lamp or a cloud changes the whole picture equally: that is not motion.
         difference = grey - self._background
         changed = np.abs(difference - np.median(difference)) > self._settings.min_change
         weight = min(1.0, (now - self._updated_at) / self._settings.adapt_s)

@@ -1,4 +1,4 @@
-"""Is this face usable as evidence, and if not, why not."""
+"""Whether a face can be used as evidence, and if not, why."""
 
 import math
 
@@ -11,27 +11,27 @@ from edge.faces import align
 from edge.records import Image, Landmarks, Pose, Problem, Quality
 
 SIDE = 112
-"""Pixels of the crop that is judged: not the embedder's own, so that limits mean the same for every embedder."""
+"""Pixels of the crop that is assessed: not the embedder's own, so that limits mean the same for all embedders."""
 TEMPLATE = np.array(
     [[36.880, 52.477], [73.480, 52.069], [55.171, 71.529], [40.567, 89.495], [70.792, 89.304]], np.float32
 )
-"""Where the five points lie in it: as the bundled embedder has them."""
+"""Where the five points lie in it: the bundled embedder's template."""
 BORDER = 16
-"""Of the crop: background."""
+"""Pixels at the crop's edge that are mostly background."""
 FULL_EYE_DISTANCE_PX = 40.0
-"""Beyond this more pixels do not make a 112x112 crop better."""
+"""Beyond this, more pixels do not improve a crop of 112x112."""
 FULL_SHARPNESS = 60.0
 SECOND_DIFFERENCES = (
     np.array([[0, 0, 0], [1, -2, 1], [0, 0, 0]], np.float32),
     np.array([[0, 1, 0], [0, -2, 0], [0, 1, 0]], np.float32),
-    # Along the diagonals the steps are longer by the root of two.
+    # Diagonal steps are longer by the square root of two.
     np.array([[1, 0, 0], [0, -2, 0], [0, 0, 1]], np.float32) / 2,
     np.array([[0, 0, 1], [0, -2, 0], [1, 0, 0]], np.float32) / 2,
 )
 
 
 def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Quality:
-    """Judge one face of a BGR picture by its landmarks and what lies around them."""
+    """Assess one face of a BGR picture by its landmarks and the pixels around them."""
     luma = cv2.cvtColor(align.crop(image, landmarks.five, TEMPLATE, SIDE), cv2.COLOR_BGR2GRAY)
     inner = luma[BORDER:-BORDER, BORDER:-BORDER]
     eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))
@@ -52,12 +52,12 @@ def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Qua
 
 
 def detail(luma: MatLike) -> float:
-    """Fine detail of a grey picture in the direction that has least of it: variance of the second difference.
+    """Measure fine detail of a grey picture, as the variance of the second difference in the direction with the least.
 
-    The least of four directions, because a smear leaves the detail across it, which the Laplacian takes for sharpness.
+    The least of four directions: motion blur keeps the detail across it, which the Laplacian would take for sharpness.
     """
     differences = (cv2.filter2D(luma, cv2.CV_32F, kernel)[1:-1, 1:-1] for kernel in SECOND_DIFFERENCES)
-    # Without the border, where a mirrored neighbour turns every slope into detail.
+    # Without the border, where mirroring turns every slope into detail.
     return min(float(difference.var()) for difference in differences)
 
 
@@ -69,7 +69,7 @@ def is_cut_off(image: Image, landmarks: Landmarks) -> bool:
 
 
 def _score(eyes: float, sharpness: float, pose: Pose, presence: float) -> float:
-    """0..1: a product, so that one bad property is enough to make a face weigh little."""
+    """Return a weight in 0..1: a product, so that one bad property makes it small."""
     size = min(1.0, eyes / FULL_EYE_DISTANCE_PX)
     crisp = math.sqrt(min(1.0, sharpness / FULL_SHARPNESS))
     frontal = max(0.0, math.cos(math.radians(pose.off_axis)))

@@ -1,4 +1,4 @@
-"""Looking only where faces were a moment ago: a small network on small regions instead of the whole picture."""
+"""Detection only where faces were a moment ago: a small network on small regions instead of the whole picture."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from edge.faces.detect import Detector, suppress_across
 from edge.records import Box, Face, Image
 
 REGION = 3.5
-"""Side of a region in face sizes: room for a step, and the short-range network finds 99 % of faces of that share."""
+"""Side of a region in face sizes: room for one step; the short-range network finds 99 % of faces of that share."""
 
 
 class Window(NamedTuple):
@@ -19,13 +19,13 @@ class Window(NamedTuple):
 
 
 class RoiDetector:
-    """Finds again what was found before."""
+    """Finds faces again that were found before."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
 
     def detect(self, image: Image, places: list[Box]) -> list[Face]:
-        """Faces around the places where they are expected, in pixels of the picture, best first."""
+        """Return the faces around the places where they are expected, in pixels of the picture, best first."""
         height, width = image.shape[:2]
         faces = []
         for window in windows(places, width, height):
@@ -35,7 +35,7 @@ class RoiDetector:
 
 
 def windows(places: list[Box], width: int, height: int) -> list[Window]:
-    """A square around each place, inside the picture; a place well inside another one's square needs none."""
+    """Return a square around each place, inside the picture; none for a place well inside another one's square."""
     found: list[Window] = []
     for place in sorted(places, key=lambda box: -box.area_px):
         x, y = place.centre

@@ -1,4 +1,4 @@
-"""Every face of a still picture, close-ups included."""
+"""Every face of a still picture, including close-ups."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ from edge.faces.quality import assess
 from edge.records import Face, Image, Landmarks, read_only
 
 BORDER = 0.5
-"""Of each side: brings a face that fills the picture down to a size that the detector knows."""
+"""Fraction of each side to add: shrinks a face that fills the picture to a size that the detector knows."""
 
 
 def all_portraits(analyser: Analyser, image: Image) -> list[AnalysedFace]:
-    """Every face of a BGR picture, best detection first; the usable ones are embedded.
+    """Analyse every face of a BGR picture, best detection first; the usable ones are embedded.
 
-    A face cropped so tightly that the detector misses it is found once there is something around it.
+    A face cropped so tightly that the detector misses it is found with a border added.
     """
     return analyser.portraits(image) or _closeups(analyser, image)
 
@@ -30,7 +30,7 @@ def _closeups(analyser: Analyser, image: Image) -> list[AnalysedFace]:
 
 
 def _moved(portrait: AnalysedFace, image: Image, dx: int, dy: int, analyser: Analyser) -> AnalysedFace:
-    """The portrait in pixels of `image`, judged by them too: what lies in the border is cut off."""
+    """Move the portrait to pixels of `image` and assess it again: what lies in the border is cut off."""
     shift = np.array([dx, dy, 0], np.float32)
     face, marks = portrait.face, portrait.landmarks
     landmarks = Landmarks(read_only(marks.mesh + shift), read_only(marks.five + shift[:2]), marks.presence, marks.pose)
