@@ -144,6 +144,36 @@ def test_how_it_works_shows_what_doctor_says() -> None:
     compare(quoted, "\n".join(decided.splitlines()[: len(quoted.splitlines())]))
 
 
+def _shown(page: str, beginning: str) -> str:
+    """The one block of a page that begins with this."""
+    [text] = [text for _, text in Page(ROOT / "docs" / page).fenced if text.strip().startswith(beginning)]
+    return text
+
+
+def test_the_mistakes_of_the_configuration_page(sandbox: Path) -> None:
+    (sandbox / "config.yaml").write_text(
+        "camera: {rotation: 45}\nmqtt: {hots: broker.local}\nmatch: {false_alarm_target: 1}\n"
+    )
+
+    code, output = run(["whosthere", "check", "--config", "config.yaml", "--skip", "camera", "--skip", "broker"])
+
+    assert code == 3
+    shown = _shown("30-configuration.md", "failed   config")
+    start = output.index("failed   config")
+    compare(shown, "\n".join(output[start:].splitlines()[: len(shown.splitlines())]))
+
+
+def test_the_thresholds_of_the_configuration_page(sandbox: Path, demo_gallery: Path) -> None:
+    (sandbox / "config.yaml").write_text(f"gallery: {{path: {demo_gallery}}}\n")
+
+    _, output = run(["whosthere", "doctor", "--config", "config.yaml"])
+
+    lines = _shown("30-configuration.md", "threshold").splitlines()
+    assert len(lines) == 4
+    real = output[output.index("  threshold") :].splitlines()[: len(lines)]
+    compare("\n".join(lines), "\n".join(real))
+
+
 def test_the_readme_enrols_lists_and_identifies(sandbox: Path) -> None:
     for name, portrait in (("ada1.jpg", HOPPER), ("ada2.jpg", HOPPER)):
         save(sandbox / name, cv2.flip(read_picture(portrait), 1) if "2" in name else read_picture(portrait))
