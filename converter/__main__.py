@@ -7,29 +7,29 @@ from edge.errors import WhosthereError
 from edge.terminal import LazyGroup
 
 COMMANDS = {
-    "import": "Rebuild a packaged network as a trained Keras model, proven against the original.",
-    "train": "Photos of people into an embedder: a new network, or one that is fine-tuned.",
-    "convert": "A trained network into its variants (fp32, fp16, dynamic, int8, int8-full, int16x8), with a card each.",
-    "enroll": "A folder of photos a person becomes a gallery, with a table and a picture of what went in.",
-    "sign": "Sign a gallery with an OpenSSH key; encrypt it to a box's key.",
-    "push": "Put a gallery in force on boxes, over SSH, all at once, with a table of what became of it.",
-    "forget": "Take somebody out of a gallery and off every box, and search the boxes for traces.",
-    "export": "Everything held about somebody, as a ZIP file.",
-    "pull": "Fetch the gallery that a box has in force, people enrolled there included.",
-    "merge": "Bring a box's gallery home: what either side added, with conflicts shown.",
-    "profile": "Size, work, delegate nodes and milliseconds of models side by side, here or on a box over SSH.",
-    "evaluate": "How well two pictures are told to be of one person or of two: accuracy, TAR at FAR, faces missed.",
-    "calibrate": "Measure similarity -> false-match rate from all pairs of different people, and write it to the card.",
-    "households": "What a false-alarm target comes to: strangers called by a name, in many households drawn at random.",
-    "report": "All of that about some models on one page, with curves and the pairs that were judged worst.",
-    "evaluate-detection": "Recall and precision of a detector by the size of the face.",
-    "degrade": "How blur, small size and darkness of a picture cost recognition: what the quality limits rest on.",
+    "import": "Rebuild a packaged network as a Keras model, checked against the original.",
+    "train": "Train an embedder on photos of people: a new network, or one to fine-tune.",
+    "convert": "Convert a network to variants (fp32, fp16, dynamic, int8, int8-full, int16x8), with cards.",
+    "enroll": "Build a gallery from a folder of photos per person.",
+    "sign": "Sign a gallery with an OpenSSH key, or encrypt it to a box's key.",
+    "push": "Push a gallery to boxes over SSH, all at the same time.",
+    "forget": "Remove a person from a gallery and every box, and search the boxes for traces.",
+    "export": "Write everything held about a person to a ZIP file.",
+    "pull": "Fetch the gallery that a box uses, people enrolled there included.",
+    "merge": "Merge a box's gallery into yours, and show conflicts.",
+    "profile": "Compare size and speed of models, on this machine or on a box over SSH.",
+    "evaluate": "Measure verification or identification: accuracy, TAR at FAR, faces missed.",
+    "calibrate": "Measure similarity -> false-match rate, and write it to the card.",
+    "households": "Measure how many strangers a false-alarm target lets through in random households.",
+    "report": "Write one HTML page about several models, with curves and the worst pairs.",
+    "evaluate-detection": "Measure recall and precision of a detector by the size of the face.",
+    "degrade": "Measure what blur, small size and darkness cost, which the quality limits rest on.",
 }
 
 EXIT_CODES = """\b
 Exit codes:
   0  fine
-  1  failed: data missing or of the wrong form
+  1  failed: data is missing, or in the wrong format
   2  wrong usage
   3  config
   4  model or gallery
@@ -58,9 +58,9 @@ class ConverterGroup(CleanCommand, LazyGroup):
 
 @click.group(cls=ConverterGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """What a desktop does for whosthere: measure, calibrate and prepare the networks that the box runs.
+    """The desktop's side of whosthere: build galleries and push them; train, convert and measure networks.
 
-    Everything goes through the box's own detection, alignment and embedding.
+    Faces are found, aligned and embedded by the same code as on a box.
     """
 
 

@@ -12,7 +12,7 @@ from edge.models.card import Calibration
 
 TARGET_RATES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
 MIN_COMPARISONS = 30
-"""A point rests on at least so many comparisons above it: the last one lies where there are just so many."""
+"""The fewest comparisons that a point may rest on; the last point rests on exactly this many."""
 RESAMPLES = 400
 CHUNK = 512
 
@@ -35,13 +35,13 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """A calibration and the data that it comes from."""
+    """A calibration and the data behind it."""
 
     people: int
     pictures: int
-    """With a face."""
+    """Pictures with a face."""
     missed: int
-    """Pictures without: left out of the impostors; of the genuine pairs theirs count as refused."""
+    """Pictures without a face: left out of the impostors, counted as refused among the genuine pairs."""
     impostors: int
     genuine: int
     points: list[Point]
@@ -63,7 +63,7 @@ class _Faces(msgspec.Struct, frozen=True):
     not_compared: Names
 
     def comparisons(self, drawn: NDArray[np.float64] | None = None) -> float:
-        """How many pairs of pictures show different people, each person being there `drawn` times."""
+        """The number of pairs of pictures of different people, when each person occurs `drawn` times."""
         pictures = np.bincount(self.persons).astype(np.float64)
         held = pictures if drawn is None else pictures * drawn
         left_out = sum(held[a] * held[b] for a, b in self.not_compared)
@@ -73,7 +73,7 @@ class _Faces(msgspec.Struct, frozen=True):
 def measure(vectors: Vectors, labels: Labels, not_compared: Names = (), seed: int = 0) -> Measurement:
     """Calibrate from unit vectors (n, d) and the number of each one's person; a row of NaN is a picture without a face.
 
-    Pairs of people in `not_compared` are no impostors of each other, whatever the labels say.
+    Pairs of people in `not_compared` do not count as impostors of each other, whatever the labels say.
     Raises DatasetError when there are too few comparisons.
     """
     seen = ~np.isnan(vectors[:, 0])
@@ -91,7 +91,7 @@ def measure(vectors: Vectors, labels: Labels, not_compared: Names = (), seed: in
 
 
 def calibration(measured: Measurement, data: str, command: str) -> Calibration:
-    """As a card holds it: rounded, and without points that rounding made equal."""
+    """The calibration for a card: rounded, without points that rounding made equal."""
     points: list[tuple[float, float]] = []
     for point in measured.points:
         rounded = round(point.similarity, 4), float(f"{point.false_match_rate:.2e}")
@@ -120,7 +120,7 @@ def _points(faces: _Faces, count: int, genuine: int, seed: int) -> list[Point]:
 
 
 def genuine_similarities(vectors: Vectors, persons: Labels) -> NDArray[np.float32]:
-    """Of every pair of pictures of one person."""
+    """(pairs,) similarities of all pairs of pictures of one person."""
     parts = [np.empty(0, np.float32)]
     for person in np.unique(persons):
         own = vectors[persons == person]

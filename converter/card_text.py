@@ -1,4 +1,4 @@
-"""Write what was measured into a model's card, leaving the rest of its text, comments included, as it is."""
+"""Write measurements into a model's card without changing the rest of its text, comments included."""
 
 import re
 from pathlib import Path
@@ -44,7 +44,7 @@ def _changed(text: str, old: Card, measured: dict[str, str], calibration: Calibr
 
 
 def calibration_section(calibration: Calibration) -> str:
-    """The YAML of a calibration, a point a line."""
+    """The YAML of a calibration, one point per line."""
     head = _section("calibration", {"data": calibration.data, "command": calibration.command})
     # YAML 1.1 reads 1e-05 as text, 1.00e-05 as a number.
     points = "".join(f"  - [{similarity:.4f}, {rate:.2e}]\n" for similarity, rate in calibration.points)

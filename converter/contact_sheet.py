@@ -1,4 +1,4 @@
-"""A picture of every picture that was looked at: what went in, what did not, and why."""
+"""The contact sheet of an enrolment: every photo, framed and labelled with its result."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ COLOURS = {
 
 
 def write_sheet(build: Build, path: Path) -> None:
-    """PNG. Raises WhosthereError naming the file when it cannot be written."""
+    """Write the sheet as PNG. Raises WhosthereError naming the file when it cannot be written."""
     try:
         path.write_bytes(cv2.imencode(".png", contact_sheet(build))[1].tobytes())
     except OSError as error:
@@ -60,7 +60,7 @@ def _label(text: str) -> Image:
 
 
 def _band(person: Enrolled) -> Image:
-    title = f"{person.folder.name}: {person.templates} of {len(person.verdicts)} pictures went in"
+    title = f"{person.folder.name}: {person.templates} of {len(person.verdicts)} photos enrolled"
     rows = [person.verdicts[i : i + COLUMNS] for i in range(0, len(person.verdicts), COLUMNS)]
     return np.vstack([_label(title), *(_row(row) for row in rows)])
 

@@ -25,7 +25,7 @@ DRIFT = "cosine to float32"
 
 @dataclass(frozen=True, slots=True)
 class ModelOrigin:
-    """What every variant's card carries on."""
+    """What the cards of all variants say about the original."""
 
     name: str
     spec: InputSpec
@@ -36,7 +36,7 @@ class ModelOrigin:
 
 @dataclass(frozen=True, slots=True)
 class VariantResult:
-    """One variant, written."""
+    """One variant, as it was written."""
 
     variant: Variant
     card: str
@@ -45,25 +45,25 @@ class VariantResult:
     mean_cosine: float
     least_cosine: float
     kept: bool
-    """It was there already, made from the same network and the same faces."""
+    """Whether it existed already, made from the same network and the same faces."""
     not_for_edgetpu: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is converted, and what it is measured with."""
+    """A network to convert, and the faces to measure it with."""
 
     origin: ModelOrigin
     content: bytes
     faces: Sequence[Values]
     """Network inputs that ranges and scales come from."""
     held_out: Sequence[Values]
-    """Others, that drift is measured on."""
+    """Other network inputs, for measuring drift."""
     described: str
     """Where the faces come from, for the card."""
 
     def digest(self, variant: Variant) -> str:
-        """Of all that the variant depends on."""
+        """The SHA-256 of everything that the variant depends on."""
         parts = [self.content, msgspec.json.encode(self.origin.spec), variant.encode()]
         if variant in NEED_FACES:
             parts += [face.tobytes() for face in self.faces]
@@ -76,12 +76,16 @@ def check(content: bytes, name: str, spec: InputSpec, faces: Sequence[Values]) -
     check_float(graph)
     taken = graph.shape(graph.inputs[0])
     if taken != spec.shape:
-        raise ModelError(f"{name}: the network takes {taken}, but {spec.shape} was stated (card or --size, --channels)")
+        raise ModelError(f"{name}: the network takes {taken}, but its card, --size or --channels says {spec.shape}")
     rows = vectors(content, name, faces[:4])
     if not np.isfinite(rows).all() or (np.linalg.norm(rows, axis=1) < 0.5).any():
-        raise ModelError(f"{name}: a face gives a vector that is not finite or all zero: damaged, or never trained")
+        raise ModelError(
+            f"{name}: the vector of a face is not finite, or all zero: the network is damaged, or was never trained"
+        )
     if len(rows) > 1 and np.ptp(rows, axis=0).max() < 1e-5:
-        raise ModelError(f"{name}: every face gives the same vector; are --range and --channels those of its training?")
+        raise ModelError(
+            f"{name}: all faces give the same vector: check that --range and --channels are those of its training"
+        )
 
 
 def run(job: Job, folder: Path, variants: Sequence[Variant]) -> list[VariantResult]:
@@ -119,12 +123,12 @@ def _already(path: Path, made_from: str) -> bool:
     try:
         return cards.load(path, "embed").card.measured.get(MADE, "").startswith(made_from)
     except ModelError:
-        # Cut off in the middle, or altered: it is made anew.
+        # Cut off in the middle, or altered: make it again.
         return False
 
 
 def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Values, made_from: str) -> None:
-    """Model first, card last, each in one step: a card never vouches for what is not there."""
+    """Write the model first and the card last, each in one step: no card describes a file that does not exist."""
     model = path.with_suffix(".tflite")
     graph = Graph(content)
     card = Card(
@@ -143,7 +147,7 @@ def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Valu
     )
     write_whole(model, content)
     write_whole(path, card_yaml(card).encode())
-    # The door that edge itself goes through.
+    # Load it as a box does.
     cards.load(path, "embed")
 
 
@@ -154,7 +158,7 @@ def _measured(job: Job, variant: Variant, similar: Values, made_from: str) -> di
 
 
 def quantisation(content: bytes) -> Quantisation | None:
-    """What goes in and comes out; None when both are floats."""
+    """The integers that a network takes and gives; None when both are floats."""
     runner = Runner(content, "the variant")
     if runner.input["dtype"] == np.float32 and runner.output["dtype"] == np.float32:
         return None
@@ -169,7 +173,7 @@ def _numbers(kind: type, quantised: tuple[float, int]) -> Numbers:
 
 
 def card_yaml(card: Card) -> str:
-    """A card as YAML, without what it leaves open."""
+    """A card as YAML, without fields that are not set."""
     document = msgspec.to_builtins(card)
     kept = {key: value for key, value in document.items() if value is not None and value != {}}
     if not card.input.per_picture:

@@ -1,4 +1,4 @@
-"""What a threshold does, for every threshold and for the one in force."""
+"""What a threshold does: curves over all thresholds, and the counts at one."""
 
 import msgspec
 import numpy as np
@@ -60,14 +60,14 @@ def curve(scores: Scores, same: Flags) -> Curve:
 
 
 def histogram(scores: Scores, same: Flags) -> Histogram:
-    """Of both kinds of pairs, over the same bins."""
+    """The histograms of both kinds of pairs, over the same bins."""
     edges = np.linspace(min(-0.5, float(scores.min())), 1.0, BINS + 1)
     counts = [np.histogram(np.minimum(scores[which], 1.0), edges)[0].tolist() for which in (same, ~same)]
     return Histogram(_rounded(edges), *counts)
 
 
 def confusion(scores: Scores, same: Flags, threshold: float, within_data: bool) -> Confusion:
-    """Accepted is what is at least as similar as the threshold, as the box has it."""
+    """Count what is accepted at a threshold: similarities of at least that, as on a box."""
     accepted = scores >= threshold
     tp, fp = int((accepted & same).sum()), int((accepted & ~same).sum())
     fn, tn = int((~accepted & same).sum()), int((~accepted & ~same).sum())

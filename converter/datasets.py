@@ -8,7 +8,7 @@ from edge.errors import WhosthereError
 
 
 class DatasetError(WhosthereError):
-    """A data set is not of the form it should have, or files of it are missing."""
+    """A data set has the wrong format, or files of it are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +54,23 @@ def lfw_path(images: Path, name: str, number: int) -> Path:
 
 
 def absent(pictures: Iterable[Path]) -> list[Path]:
-    """Those of the pictures that are not there, each once, sorted."""
+    """The pictures that do not exist, each once, sorted."""
     return sorted({picture for picture in pictures if not picture.is_file()})
 
 
 def require(pictures: Iterable[Path]) -> None:
-    """Raises DatasetError naming some of the pictures that are not there."""
+    """Raises DatasetError naming some of the pictures that do not exist, if any."""
     if missing := absent(pictures):
         shown = "".join(f"\n  {picture}" for picture in missing[:5])
         more = f"\n  and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise DatasetError(f"{len(missing)} of the pictures listed are not there:{shown}{more}")
+        raise DatasetError(f"{len(missing)} of the pictures listed do not exist:{shown}{more}")
 
 
 def read_not_compared(path: Path, known: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of names that are no impostors of each other: two names a line, `#` begins a remark.
+    """Pairs of people who are not impostors of each other: two names per line; `#` starts a comment.
 
     Pairs whose names are not both `known` are left out: one list may serve several parts of a data set.
-    Raises DatasetError naming a line that has not two names.
+    Raises DatasetError naming a line that does not have two names.
     """
     names, pairs = set(known), []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

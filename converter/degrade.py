@@ -1,4 +1,4 @@
-"""What bad pictures cost: a face that was blurred, shrunk or darkened against a good picture of its person."""
+"""What bad pictures cost: blurred, shrunk or darkened faces against good pictures of the same people."""
 
 import functools
 import itertools
@@ -24,12 +24,12 @@ Change = Callable[[Image], Image]
 
 
 class DegradeRow(msgspec.Struct, frozen=True):
-    """Recognition at one degree of one kind of harm."""
+    """Recognition at one degree of one kind of degradation."""
 
     harm: str
     degree: float
     pairs: int
-    """Of one person; as many of two people, where there are any."""
+    """Pairs of one person; there are as many of two people, if the list has any."""
     missed: int
     """Pictures in which no face was found; their pairs count as refused."""
     true_match_rate: float
@@ -81,7 +81,7 @@ HARMS: dict[str, tuple[Callable[[float], Change], tuple[float, ...]]] = {
 
 
 def by_harm(embedder: CachingEmbedder, pairs: Sequence[PicturePair], threshold: float) -> list[DegradeRow]:
-    """The second picture of every pair is harmed, the first is left as it is."""
+    """Degrade the second picture of every pair, by kind and degree; the first one stays good."""
     firsts, seconds = [p.first for p in pairs], [p.second for p in pairs]
     good = embedder.embed(firsts + seconds)
     rows = [_row("none", 0, pairs, good, good, threshold)]
@@ -93,7 +93,7 @@ def by_harm(embedder: CachingEmbedder, pairs: Sequence[PicturePair], threshold: 
 
 
 def by_turn(embedder: CachingEmbedder, pairs: Sequence[PicturePair], threshold: float) -> list[DegradeRow]:
-    """Nothing is harmed: the pairs as they are, by how far the further turned of the two heads is turned."""
+    """Group the pairs, unchanged, by the angle of the head that is turned further."""
     good = embedder.embed(picture for pair in pairs for picture in (pair.first, pair.second))
     turns = [max(good.records[p.first].off_axis, good.records[p.second].off_axis) for p in pairs]
     rows = []

@@ -25,11 +25,11 @@ class AnnotatedPicture:
     picture: Path
     faces: list[Box]
     ignored: list[Box]
-    """Invalid or heavily blurred: nobody is blamed for missing or for finding them."""
+    """Invalid or heavily blurred faces: finding or missing them does not count."""
 
 
 class BandResult(msgspec.Struct, frozen=True):
-    """What became of the faces of one size."""
+    """The result for the faces of one size."""
 
     smallest: float
     below: float | None
@@ -72,7 +72,7 @@ def _rows(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[tuple[int, .
     number, count = next(lines, (0, ""))
     if not count.strip().isdecimal():
         raise DatasetError(f"{path}: {_line(number)}: the number of faces is expected, found {count!r}")
-    # A picture without faces has one line of zeros all the same.
+    # A picture without faces has one line of zeros anyway.
     for _ in range(max(int(count), 1)):
         number, line = next(lines, (0, ""))
         fields = line.split()

@@ -1,4 +1,4 @@
-"""How far a quantised network has drifted from its float original, layer by layer."""
+"""How far a quantised network is from its float original, layer by layer."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ class Layer(msgspec.Struct, frozen=True):
     name: str
     shape: list[int]
     agreement: float
-    """Mean over the channels of the correlation between both: 1 is the same but for a channel's scale and sign."""
+    """Mean over the channels of the correlation between both; 1: the same, up to scale and sign of each channel."""
 
 
 def layers(original: bytes, made: bytes, faces: Sequence[Values]) -> list[Layer]:

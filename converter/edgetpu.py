@@ -13,7 +13,7 @@ TIMEOUT_S = 300
 
 
 def compile_model(path: Path) -> str:
-    """What came of compiling a model for the Edge TPU, or how to get the compiler."""
+    """Compile a model for the Edge TPU, and return what the compiler says, or how to get it."""
     found = shutil.which(COMPILER)
     if found is None:
         return f"{HOW} {path}"

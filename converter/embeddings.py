@@ -1,4 +1,4 @@
-"""The central face of every picture of a data set, through edge's own stages, remembered by content."""
+"""The central face of every picture of a data set, by the box's own stages, cached by the picture's content."""
 
 import hashlib
 import os
@@ -29,13 +29,13 @@ from edge.terminal import progress
 
 DETECTORS = ("blazeface-back", "blazeface-short-range")
 SAVED_EVERY = 500
-"""Pictures: what a power cut or a SIGKILL may cost."""
+"""After how many pictures the cache is saved: at most this many are lost in a power cut."""
 STAGES: tuple[ModuleType, ...] = (align, detect, embed, landmarks, photos, quality, records, tflite)
-"""Whatever changes in these may change an embedding."""
+"""A change in one of these may change embeddings, so that cached ones no longer count."""
 
 
 class FaceRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What the stages made of the central face of one picture."""
+    """The central face of one picture, as the stages saw it."""
 
     vector: bytes
     """float32, of length one; empty: no face was found."""
@@ -69,10 +69,10 @@ class EmbeddedFaces:
 
 
 class CachingEmbedder:
-    """The stages, with a cache in front."""
+    """The stages, with a cache of what they returned."""
 
     def __init__(self, models: ModelSettings, detection: DetectSettings, cache: Path | None = None) -> None:
-        """`cache` is a folder; None: everything is computed anew. Raises ModelError."""
+        """`cache` is a folder; None: nothing is kept. Raises ModelError."""
         self._analyser = load_analyser(models, detection, QualitySettings())
         self._cache = cache / f"{fingerprint(models, detection)[:32]}.msgpack" if cache else None
         self._known = _read(self._cache) if self._cache else {}
@@ -97,7 +97,7 @@ class CachingEmbedder:
         return key in self._known
 
     def learn(self, key: str, image: Image, seen: AnalysedFace | None) -> None:
-        """Embed a face that another network's stages looked at already; None: there was none."""
+        """Embed a face that another embedder found; None: there was none."""
         if seen is None:
             self._known[key] = FaceRecord(b"")
             return
@@ -106,13 +106,13 @@ class CachingEmbedder:
         self._known[key] = _described(FaceRecord(vector.tobytes(), score=seen.face.score), seen.quality)
 
     def save(self) -> None:
-        """Remember on disk what was learnt."""
+        """Write what is new to the cache file."""
         if self._cache and len(self._known) > self._kept:
             _write(self._cache, self._known)
             self._kept = len(self._known)
 
     def recall(self, keys: Mapping[Path, str]) -> EmbeddedFaces:
-        """Of pictures, all known, by the SHA-256 of each."""
+        """The faces of pictures that are all in the cache, by the SHA-256 of each."""
         return EmbeddedFaces({path: self._known[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
 
     def central_portrait(self, image: Image) -> AnalysedFace | None:
@@ -131,9 +131,9 @@ class CachingEmbedder:
 
 
 def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path]) -> list[EmbeddedFaces]:
-    """The central face of each picture by several networks; it is looked for once.
+    """The central face of each picture, found once and embedded by several networks.
 
-    What was done is remembered also when it is interrupted. Raises PhotoError naming a picture that cannot be read.
+    What was done is kept when it is interrupted. Raises PhotoError naming a picture that cannot be read.
     """
     keys: dict[Path, str] = {}
     with _remembering(embedders):
@@ -159,12 +159,12 @@ def _watched(pictures: Iterable[Path]) -> Iterable[Path]:
 
 @contextmanager
 def _remembering(embedders: Sequence[CachingEmbedder]) -> Iterator[None]:
-    """However it ends. Raises Interrupted, which says what was kept."""
+    """Save the caches, however the block ends. Raises Interrupted, which says how much was kept."""
     try:
         yield
     except KeyboardInterrupt as error:
         known = min(embedder.remembered for embedder in embedders)
-        kept = f"; {known} faces are remembered, and the same command goes on from there" if known else ""
+        kept = f"; {known} faces are kept, and the same command goes on from there" if known else ""
         raise Interrupted(f"interrupted{kept}") from error
     finally:
         for embedder in embedders:
@@ -196,13 +196,13 @@ def _described(seen: FaceRecord, q: Quality) -> FaceRecord:
 
 
 def central(faces: list[Face], image: Image) -> Face:
-    """The face nearest to the middle of the picture: LFW's rule for whom a picture is of."""
+    """The face nearest to the middle of the picture: by LFW's rule, the person whom it shows."""
     height, width = image.shape[:2]
     return min(faces, key=lambda f: abs(f.box.centre[0] - width / 2) + abs(f.box.centre[1] - height / 2))
 
 
 def default_cache() -> Path:
-    """Where embeddings are remembered unless something else is asked for."""
+    """The folder of the cache unless --cache names another."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "whosthere" / "embeddings"
 
@@ -219,7 +219,7 @@ def fingerprint(models: ModelSettings, detection: DetectSettings) -> str:
 
 
 def _read(path: Path) -> dict[str, FaceRecord]:
-    """Empty when there is none yet or it is damaged: it can be computed again."""
+    """The cache; empty when there is none yet, or it is damaged."""
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=dict[str, FaceRecord])
     except (OSError, msgspec.DecodeError):

@@ -1,4 +1,4 @@
-"""A folder of people -> a gallery, with what became of every picture. Byte for byte the same from the same pictures."""
+"""A folder of people -> a gallery, and the result for every photo. The same photos give the same bytes."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,17 +23,17 @@ from edge.records import Image
 from edge.terminal import progress
 
 LONG_AGO = "1970-01-01T00:00:00Z"
-"""For what nobody dated: the clock and the file system must not decide what a gallery's bytes are."""
+"""The date of photos without one: neither the clock nor the file system may change a gallery's bytes."""
 THUMBNAIL_PX = 112
 FRAME_EVERY_S = 0.5
 MAX_FRAMES = 120
 CLOSE = 0.1
-"""Pairs of people with no more than this left to the threshold are worth knowing of."""
+"""Pairs of people who are closer than this to the threshold are reported."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enrolled:
-    """One person's pictures, and what is wrong with the person as a whole."""
+    """One person's photos with their results, and warnings about the person as a whole."""
 
     folder: PersonFolder
     verdicts: list[PictureVerdict]
@@ -48,12 +48,12 @@ class ClosePair:
     names: tuple[str, str]
     similarity: float
     margin: float
-    """How much is left to the threshold; negative: one can be taken for the other."""
+    """How far they stay below the threshold; negative: one can be taken for the other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Build:
-    """A gallery and how it came about."""
+    """A gallery, and how it was made."""
 
     gallery: Gallery
     people: list[Enrolled]
@@ -68,7 +68,7 @@ def build(
     limit: int,
     now: datetime,
 ) -> Build:
-    """Version 1 of a gallery; `threshold` is the similarity in force for so many templates."""
+    """Build version 1 of a gallery. `threshold` gives the similarity needed for a name with that many templates."""
     shots: dict[str, list[Shot]] = {person.id: [] for person in people}
     refused: dict[str, list[PictureVerdict]] = {person.id: [] for person in people}
     late = {person.id for person in people if person.expires_at is not None and person.expires_at <= now}
@@ -99,7 +99,7 @@ def build(
 
 
 def successor(gallery: Gallery, previous: Gallery | None, version: int | None) -> Gallery:
-    """With its version: the one given, else one more than the previous build's, or the same if nothing changed."""
+    """The gallery with its version: `version`, else one more than the previous one, or the same if nothing changed."""
     if version is None and previous is not None:
         same = _contents(gallery) == _contents(previous)
         version = previous.header.version + (0 if same else 1)
@@ -127,14 +127,14 @@ def _known(
 
 def _warnings(person: PersonFolder, templates: int, *, late: bool) -> list[str]:
     if late:
-        return [f"left out: may not be recognised since {person.expires_at:%Y-%m-%d}, as person.yaml says"]
+        return [f"left out: person.yaml allows recognition only before {person.expires_at:%Y-%m-%d}"]
     found = []
     if person.about.consent is None:
         found.append("person.yaml states no consent")
     if not templates:
-        found.append("left out: none of the pictures can be used")
+        found.append("left out: none of the photos can be used")
     elif templates < 3:
-        found.append("three pictures or more, by day and by lamplight, serve better")
+        found.append("add photos until there are at least three, some in daylight and some in lamplight")
     return found
 
 
@@ -153,7 +153,7 @@ def _pictures(person: PersonFolder, path: Path, refused: list[PictureVerdict]) -
 
 
 def _frames(path: Path) -> Iterator[tuple[float, Image]]:
-    """Two a second, a minute's worth at most."""
+    """Two frames per second, for a minute at most."""
     clip = VideoClip(path)
     try:
         due, count = 0.0, 0
@@ -185,7 +185,7 @@ def _look(
 
 
 def _taken_at(path: Path, person: PersonFolder) -> str:
-    """As the camera noted it in the photo (EXIF, local time taken for UTC); else when consent was given."""
+    """When the photo was taken: by its EXIF data (local time, read as UTC), else the day of consent. RFC 3339."""
     try:
         with Pillow.open(path) as photo:
             noted = photo.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
@@ -199,7 +199,7 @@ def _taken_at(path: Path, person: PersonFolder) -> str:
 
 
 def thumbnail(image: Image) -> Image:
-    """The picture whole, in a square of THUMBNAIL_PX."""
+    """The whole picture, centred in a square of THUMBNAIL_PX."""
     height, width = image.shape[:2]
     factor = THUMBNAIL_PX / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))

@@ -15,13 +15,13 @@ from edge.visits.thresholds import threshold_for
 
 
 class Evaluation(Verification, frozen=True, kw_only=True):
-    """One model's verification with all that its scores say."""
+    """One model's verification, with curves and the counts at its threshold."""
 
     model: str
     left_out: list[str]
-    """Pictures that are listed but absent; their pairs were not asked (--allow-missing)."""
+    """Pictures that are listed but do not exist; their pairs were left out (--allow-missing)."""
     in_force: Confusion | None
-    """At the threshold that the box would use; None: the card has no calibration."""
+    """The counts at the threshold that a box would use; None: the card has no calibration."""
     curve: Curve
     histogram: Histogram
 

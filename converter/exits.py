@@ -27,6 +27,6 @@ class CleanCommand(click.Command):
 
 
 def fail(ctx: click.Context, error: WhosthereError) -> NoReturn:
-    """Say what is wrong on standard error, and exit with its code."""
+    """Print the error to standard error, and exit with its code."""
     click.secho(f"{ctx.info_name}: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
     ctx.exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""Representative faces: aligned by edge's own stages, and varied when there are few of them."""
+"""Representative faces: found and aligned by the box's own stages, and varied when there are few."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from edge.models.tflite import to_tensor
 from edge.records import Face, Image
 
 PORTRAITS = Path(edge.__file__).parent / "demo" / "portraits"
-"""The bundled ones, whose licences let what is computed from them be passed on."""
+"""The bundled portraits; their licences allow passing on what is computed from them."""
 
 Template = NDArray[np.float32]
 
@@ -37,17 +37,17 @@ class LocatedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RepresentativeFaces:
-    """What a folder of pictures holds."""
+    """The faces found in some pictures."""
 
     found: list[LocatedFace]
     without: list[Path]
     """Pictures in which no face was found."""
     unreadable: list[str]
-    """What is wrong with the others."""
+    """What is wrong with pictures that cannot be read."""
 
 
 class FaceFinder:
-    """The box's detector and landmarks, without an embedder: they find what an embedder is to be fed with."""
+    """The box's detector and landmarks, without an embedder."""
 
     def __init__(self) -> None:
         self._detector = load_detector(ModelSettings(), DetectSettings())
@@ -66,15 +66,15 @@ class FaceFinder:
         return LocatedFace(image, self._mesh.locate(image, face).five)
 
 
-def find_faces(paths: Sequence[Path], most: int) -> RepresentativeFaces:
-    """Faces of up to `most` pictures in files and folders, spread evenly over what there is.
+def find_faces(paths: Sequence[Path], limit: int) -> RepresentativeFaces:
+    """Faces of up to `limit` pictures in files and folders, spread evenly over what there is.
 
     Raises DatasetError when there is no picture, or no face in any.
     """
     files = [file for file, _ in expand(paths, PHOTO_SUFFIXES) if file.is_file()]
     if not files:
-        raise DatasetError(f"{', '.join(map(str, paths))}: no pictures there; representative faces are needed")
-    chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, most)})]
+        raise DatasetError(f"{', '.join(map(str, paths))}: no photos found; give photos of faces, or a folder of them")
+    chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, limit)})]
     finder, faces = FaceFinder(), RepresentativeFaces([], [], [])
     for file in chosen:
         try:
@@ -88,7 +88,7 @@ def find_faces(paths: Sequence[Path], most: int) -> RepresentativeFaces:
             faces.without.append(file)
     if not faces.found:
         raise DatasetError(
-            f"{', '.join(map(str, paths))}: no face in any of {len(chosen)} pictures, {len(faces.unreadable)} of which "
+            f"{', '.join(map(str, paths))}: no face in any of {len(chosen)} photos, {len(faces.unreadable)} of which "
             "cannot be read; give a folder of portraits"
         )
     return faces

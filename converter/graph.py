@@ -134,7 +134,7 @@ class Graph:
         return [o for o in self.operators if tensor in o.inputs]
 
     def redirect(self, old: int, new: int) -> None:
-        """Whoever read `old` reads `new`; the graph's outputs too."""
+        """Make everything that reads `old` read `new`, the graph's outputs included."""
         for operator in self.operators:
             operator.inputs = np.array([new if i == old else i for i in operator.inputs], np.int32)
         self.body.outputs = np.array([new if i == old else i for i in self.outputs], np.int32)
@@ -147,11 +147,11 @@ class Graph:
         self.body.operators = [*before, *new, *self.operators[at + 1 :]]
 
     def label(self, operator: Any) -> str:
-        """For messages: kind and the name of what it computes."""
+        """How messages name an operator: its kind, and the tensor it computes."""
         return f"{self.kind(operator)} {self.tensor_name(int(operator.outputs[0]))!r}"
 
     def pack(self) -> bytes:
-        """The model's bytes, without what nobody uses, every tensor under a name of its own."""
+        """The model's bytes, without unused tensors and buffers, every tensor with a unique name."""
         self._sweep()
         builder = flatbuffers.Builder(1024)
         builder.Finish(self.model.Pack(builder), IDENTIFIER)

@@ -1,4 +1,4 @@
-"""What a false-alarm target comes to: many households drawn from a data set, and who is called by whose name.
+"""What a false-alarm target means: many households drawn from a data set, and who is called by whose name.
 
 The box's own matcher decides, at the threshold that follows from target, calibration and size of the gallery.
 """
@@ -22,7 +22,7 @@ from edge.visits.thresholds import threshold_for
 
 PROBES_EACH = 2
 STRANGERS = 500
-"""Asked at each household, one picture each."""
+"""How many strangers visit each household, with one picture each."""
 
 
 class Household(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Household(msgspec.Struct, frozen=True):
     named: float
     uncertain: float
     wrong: int
-    """Probes that were called by the name of somebody else who lives there."""
+    """Probes that were called by another resident's name."""
     strangers: int
     strangers_named: int
     worst_twentieth: float
@@ -71,7 +71,7 @@ def simulate(
     able = [name for name, vectors in faces.vectors.items() if len(vectors) > templates]
     if len(able) < people or len(faces.vectors) <= people:
         raise DatasetError(
-            f"{len(able)} people have more than {templates} usable pictures; {people} are needed, and strangers besides"
+            f"{len(able)} people have more than {templates} usable pictures; {people} are needed, and strangers too"
         )
     rng = np.random.default_rng(0)
     own: list[tuple[str, Match]] = []
@@ -112,7 +112,7 @@ def _gallery(enrolled: Mapping[str, NDArray[np.float32]]) -> Gallery:
 
 
 def _strangers(faces: UsableFaces, chosen: Sequence[str], rng: Generator) -> list[NDArray[np.float32]]:
-    """One face each of people who neither live there nor may be the same person as somebody who does."""
+    """One face each of people who do not live there, and are not listed as possibly the same person as a resident."""
     barred = set(chosen).union(*(pair for pair in faces.not_compared if set(pair) & set(chosen)))
     others = [name for name in faces.vectors if name not in barred]
     picked = [others[i] for i in rng.permutation(len(others))[:STRANGERS]]

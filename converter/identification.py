@@ -1,4 +1,4 @@
-"""Open-set identification: who is it, of those enrolled, or nobody of them?"""
+"""Open-set identification: which of the enrolled people is it, or none of them?"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from converter.datasets import DatasetError
 from converter.embeddings import EmbeddedFaces
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3)
-MOST_CONFUSED = 10
+CONFUSED_LIMIT = 10
 NOBODY = -1.0
 """How similar a probe without a face is to everybody."""
 
@@ -28,7 +28,7 @@ class Split(msgspec.Struct, frozen=True):
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """Detection and identification rate where so few strangers are called by a name."""
+    """The detection and identification rate at a given rate of strangers called by a name."""
 
     false_positive_rate: float
     """FPIR as asked for."""
@@ -48,7 +48,7 @@ class ConfusedPeople(msgspec.Struct, frozen=True):
 
 
 class Identification(msgspec.Struct, frozen=True):
-    """What an embedder does as the box uses it."""
+    """The results of an embedder in open-set identification."""
 
     people: int
     templates: int
@@ -102,7 +102,7 @@ def identify(parts: Split, embedded: EmbeddedFaces) -> Identification:
         missed=int(np.isnan(everything[:, 0]).sum()),
         rank_one=float(right.mean()),
         rates=[_rate(known.max(1), right, foreign.max(1), rate) for rate in FALSE_POSITIVE_RATES],
-        confused=[ConfusedPeople(a, b, n) for (a, b), n in wrong.most_common(MOST_CONFUSED)],
+        confused=[ConfusedPeople(a, b, n) for (a, b), n in wrong.most_common(CONFUSED_LIMIT)],
     )
 
 

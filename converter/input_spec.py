@@ -1,4 +1,4 @@
-"""How a network wants its pictures, which cannot be seen from outside: told by a card, or by options."""
+"""The input that a network was trained with, which its file does not say: from a card, or from options."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,25 +21,25 @@ Points = list[tuple[float, float]]
 
 
 class ModelInput(NamedTuple):
-    """How a network is fed."""
+    """A network's input."""
 
     spec: InputSpec
     alignment: Points
-    """Where the five points lie in its pictures."""
+    """Where the five points of a face lie in its pictures, px."""
     card: Card | None
-    """What told so, if a card did."""
+    """The card that says so, if one was given."""
 
 
 def model_input(
     model: Path, shape: tuple[int, ...], known: Path | None, pixels: str | None, channels: str | None = None
 ) -> ModelInput:
-    """Of a network that takes `shape` (side, side, 1 or 3); what is given by name goes before the card `known`.
+    """The input of a network of `shape` (side, side, 1 or 3). `pixels` and `channels` override the card `known`.
 
     Raises UsageError when neither card nor `pixels` is given, ModelError when they contradict the network.
     """
     if known is None and pixels is None:
         raise UsageError(
-            f"{model}: give --card, or --range: what the network wants of pixels cannot be seen from outside"
+            f"{model}: give --card or --range: the file does not say to which range the training scaled the pixels"
         )
     card = cards.read_card(known) if known else None
     batch = (1, *shape)
@@ -56,6 +56,6 @@ def model_input(
 
 
 def template(size: int) -> Points:
-    """The bundled embedder's alignment for another size of input."""
+    """The alignment of the bundled embedder, scaled to another size of input."""
     known = cards.read_card(cards.find("mobilefacenet")).alignment or []
     return [(round(x * size / TEMPLATE_SIDE, 3), round(y * size / TEMPLATE_SIDE, 3)) for x, y in known]

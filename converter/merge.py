@@ -1,4 +1,4 @@
-"""Two galleries that went different ways, made one: neither side overwrites the other."""
+"""Two galleries that were changed separately -> one: neither side overwrites the other."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ABOUT = ("name", "notes", "consent", "expires_at")
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """What both sides changed, each in its own way."""
+    """Something that both sides changed, differently."""
 
     person: str
     what: str
@@ -24,14 +24,14 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
-    """The gallery of both; where they are in conflict, of the preferred side (mine, if none is)."""
+    """The merged gallery. Conflicts are decided for the preferred side, or for mine if none is preferred."""
 
     gallery: Gallery
     conflicts: list[Conflict]
     added: list[str]
-    """Person ids that the home gallery did not have."""
+    """Ids of people who are new in my gallery."""
     removed: list[str]
-    """Person ids that it had."""
+    """Ids of people who are no longer in it."""
 
 
 Rows = dict[bytes, tuple[Template, Vector]]
@@ -39,12 +39,12 @@ Known = tuple[Person, Rows]
 
 
 def merge(mine: Gallery, theirs: Gallery, base: Gallery | None = None, prefer: Side | None = None) -> Merged:
-    """Person by person. `base` is what both come from; without it nobody counts as removed.
+    """Merge person by person. `base` is what both started from; without it, nobody counts as removed.
 
-    Raises GalleryError when they are of two embedders.
+    Raises GalleryError when they were made with different embedders.
     """
     if mine.header.embedder.sha256 != theirs.header.embedder.sha256:
-        raise GalleryError("the galleries are of two embedders: enrol the photos again")
+        raise GalleryError("the galleries were made with different embedders: enrol the photos again")
     ours, other, before = _known(mine), _known(theirs), _known(base) if base else {}
     conflicts: list[Conflict] = []
     people = []
@@ -73,7 +73,7 @@ def _known(gallery: Gallery) -> dict[str, Known]:
 def _merged(
     mine: Known | None, theirs: Known | None, base: Known | None, prefer: Side, conflict: Callable[[Conflict], None]
 ) -> Known | None:
-    """Somebody as both sides would have them; None: nobody any more."""
+    """One person, merged; None: the person is removed."""
     if mine is None or theirs is None:
         there = mine or theirs
         if there is None or base is None:
@@ -90,7 +90,7 @@ def _merged(
         if ours == other or (base and other == old):
             continue
         if not (base and ours == old):
-            conflict(Conflict(about.id, f"{field}: {ours!s} here, {other!s} there"))
+            conflict(Conflict(about.id, f"{field}: {ours!s} in mine, {other!s} in theirs"))
             if prefer == "mine":
                 continue
         about = msgspec.structs.replace(about, **{field: other})
@@ -102,7 +102,7 @@ def _merged(
 
 
 def _rows(mine: Rows, theirs: Rows, base: Rows) -> Rows:
-    """Both sides' templates, but for those that one of them removed."""
+    """The templates of both sides, without those that one side removed."""
     gone = {key for key in base if key not in mine or key not in theirs}
     return {key: row for key, row in (mine | theirs).items() if key not in gone}
 

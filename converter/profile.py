@@ -29,20 +29,20 @@ class Profile(msgspec.Struct, frozen=True):
     multiplications: int
     """Multiply-adds of its convolutions, for one picture."""
     nodes: int
-    """Pieces that the XNNPACK delegate takes; one is best."""
+    """How many parts of the network XNNPACK runs; one is best."""
     left_out: list[str]
-    """Operators that reference kernels must do."""
+    """Operators that are left to slow reference kernels."""
     memory_mb: float
     ms: dict[str, float]
     """Threads -> median milliseconds."""
     fastest_ms: dict[str, float]
-    """Threads -> the least: what other programs disturb last."""
+    """Threads -> the shortest time, which other programs disturb least."""
     relative: dict[str, float]
     """Threads -> median over the first model's, of runs right after each other."""
 
 
 class Profiles(msgspec.Struct, frozen=True):
-    """Models measured in turns."""
+    """Models, measured in turns."""
 
     machine: str
     models: list[Profile]
@@ -91,7 +91,7 @@ def on_box(models: dict[str, bytes], threads: Sequence[int], runs: int, host: st
     try:
         done = subprocess.run(command, input=sent, capture_output=True, timeout=SSH_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise WhosthereError(f"{host}: ssh did not work: {error}") from error
+        raise WhosthereError(f"{host}: ssh failed: {error}") from error
     if done.returncode:
         raise WhosthereError(
             f"{host}: `{python}` ended with {done.returncode}: {last_line(done.stderr) or 'nothing was said'}; "

@@ -44,7 +44,7 @@ class BoxInventory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class PushTarget:
-    """Where a bundle is to go."""
+    """A box to push to."""
 
     name: str
     host: str
@@ -55,7 +55,7 @@ State = Literal["in force", "verified", "written", "refused", "unreachable", "ti
 
 
 class PushOutcome(msgspec.Struct, frozen=True):
-    """What became of one box."""
+    """The result of pushing to one box."""
 
     box: str
     status: State
@@ -71,15 +71,15 @@ class PushOutcome(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Pusher:
-    """How to push."""
+    """A bundle, and how to push it."""
 
     content: bytes
     ssh: Sequence[str] = field(default=("ssh",))
-    """The client and options of one's own."""
+    """The ssh client, with the user's own options."""
     force: bool = False
     dry_run: bool = False
     forget: str | None = None
-    """Id of a person whom the boxes are to forget."""
+    """The id of a person whom the boxes must forget."""
     timeout_s: float = 60.0
     retries: int = 0
     wait: Callable[[float], None] = time.sleep
@@ -87,7 +87,7 @@ class Pusher:
     def push(
         self, targets: Sequence[PushTarget], done: Callable[[PushOutcome], None] = lambda _: None
     ) -> list[PushOutcome]:
-        """All at once; outcomes in the order of the targets."""
+        """Push to all targets at the same time; return the outcomes in the order of the targets."""
 
         def one(target: PushTarget) -> PushOutcome:
             outcome = self._push_with_retries(target)
@@ -98,7 +98,7 @@ class Pusher:
             return list(pool.map(one, targets))
 
     def _push_with_retries(self, target: PushTarget) -> PushOutcome:
-        """Again when the box could not be reached or did not answer; a refusal stays one."""
+        """Push, and try again when the box could not be reached or did not answer; a refusal is final."""
         tries, began = 1, time.monotonic()
         outcome = self._push(target)
         while outcome.status in {"unreachable", "timed out", "no answer"} and tries <= self.retries:
@@ -132,7 +132,7 @@ def _understood(box: str, finished: "subprocess.CompletedProcess[bytes]") -> Pus
     except msgspec.DecodeError:
         said = last_line(finished.stderr) or last_line(finished.stdout)
         if finished.returncode == UNREACHABLE:
-            return PushOutcome(box, "unreachable", said or "ssh failed without a word")
+            return PushOutcome(box, "unreachable", said or "ssh failed and gave no reason")
         return PushOutcome(box, "no answer", f"exit code {finished.returncode}: {said or 'nothing was said'}")
     return PushOutcome(box, answer.status, answer.reason, answer)
 
@@ -140,11 +140,11 @@ def _understood(box: str, finished: "subprocess.CompletedProcess[bytes]") -> Pus
 def with_canary(
     pusher: Pusher, targets: Sequence[PushTarget], first: int, done: Callable[[PushOutcome], None] = lambda _: None
 ) -> list[PushOutcome]:
-    """The first few, and the others only when all of those went well."""
+    """Push to the first few, and to the others only when all of those succeeded."""
     outcomes = pusher.push(targets[:first], done) if first else []
     if all(outcome.fine for outcome in outcomes):
         return outcomes + pusher.push(targets[first:], done)
-    rest = [PushOutcome(t.name, "not tried", "the first boxes did not all take it") for t in targets[first:]]
+    rest = [PushOutcome(t.name, "not tried", "not all of the first boxes accepted it") for t in targets[first:]]
     for outcome in rest:
         done(outcome)
     return outcomes + rest
@@ -173,5 +173,5 @@ def targets_for(wanted: Sequence[str], inventory: BoxInventory | None) -> list[P
             about = known.get(box, BoxEntry())
             found[box] = PushTarget(box, checked_host(about.host or box), about.encrypt_to)
     if not found:
-        raise InventoryError("no box to push to: name hosts, or give --inventory")
+        raise InventoryError("no box to push to: give HOSTS or --inventory")
     return list(found.values())

@@ -1,4 +1,4 @@
-"""One page with all that was measured of some models side by side, and its pictures and figures as files."""
+"""One page with everything measured about several models, and its plots and figures as files."""
 
 import base64
 import importlib
@@ -25,7 +25,7 @@ SIDE_PX = 120
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """Two pictures that were judged wrongly, or nearly so."""
+    """A pair of pictures among those judged worst."""
 
     names: str
     said: str
@@ -43,7 +43,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def write(folder: Path, document: Document, worst: Mapping[str, Sequence[Shown]]) -> Path:
-    """report.html, report.json and the plots as PNG; returns the page's path."""
+    """Write report.html, report.json and the plots as PNG; return the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
     plots = {"roc": _curves(document, det=False), "det": _curves(document, det=True), "scores": _scores(document)}
     for name, png in plots.items():

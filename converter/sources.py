@@ -1,4 +1,4 @@
-"""A trained network, however it was saved -> a float TFLite model for one picture at a time."""
+"""A trained network in any supported format -> a float TFLite model for one picture at a time."""
 
 import importlib
 import json

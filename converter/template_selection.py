@@ -1,4 +1,4 @@
-"""Which of a person's pictures become templates: no near-duplicates, nobody else's face, few that differ."""
+"""Which of a person's pictures become templates: no near-duplicates, nobody else's face, a few that differ most."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from edge.records import Image, Quality, Vector
 
 NEAR_DUPLICATE = 0.95
-"""Frames of one burst are at least so similar, two photos of different days hardly ever."""
+"""Frames of one burst are at least this similar; photos of different days hardly ever are."""
 POSE_WEIGHT = LIGHT_WEIGHT = 0.25
 POSE_SPAN_DEG = 45.0
 LIGHT_SPAN = 100.0
 
 
 class Fate(StrEnum):
-    """What became of a picture."""
+    """The result for a picture."""
 
     IN = "in"
     DUPLICATE = "near-duplicate"
@@ -40,7 +40,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureVerdict:
-    """What became of one picture, and why."""
+    """The result for one picture, and the reason."""
 
     source: str
     fate: Fate
@@ -58,7 +58,7 @@ class Selection:
 
 
 def select(shots: Mapping[str, Sequence[Shot]], names: Mapping[str, str], threshold: float, limit: int) -> Selection:
-    """At most `limit` shots a person. From the similarity `threshold` on, two faces can be taken for one person's."""
+    """Choose at most `limit` shots per person. Faces at least `threshold` alike can be taken for each other."""
     verdicts: dict[str, list[PictureVerdict]] = {person: [] for person in shots}
     distinct = {person: _distinct(some, verdicts[person]) for person, some in shots.items()}
     own = _set_aside(distinct, names, threshold, verdicts)
@@ -79,7 +79,7 @@ def _verdict(shot: Shot, fate: Fate, reason: str) -> PictureVerdict:
 
 
 def _distinct(shots: Sequence[Shot], verdicts: list[PictureVerdict]) -> list[Shot]:
-    """Of shots that are nearly the same, the one of best quality; in the order given."""
+    """The shots without near-duplicates, of which the best one stays; in the order given."""
     kept: list[Shot] = []
     for shot in sorted(shots, key=lambda s: -s.quality.score):
         twin = next((other for other in kept if float(shot.vector @ other.vector) >= NEAR_DUPLICATE), None)
@@ -97,7 +97,7 @@ def _set_aside(
     threshold: float,
     verdicts: dict[str, list[PictureVerdict]],
 ) -> dict[str, list[Shot]]:
-    """Without those that look like somebody else's, worst first.
+    """Take out the shots that look like somebody else, the worst first.
 
     One by one: a stray picture makes its rightful owner's pictures look like strays as well, until it is gone.
     """
@@ -105,7 +105,7 @@ def _set_aside(
     while (stray := _worst_stray(left, threshold)) is not None:
         person, index, other, nearest, likeness = stray
         shot = left[person].pop(index)
-        reason = f"looks like {names[other]} ({nearest}, {likeness:.2f}), not like the others here"
+        reason = f"looks like {names[other]} ({nearest}, {likeness:.2f}), not like the others in its folder"
         verdicts[person].append(_verdict(shot, Fate.SET_ASIDE, reason))
     return left
 
@@ -122,7 +122,7 @@ def _worst_stray(shots: Mapping[str, list[Shot]], threshold: float) -> tuple[str
     worst, found = 0.0, None
     for row, (owner, vector) in enumerate(zip(owners, vectors, strict=True)):
         if counts[owner] < 2:
-            # Alone, it says of itself who the person is.
+            # A single picture has nothing to be unlike.
             continue
         likeness = vectors @ vector
         means = np.add.reduceat(likeness, starts) / counts

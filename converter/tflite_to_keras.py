@@ -1,4 +1,4 @@
-"""A float TFLite network -> a Keras model with its weights, that can be trained further; and the proof of it."""
+"""A float TFLite network -> a Keras model with its weights, which can be trained further, and the check of it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ def to_keras(content: bytes, name: str) -> Any:
     for number, operator in enumerate(graph.operators):
         kind = graph.kind(operator)
         if kind not in BUILDERS:
-            raise ModelError(f"{name}: {graph.label(operator)}: this operator has no Keras layer here yet")
+            raise ModelError(f"{name}: {graph.label(operator)}: no Keras layer is known for this operator yet")
         given = [made[int(i)] for i in operator.inputs if int(i) in made]
         layers, weights = BUILDERS[kind](BuildStep(graph, operator, keras.layers, f"{kind.lower()}_{number}"))
         result: Any = given if len(given) > 1 else given[0]

@@ -29,7 +29,7 @@ def runtime() -> Any:
 
 
 def resident_mb() -> float:
-    """Of this process; 0 where there is no /proc."""
+    """The resident memory of this process; 0 where there is no /proc."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096 / 1e6
     except OSError:
@@ -50,7 +50,7 @@ def load(content: bytes, threads: int) -> Any:
 
 
 def memory_mb(content: bytes) -> float:
-    """What one network adds to a process, in a process of its own: memory that another freed would hide it."""
+    """The memory that one network needs, measured in a new process: memory freed by another network would hide it."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

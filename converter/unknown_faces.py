@@ -1,4 +1,4 @@
-"""Unknown visitors of a box, to be named: fetched, shown on a sheet, put into a person's folder."""
+"""Unknown visitors of a box: fetch their pictures, show them on a sheet, put them in a person's folder."""
 
 import io
 import re
@@ -18,13 +18,13 @@ from edge.galleries.names import problem, slug, tidy
 from edge.records import Image
 
 NAME = re.compile(r"([A-Za-z0-9-]{1,64})\.jpg")
-MOST, MOST_BYTES = 500, 4 << 20
+MAX_PICTURES, MAX_PICTURE_BYTES = 500, 4 << 20
 COLUMNS, TILE_PX, CAPTION_PX, GAP_PX = 6, 160, 24, 10
 INK, PAPER = (30, 30, 30), 250
 
 
 class UnknownVisitor(msgspec.Struct, frozen=True):
-    """One visit of somebody whom nobody had named."""
+    """A visit of somebody unknown."""
 
     visit: str
     picture: bytes
@@ -32,24 +32,24 @@ class UnknownVisitor(msgspec.Struct, frozen=True):
 
 
 def fetch(host: str, ssh: str, timeout_s: float) -> list[UnknownVisitor]:
-    """The oldest first. Raises WhosthereError when the box cannot be reached, keeps none, or sends something else."""
+    """The visitors, oldest first. Raises WhosthereError when the box is unreachable, or sends anything else."""
     content = ask(host, "send --strangers", ssh, timeout_s)
     found: list[UnknownVisitor] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
                 name = NAME.fullmatch(member.name)
-                file = archive.extractfile(member) if name and member.size <= MOST_BYTES else None
-                if name is None or file is None or len(found) >= MOST:
-                    raise WhosthereError(f"{host}: sent {member.name[:80]!r}, which is no picture of a visit")
+                file = archive.extractfile(member) if name and member.size <= MAX_PICTURE_BYTES else None
+                if name is None or file is None or len(found) >= MAX_PICTURES:
+                    raise WhosthereError(f"{host}: sent {member.name[:80]!r}, which is not a picture of a visit")
                 found.append(UnknownVisitor(name[1], file.read()))
     except tarfile.TarError as error:
-        raise WhosthereError(f"{host}: sent something else than pictures: {error}") from error
+        raise WhosthereError(f"{host}: sent something other than pictures: {error}") from error
     return sorted(found, key=lambda stranger: stranger.visit)
 
 
 def write_sheet(strangers: Sequence[UnknownVisitor], path: Path) -> None:
-    """PNG, numbered as in the list. Raises WhosthereError naming the file when it cannot be written."""
+    """Write the visitors as PNG, numbered as in the list. Raises WhosthereError when the file cannot be written."""
     tiles = [_tile(f"{number}  {s.visit[-13:]}", s) for number, s in enumerate(strangers, 1)]
     blank = np.full_like(tiles[0], PAPER)
     rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
@@ -73,7 +73,7 @@ def _tile(caption: str, stranger: UnknownVisitor) -> Image:
 
 
 def chosen(strangers: Sequence[UnknownVisitor], key: str) -> UnknownVisitor:
-    """By number on the sheet, by visit id or by the end of one. Raises WhosthereError when that is not one of them."""
+    """The one visitor with this number on the sheet, visit id or end of one. Raises WhosthereError."""
     if key.isdecimal() and 1 <= int(key) <= len(strangers):
         return strangers[int(key) - 1]
     fitting = [s for s in strangers if key and s.visit.endswith(key)]
@@ -84,9 +84,9 @@ def chosen(strangers: Sequence[UnknownVisitor], key: str) -> UnknownVisitor:
 
 
 def adopt(stranger: UnknownVisitor, name: str, root: Path, people: Sequence[PersonFolder]) -> Path:
-    """Put the picture into the folder of that person, who may be new. The file."""
+    """Put the picture in the folder of that person, who may be new; return its path. Raises WhosthereError."""
     name = tidy(name)
-    wrong = problem(name) or ("no folder can have that name" if "/" in name or name.startswith(".") else None)
+    wrong = problem(name) or ("it cannot be the name of a folder" if "/" in name or name.startswith(".") else None)
     if wrong:
         raise WhosthereError(f"--name ...={name}: {wrong}")
     known = next(

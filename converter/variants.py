@@ -1,4 +1,4 @@
-"""A float network -> its variants: which passes each goes through, and what each keeps of the original."""
+"""A float network -> its variants: the passes that each goes through."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ EDGETPU = frozenset(
     | {"CONCATENATION", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "LOGISTIC", "TANH", "L2_NORMALIZATION"}
     | {"RESIZE_BILINEAR", "PRELU", "QUANTIZE"}
 )
-"""After the table of operations in Coral's page "TensorFlow models on the Edge TPU"."""
+"""What an Edge TPU runs: Coral's page "TensorFlow models on the Edge TPU", its table of operations."""
 
 
 @dataclass(frozen=True, slots=True)
 class MadeVariant:
-    """A variant's bytes."""
+    """A variant's bytes and operators."""
 
     content: bytes
     operators: list[str]
@@ -45,7 +45,7 @@ class MadeVariant:
 
 
 class VariantMaker:
-    """One float network, with what was seen of it, so that variants share the work."""
+    """Makes the variants of one float network, which share measurements."""
 
     def __init__(self, content: bytes, name: str, faces: Sequence[Values]) -> None:
         """`faces` are network inputs (1, h, w, c); they may be empty for variants that need none."""

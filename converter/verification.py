@@ -12,14 +12,14 @@ from converter.embeddings import EmbeddedFaces
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 NO_FACE_SIMILARITY = -1.0
-"""What a pair gets when there is no face in one of its pictures: it counts as `different people`."""
+"""The similarity of a pair with no face in one of its pictures: it counts as different people."""
 
 Scores = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
 class OperatingPoint(msgspec.Struct, frozen=True):
-    """What a threshold does that lets no more than a share of the impostors through."""
+    """The threshold that accepts at most a given share of the impostors, and what it does."""
 
     false_accept_rate: float
     threshold: float
@@ -30,7 +30,7 @@ class OperatingPoint(msgspec.Struct, frozen=True):
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """What an embedder does on a list of pairs, failures of detection included."""
+    """The results of an embedder on a list of pairs, missed faces included."""
 
     genuine: int
     impostors: int
@@ -94,7 +94,7 @@ def accuracy_by_fold(scores: Scores, same: Flags, folds: NDArray[np.int_]) -> tu
 
 
 def best_threshold(scores: Scores, same: Flags) -> float:
-    """The threshold that tells most pairs rightly; the middle one when several do."""
+    """The threshold that judges most pairs correctly; the middle one when there are several."""
     order = np.argsort(scores, kind="stable")
     ranked, genuine = scores[order], same[order]
     # With the i lowest refused: the impostors among them and the genuine among the others are right.

@@ -187,14 +187,14 @@ def not_a_model(folder: Path) -> list[str | Path]:
     [
         (bad_vector, 4, "outputs; an embedder has one"),
         (bad_weights, 4, "not finite"),
-        (no_faces, 1, "no face in any of 2 pictures, 1 of which"),
-        (no_pictures, 1, "no pictures there"),
+        (no_faces, 1, "no face in any of 2 photos, 1 of which"),
+        (no_pictures, 1, "no photos found"),
         (another_card, 4, "(1, 160, 160, 3), but it takes (1, 112, 112, 3)"),
         (quantised, 4, "not float32"),
         (not_a_model, 4, "not a TFLite model"),
         (lambda _: [EMBEDDER], 2, "--range"),
         (lambda _: [EMBEDDER, *ALIGNED, "--channels", "grey"], 4, "takes 3 channels"),
-        (lambda _: [EMBEDDER, *ALIGNED, "--variants", "int4"], 2, "int4 is not one of fp32"),
+        (lambda _: [EMBEDDER, *ALIGNED, "--variants", "int4"], 2, "int4 found; allowed: fp32"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

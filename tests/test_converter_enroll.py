@@ -88,7 +88,7 @@ def test_whose_time_has_run_out_is_left_out(tmp_path: Path) -> None:
     people = make_album(tmp_path / "people")
     (people / "Joe Biden" / "person.yaml").write_text("expires: 2020-05-01\n")
     told = report(enroll(people, tmp_path / "family.whg", "--json"))
-    assert "Joe Biden: left out: may not be recognised since 2020-05-02, as person.yaml says" in told["warnings"]
+    assert "Joe Biden: left out: person.yaml allows recognition only before 2020-05-02" in told["warnings"]
     assert open_gallery(tmp_path / "family.whg", None).person("Joe Biden") is None
 
 
@@ -102,7 +102,7 @@ def test_frames_of_a_video_count_when_asked_for(tmp_path: Path) -> None:
         video.write(portrait)
     video.release()
     refused = enroll(folder.parent, tmp_path / "family.whg")
-    assert refused.exit_code == 4 and "none of the pictures can be used" in refused.output
+    assert refused.exit_code == 4 and "none of the photos can be used" in refused.output
     told = report(enroll(folder.parent, tmp_path / "family.whg", "--from-video", "--json"))
     assert sorted(p["fate"] for p in told["pictures"]) == ["in", *["near-duplicate"] * 3]
     assert told["pictures"][1]["picture"] == "door.avi@0.5s"

@@ -227,7 +227,7 @@ def test_absent_pictures_are_left_out_only_when_that_is_allowed(folder: Path) ->
 
     refused, printed = run(folder, "evaluate", *pairs)
     assert refused == 1
-    assert "1 of the pictures listed are not there" in printed
+    assert "1 of the pictures listed do not exist" in printed
     with_rest = run(folder, "evaluate", *pairs, "--allow-missing")
 
     # What is left has pairs of one kind in the second fold only; the protocol still runs.

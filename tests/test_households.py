@@ -79,7 +79,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
 
 def test_the_command_on_a_few_portraits(tmp_path: Path) -> None:
     make(tmp_path)
-    arguments = ["households", "--images", str(tmp_path / "images"), "--people", "1", "--enrol", "1", "--no-cache"]
+    arguments = ["households", "--images", str(tmp_path / "images"), "--people", "1", "--enroll", "1", "--no-cache"]
     result = CliRunner().invoke(main, [*arguments, "--draws", "20"])
 
     assert result.exit_code == 0, result.output
@@ -93,7 +93,17 @@ def test_strangers_called_family_on_lfw() -> None:
     """As often as asked: 0.07 to 0.10 % were measured for a target of 0.10 %."""
     images = data_set("lfw-dev") / "images"
     listed = Path(__file__).parent.parent / "converter" / "lfw-not-compared.txt"
-    arguments = ["households", "--images", str(images), "--not-compared", str(listed), "--enrol", "3", "--draws", "100"]
+    arguments = [
+        "households",
+        "--images",
+        str(images),
+        "--not-compared",
+        str(listed),
+        "--enroll",
+        "3",
+        "--draws",
+        "100",
+    ]
     result = CliRunner().invoke(main, [*arguments, "--people", "4"])
 
     assert result.exit_code == 0, result.output

@@ -51,7 +51,7 @@ def test_what_was_done_before_an_interruption_is_remembered(small: Path, tmp_pat
         return CachingEmbedder(ModelSettings(), DetectSettings(), tmp_path / "cache")
 
     interrupted_when_read(last, os.getpid())
-    with pytest.raises(Interrupted, match="interrupted; 5 faces are remembered, and the same command goes on from"):
+    with pytest.raises(Interrupted, match="interrupted; 5 faces are kept, and the same command goes on from"):
         embed_with_all([embedder()], [*pictures, last])
 
     keys = [hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures]

@@ -142,7 +142,7 @@ def test_twenty_boxes_of_which_three_are_broken(tmp_path: Path, key: Path) -> No
             "box12": "timed out",
         }, done.output
         assert "Connection refused" in done.stdout and "No space left on device" in done.stdout
-        assert "3 of 20 boxes do not have it in force: box03, box07, box12" in done.stderr
+        assert "3 of 20 boxes do not use it: box03, box07, box12" in done.stderr
         for name, box in boxes.items():
             assert open_gallery(box.gallery, None).header.version == (4 if states[name] == "in force" else 3)
 

@@ -41,7 +41,7 @@ def test_a_stray_is_set_aside_and_its_owner_keeps_all() -> None:
     assert Counter(fates(selection, "ada").values()) == {Fate.IN: 4, Fate.SET_ASIDE: 1}
     assert set(fates(selection, "ben").values()) == {Fate.IN}
     reason = next(v.reason for v in selection.verdicts["ada"] if v.fate is Fate.SET_ASIDE)
-    assert reason.startswith("looks like Ben (") and "not like the others here" in reason
+    assert reason.startswith("looks like Ben (") and "not like the others in its folder" in reason
 
 
 def test_only_a_picture_that_could_be_taken_for_somebody_else_is_a_stray() -> None:

@@ -110,7 +110,7 @@ def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path
     assert code == 0, said
     epochs = read(tmp_path / "out" / "history.csv")
     assert epochs[0].loss is None
-    assert "epoch 0: as it begins" in printed
+    assert "epoch 0: before training" in printed
     tuned = keras_of(3).models.load_model(tmp_path / "out" / "checkpoints" / "epoch-0002.keras", compile=False)
     assert (tuned.layers[1].get_weights()[0] == begun.layers[1].get_weights()[0]).all()
     assert (tuned.layers[-1].get_weights()[0] != begun.layers[-1].get_weights()[0]).any()
@@ -125,7 +125,7 @@ def test_another_training_in_the_folder_is_not_overwritten(photos: Path, tmp_pat
     assert "objective was triplet, is classes" in said
     elsewhere = ("--images", tmp_path, *arguments[2:])
     assert train(*elsewhere, "--restart")[0] == 1
-    assert (tmp_path / "out" / "embedder.keras").is_file(), "what cannot begin anew forgets nothing"
+    assert (tmp_path / "out" / "embedder.keras").is_file(), "what cannot start over deletes nothing"
     code, printed, _ = train(*arguments, "--objective", "classes", "--restart")
     assert code == 0
     assert "epochs done" not in printed
@@ -149,18 +149,18 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     broken.layers[-1].set_weights([np.full_like(w, np.nan) for w in broken.layers[-1].get_weights()])
     broken.save(tmp_path / "broken.keras")
     begun = ("--images", photos, "-o", tmp_path / "out2", "--from", tmp_path / "broken.keras")
-    assert "give --card, or --range" in train(*begun)[2]
+    assert "give --card or --range" in train(*begun)[2]
     code, _, said = train(*begun, "--range", "0..1", "--held-out", "0.5")
-    assert (code, "vectors that are no numbers: it is damaged" in said) == (1, True)
+    assert (code, "vectors with NaN or infinity: it is damaged" in said) == (1, True)
     inputs = keras_of(3).Input((48, 48, 3))
     keras_of(3).Model(inputs, [inputs[:, 0, 0], inputs[:, 1, 1]]).save(tmp_path / "two.keras")
     two = train("--images", photos, "-o", tmp_path / "out2", "--from", tmp_path / "two.keras", "--range", "0..1")
-    assert "one square picture of fixed size and one vector are due" in two[2]
+    assert "one square picture of fixed size in and one vector out are needed" in two[2]
     card = ("--card", cards.find("mobilefacenet"))
     assert "the network takes (1, 112, 112, 3), but it takes (1, 48, 48, 3)" in train(*begun, *card)[2]
     assert "give --network or --from, not both" in train(*begun, "--range", "0..1", "--network", "cnn")[2]
     assert (
-        "takes pictures of 75 pixels and more, found 48"
+        "found 48; inception-resnet-v2 takes pictures of 75 pixels or more"
         in train("--images", photos, "-o", tmp_path / "out3", *SMALL, "--network", "inception-resnet-v2")[2]
     )
 

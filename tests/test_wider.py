@@ -114,7 +114,7 @@ def test_the_command_says_which_pictures_are_not_there(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, arguments)
 
     assert result.exit_code == 1
-    assert "3 of the pictures listed are not there" in result.output
+    assert "3 of the pictures listed do not exist" in result.output
 
 
 @pytest.mark.slow

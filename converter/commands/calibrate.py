@@ -23,17 +23,21 @@ from edge.terminal import json_option, print_json
 @click.option(
     "--not-compared",
     type=options.FILE,
-    help="Pairs of names that are one person or share a picture: no impostors of each other.",
+    help="A list of names, two per line, that are one person or share a photo, and so are not compared.",
 )
 @json_option
-@click.option("--dry-run", is_flag=True, help="Measure and print; leave the card as it is.")
+@click.option("--dry-run", is_flag=True, help="Print the result without changing the card.")
 def command(
     images: Path, name: str | None, not_compared: Path | None, as_json: bool, dry_run: bool, **stages: Any
 ) -> None:
-    """Measure how often two different people are as similar as that, and write it into the embedder's card.
+    """Measure how similar different people are, and write it to the embedder's card: similarity -> false-match rate.
 
-    Every picture is compared with every picture of everybody else. The last point rests on the 30 most similar
-    comparisons; the data say nothing of rarer mistakes, and nothing is extrapolated.
+    Every photo is compared with every photo of everybody else. The last point rests on the 30 most similar comparisons.
+    The data say nothing about rarer mistakes, so nothing is extrapolated.
+
+    \b
+    Example:
+      whosthere-converter calibrate --model out/mine-int8.yaml --images lfw/images
     """
     everybody = photos_by_person(images)
     people = list(everybody)
@@ -53,7 +57,7 @@ def command(
 
 
 def _command(images: str, not_compared: Path | None, stages: dict[str, Any]) -> str:
-    """What to type to get the figures again; without this machine's folders."""
+    """The command that reproduces the figures, without the folders of this machine."""
     given = not_compared and (not_compared.name if not_compared.is_absolute() else not_compared)
     skipping = f" --not-compared {given}" if given else ""
     chosen = f"--model {Path(stages['model']).name} --detector {stages['detector']}"
@@ -61,7 +65,7 @@ def _command(images: str, not_compared: Path | None, stages: dict[str, Any]) -> 
 
 
 def write(path: Path, measured: Measurement, title: str, typed: str) -> None:
-    """Calibration, and what it rests on, into a card. Raises ModelError."""
+    """Write a calibration, and what it rests on, to a card. Raises ModelError."""
     data = (
         f"{title}: {measured.impostors} comparisons of different people, "
         f"{measured.people} people in {measured.pictures} pictures, {measured.missed} without a face"

@@ -24,34 +24,59 @@ HELD_OUT = 40
 @click.command("convert")
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.option("--variants", default=",".join(VARIANTS), show_default=True, metavar="LIST", help="Separated by commas.")
 @click.option(
-    "--card", "known", type=options.FILE, help="A card that says how MODEL is fed; the options below go first."
+    "--variants",
+    default=",".join(VARIANTS),
+    show_default=True,
+    metavar="LIST",
+    help="The variants to make, separated by commas.",
 )
-@click.option("--range", "pixels", type=click.Choice(list(PIXELS)), help="What the network wants of pixels 0..255.")
-@click.option("--channels", type=click.Choice(["rgb", "bgr", "grey"]), help="Order of the colours.")
-@click.option("--name", help="Of the variants' files.  [default: MODEL's]")
-@click.option("--licence", help="Of MODEL: every card carries it.")
-@click.option("--origin", help="Where MODEL comes from: every card carries it.")
+@click.option(
+    "--card",
+    "known",
+    type=options.FILE,
+    help="A card that describes MODEL's input. --range and --channels override it.",
+)
+@click.option(
+    "--range", "pixels", type=click.Choice(list(PIXELS)), help="The range to which MODEL's training scaled the pixels."
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["rgb", "bgr", "grey"]),
+    help="The order of the colours in MODEL's input.  [default: rgb, or grey for one channel]",
+)
+@click.option("--name", help="The beginning of the names of the files written.  [default: MODEL's name]")
+@click.option("--licence", help="The licence of MODEL, for the cards.")
+@click.option("--origin", help="Where MODEL comes from, for the cards.")
 @click.option(
     "--faces", "pictures", multiple=True, type=click.Path(path_type=Path, exists=True),
-    help="Pictures or folders of faces that ranges come from; may be repeated.  [default: the bundled portraits]",
+    help="Photos, or folders of them, to measure value ranges on; repeatable.  [default: the bundled portraits]",
 )  # fmt: skip
 @click.option(
-    "--count", type=click.IntRange(8), default=200, show_default=True, help="Faces, varied when there are fewer."
+    "--count",
+    type=click.IntRange(8),
+    default=200,
+    show_default=True,
+    help="How many faces to measure ranges on. If there are fewer, variations of them fill up the number.",
 )
 @click.option(
-    "--max-loss", type=click.FloatRange(0, 1), help="Fail when a variant's mean cosine to float32 loses more."
+    "--max-loss",
+    type=click.FloatRange(0, 1),
+    help="Fail if a variant's mean cosine to float32 is lower than 1 by more than this.",
 )
 @json_option
 def command(
     model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, max_loss: float | None,
     as_json: bool, **feeding: Any,
 ) -> None:  # fmt: skip
-    """Convert MODEL (.keras, .h5, the folder of a SavedModel, or a float .tflite) into DIR, a card with each variant.
+    """Convert MODEL to the variants that a box can run, and write them to DIR with a card each.
 
-    Nothing is done twice: a variant that DIR holds already, made from the same network and faces, is kept, so that a
-    conversion that was interrupted goes on where it was.
+    MODEL is a .keras or .h5 file, the folder of a SavedModel, or a float .tflite file. Variants that DIR already holds,
+    made from the same network and faces, are kept: after an interruption, run the same command again.
+
+    \b
+    Example:
+      whosthere-converter convert mine.keras -o out --range -1..1 --licence "my own" --origin "trained on ..."
     """
     wanted = _wanted(variants)
     content = sources.float_model(model)
@@ -71,7 +96,7 @@ def _wanted(variants: str) -> list[Variant]:
     names = [name.strip() for name in variants.split(",") if name.strip()]
     unknown = [name for name in names if name not in VARIANTS]
     if unknown or not names:
-        raise UsageError(f"--variants: {', '.join(unknown) or 'nothing'} is not one of {', '.join(VARIANTS)}")
+        raise UsageError(f"--variants: {', '.join(unknown) or 'nothing'} found; allowed: {', '.join(VARIANTS)}")
     return [variant for variant in VARIANTS if variant in names]
 
 
@@ -94,7 +119,7 @@ def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, fe
 
 
 def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> ModelOrigin:
-    """From the card, from the options where they are given, and for the rest from the network itself."""
+    """What the cards say, by the options, else by the card of MODEL, else by the network itself."""
     graph = Graph(content, str(model))
     shape = graph.shape(graph.inputs[0])[1:]
     spec, alignment, card = model_input(model, shape, feeding["known"], feeding["pixels"], feeding["channels"])
@@ -125,4 +150,4 @@ def _refuse(results: list[VariantResult], max_loss: float | None) -> None:
     bad = [r for r in results if max_loss is not None and 1 - r.mean_cosine > max_loss]
     if bad:
         listed = ", ".join(f"{r.variant} loses {1 - r.mean_cosine:.5f}" for r in bad)
-        raise DatasetError(f"--max-loss is {max_loss:g}, but {listed}; the files were written nevertheless")
+        raise DatasetError(f"--max-loss is {max_loss:g}, but {listed}; the files were written anyway")

@@ -21,13 +21,25 @@ from edge.terminal import json_option, print_json
 @options.stages
 @options.pairs
 @options.images
-@click.option("--each", type=click.IntRange(1), default=60, show_default=True, help="Pairs of each kind, of each fold.")
-@click.option("--rate", type=click.FloatRange(0, 0.1, min_open=True), default=1e-3, show_default=True)
+@click.option(
+    "--each",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    help="How many pairs of each kind to take from each fold.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 0.1, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="The false-match rate whose threshold decides, by the card's calibration.",
+)
 @json_option
 def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **stages: Any) -> None:
-    """Blur, smear, shrink and darken one picture of each pair, and see whether it is still recognised.
+    """Measure what blur, motion, small size and darkness cost, by doing it to one photo of each pair.
 
-    The threshold is that of the false-match rate RATE in the card's calibration. Takes about ten minutes.
+    The quality limits of a box rest on this. It takes about ten minutes.
     """
     listed = datasets.read_pairs(pairs, images)
     datasets.require(picture for pair in listed for picture in (pair.first, pair.second))

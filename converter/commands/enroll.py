@@ -1,4 +1,4 @@
-"""`whosthere-converter enroll`: a folder of people becomes a gallery."""
+"""`whosthere-converter enroll`: a folder of people -> a gallery."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from converter.commands import naming
+from converter.commands import gallery_options, naming
 from converter.contact_sheet import write_sheet
 from converter.enroll import Build, Enrolled, build, successor
 from converter.people_folder import read_people
@@ -23,14 +23,14 @@ from edge.visits.thresholds import lookalike_threshold
 EXIT_CODES = """\b
 Exit codes:
   0  the gallery is written
-  1  the folder of people is not as it should be, or nothing in it can be used
+  1  there are mistakes in the folder of people
   3  config
-  4  something is wrong with a model, the signing key or the gallery that is to be replaced
+  4  a model, the signing key or the old gallery is at fault, or no photo can be used
 """
 
 
 class PictureReport(msgspec.Struct, frozen=True):
-    """One picture in `enroll --json`."""
+    """One photo in `enroll --json`."""
 
     person: str
     picture: str
@@ -40,7 +40,7 @@ class PictureReport(msgspec.Struct, frozen=True):
 
 
 class LookalikePair(msgspec.Struct, frozen=True):
-    """Two people who look alike; `margin` is what is left to the threshold, negative when there is nothing left."""
+    """Two people who look alike; `margin` is how far they stay below the threshold, negative when they are above it."""
 
     names: tuple[str, str]
     similarity: float
@@ -48,7 +48,7 @@ class LookalikePair(msgspec.Struct, frozen=True):
 
 
 class EnrolReport(msgspec.Struct, frozen=True):
-    """`enroll --json`."""
+    """What `enroll --json` prints."""
 
     gallery: str
     version: int
@@ -63,16 +63,30 @@ class EnrolReport(msgspec.Struct, frozen=True):
 
 
 @click.command("enroll", epilog=EXIT_CODES)
-@click.argument("people_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .whg file.")
-@click.option("--most", type=click.IntRange(1, 100), default=5, show_default=True, help="Templates a person, at most.")
-@click.option("--from-video", is_flag=True, help="Videos in the folders count as well: two frames a second.")
-@click.option("--sign", "key", type=click.Path(path_type=Path), help="SSH key to sign with, such as ~/.ssh/id_ed25519.")
-@click.option("--version", type=click.IntRange(1), help="Version to give it.  [default: one more than OUTPUT had]")
+@click.argument("people_dir", type=gallery_options.FOLDER)
+@gallery_options.whg_output
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="The limit of templates per person: those that cover pose and light best. More than 5 hardly help.",
+)
+@click.option(
+    "--from-video",
+    is_flag=True,
+    help="Use videos in the folders too: two frames per second of each, for a minute at most.",
+)
+@gallery_options.sign
+@click.option(
+    "--version",
+    type=click.IntRange(1),
+    help="The version number of the new gallery.  [default: one more than OUTPUT has, if it changed]",
+)
 @click.option(
     "--sheet",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The contact sheet.  [default: beside OUTPUT, .png]",
+    type=gallery_options.OUTPUT,
+    help="Where to write the contact sheet, a picture of every photo and its result.  [default: OUTPUT, as .png]",
 )
 @json_option
 @naming.options
@@ -80,7 +94,7 @@ class EnrolReport(msgspec.Struct, frozen=True):
 def command(
     people_dir: Path,
     output: Path,
-    most: int,
+    limit: int,
     from_video: bool,
     key: Path | None,
     version: int | None,
@@ -91,19 +105,24 @@ def command(
     ssh: str,
     config_path: Path | None,
 ) -> None:
-    """Build a gallery from PEOPLE_DIR: a folder a person, with photos and, if you like, a person.yaml.
+    """Build a gallery from PEOPLE_DIR: one folder per person, with their photos in it.
 
     \b
-    name: Ada Lovelace               # as it is to be shown; otherwise the folder's name
-    notes: the neighbour
-    consent: {given_by: Ada Lovelace, given_on: 2026-01-31, purpose: the front door, until: 2027-01-31}
-    expires: 2026-12-31              # the last day, whatever the consent
+    Example:
+      whosthere-converter enroll people/ -o family.whg --sign ~/.ssh/id_ed25519
 
-    Faces are found, judged and embedded as on the box (with --config, as on that very box). The same photos give the
-    same file, byte for byte. Photos stay where they are.
+    \b
+    A person.yaml beside the photos is optional, and so is everything in it:
+      name: Ada Lovelace               # shown instead of the folder's name
+      notes: the neighbour
+      consent: {given_by: Ada Lovelace, given_on: 2026-01-31, purpose: the front door, until: 2027-01-31}
+      expires: 2026-12-31              # the last day on which she may be recognised
 
-    With --from-box, unknown visitors whose pictures the box keeps (`strangers.keep` in its config.yaml) are named
-    first: they are shown on a sheet, and those you name with --name, or when asked, go into that person's folder.
+    Faces are found, judged and embedded as on a box; with --config, with the settings of that box. The same photos
+    always give the same file, byte for byte. Photos are not changed and do not leave this desktop.
+
+    With --from-box you first name unknown visitors. The box must keep their pictures (`strangers.keep` in its
+    config.yaml). They are shown on a sheet; the ones you name, with --name or when asked, go in their person's folder.
     """
     naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
     people = read_people(people_dir, videos=from_video)
@@ -113,7 +132,7 @@ def command(
     def threshold(templates: int) -> float:
         return lookalike_threshold(loaded.config.match, analyser.embedder.calibration, templates)
 
-    built = build(people, analyser, threshold, most, datetime.now(UTC))
+    built = build(people, analyser, threshold, limit, datetime.now(UTC))
     picture = sheet or output.with_suffix(".png")
     with gallery_lock(output):
         gallery = successor(built.gallery, _previous(output) if version is None else None, version)
@@ -126,7 +145,7 @@ def command(
     else:
         show(built, report)
     if not gallery.people:
-        raise GalleryError(f"{output}: not written: none of the pictures can be used")
+        raise GalleryError(f"{output}: not written: none of the photos can be used")
 
 
 def _previous(path: Path) -> Gallery | None:
@@ -156,13 +175,13 @@ def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed
 
 
 def show(built: Build, report: EnrolReport) -> None:
-    """Two tables: people, and every picture that did not go in."""
+    """Print two tables: the people, and every photo that was not enrolled."""
     rows = [_row(person) for person in built.people]
     headings = ("person", "pictures", *(fate.value for fate in Fate), "until")
     click.echo(table(headings, rows, frozenset(range(1, 2 + len(Fate)))))
     left_out = [(p.person, p.picture, p.fate.value, p.reason) for p in report.pictures if p.fate is not Fate.IN]
     if left_out:
-        click.echo("\n" + table(("person", "picture", "what became of it", "why"), left_out))
+        click.echo("\n" + table(("person", "picture", "result", "why"), left_out))
     click.echo()
     for text in report.warnings:
         warn(text)
@@ -171,7 +190,7 @@ def show(built: Build, report: EnrolReport) -> None:
     sealed = "signed" if report.signed else "not signed"
     click.echo(
         f"{report.gallery}: version {report.version}, {report.people} people, {report.templates} templates, {sealed}; "
-        f"every picture is on {report.sheet}"
+        f"every photo is on {report.sheet}"
     )
 
 
@@ -182,7 +201,7 @@ def _row(person: Enrolled) -> tuple[str, ...]:
 
 
 def _alike(pair: LookalikePair, threshold: float) -> str:
-    names = f"{pair.names[0]} and {pair.names[1]} look alike: {pair.similarity:.2f}, a name needs {threshold:.2f}"
-    if pair.margin > 0:
-        return f"{names}, which leaves {pair.margin:.2f}"
-    return f"{names}: visits of either may come out as `uncertain`"
+    names = (
+        f"{pair.names[0]} and {pair.names[1]} look alike: {pair.similarity:.2f}, and the threshold is {threshold:.2f}"
+    )
+    return names if pair.margin > 0 else f"{names}: visits of either may end as `uncertain`"

@@ -1,4 +1,4 @@
-"""`whosthere-converter evaluate`: verification on a list of pairs, or open-set identification; models side by side."""
+"""`whosthere-converter evaluate`: verification on pairs, or open-set identification, of models side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from edge.terminal import json_option, print_json
 
 
 class ModelSearch(Identification, frozen=True, kw_only=True):
-    """One model's identification."""
+    """One model's identification, with its name."""
 
     model: str
 
@@ -36,41 +36,45 @@ class ModelSearch(Identification, frozen=True, kw_only=True):
     default=("mobilefacenet",),
     show_default=True,
     metavar="CARD",
-    help="Embedder: a bundled one's name, or the path of a card (.yaml); repeat it to compare, the reference first.",
+    help="The embedder: a bundled one's name, or the path of a card (.yaml). Repeat it to compare with the first.",
 )
 @options.shared_stages
-@click.option("--pairs", type=options.FILE, help="List of pairs in the form of LFW's pairs.txt.")
+@click.option("--pairs", type=options.FILE, help="Verification: a list of pairs in the format of LFW's pairs.txt.")
 @options.images
 @json_option
-@click.option("--record", is_flag=True, help="Add the figures to each card's `measured`.")
+@click.option("--record", is_flag=True, help="Add the figures to the section `measured` of each card.")
 @options.name
-@click.option("--allow-missing", is_flag=True, help="Leave out pairs whose pictures are absent, and count them.")
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Leave out pairs whose photos do not exist, and say how many, instead of failing.",
+)
 @click.option(
     "--templates",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Of the gallery whose threshold is in force.",
+    help="How many templates the gallery has whose threshold is judged.",
 )
 @click.option(
     "--false-alarm",
     type=click.FloatRange(0, 0.5, min_open=True),
     default=MatchSettings().false_alarm_target,
     show_default=True,
-    help="The target that it follows from.",
+    help="The false-alarm target that the threshold follows from, as match.false_alarm_target in config.yaml.",
 )
 @click.option(
     "--identify",
     "as_identification",
     is_flag=True,
-    help="Open-set identification over the people in IMAGES, in place of pairs.",
+    help="Open-set identification of the people in IMAGES, instead of --pairs.",
 )
 @click.option(
-    "--enrol",
+    "--enroll",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="With --identify: pictures of each person in the gallery.",
+    help="With --identify: how many photos per person are enrolled.",
 )
 def command(
     models: tuple[str, ...],
@@ -83,22 +87,27 @@ def command(
     templates: int,
     false_alarm: float,
     as_identification: bool,
-    enrol: int,
+    enroll: int,
     **stages: Any,
 ) -> None:
-    """Verification after LFW's protocol, or with --identify open-set identification.
+    """Measure how well an embedder recognises people: verification by LFW's protocol, or open-set identification.
 
-    For each fold the threshold is the best one on the other folds. A picture in which no face is found counts as "not
-    the same person"; it is never left out. The face nearest to the middle of the picture is the one that counts.
+    For each fold, the threshold is the one that does best on the other folds. A photo in which no face is found counts
+    as "not the same person"; it is never left out. The face nearest to the middle of a photo is the one that counts.
+
+    \b
+    Examples:
+      whosthere-converter evaluate --pairs lfw/pairs.txt --images lfw/images --model mobilefacenet --model out/mine.yaml
+      whosthere-converter evaluate --identify --images lfw/images
     """
     if as_identification == (pairs is not None):
-        raise UsageError("give --pairs, or --identify, and not both")
+        raise UsageError("give either --pairs or --identify")
     embedders = [options.embedder(model=model, **stages) for model in models]
     title = name or images.resolve().parent.name
     results: Sequence[Evaluation | ModelSearch]
     if pairs is None:
-        results = _searches(models, embedders, images, enrol)
-        line = f"identification on {title}, {enrol} picture(s) a person"
+        results = _searches(models, embedders, images, enroll)
+        line = f"identification on {title}, {enroll} picture(s) per person"
     else:
         listed, absent = _listed(pairs, images, allow_missing)
         embedded = embed_with_all(embedders, [picture for pair in listed for picture in (pair.first, pair.second)])
@@ -109,24 +118,24 @@ def command(
     if record:
         for model, result in zip(models, results, strict=True):
             card_text.record(card.find(model), {line: summary(result)})
-    _tell(results, as_json)
+    _print_results(results, as_json)
 
 
-def _tell(results: Sequence[Evaluation | ModelSearch], as_json: bool) -> None:
+def _print_results(results: Sequence[Evaluation | ModelSearch], as_json: bool) -> None:
     if not as_json:
         for result in results:
             show(result)
         return
-    # One model alone is one object: what reads it need not know of comparisons.
+    # One model is one object, so that scripts which measure one need no loop.
     document = results[0] if len(results) == 1 else list(results)
     print_json(document)
 
 
 def _searches(
-    models: Sequence[str], embedders: Sequence[CachingEmbedder], images: Path, enrol: int
+    models: Sequence[str], embedders: Sequence[CachingEmbedder], images: Path, enroll: int
 ) -> list[ModelSearch]:
     """Open-set identification by each model. Raises DatasetError."""
-    parts = split(photos_by_person(images), enrol)
+    parts = split(photos_by_person(images), enroll)
     groups = (parts.enrolled, parts.known, parts.unknown)
     embedded = embed_with_all(embedders, [p for group in groups for own in group.values() for p in own])
     found = [identify(parts, by_one) for by_one in embedded]
@@ -145,7 +154,7 @@ def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datase
 
 
 def summary(result: Evaluation | ModelSearch) -> str:
-    """The one line that goes into a card."""
+    """The line for the card."""
     if isinstance(result, ModelSearch):
         rates = ", ".join(f"DIR {r.identified:.2%} at FPIR {r.false_positive_rate:g}" for r in result.rates)
         return (

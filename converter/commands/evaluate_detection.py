@@ -19,7 +19,7 @@ from edge.terminal import json_option, print_json, progress
 
 
 class DetectionResult(msgspec.Struct, frozen=True):
-    """What was asked for and what came of it."""
+    """One score limit, and what the detector found with it."""
 
     detector: str
     squares: bool
@@ -30,24 +30,41 @@ class DetectionResult(msgspec.Struct, frozen=True):
 
 
 @click.command("evaluate-detection")
-@click.option("--truth", required=True, type=options.FILE, help="Boxes in WIDER's `bbx_gt` form.")
-@click.option("--images", required=True, type=options.FOLDER, help="Folder that the names in TRUTH are relative to.")
-@options.detector
-@click.option("--squares/--whole", default=True, show_default=True, help="Overlapping squares, or the picture shrunk.")
 @click.option(
-    "--iou", default=SAME_IOU, show_default=True, type=click.FloatRange(0.1, 0.95), help="From where on boxes agree."
+    "--truth",
+    required=True,
+    type=options.FILE,
+    help="The annotated boxes, in the format of WIDER FACE's `bbx_gt` files.",
+)
+@click.option("--images", required=True, type=options.FOLDER, help="The folder that holds the photos named in TRUTH.")
+@options.detector
+@click.option(
+    "--squares/--whole", default=True, show_default=True, help="Search overlapping squares, or the whole photo, shrunk."
 )
 @click.option(
-    "--score", "scores", multiple=True, default=(0.5, 0.6), show_default=True, type=click.FloatRange(CANDIDATE_SCORE, 1)
+    "--iou",
+    default=SAME_IOU,
+    show_default=True,
+    type=click.FloatRange(0.1, 0.95),
+    help="The overlap (IoU) from which a detection counts as right.",
+)
+@click.option(
+    "--score",
+    "scores",
+    multiple=True,
+    default=(0.5, 0.6),
+    show_default=True,
+    type=click.FloatRange(CANDIDATE_SCORE, 1),
+    help="The lowest score that counts as a detection. Repeat it for more.",
 )
 @json_option
 def command(
     truth: Path, images: Path, detector: str, squares: bool, iou: float, scores: tuple[float, ...], as_json: bool
 ) -> None:
-    """Recall and precision of a detector on WIDER FACE's annotations.
+    """Measure recall and precision of a detector by the size of the face, on WIDER FACE's annotations.
 
-    Faces marked invalid or heavily blurred are neither asked for nor held against the detector. A detection of a face
-    of another size counts in that size's row alone.
+    Faces marked invalid or heavily blurred count neither for nor against the detector. Each face, and each detection,
+    counts only in the row of its size.
     """
     annotated = read_wider(truth, images)
     datasets.require(a.picture for a in annotated)

@@ -1,4 +1,4 @@
-"""`whosthere-converter export`: everything that is held about somebody."""
+"""`whosthere-converter export`: everything that is held about one person."""
 
 import zipfile
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from converter.commands import gallery_options
 from converter.people_folder import read_people
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.file import open_gallery
@@ -17,13 +18,13 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 @click.command("export")
 @click.argument("person")
-@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="NAME.whg")
+@click.argument("bundle", type=gallery_options.FILE, metavar="NAME.whg")
 @click.option(
-    "--people", type=click.Path(exists=True, file_okay=False, path_type=Path), help="PEOPLE_DIR: their photos."
+    "--people", type=gallery_options.FOLDER, help="The folder of photos given to `enroll`; theirs are then included."
 )
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .zip file.")
+@click.option("-o", "--output", required=True, type=gallery_options.OUTPUT, help="The ZIP file to write.")
 def command(person: str, bundle: Path, people: Path | None, output: Path) -> None:
-    """Write what NAME.whg says of PERSON, their templates and, with --people, their photos to a ZIP file."""
+    """Write everything that NAME.whg holds about PERSON and, with --people, their photos to a ZIP file."""
     gallery = open_gallery(bundle, None)
     known = gallery.person(person)
     if known is None:
@@ -42,7 +43,7 @@ def command(person: str, bundle: Path, people: Path | None, output: Path) -> Non
 
 
 def about(gallery: Gallery, person: Person) -> bytes:
-    """All that a gallery holds of somebody, as JSON."""
+    """Everything that a gallery holds about one person, as JSON."""
     document: dict[str, Any] = {
         "gallery": {"version": gallery.header.version, "embedder": gallery.header.embedder},
         "person": person,

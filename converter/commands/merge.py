@@ -1,9 +1,10 @@
-"""`whosthere-converter merge`: a box's gallery comes home."""
+"""`whosthere-converter merge`: bring a box's gallery back into yours."""
 
 from pathlib import Path
 
 import click
 
+from converter.commands import gallery_options
 from converter.merge import Side, merge
 from edge.config.loading import load_config_or_defaults
 from edge.errors import WhosthereError
@@ -14,22 +15,29 @@ from edge.galleries.lock import gallery_lock
 from edge.terminal import config_option, warn
 from edge.visits.thresholds import lookalike_threshold
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXIT_CODES = """\b
 Exit codes:
   0  merged
-  1  both sides changed the same, and --prefer says nothing: nothing is written
-  4  one of the files is not a gallery, or they are of two embedders
+  1  both sides changed the same thing and --prefer is not given: nothing is written
+  4  one of the files is not a gallery, or they were made with different embedders
 """
 
 
 @click.command("merge", epilog=EXIT_CODES)
-@click.argument("mine", type=FILE)
-@click.argument("theirs", type=FILE)
-@click.option("--base", type=FILE, help="What both come from, such as the bundle pushed last: then removals count.")
-@click.option("--prefer", type=click.Choice(["mine", "theirs"]), help="Whose word counts in a conflict.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: MINE]")
-@click.option("--sign", "key", type=click.Path(path_type=Path), help="SSH key to sign with.")
+@click.argument("mine", type=gallery_options.FILE)
+@click.argument("theirs", type=gallery_options.FILE)
+@click.option(
+    "--base",
+    type=gallery_options.FILE,
+    help="The version both sides started from, such as the one pushed last. With it, removals count too.",
+)
+@click.option(
+    "--prefer",
+    type=click.Choice(["mine", "theirs"]),
+    help="Which side wins where both changed the same thing. Without it, conflicts end the command.",
+)
+@click.option("-o", "--output", type=gallery_options.OUTPUT, help="Where to write the merged gallery.  [default: MINE]")
+@gallery_options.sign
 @config_option
 def command(
     mine: Path,
@@ -40,9 +48,15 @@ def command(
     key: Path | None,
     config_path: Path | None,
 ) -> None:
-    """Put into MINE what THEIRS has besides, so that neither side overwrites the other.
+    """Merge THEIRS into MINE, so that neither side overwrites the other.
 
-    THEIRS is what a box has learnt since (`whosthere-converter pull`). Whatever both sides changed is a conflict.
+    THEIRS usually comes from a box, by `whosthere-converter pull`: people may have been enrolled there. What both sides
+    changed in different ways is a conflict.
+
+    \b
+    Example:
+      whosthere-converter pull front-door -o box.whg
+      whosthere-converter merge family.whg box.whg --base pushed.whg --sign ~/.ssh/id_ed25519
     """
     loaded = load_config_or_defaults(config_path)
     embedder = load_embedder(loaded.config.models, loaded.base)
@@ -53,7 +67,7 @@ def command(
         for conflict in merged.conflicts:
             warn(f"{conflict.person}: {conflict.what}")
         if merged.conflicts and prefer is None:
-            raise WhosthereError(f"{target}: not written: {len(merged.conflicts)} conflicts; decide with --prefer")
+            raise WhosthereError(f"{target}: not written: {len(merged.conflicts)} conflicts; --prefer decides them")
         write_gallery(merged.gallery, target, key)
     gallery = merged.gallery
     for sign, people in (("+", merged.added), ("-", merged.removed)):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from converter.commands import gallery_options
 from converter.people_folder import read_people
 from converter.unknown_faces import UnknownVisitor, adopt, chosen, fetch, write_sheet
 
@@ -18,28 +19,27 @@ TIMEOUT_S = 60.0
 
 def options(command: F) -> F:
     """--from-box, --name and --ssh."""
-    box = click.option("--from-box", metavar="HOST", help="Name unknown visitors of this box first.")
+    box = click.option("--from-box", metavar="HOST", help="Name unknown visitors of this box before enrolling.")
     name = click.option(
         "--name",
         "called",
         metavar="VISIT=NAME",
         multiple=True,
-        help='Who a visitor was: number on the sheet, visit id or its end, as in --name 3="Ada Lovelace".',
+        help='Say who a visitor was, by number on the sheet, visit id or the end of one: --name 3="Ada Lovelace".',
     )
-    ssh = click.option("--ssh", default="ssh", show_default=True, help="The client for --from-box, with options.")
-    return box(name(ssh(command)))
+    return box(name(gallery_options.ssh(command)))
 
 
 def name_strangers(people_dir: Path, sheet: Path, host: str | None, called: Sequence[str], ssh: str) -> None:
-    """Put those who are named into their folders; what happens is told on stderr. Nothing is done without a host."""
+    """Put the pictures of visitors who are named in their folders, and say so on stderr. Without a host, do nothing."""
     if host is None:
         if called:
-            raise click.UsageError("--name names visitors of a box; give --from-box HOST")
+            raise click.UsageError("--name is for the visitors of a box: give --from-box HOST too")
         return
     console = Console(stderr=True, highlight=False)
     strangers = fetch(host, ssh, TIMEOUT_S)
     if not strangers:
-        console.print(f"{host} keeps no picture of an unknown visitor")
+        console.print(f"{host} keeps no pictures of unknown visitors now")
         return
     write_sheet(strangers, sheet)
     console.print(f"{len(strangers)} unknown visitors of {host}, shown on {sheet}:")
@@ -47,7 +47,7 @@ def name_strangers(people_dir: Path, sheet: Path, host: str | None, called: Sequ
         console.print(f"  {number:3}  {stranger.visit}")
     names = _named(strangers, called) if called else _asked(strangers) if sys.stdin.isatty() else []
     if not names:
-        console.print('nobody named; name them with --name NUMBER="Ada Lovelace"')
+        console.print('nobody named; to name one: --name NUMBER="Ada Lovelace"')
     people = read_people(people_dir, videos=True) if any(path.is_dir() for path in people_dir.iterdir()) else []
     for stranger, name in names:
         console.print(f"{adopt(stranger, name, people_dir, people)}: {name}")
@@ -64,7 +64,7 @@ def _named(strangers: Sequence[UnknownVisitor], called: Sequence[str]) -> list[t
 
 def _asked(strangers: Sequence[UnknownVisitor]) -> list[tuple[UnknownVisitor, str]]:
     answers = [
-        click.prompt(f"{number}  {s.visit}: who is it? (empty: leave)", default="", show_default=False, err=True)
+        click.prompt(f"{number}  {s.visit}: who is it? (Enter: skip)", default="", show_default=False, err=True)
         for number, s in enumerate(strangers, 1)
     ]
     return [(stranger, name) for stranger, name in zip(strangers, answers, strict=True) if name.strip()]

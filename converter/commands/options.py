@@ -20,25 +20,31 @@ model = click.option(
     default="mobilefacenet",
     show_default=True,
     metavar="CARD",
-    help="Embedder: a bundled one's name, or the path of a card (.yaml).",
+    help="The embedder: the name of a bundled one, or the path of its card (.yaml).",
 )
-images = click.option("--images", required=True, type=FOLDER, help="Folder that holds a folder of pictures a person.")
-pairs = click.option("--pairs", required=True, type=FILE, help="List of pairs in the form of LFW's pairs.txt.")
+images = click.option(
+    "--images", required=True, type=FOLDER, help="The data set: one folder per person, with their photos in it."
+)
+pairs = click.option("--pairs", required=True, type=FILE, help="A list of pairs in the format of LFW's pairs.txt.")
 detector = click.option(
-    "--detector", type=click.Choice(DETECTORS), default=DETECTORS[0], show_default=True, help="What finds the faces."
+    "--detector",
+    type=click.Choice(DETECTORS),
+    default=DETECTORS[0],
+    show_default=True,
+    help="The network that finds the faces.",
 )
 name = click.option(
-    "--name", metavar="NAME", help="What to call the data in the card.  [default: the folder that holds IMAGES]"
+    "--name", metavar="NAME", help="What the card calls the data set.  [default: the name of the folder around IMAGES]"
 )
 
 
 def stages(command: F) -> F:
-    """The options that `looker` wants: --model, --detector, --threads, --cache, --no-cache."""
+    """The options that `embedder` needs: --model, --detector, --threads, --cache, --no-cache."""
     return model(shared_stages(command))
 
 
 def shared_stages(command: F) -> F:
-    """The same but for --model."""
+    """The same without --model."""
     threads = click.option(
         "--threads", type=click.IntRange(1, 64), default=2, show_default=True, help="CPU threads for each network."
     )
@@ -46,13 +52,13 @@ def shared_stages(command: F) -> F:
         "--cache",
         type=click.Path(path_type=Path, file_okay=False),
         default=default_cache,
-        help="Where embeddings are remembered, by content of picture and network.  [default: ~/.cache/whosthere]",
+        help="The folder that keeps embeddings, so that no photo is embedded twice.  [default: ~/.cache/whosthere]",
     )
-    no_cache = click.option("--no-cache", is_flag=True, help="Compute everything anew.")
+    no_cache = click.option("--no-cache", is_flag=True, help="Compute every embedding again, and keep none.")
     return detector(threads(cache(no_cache(command))))
 
 
 def embedder(model: str, detector: str, threads: int, cache: Path, no_cache: bool) -> CachingEmbedder:
-    """The stages that the options name. Raises ModelError."""
+    """Load the stages that the options name. Raises ModelError."""
     settings = ModelSettings(embedder=model, detector=detector, threads=threads)
     return CachingEmbedder(settings, DetectSettings(), None if no_cache else cache)

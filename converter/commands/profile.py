@@ -14,15 +14,36 @@ from edge.terminal import json_option, print_json
 
 @click.command("profile")
 @click.argument("models", nargs=-1, required=True, metavar="CARD...")
-@click.option("--threads", default="1,2,4", show_default=True, metavar="LIST", help="Numbers of CPU threads.")
-@click.option("--runs", type=click.IntRange(3), default=50, show_default=True, help="Of each model, for each of them.")
-@click.option("--host", help="A box to measure on, over SSH: user@name.")
-@click.option("--python", default="python3", show_default=True, help="With --host: a Python there that has a runtime.")
+@click.option(
+    "--threads",
+    default="1,2,4",
+    show_default=True,
+    metavar="LIST",
+    help="The numbers of CPU threads to measure with, separated by commas.",
+)
+@click.option(
+    "--runs",
+    type=click.IntRange(3),
+    default=50,
+    show_default=True,
+    help="How many times each model runs with each number of threads.",
+)
+@click.option("--host", help="Measure on this box, over SSH: user@name. Without it, on this machine.")
+@click.option(
+    "--python",
+    default="python3",
+    show_default=True,
+    help="With --host: a Python on the box that has numpy and a TFLite runtime.",
+)
 @json_option
 def command(models: tuple[str, ...], threads: str, runs: int, host: str | None, python: str, as_json: bool) -> None:
-    """Size, multiply-adds, delegate nodes, memory and milliseconds of each CARD (a path, or a bundled model's name).
+    """Compare models by size, multiply-adds, delegate nodes, memory and time. CARD is a path or a bundled model's name.
 
-    The models take turns in one run; "relative" is the median of each one's time over the first one's right before.
+    The models take turns. "relative" is the median ratio of a model's time to that of the first model just before it.
+
+    \b
+    Example:
+      whosthere-converter profile mobilefacenet out/*.yaml --host pi@doorbell --python /opt/whosthere/bin/python
     """
     paths = [cards.find(model) for model in models]
     found = profile.profile(profile.read(paths), _numbers(threads), runs, host, python)
@@ -40,7 +61,7 @@ def _numbers(threads: str) -> list[int]:
 
 
 def show(found: profile.Profiles) -> None:
-    """Two tables, so that names are whole on a terminal of 80 columns."""
+    """Print two tables, so that names fit on a terminal of 80 columns."""
     console = Console()
     console.print(found.machine)
     sizes = Table(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from converter.commands import gallery_options
 from converter.ssh import ask
 from edge.config.sections import GalleryKeys
 from edge.galleries.file import decode, write_whole
@@ -11,16 +12,14 @@ from edge.galleries.file import decode, write_whole
 
 @click.command("pull")
 @click.argument("host")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .whg file.")
-@click.option("--ssh", default="ssh", show_default=True, help="The client, with options.")
-@click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Seconds."
-)
+@gallery_options.whg_output
+@gallery_options.ssh
+@gallery_options.timeout(60.0)
 def command(host: str, output: Path, ssh: str, timeout_s: float) -> None:
-    """Fetch what HOST has in force, people enrolled at the box included, to be merged.
+    """Fetch the gallery that HOST uses, people enrolled at the box included, so that it can be merged.
 
     \b
-    It takes another key than pushing: templates leave the box. In authorized_keys there, as one line:
+    This needs a key of its own, because templates leave the box. One line in authorized_keys there:
       restrict,command="whosthere gallery send" ssh-ed25519 AAAA... ada
     """
     content = ask(host, "send", ssh, timeout_s)

@@ -24,7 +24,7 @@ RUNS = 20
 @click.command("report")
 @click.option(
     "--model", "models", multiple=True, required=True, metavar="CARD",
-    help="Embedder: a bundled one's name, or the path of a card (.yaml); the float original first.",
+    help="An embedder: a bundled one's name, or the path of a card (.yaml). Repeat it; the float original comes first.",
 )  # fmt: skip
 @options.shared_stages
 @options.pairs
@@ -32,9 +32,10 @@ RUNS = 20
 @options.name
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None, output: Path, **stages: Any) -> None:
-    """Measure the models side by side and write DIR/report.html, a page that needs no other file.
+    """Measure models side by side and write DIR/report.html, a page that needs no other file.
 
-    With it come report.json and the plots as PNG. Whoever gets the page sees the pictures of people on it.
+    report.json and the plots as PNG are written beside it. The page shows photos of people from the data set: think of
+    that before you pass it on.
     """
     listed = datasets.read_pairs(pairs, images)
     pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
@@ -51,7 +52,7 @@ def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None
 
 
 def drift(models: tuple[str, ...]) -> dict[str, list[Layer]]:
-    """Of every model but the first against the first, on the bundled portraits. Raises ModelError."""
+    """The drift of every other model from the first, layer by layer, on the bundled portraits. Raises ModelError."""
     first = cards.load(cards.find(models[0]), "embed")
     if first.card.alignment is None:
         raise ModelError(f"{first.path}: its card states no `alignment`")
@@ -63,5 +64,5 @@ def drift(models: tuple[str, ...]) -> dict[str, list[Layer]]:
 
 
 def named_short(evaluation: Evaluation) -> Evaluation:
-    """Under the card's name, not its path: a page is for people elsewhere."""
+    """The evaluation under the card's name, not its path: the page is read elsewhere."""
     return msgspec.structs.replace(evaluation, model=Path(evaluation.model).stem)

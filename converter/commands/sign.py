@@ -4,26 +4,37 @@ from pathlib import Path
 
 import click
 
+from converter.commands import gallery_options
 from edge.errors import UsageError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.lock import gallery_lock
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @click.command("sign")
-@click.argument("bundle", type=FILE, metavar="NAME.whg")
+@click.argument("bundle", type=gallery_options.FILE, metavar="NAME.whg")
 @click.option(
-    "--key", type=click.Path(path_type=Path), help="SSH private key, or a public one whose key the agent has."
+    "--key",
+    type=click.Path(path_type=Path),
+    help="The SSH key to sign with: a private key, or the public half of one that ssh-agent holds.",
 )
-@click.option("--encrypt-to", "recipient", type=FILE, help="File with the SSH public key of the box.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: NAME.whg itself]")
+@click.option(
+    "--encrypt-to",
+    "recipient",
+    type=gallery_options.FILE,
+    help="A file with the SSH public key of the box that may read it.",
+)
+@click.option(
+    "-o", "--output", type=gallery_options.OUTPUT, help="Where to write the result.  [default: NAME.whg itself]"
+)
 def command(bundle: Path, key: Path | None, recipient: Path | None, output: Path | None) -> None:
     """Sign NAME.whg with an OpenSSH key, encrypt it to a box's key, or both.
 
-    A box takes it if its `allowed_signers` has a line for the key:
-    ada@example namespaces="whosthere-gallery" ssh-ed25519 AAAA...
-    `push` encrypts by itself for boxes whose inventory names a key.
+    A box accepts it if its `allowed_signers` has a line for the key:
+
+    \b
+      ada@example namespaces="whosthere-gallery" ssh-ed25519 AAAA...
+
+    `push` encrypts automatically for boxes whose inventory entry has `encrypt_to`.
     """
     if key is None and recipient is None:
         raise UsageError("give --key, --encrypt-to or both")

@@ -28,55 +28,97 @@ FINE_TUNING_RATE, RATE = 1e-4, 1e-3
 @options.images
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option(
-    "--network", type=click.Choice(networks.NETWORKS), help="Begin with this architecture, untrained.  [default: cnn]"
+    "--network", type=click.Choice(networks.NETWORKS), help="Start with this architecture, untrained.  [default: cnn]"
 )
 @click.option(
     "--from",
     "begun",
     type=click.Path(path_type=Path, exists=True),
     metavar="MODEL",
-    help="Begin with this trained .keras or .h5 model instead, and fine-tune it.",
+    help="Start with this trained .keras or .h5 model instead, and fine-tune it.",
 )
-@click.option("--card", "known", type=options.FILE, help="With --from: a card that says how MODEL is fed.")
-@click.option("--range", "pixels", type=click.Choice(list(PIXELS)), help="With --from: what MODEL wants of pixels.")
+@click.option("--card", "known", type=options.FILE, help="With --from: a card that describes MODEL's input.")
+@click.option(
+    "--range",
+    "pixels",
+    type=click.Choice(list(PIXELS)),
+    help="With --from: the range to which MODEL's training scaled the pixels.",
+)
 @click.option(
     "--objective",
     type=click.Choice(list(LOSSES)),
     default="triplet",
     show_default=True,
-    help="triplet: nearer to oneself than to others; siamese: one person or two; classes: who of them it is.",
+    help="What the embedder learns. triplet: photos of one person are nearer than photos of two; "
+    "siamese: whether two photos show one person; classes: who is in a photo.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="In all, earlier ones included.")
-@click.option("--size", type=click.IntRange(32, 299), default=112, show_default=True, help="Side of the crops, pixels.")
-@click.option("--grey", is_flag=True, help="Without colour.")
-@click.option("--dimensions", type=click.IntRange(2, 2048), default=128, show_default=True, help="Of the embedding.")
-@click.option("--batch", type=click.IntRange(4, 1024), default=64, show_default=True, help="Pictures, or pairs.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="How many epochs to train in all, those of earlier runs included.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32, 299),
+    default=112,
+    show_default=True,
+    help="The side of the square crops, in pixels.",
+)
+@click.option("--grey", is_flag=True, help="Train on grey crops.")
+@click.option(
+    "--dimensions",
+    type=click.IntRange(2, 2048),
+    default=128,
+    show_default=True,
+    help="How many numbers an embedding has.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(4, 1024),
+    default=64,
+    show_default=True,
+    help="How many photos, or pairs with `siamese`, one step uses.",
+)
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, 1, min_open=True),
-    help=f"[default: {RATE:g}, with --from {FINE_TUNING_RATE:g}]",
+    help=f"The learning rate to start with.  [default: {RATE:g}, or {FINE_TUNING_RATE:g} with --from]",
 )
-@click.option("--last-layers", type=click.IntRange(1), help="Only so many layers at the end learn.")
+@click.option(
+    "--last-layers",
+    type=click.IntRange(1),
+    help="Train only this many layers, the last ones; the others stay as they are.",
+)
 @click.option(
     "--held-out",
     type=click.FloatRange(0, 0.9, min_open=True),
     default=0.1,
     show_default=True,
-    help="Share of the people who are not learnt from, but judged by.",
+    help="The share of people who are kept out of training; the embedder is judged by them.",
 )
-@click.option("--augment/--no-augment", default=True, help="Vary what is learnt from: mirrored, moved, in other light.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--restart", is_flag=True, help="Forget what DIR holds of an earlier training.")
+@click.option(
+    "--augment/--no-augment",
+    default=True,
+    help="Vary the photos while training: mirrored, moved, in other light, blurred.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of everything random.")
+@click.option("--restart", is_flag=True, help="Start over: delete what DIR holds of an earlier training.")
 def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any) -> None:  # fmt: skip
-    """Train an embedder with a folder of photos for each person, and write it to DIR.
+    """Train an embedder on photos of people, one folder per person, and write it to DIR.
 
     \b
-    DIR/embedder.keras   the best so far, judged by people who are held out
+    DIR/embedder.keras   the best embedder so far, judged by the people held out
     DIR/checkpoints/     the last three epochs
-    DIR/history.csv      loss and figures by epoch; training.png shows them
+    DIR/history.csv      loss and figures of each epoch; training.png plots them
 
-    Faces are found and aligned as the box does it. Run again, an interrupted training goes on where it was; with more
-    --epochs, a finished one does, too. `convert` then makes of embedder.keras what a box runs.
+    Faces are found and aligned as on a box. To continue an interrupted training, run the same command again; to
+    continue a finished one, give more --epochs. `convert` then turns embedder.keras into what a box runs.
+
+    \b
+    Example:
+      whosthere-converter train --images people/ -o mine --network mobilefacenet
     """
     embedder, spec, alignment = _beginning(asked)
     output.mkdir(parents=True, exist_ok=True)
@@ -93,16 +135,16 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     try:
         trainer.run(epochs, _show)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted after epoch {trainer.done}; run it again to go on") from None
+        raise Interrupted(f"interrupted after epoch {trainer.done}; run the same command to go on") from None
     _finish(trainer, output, spec)
 
 
 def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float, float]]]:
-    """(Keras embedder, how it is fed, where the five points lie). Raises UsageError."""
+    """(Keras embedder, its input, where the five points lie in it). Raises UsageError."""
     begun, known, pixels = asked["begun"], asked["known"], asked["pixels"]
     if begun is None:
         if known or pixels:
-            raise UsageError("--card and --range say how the model of --from is fed; there is none")
+            raise UsageError("--card and --range describe the model of --from; give --from too")
         size, channels = asked["size"], 1 if asked["grey"] else 3
         spec = InputSpec((1, size, size, channels), "grey" if asked["grey"] else "rgb", **PIXELS["-1..1"])
         name = asked["network"] or networks.NETWORKS[0]
@@ -117,12 +159,12 @@ def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float,
 
 
 def _picture(model: Any, path: Path) -> tuple[int, int, int]:
-    """(side, side, channels) of what it takes. Raises UsageError unless a picture goes in and a vector comes out."""
+    """(side, side, channels) of its input. Raises UsageError unless a picture goes in and a vector comes out."""
     taken, given = [tuple(t.shape) for t in model.inputs], [tuple(t.shape) for t in model.outputs]
     one = len(taken) == len(given) == 1 and len(taken[0]) == 4 and len(given[0]) == 2
     if not one or None in taken[0][1:] or taken[0][1] != taken[0][2] or taken[0][3] not in {1, 3}:
         raise UsageError(
-            f"{path}: takes {taken}, gives {given}; one square picture of fixed size and one vector are due"
+            f"{path}: takes {taken}, gives {given}; one square picture of fixed size in and one vector out are needed"
         )
     return taken[0][1:]
 
@@ -136,7 +178,7 @@ def _datasets(
     learning, held = split(found.dataset, asked["held_out"], asked["seed"])
     alone = len(found.dataset.people) - len(learning.people) - len(held.people)
     if alone:
-        click.echo(f"left out: {alone} people with a single picture", err=True)
+        click.echo(f"left out: {alone} people with only one photo", err=True)
     return learning, held, hashlib.sha256(found.dataset.pixels.tobytes()).hexdigest()[:16]
 
 
@@ -158,17 +200,17 @@ def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any
 
 
 def _show(epoch: Epoch) -> None:
-    learnt = "as it begins" if epoch.loss is None else f"loss {epoch.loss:.4f}"
+    learnt = "before training" if epoch.loss is None else f"loss {epoch.loss:.4f}"
     accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.1%}"
     click.echo(
         f"epoch {epoch.epoch}: {learnt}{accuracy}; held out: area {epoch.area:.4f}, "
-        f"{epoch.true_accepts:.1%} accepted at 1 % false ones"
+        f"{epoch.true_accepts:.1%} accepted at 1 % false accepts"
     )
 
 
 def _finish(trainer: Trainer, output: Path, spec: InputSpec) -> None:
     best = max(trainer.epochs, key=lambda epoch: epoch.area)
-    click.echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} shows the course")
+    click.echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} plots the training")
     pixels = next((name for name, values in PIXELS.items() if _as(spec, values)), None)
     feeding = f"--range {pixels}" if pixels else "--card CARD"
     click.echo(f"next: whosthere-converter convert {output / BEST} -o {output / 'variants'} {feeding}")
@@ -179,7 +221,7 @@ def _as(spec: InputSpec, values: dict[str, Any]) -> bool:
 
 
 def _forget(output: Path) -> None:
-    """The earlier training, and nothing else that the folder may hold."""
+    """Delete the earlier training, and nothing else in the folder."""
     for name in (CHECKPOINTS, BACKUP):
         shutil.rmtree(output / name, ignore_errors=True)
     for name in (SETTINGS, HISTORY, PLOT, BEST):

@@ -1,4 +1,4 @@
-"""The architectures that `train` begins with: a normalised picture in, a vector out."""
+"""The architectures that `train` can start with: a normalised picture in, a vector out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from converter.sources import keras_of
 from edge.errors import UsageError
 
 APPLICATIONS = {"mobilenet-v2": ("MobileNetV2", 32), "inception-resnet-v2": ("InceptionResNetV2", 75)}
-"""Of Keras, and the least side that each takes."""
+"""Name -> Keras' class, and the smallest side of picture that it accepts."""
 OWN: dict[str, Callable[[int, int, int], Any]] = {"cnn": cnn.build, "mobilefacenet": mobilefacenet.build}
 NETWORKS = (*OWN, *APPLICATIONS)
 
@@ -22,7 +22,7 @@ def build(name: str, size: int, channels: int, dimensions: int) -> Any:
         return OWN[name](size, channels, dimensions)
     application, least = APPLICATIONS[name]
     if size < least:
-        raise UsageError(f"--size: {name} takes pictures of {least} pixels and more, found {size}")
+        raise UsageError(f"--size: {name} found {size}; {name} takes pictures of {least} pixels or more")
     keras = keras_of(3)
     body = getattr(keras.applications, application)(
         include_top=False, weights=None, input_shape=(size, size, channels), pooling="avg"

@@ -1,4 +1,4 @@
-"""Selective precision: which convolutions pay in int8, and which of them the network can bear."""
+"""Mixed precision: which convolutions gain from int8, and which of them cost little accuracy in it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,14 +14,14 @@ from edge.terminal import progress
 LEAST_CHANNELS = 16
 """A convolution of fewer input channels gains nothing from int8, and is mostly the first, which sees the picture."""
 BUDGET = 0.0012
-"""How much cosine to float32 all chosen convolutions together may cost, by the sum of what each costs alone."""
+"""The loss of cosine to float32 that all chosen convolutions together may cost, by the sum of their own losses."""
 
 
 class ConvolutionCost(NamedTuple):
     """A convolution that int8 would make faster."""
 
     name: str
-    """Of its output."""
+    """The name of its output tensor."""
     multiplications: int
     loss: float
     """1 - mean cosine to float32 when it alone is int8."""
@@ -41,7 +41,7 @@ def candidates(graph: Graph) -> list[str]:
 
 
 def weigh(content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values]) -> list[ConvolutionCost]:
-    """What each candidate costs alone, on a few faces (1, h, w, c)."""
+    """Measure what each candidate costs alone, on a few faces (1, h, w, c)."""
     graph = Graph(content)
     counts = {graph.tensor_name(int(o.outputs[0])): multiplications(graph, o) for o in graph.operators}
     reference = vectors(content, graph.name, faces)
@@ -55,7 +55,7 @@ def weigh(content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values]) 
 
 
 def chosen(weighed: Sequence[ConvolutionCost], budget: float = BUDGET) -> list[str]:
-    """Most multiplications for the least loss, until the budget is spent."""
+    """The convolutions to make int8: those with most multiplications per loss, until the budget is spent."""
     names, spent = [], 0.0
     for candidate in sorted(weighed, key=lambda c: c.loss / max(c.multiplications, 1)):
         if spent + candidate.loss <= budget:
@@ -65,7 +65,7 @@ def chosen(weighed: Sequence[ConvolutionCost], budget: float = BUDGET) -> list[s
 
 
 def multiplications(graph: Graph, operator: Any) -> int:
-    """Of a convolution, for one picture; 0 for other operators."""
+    """The multiply-adds of a convolution for one picture; 0 for other operators."""
     if graph.kind(operator) not in CONVOLUTIONS:
         return 0
     weights = graph.shape(int(operator.inputs[1]))
@@ -74,7 +74,7 @@ def multiplications(graph: Graph, operator: Any) -> int:
 
 
 def _dense_after(graph: Graph, operator: Any) -> int:
-    """How many dense layers follow at least, whatever way is taken to the output."""
+    """The smallest number of dense layers on any way from an operator to the output."""
     level, reached = 0, {int(operator.outputs[0])}
     while True:
         # All that is reached without one more dense layer; a breadth-first search, as residual streams branch a lot.

@@ -35,7 +35,7 @@ VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4} | dict.f
     ),
     2,
 )
-"""Of the operators' schema, where their first version knows no int8."""
+"""The first version of an operator's schema that has int8, where that is not 1."""
 WEIGHT_LIMIT = 127
 LEAST_RATIO = 1 / 128
 ADDITIONS = frozenset({"ADD", "SUB"})
@@ -81,7 +81,7 @@ class Quantiser:
         whole = chosen is None
         picked = [o for o in graph.operators if whole or graph.tensor_name(int(o.outputs[0])) in (chosen or ())]
         if wrong := [graph.label(o) for o in picked if graph.kind(o) not in INTEGER]:
-            raise ModelError(f"{graph.name}: there is no integer form of {', '.join(wrong)}; convert to `int8` instead")
+            raise ModelError(f"{graph.name}: {', '.join(wrong)} has no integer form; convert to `int8` instead")
         scales = self._scales(picked)
         twins = {tensor: self._twin(tensor, scale) for tensor, scale in scales.items()}
         for operator in picked:
@@ -89,7 +89,7 @@ class Quantiser:
         self._join(picked, twins, whole)
 
     def _scales(self, picked: list[Any]) -> dict[int, Scale]:
-        """Of every activation that a chosen operator reads or writes."""
+        """The scale of every activation that a chosen operator reads or writes."""
         self._tie(picked)
         scales: dict[int, Scale] = {}
         for operator in picked:

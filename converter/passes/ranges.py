@@ -23,16 +23,16 @@ ROOM = 2.0
 
 @dataclass(slots=True)
 class Statistics:
-    """Of every float tensor that is computed or fed, by name."""
+    """Statistics of the network's input and of every computed float tensor, by name."""
 
     largest: dict[str, Values] = field(default_factory=dict)
-    """Largest absolute value a channel, over all pictures."""
+    """The largest absolute value of each channel, over all pictures."""
     mean: dict[str, Values] = field(default_factory=dict)
-    """A channel, over all pictures."""
+    """The mean of each channel, over all pictures."""
     places: dict[str, int] = field(default_factory=dict)
-    """Values a channel in one picture."""
+    """The number of values per channel in one picture."""
     lowest: dict[str, list[float]] = field(default_factory=dict)
-    """A picture each."""
+    """The lowest value in each picture."""
     highest: dict[str, list[float]] = field(default_factory=dict)
     counts: dict[str, Values] = field(default_factory=dict)
     """Histogram of BINS bins from the lowest to the highest of all; empty unless asked for."""

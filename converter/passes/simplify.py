@@ -17,7 +17,7 @@ BINARY: dict[str, Callable[[Values, Values], Values]] = {
 }
 ELEMENTWISE = frozenset({*UNARY, *BINARY, "LEAKY_RELU"})
 MOST_OPERATORS = 8
-"""Of one spelt-out activation."""
+"""The most operators that one spelt-out activation may have."""
 PROBES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 ACTIVATIONS = {"RELU": RELU, "RELU6": RELU6}
 

@@ -1,4 +1,4 @@
-"""Which tensors must carry the same factor a channel, if a channel is to be scaled without changing the network."""
+"""Groups of tensors whose channels must be scaled by the same factors if the network is to stay the same."""
 
 from dataclasses import dataclass, field
 from typing import Any

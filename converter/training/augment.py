@@ -6,7 +6,7 @@ from converter.sources import keras_of
 from edge.models.card import InputSpec
 
 TURN = 5 / 360
-"""Of a full turn, either way: what alignment leaves over."""
+"""The largest rotation that alignment leaves, as a part of a full turn."""
 SHIFT = 0.03
 GREY_LEVELS = 255.0
 
@@ -22,7 +22,7 @@ def training_network(embedder: Any, spec: InputSpec, *, augment: bool) -> Any:
 
 
 def normalised(pixels: Any, spec: InputSpec) -> Any:
-    """As `edge.models.tflite.to_tensor` does it."""
+    """Normalise as `edge.models.tflite.to_tensor` does."""
     keras = keras_of(3)
     if not spec.per_picture:
         return keras.layers.Rescaling(1 / spec.scale, -spec.mean / spec.scale, name="normalise")(pixels)

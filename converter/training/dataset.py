@@ -19,7 +19,7 @@ from edge.records import Image
 from edge.terminal import progress
 
 LEAST_PEOPLE = 2
-"""Who can be told apart, among those to learn from and among those held out alike."""
+"""The fewest people that can be told apart, in training and among those held out."""
 LEAST_PICTURES = 2
 
 Pixels = NDArray[np.uint8]
@@ -37,7 +37,7 @@ class Dataset:
     people: list[str]
 
     def of(self, chosen: Sequence[int]) -> "Dataset":
-        """Only these people, numbered anew."""
+        """These people only, with new numbers from 0."""
         kept = np.isin(self.person, chosen)
         renumbered = {old: new for new, old in enumerate(chosen)}
         person = np.array([renumbered[int(p)] for p in self.person[kept]], np.int32)
@@ -46,7 +46,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CroppedDataset:
-    """An album and what could not be put into it."""
+    """A data set, and the photos that could not be used."""
 
     dataset: Dataset
     faceless: list[Path]
@@ -56,9 +56,9 @@ class CroppedDataset:
 def crop_all(
     pictures: dict[str, list[Path]], spec: InputSpec, template: NDArray[np.float32], store: Path
 ) -> CroppedDataset:
-    """The central face of every picture, aligned by the box's own stages; remembered in `store` (.npz).
+    """The central face of every picture, aligned by the box's own stages; cached in `store` (.npz).
 
-    What cannot be read or shows no face is listed and left out. Raises DatasetError when nothing is left.
+    Photos that cannot be read or show no face are listed and left out. Raises DatasetError when nothing is left.
     """
     every = [(name, path) for name, paths in pictures.items() for path in paths]
     key = _fingerprint(every, spec, template)
@@ -77,7 +77,7 @@ def crop_all(
 
 
 def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """(to learn from, held out): no person is in both; who has a single picture is in neither.
+    """(training set, held out): no person is in both; people with a single picture are in neither.
 
     Raises DatasetError when there are too few people for that.
     """
@@ -86,7 +86,7 @@ def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     if len(several) < 2 * LEAST_PEOPLE:
         raise DatasetError(
             f"{len(several)} people have {LEAST_PICTURES} pictures with a face or more; {2 * LEAST_PEOPLE} are needed "
-            "to learn from some and to be judged by others"
+            "to train on some and to be judged by the others"
         )
     shuffled = np.random.default_rng(seed).permutation(several)
     held = int(np.clip(round(share * len(several)), LEAST_PEOPLE, len(several) - LEAST_PEOPLE))
@@ -95,7 +95,7 @@ def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Looked:
-    """What was made of a list of files."""
+    """The crops from a list of files."""
 
     pixels: Pixels
     seen: list[int]
@@ -134,7 +134,7 @@ def _fingerprint(every: Sequence[tuple[str, Path]], spec: InputSpec, template: N
 
 
 def _read(store: Path, key: str) -> _Looked | None:
-    """None: there is none, or it is of other pictures, or was cut off."""
+    """The cached crops; None: there are none, they are of other pictures, or the file was cut off."""
     try:
         with np.load(store, allow_pickle=False) as kept:
             if str(kept["key"]) != key:

@@ -1,4 +1,4 @@
-"""What each epoch came to, as a table and as curves."""
+"""The results of all epochs, as a table and as curves."""
 
 import csv
 import importlib
@@ -11,17 +11,17 @@ from converter.files import write_whole
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """What one pass came to."""
+    """The result of one epoch."""
 
     epoch: int
-    """From 1; 0 is how it begins."""
+    """From 1; 0 is before training."""
     loss: float | None
     accuracy: float | None
-    """Of the head, while learning; triplets have none."""
+    """The accuracy of the head in training; None for triplets, which have none."""
     area: float
-    """Under the ROC curve, of people who are held out."""
+    """The area under the ROC curve, for the people held out."""
     true_accepts: float
-    """Of pairs of one of them, where one in a hundred pairs of two is accepted."""
+    """The true-accept rate for the people held out, at a false-accept rate of 1 %."""
 
 
 def read(path: Path) -> list[Epoch]:
@@ -40,18 +40,18 @@ def write(path: Path, epochs: list[Epoch]) -> None:
 
 
 def plot(epochs: list[Epoch]) -> bytes:
-    """PNG: the loss, and how well people who are held out are told apart, by epoch."""
+    """A PNG with the loss, and the results for the people held out, by epoch."""
     figure = importlib.import_module("matplotlib.figure").Figure(figsize=(10, 4.2), layout="constrained", dpi=110)
     left, right = figure.subplots(1, 2)
     numbers, learnt = [epoch.epoch for epoch in epochs], [epoch for epoch in epochs if epoch.epoch]
     left.plot([epoch.epoch for epoch in learnt], [epoch.loss for epoch in learnt], marker=".")
     left.set(title="loss", xlabel="epoch", ylim=(0, None))
     right.plot(numbers, [epoch.area for epoch in epochs], marker=".", label="area under the ROC curve")
-    right.plot(numbers, [epoch.true_accepts for epoch in epochs], marker=".", label="true accepts at 1 % false ones")
+    right.plot(numbers, [epoch.true_accepts for epoch in epochs], marker=".", label="true accepts at 1 % false accepts")
     if epochs[-1].accuracy is not None:
         heads = [epoch.accuracy for epoch in learnt]
-        right.plot([epoch.epoch for epoch in learnt], heads, linestyle=":", label="accuracy of the head, learning")
-    right.set(title="people who are held out", xlabel="epoch", ylim=(0, 1.02))
+        right.plot([epoch.epoch for epoch in learnt], heads, linestyle=":", label="accuracy of the head, in training")
+    right.set(title="people held out", xlabel="epoch", ylim=(0, 1.02))
     right.legend(loc="best")
     for axes in (left, right):
         axes.grid(alpha=0.3)

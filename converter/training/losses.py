@@ -1,4 +1,4 @@
-"""What an embedder is trained for: triplets, Siamese pairs, or who is who. Each is a head that is thrown away."""
+"""What an embedder is trained with: triplets, Siamese pairs or class labels, each on a head that is thrown away."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from converter.sources import keras_of
 from converter.training.dataset import Dataset, Numbers
 
 MARGIN = 0.2
-"""Of squared distances between vectors of length one."""
+"""The margin between squared distances of unit vectors."""
 SHARPNESS = 16.0
-"""What cosines are multiplied by before the softmax: between -1 and 1 it would stay flat."""
+"""The factor on cosines before the softmax, which would stay flat between -1 and 1."""
 
 Batch = tuple[Any, NDArray[np.float32]]
 
@@ -29,7 +29,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A head and the batches that it wants."""
+    """A head, and how to draw batches for it."""
 
     head: Callable[[Any, int], Head]
     """(training network: pixels -> vector, number of people)"""
@@ -48,7 +48,7 @@ def siamese(network: Any, _people: int) -> Head:
     keras = keras_of(3)
     first, second = (keras.Input(network.input.shape[1:], name=name) for name in ("first", "second"))
     unit = keras.layers.UnitNormalization(name="unit")
-    # As long as it has numbers, so that each is about one, and the sigmoid has something to go by.
+    # Scaled so that each number is about one, and differences are large enough for the sigmoid.
     longer = float(network.output.shape[-1]) ** 0.5
     apart = keras.ops.abs(unit(network(first)) - unit(network(second))) * longer
     same = keras.layers.Dense(1, activation="sigmoid", name="same")(apart)
@@ -104,7 +104,7 @@ def draw_pairs(dataset: Dataset, size: int, random: np.random.Generator) -> Batc
 
 
 def draw_pictures(dataset: Dataset, size: int, random: np.random.Generator) -> Batch:
-    """Whatever comes: (pixels, person)."""
+    """Random pictures: (pixels, person)."""
     chosen = random.choice(len(dataset.person), min(size, len(dataset.person)), replace=False)
     return dataset.pixels[chosen], dataset.person[chosen].astype(np.float32)
 

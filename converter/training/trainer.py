@@ -1,4 +1,4 @@
-"""Training from the first epoch to the last, over interruptions; what is best is kept, and shown as curves."""
+"""Training in one folder, from the first epoch to the last, with interruptions; the best embedder is kept."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,14 +22,14 @@ from edge.models.card import InputSpec
 SETTINGS, HISTORY, PLOT = "training.json", "history.csv", "training.png"
 BEST, CHECKPOINTS, BACKUP = "embedder.keras", "checkpoints", "backup"
 KEPT = 3
-"""Checkpoints, the newest ones."""
+"""How many checkpoints are kept, the newest ones."""
 FALSE_ACCEPTS = 0.01
 PATIENCE = 4
 """Epochs without a better embedder after which the learning rate is halved."""
 
 
 class TrainingPlan(msgspec.Struct, frozen=True):
-    """All that an embedder depends on but for how long it is trained."""
+    """Everything that an embedder depends on, except the number of epochs."""
 
     network: str
     objective: str
@@ -47,10 +47,10 @@ class TrainingPlan(msgspec.Struct, frozen=True):
 
 
 class Trainer:
-    """One folder of training."""
+    """One training, in one folder."""
 
     def __init__(self, folder: Path, plan: TrainingPlan, embedder: Any, learning: Dataset, held: Dataset) -> None:
-        """Raises UsageError when the folder holds the course of another plan."""
+        """Raises UsageError when the folder holds a training with another plan."""
         self._folder = folder
         self._plan = plan
         self._held = held
@@ -67,7 +67,7 @@ class Trainer:
         return self.epochs[-1].epoch if self.epochs else 0
 
     def run(self, epochs: int, on_epoch: Callable[[Epoch], None]) -> None:
-        """Train until so many epochs are done in all. Raises DatasetError when the loss is no number any more."""
+        """Train until this many epochs are done in all. Raises DatasetError when the loss is NaN or infinite."""
         keras, plan = keras_of(3), self._plan
         keras.utils.set_random_seed(plan.seed + self.done)
         freeze(self._embedder, plan.last_layers)
@@ -102,14 +102,15 @@ class Trainer:
     def _judge(self, network: Any, number: int, logs: dict[str, float]) -> Epoch:
         loss = logs.get("loss")
         if loss is not None and not np.isfinite(loss):
+            found = "NaN" if np.isnan(loss) else f"{loss:g}"
             raise DatasetError(
-                f"the loss of epoch {number} is no number: the learning rate, {self._plan.learning_rate:g}, is too "
-                "high; --restart begins anew with another"
+                f"epoch {number}: loss is {found}: a learning rate of {self._plan.learning_rate:g} is too high; start over "
+                "with --restart and a lower --learning-rate"
             )
         area, accepted = verification(network, self._held)
         epoch = Epoch(number, loss, logs.get("accuracy"), area, accepted)
         best = max((e.area for e in self.epochs if e.epoch < number), default=-1.0)
-        # One that was shown but not backed up when the process ended is done again.
+        # An epoch that was shown, but not backed up when the process ended, is trained again.
         self.epochs = [*(e for e in self.epochs if e.epoch < number), epoch]
         self._save(self._folder / CHECKPOINTS / f"epoch-{number:04}.keras")
         if area > best:
@@ -127,7 +128,7 @@ class Trainer:
 
 
 def freeze(embedder: Any, last: int | None) -> None:
-    """Let only the last so many layers that have weights learn; None: all. Raises UsageError when there are fewer."""
+    """Train only the last layers with weights, this many; None: all. Raises UsageError when there are fewer."""
     embedder.trainable = True
     weighty = [layer for layer in embedder.layers if layer.weights]
     if last is None:
@@ -145,7 +146,7 @@ def verification(network: Any, held: Dataset) -> tuple[float, float]:
     """
     vectors = np.asarray(network.predict(held.pixels, batch_size=64, verbose=0), np.float64)
     if not np.isfinite(vectors).all():
-        raise DatasetError("the network gives vectors that are no numbers: it is damaged")
+        raise DatasetError("the network gives vectors with NaN or infinity: it is damaged")
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     first, second = np.triu_indices(len(vectors), 1)
     scores, same = (vectors @ vectors.T)[first, second], held.person[first] == held.person[second]
@@ -153,18 +154,22 @@ def verification(network: Any, held: Dataset) -> tuple[float, float]:
 
 
 def begin(path: Path, plan: TrainingPlan) -> None:
-    """Write the plan, or make sure that it is the one that was begun with. Raises UsageError naming what differs."""
+    """Write the plan, or check that the folder holds the same one. Raises UsageError naming what differs."""
     if not path.is_file():
         write_whole(path, msgspec.json.format(msgspec.json.encode(plan)))
         return
     try:
         old = msgspec.json.decode(path.read_bytes(), type=TrainingPlan)
     except msgspec.DecodeError as error:
-        raise UsageError(f"{path}: not the plan of a training ({error}); give another folder, or --restart") from error
+        raise UsageError(
+            f"{path}: not the plan of a training ({error}); give another folder, or start over with --restart"
+        ) from error
     names = [field.name for field in msgspec.structs.fields(TrainingPlan)]
     changed = [
         f"{n} was {getattr(old, n)}, is {getattr(plan, n)}" for n in names if getattr(old, n) != getattr(plan, n)
     ]
     if changed:
         listed = "; ".join(changed)
-        raise UsageError(f"{path.parent}: holds another training: {listed}. Give another folder, or --restart")
+        raise UsageError(
+            f"{path.parent}: holds another training: {listed}. Give another folder, or start over with --restart"
+        )
