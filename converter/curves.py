@@ -26,11 +26,11 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 class Confusion(msgspec.Struct, frozen=True):
-    """What the threshold in force does on a list of pairs; "positive" is one person."""
+    """What one threshold does on a list of pairs; "positive" means one person."""
 
     threshold: float
     within_data: bool
-    """False: the target is rarer than the calibration's data could show."""
+    """False: the false-alarm target is rarer than the calibration's data can show."""
     true_positives: int
     false_positives: int
     true_negatives: int

@@ -40,7 +40,7 @@ class DegradeRow(msgspec.Struct, frozen=True):
     brightness: float
     off_axis: float
     refused: float
-    """Share of the harmed pictures that the quality limits in force refuse."""
+    """The share of degraded pictures that the default quality limits refuse."""
 
 
 def blurred(sigma: float) -> Change:

@@ -1,4 +1,4 @@
-"""All that is measured about one model on a list of pairs: verification, curves, and the threshold in force."""
+"""Everything measured about one model on a list of pairs: verification, curves, and what its threshold does."""
 
 from collections.abc import Sequence
 

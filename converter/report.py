@@ -126,7 +126,7 @@ def _scores(document: Document) -> bytes:
             filled = {"alpha": 0.35, "fill": True} if evaluation is first else {"fill": False, "linewidth": 0.8}
             axes.stairs(counts, edges, color=colour, label=f"{which}, {evaluation.model}", **filled)
     if first.in_force:
-        axes.axvline(first.in_force.threshold, color="#57606a", linestyle="--", label="threshold in force")
+        axes.axvline(first.in_force.threshold, color="#57606a", linestyle="--", label="threshold of a box")
     axes.set_xlabel("similarity")
     axes.set_ylabel("pairs")
     axes.set_title("Scores")

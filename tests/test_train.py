@@ -57,7 +57,7 @@ def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
     code, printed, said = train("--images", photos, "-o", out, *SMALL, "--objective", objective, "--epochs", "6")
 
     assert code == 0, said
-    assert "2 people in 12 pictures to learn from, 2 in 12 held out" in printed
+    assert "2 people in 12 pictures to train on, 2 in 12 held out" in printed
     epochs = read(out / "history.csv")
     assert [epoch.epoch for epoch in epochs] == list(range(7))
     losses = [epoch.loss for epoch in epochs if epoch.loss is not None]

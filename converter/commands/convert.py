@@ -23,7 +23,14 @@ HELD_OUT = 40
 
 @click.command("convert")
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The folder to write variants and cards to.",
+)
 @click.option(
     "--variants",
     default=",".join(VARIANTS),
@@ -134,7 +141,7 @@ def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> ModelOrigin
 
 def _show(results: list[VariantResult], described: str) -> None:
     console = Console()
-    console.print(f"ranges from {described}; cosine to float32 on {HELD_OUT + 1} others")
+    console.print(f"value ranges from {described}; cosine to float32 on {HELD_OUT + 1} other faces")
     table = Table("variant", "bytes", "mean cosine", "least", Column("card", overflow="fold"))
     for r in results:
         table.add_row(
@@ -143,7 +150,7 @@ def _show(results: list[VariantResult], described: str) -> None:
     console.print(table)
     for r in results:
         if r.variant == "int8-full" and r.not_for_edgetpu:
-            console.print(f"not for the Edge TPU: {', '.join(r.not_for_edgetpu)}")
+            console.print(f"operators that an Edge TPU does not have: {', '.join(r.not_for_edgetpu)}")
 
 
 def _refuse(results: list[VariantResult], max_loss: float | None) -> None:

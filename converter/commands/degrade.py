@@ -57,7 +57,7 @@ def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **
 
 def show(rows: list[DegradeRow], threshold: float) -> None:
     console = Console()
-    console.print(f"similarity {threshold:.3f} and more counts as one person; medians of the harmed pictures")
+    console.print(f"a similarity of {threshold:.3f} or more counts as one person; figures of photos are medians")
     for harm, degrees in groupby(rows, lambda row: row.harm):
         table = Table(
             "degree", "pairs", "missed", "true match", "false", "eyes px", "sharp", "bright", "turn", "refused"

@@ -176,9 +176,9 @@ def show(result: Evaluation | ModelSearch) -> None:
     console.print(f"{result.genuine} pairs of one person, {result.impostors} of two, {result.folds} folds")
     console.print(f"accuracy {result.accuracy:.2%} +- {result.deviation:.2%} (standard deviation of the folds)")
     console.print(f"equal error rate {result.equal_error_rate:.2%}, area under the curve {result.area_under_curve:.5f}")
-    console.print(f"no face found in {len(result.missed)} pictures, {result.pairs_missed} pairs")
+    console.print(f"no face found in {len(result.missed)} photos, which affects {result.pairs_missed} pairs")
     if result.left_out:
-        console.print(f"{len(result.left_out)} pictures are absent, and their pairs left out")
+        console.print(f"{len(result.left_out)} photos do not exist; their pairs were left out")
     table = Table("false accept rate", "threshold", "true accept rate", "impostors above")
     for point in result.operating:
         rates = f"{point.false_accept_rate:g}", f"{point.threshold:.4f}", f"{point.true_accept_rate:.2%}"
@@ -189,12 +189,12 @@ def show(result: Evaluation | ModelSearch) -> None:
 
 def _show_in_force(console: Console, c: Confusion | None) -> None:
     if c is None:
-        console.print("no threshold in force: the card has no calibration")
+        console.print("the card has no calibration, so there is no threshold to judge")
         return
     precision = "-" if c.precision is None else f"{c.precision:.2%}"
-    reach = "" if c.within_data else ", the strictest that the calibration's data could show"
+    reach = "" if c.within_data else " (the strictest one that the calibration's data support)"
     console.print(
-        f"threshold in force {c.threshold:.4f}{reach}: accuracy {c.accuracy:.2%}, precision {precision}, "
+        f"at the threshold of a box, {c.threshold:.4f}{reach}: accuracy {c.accuracy:.2%}, precision {precision}, "
         f"recall {c.recall:.2%}, specificity {c.specificity:.2%}, F1 {c.f1:.4f}"
     )
     table = Table("", "accepted", "refused")

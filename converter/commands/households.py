@@ -98,8 +98,8 @@ def usable(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[st
 def show(rows: list[Household], target: float) -> None:
     console = Console()
     console.print(
-        f"{rows[0].households} households of each kind, {rows[0].strangers} strangers' faces at each kind, "
-        f"of whom {target:.2%} may be called by a name"
+        f"{rows[0].households} households of each kind, and {rows[0].strangers} faces of strangers for each kind; "
+        f"the target is that {target:.2%} of those are called by a name"
     )
     columns = ("people", "each", "threshold", "faces", "named", "unsure", "wrong", "strangers", "19 of 20")
     table = Table(*columns, box=None)
@@ -117,9 +117,9 @@ def show(rows: list[Household], target: float) -> None:
         )
     console.print(table)
     console.print(
-        "people in the household, templates of each, threshold in force; faces of theirs, and how many were called by "
-        "their own name, by none (unsure), by another's (wrong); strangers called by a name, and at most how many at "
-        "19 of 20 households"
+        "each: templates per person. faces: pictures of residents; named: called by their own name; unsure: by none; "
+        "wrong: by another resident's. strangers: called by a name. 19 of 20: at most so many "
+        "strangers, in 19 of 20 households."
     )
     if not all(row.within_data for row in rows):
-        console.print("*: the calibration does not reach as far as the target; its strictest point is used")
+        console.print("*: the calibration does not reach the target; its strictest point is used")

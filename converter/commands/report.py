@@ -30,7 +30,14 @@ RUNS = 20
 @options.pairs
 @options.images
 @options.name
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The folder to write the page to.",
+)
 def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None, output: Path, **stages: Any) -> None:
     """Measure models side by side and write DIR/report.html, a page that needs no other file.
 

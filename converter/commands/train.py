@@ -26,7 +26,14 @@ FINE_TUNING_RATE, RATE = 1e-4, 1e-3
 
 @click.command("train")
 @options.images
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The folder to write to; it is created if necessary.",
+)
 @click.option(
     "--network", type=click.Choice(networks.NETWORKS), help="Start with this architecture, untrained.  [default: cnn]"
 )
@@ -49,7 +56,7 @@ FINE_TUNING_RATE, RATE = 1e-4, 1e-3
     type=click.Choice(list(LOSSES)),
     default="triplet",
     show_default=True,
-    help="What the embedder learns. triplet: photos of one person are nearer than photos of two; "
+    help="What the embedder learns. triplet: photos of one person are nearer to each other than to others; "
     "siamese: whether two photos show one person; classes: who is in a photo.",
 )
 @click.option(
@@ -129,7 +136,7 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     trainer = Trainer(output, plan, embedder, learning, held)
     done = trainer.done
     click.echo(
-        f"{len(learning.people)} people in {len(learning.person)} pictures to learn from, {len(held.people)} in "
+        f"{len(learning.people)} people in {len(learning.person)} pictures to train on, {len(held.people)} in "
         f"{len(held.person)} held out; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done)
     )
     try:

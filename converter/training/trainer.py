@@ -104,7 +104,7 @@ class Trainer:
         if loss is not None and not np.isfinite(loss):
             found = "NaN" if np.isnan(loss) else f"{loss:g}"
             raise DatasetError(
-                f"epoch {number}: loss is {found}: a learning rate of {self._plan.learning_rate:g} is too high; start over "
+                f"epoch {number}: loss is {found}: learning rate {self._plan.learning_rate:g} is too high; start over "
                 "with --restart and a lower --learning-rate"
             )
         area, accepted = verification(network, self._held)
