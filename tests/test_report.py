@@ -71,7 +71,7 @@ def test_the_page_holds_everything_and_nothing_from_elsewhere(tmp_path: Path) ->
     assert page.count("data:image/png;base64,") == 3
     # Two genuine and two impostor pairs of two pictures.
     assert page.count("data:image/jpeg;base64,") == 8
-    assert "no calibration in its card" in page
+    assert "its card has no calibration" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert str(tmp_path) not in page
     for name in ("roc", "det", "scores"):
