@@ -3,16 +3,17 @@
 #
 #   systemd/install.sh [--wheelhouse DIR] [--config FILE] [--tflite-runtime] [--health-timeout SECONDS] [--no-start]
 #
-# --wheelhouse DIR    take every Python package from DIR and nothing from the network; an unpacked bundle (`make bundle`)
-#                     has one, which is found without asking
-# --config FILE       the first config.yaml, where there is none yet; otherwise `whosthere setup` asks, or without a
-#                     terminal the template is taken
-# --tflite-runtime    that runtime instead of LiteRT; chosen by itself on 32-bit systems, and on bookworm beside picamera2
-# --health-timeout    how long the new version may take until it watches (default 90)
-# --no-start          leave the service as it is: neither started nor enabled
+# --wheelhouse DIR    Install every Python package from DIR and nothing from the network. An unpacked bundle (from
+#                     `make bundle`) contains such a folder, which is used automatically.
+# --config FILE       Start with this config.yaml if the box has none. Without it, `whosthere setup` asks; without a
+#                     terminal, the template is installed.
+# --tflite-runtime    Use tflite-runtime instead of LiteRT. This is automatic on 32-bit systems, and on bookworm with
+#                     picamera2.
+# --health-timeout    Wait this many seconds for the new version to start watching (default 90).
+# --no-start          Neither start nor enable the service.
 #
-# Interrupted, at whatever moment, it is simply begun again. An upgrade keeps config, passwords and gallery. When the
-# new version does not become healthy in time, the old one is put back and started, and this script ends with 1.
+# If it is interrupted, run it again. An upgrade keeps config, passwords and gallery. If the new version does not become
+# healthy in time, the old one is restored and started, and this script exits with 1.
 set -euo pipefail
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -38,15 +39,15 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ "$(id -u)" = 0 ] || fail "has to be run as root: sudo $0"
-[ -d /run/systemd/system ] || fail "systemd does not run here; \`whosthere run --config FILE\` needs none"
+[ "$(id -u)" = 0 ] || fail "this needs root: sudo $0"
+[ -d /run/systemd/system ] || fail "systemd is not running on this machine; without it, use \`whosthere run --config FILE\`"
 if [ -z "$wheelhouse" ] && [ -d "$HERE/wheels" ]; then wheelhouse="$HERE/wheels"; fi
 
-# What another one left behind when it was killed may still be at work.
-alone() {
+# A killed install.sh may have left processes that are still working.
+wait_for_other_installs() {
     exec 9>/run/lock/whosthere-install
     flock --nonblock 9 && return
-    say "another install.sh is at work: waiting for it"
+    say "waiting for another install.sh to finish"
     flock 9
 }
 
@@ -54,37 +55,37 @@ installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q ' installe
 
 debian_packages() {
     local wanted=(python3-venv python3-systemd) missing=() package
-    # Only Raspberry Pi OS has it; other boxes use USB or network cameras.
+    # Only Raspberry Pi OS has this package; other boxes use USB or network cameras.
     if apt-cache show python3-picamera2 >/dev/null 2>&1; then wanted+=(python3-picamera2); fi
     for package in "${wanted[@]}"; do installed "$package" || missing+=("$package"); done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "Debian packages: ${missing[*]}"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null; } ||
-        fail "apt-get could not install ${missing[*]}: install them by hand, then run this again"
+        fail "apt-get could not install ${missing[*]}; install them by hand, then run this again"
 }
 
 is_python() { python3 -c "import sys; sys.exit(not ($1))"; }
 
-# LiteRT, but where it does not exist, and where it brings numpy 2 beside Debian modules that were built for numpy 1.
+# LiteRT, except where it does not exist, and where it would bring numpy 2 to Debian modules that were built for numpy 1.
 choose_runtime() {
     local version why=""
     version="$(python3 -c 'import platform; print(platform.python_version())')"
-    is_python 'sys.version_info >= (3, 11)' || fail "Python 3.11 or newer is needed, this is $version: take bookworm or newer"
+    is_python 'sys.version_info >= (3, 11)' || fail "found Python $version; required: 3.11 or newer, as in Debian bookworm"
     if ! is_python 'sys.maxsize > 2 ** 32'; then
-        why="this system has 32 bits"
+        why="this is a 32-bit system"
     elif installed python3-picamera2 && ! is_python 'sys.version_info >= (3, 12)'; then
         why="this Debian's picamera2 needs numpy 1"
     fi
     if [ -z "$runtime" ] && [ -n "$why" ]; then
         runtime=tflite-runtime
-        say "tflite-runtime instead of LiteRT, as $why"
+        say "using tflite-runtime instead of LiteRT: $why"
     fi
     runtime="${runtime:-litert}"
     [ "$runtime" = litert ] || is_python 'sys.version_info < (3, 12)' ||
-        fail "tflite-runtime needs Python 3.11, this is $version: take a 64-bit system, which has LiteRT"
+        fail "found Python $version; tflite-runtime requires 3.11: use a 64-bit system, which has LiteRT"
 }
 
-# The user and whatever device groups this box has, whether or not the device is plugged in yet.
+# The user, with the device groups that this box has, whether the devices are plugged in yet or not.
 user_and_folders() {
     install -D -m 644 "$1/sysusers.d/whosthere.conf" /etc/sysusers.d/whosthere.conf
     install -D -m 644 "$1/tmpfiles.d/whosthere.conf" /etc/tmpfiles.d/whosthere.conf
@@ -96,10 +97,10 @@ user_and_folders() {
     systemd-tmpfiles --create /etc/tmpfiles.d/whosthere.conf
 }
 
-# A virtual environment of its own for each release, so that the old one stays whole until the new one is proven.
+# Each release has its own virtual environment, so the old one stays intact until the new one has proven itself.
 new_release() {
     local release="$1" extras="$runtime" from=() constraints="$HERE/constraints.txt"
-    # pyrage, for encrypted galleries, does not exist for 32 bits.
+    # pyrage, for encrypted galleries, does not exist for 32-bit systems.
     if is_python 'sys.maxsize > 2 ** 32'; then extras+=",age"; fi
     if [ "$runtime" = tflite-runtime ]; then constraints="$HERE/constraints-tflite-runtime.txt"; fi
     if [ -n "$wheelhouse" ]; then
@@ -109,7 +110,7 @@ new_release() {
     fi
     if [ -f "$constraints" ]; then from+=(--constraint "$constraints"); fi
     python3 -m venv --system-site-packages "$release" || return 1
-    # Where /tmp is memory, a small box has too little of it. No cache, as `uninstall` leaves nothing.
+    # A small box has too little memory where /tmp is in memory. No cache: uninstall.sh leaves nothing behind.
     TMPDIR="$release" "$release/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check "${from[@]}" || return 1
     mkdir -p "$release/share/whosthere"
     cp -R "$HERE/systemd" "$HERE/config.yaml" "$HERE/docs" "$release/share/whosthere/"
@@ -121,30 +122,30 @@ first_config() {
     if [ -n "$config" ]; then
         install -m 640 "$config" "$ETC/.config.yaml.draft" && mv "$ETC/.config.yaml.draft" "$ETC/config.yaml"
     elif [ -t 0 ]; then
-        say "a few questions now; what is tried and fails can be corrected, and Ctrl-C gives up"
-        # Ctrl-C is for the questions; this script has something to say afterwards.
+        say "a few questions; you can correct every answer that does not work, and Ctrl-C cancels"
+        # Ctrl-C ends the questions; this script still has something to say afterwards.
         trap : INT
         "$1/bin/whosthere" setup --config "$ETC/config.yaml" ||
-            fail "not set up, so nothing was started: run this again, or with --config FILE"
+            fail "setup was not finished, so nothing was started; run this again, or with --config FILE"
         trap - INT
     else
         cp "$1/share/whosthere/config.yaml" "$ETC/config.yaml"
-        say "$ETC/config.yaml is the template: sudo whosthere setup, then sudo systemctl restart whosthere"
+        say "$ETC/config.yaml is the template; now run: sudo whosthere setup, then: sudo systemctl restart whosthere"
     fi
     systemd-tmpfiles --create /etc/tmpfiles.d/whosthere.conf
 }
 
-# The unit's limits are for a gigabyte and more. With less, a leak is to end the service before it chokes the box.
+# The unit's limits are for a gigabyte or more. With less, a leak must end the service before it chokes the box.
 limits_of_a_small_box() {
     local folder="$UNITS/whosthere.service.d" total_kb
     total_kb="$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
     if [ -e "$folder/memory.conf" ] || [ "$total_kb" -ge 900000 ]; then return 0; fi
     mkdir -p "$folder"
     printf '[Service]\nMemoryHigh=60%%\nMemoryMax=75%%\n' > "$folder/memory.conf"
-    say "$((total_kb / 1024)) MB of memory: the service may have three quarters, see $folder/memory.conf"
+    say "$((total_kb / 1024)) MB of memory: the service may use three quarters of it, see $folder/memory.conf"
 }
 
-# Links and units of one release; everything that decides which version runs.
+# Switch to a release: its links and units decide which version runs.
 activate() {
     ln -sfn "$1" "$ROOT/.next" && mv -T "$ROOT/.next" "$ROOT/current"
     ln -sfn "$ROOT/current/bin/whosthere" /usr/local/bin/whosthere
@@ -152,7 +153,7 @@ activate() {
     systemctl daemon-reload
 }
 
-# READY has been told, and it has lasted for a moment. If not, `reason` says what was wrong.
+# Whether the service has reported READY and then lasted for a moment; otherwise `reason` says what went wrong.
 healthy() {
     local deadline=$((SECONDS + health_timeout)) state
     began="$(date +%s)"
@@ -163,7 +164,7 @@ healthy() {
         state="$(systemctl show --property ActiveState,SubState --value whosthere.service | tr '\n' ' ')"
         case "$state" in
             active*)
-                reason="it was ready, but not for long"
+                reason="it stopped soon after it was ready"
                 sleep "$SETTLE_S"
                 [ "$(systemctl show --property NRestarts --value whosthere.service)" = 0 ] &&
                     systemctl --quiet is-active whosthere.service
@@ -187,7 +188,7 @@ forget_other_releases() {
     done
 }
 
-# Of an install.sh that did not get to its end.
+# Removes what an unfinished install.sh left behind.
 forget_unfinished() {
     local release
     for release in "$ROOT"/releases/*; do
@@ -202,13 +203,13 @@ last_proven() {
 }
 
 what_next() {
-    say "$("$release/bin/whosthere" --version | head -n 1) runs: $(systemctl show --property StatusText --value whosthere.service)"
-    say "  what is wrong?    sudo whosthere doctor"
+    say "$("$release/bin/whosthere" --version | head -n 1) is running: $(systemctl show --property StatusText --value whosthere.service)"
+    say "  look for problems:  sudo whosthere doctor"
     [ -e "$GALLERY" ] ||
-        say "  nobody is known:  sudo whosthere enroll --gallery $GALLERY --person 'Ada Lovelace' ada*.jpg"
+        say "  enrol people:       sudo whosthere enroll --gallery $GALLERY --person 'Ada Lovelace' ada*.jpg"
 }
 
-alone
+wait_for_other_installs
 debian_packages
 choose_runtime
 user_and_folders "$HERE/systemd"
@@ -218,7 +219,7 @@ mkdir -p "$ROOT/releases"
 forget_unfinished
 trap forget_unfinished EXIT
 say "installing into $release; this takes a few minutes on a small box"
-new_release "$release" || fail "the Python packages could not be installed; nothing was changed"
+new_release "$release" || fail "the Python packages could not be installed; nothing has changed"
 first_config "$release"
 limits_of_a_small_box
 activate "$release"
@@ -228,7 +229,7 @@ if [ "$start" = no ]; then
     exit 0
 fi
 systemctl --quiet enable whosthere.service whosthere-gallery.path
-say "starting; it may take $health_timeout s"
+say "starting; this may take up to $health_timeout s"
 if healthy; then
     touch "$release/proven"
     systemctl --quiet restart whosthere-gallery.path
@@ -239,11 +240,11 @@ fi
 why_not >&2
 if [ -z "$previous" ]; then
     systemctl stop whosthere.service
-    fail "installed, but $reason: mend $ETC/config.yaml, see \`whosthere check\`, then: systemctl start whosthere"
+    fail "installed, but $reason; fix $ETC/config.yaml (\`whosthere check\` helps), then: systemctl start whosthere"
 fi
-say "the new version did not become healthy, $reason: going back to $previous" >&2
+say "the new version did not become healthy ($reason): rolling back to $previous" >&2
 user_and_folders "$previous/share/whosthere/systemd"
 activate "$previous"
 rm -rf "$release"
-if healthy; then fail "rolled back; the version before runs again"; fi
-fail "rolled back, but the version before does not become healthy either, $reason: see \`systemctl status whosthere\`"
+if healthy; then fail "rolled back; the previous version is running again"; fi
+fail "rolled back, but the previous version does not become healthy either ($reason): see \`systemctl status whosthere\`"

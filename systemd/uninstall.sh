@@ -3,8 +3,8 @@
 #
 #   systemd/uninstall.sh [--remove-gallery | --keep-gallery]
 #
-# Asks whether the gallery, the templates of the people you enrolled, is to go as well; without a terminal it stays.
-# Debian packages stay, as others may need them.
+# It asks whether to remove the gallery, the templates of the people you enrolled; without a terminal, the gallery stays.
+# Debian packages stay, because other programs may need them.
 set -euo pipefail
 
 GALLERY=/var/lib/whosthere/gallery.whg
@@ -21,7 +21,7 @@ for option in "$@"; do
         *) fail "unknown option $option; --help lists them" ;;
     esac
 done
-[ "$(id -u)" = 0 ] || fail "has to be run as root: sudo $0"
+[ "$(id -u)" = 0 ] || fail "this needs root: sudo $0"
 
 if [ "$gallery" = ask ]; then
     gallery=keep
@@ -42,7 +42,7 @@ rm -f /etc/sysusers.d/whosthere.conf /etc/tmpfiles.d/whosthere.conf
 
 if [ "$gallery" = keep ] && [ -e "$GALLERY" ]; then
     find /var/lib/whosthere -mindepth 1 ! -path "$GALLERY" -delete
-    # Its owner is about to go, and the next user of that number must not inherit faces.
+    # Its owner is about to be removed, and the next user with that number must not inherit faces.
     chown -R root:root /var/lib/whosthere
     chmod 700 /var/lib/whosthere
     say "kept: $GALLERY"
@@ -51,4 +51,4 @@ else
 fi
 if getent passwd whosthere >/dev/null; then userdel whosthere; fi
 if getent group whosthere >/dev/null; then groupdel whosthere; fi
-say "whosthere is gone"
+say "whosthere is removed"

@@ -222,7 +222,7 @@ def test_a_version_that_does_not_become_healthy_is_rolled_back(box: Box, broken:
     print(done.stdout)
     assert done.returncode == 1
     assert reason in done.stdout
-    assert "rolled back; the version before runs again" in done.stdout
+    assert "rolled back; the previous version is running again" in done.stdout
     assert box.run("readlink /opt/whosthere/current") == before
     assert kept_files(box) == kept
     assert box.show("ActiveState") == ["active"]
@@ -235,7 +235,7 @@ def test_after_a_power_cut_during_an_upgrade_the_version_before_is_still_there_t
     box.wait_until("the new one is in force", lambda: box.run("readlink /opt/whosthere/current") != before)
     box.kill("worse/systemd/install.sh")
     done = box.attempt("/root/worse/systemd/install.sh --health-timeout 15", timeout_s=900)
-    assert "rolled back; the version before runs again" in done.stdout, done.stdout
+    assert "rolled back; the previous version is running again" in done.stdout, done.stdout
     assert box.run("readlink /opt/whosthere/current") == before
     assert box.run("ls /opt/whosthere/releases").count("\n") <= 2
 

@@ -116,7 +116,7 @@ def test_questions_that_are_given_up_leave_nothing(box: Box, how: str) -> None:
         else:
             terminal.press(how)
             assert terminal.end() != 0
-            assert "not set up, so nothing was started: run this again" in terminal.shown
+            assert "setup was not finished, so nothing was started; run this again" in terminal.shown
     assert left(box) == []
 
 

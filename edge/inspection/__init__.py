@@ -1,1 +1,1 @@
-"""Is this box set up rightly, what is in force on it, how fast is it."""
+"""What check, doctor, tune, bench and identify find out."""

@@ -1,4 +1,4 @@
-"""Who is in a picture: every face against a gallery, for batches."""
+"""Identifies every face of a picture against a gallery."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Who comes to the door in a recording: each visit with its decision, as the daemon would have it."""
+"""The visits in a recording, each with its decision, exactly as the daemon would decide."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from edge.visits.thresholds import linking_thresholds
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundVisit:
-    """One visit of a recording; times are seconds from its beginning."""
+    """One visit in a recording; times are seconds from its beginning."""
 
     start_s: float
     end_s: float
@@ -33,15 +33,15 @@ class FoundVisit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """All that a recording showed."""
+    """Everything that a recording showed."""
 
     visits: list[FoundVisit]
     error: str | None
-    """Why it could not be read to its end; None: it could."""
+    """Why it could not be read to its end; None: it was."""
 
 
 OnFrame = Callable[[Frame, list[SeenFace], float], object]
-"""Told of every frame, what is seen in it, and how long a frame lasts in seconds."""
+"""Called with every frame, the faces seen in it, and the duration of a frame in seconds."""
 
 
 def identify_video(
@@ -49,8 +49,8 @@ def identify_video(
 ) -> Recorded:
     """Every frame of a video or GIF through the daemon's own loop, as fast as it goes.
 
-    A recording that breaks off gives what it showed until then, with the error. Raises CameraError when it
-    cannot be opened at all.
+    A recording that breaks off gives its visits until then, with the error. Raises CameraError when it cannot be
+    opened at all.
     """
     processor = _processor(analyser, matcher, config)
     log = VisitLog()
@@ -80,7 +80,7 @@ class VisitLog:
         self._decisions: dict[str, Event] = {}
 
     def update(self, events: list[Event], seen: list[SeenFace], now: float) -> None:
-        """Take in what one frame brought."""
+        """Apply the events and faces of one frame."""
         self._seen.update({face.visit_id: now for face in seen if face.visit_id is not None})
         for event in events:
             self._started.setdefault(event.visit_id, event.started_at)
@@ -98,7 +98,7 @@ class VisitLog:
 
 
 def _processor(analyser: Analyser, matcher: Matcher, config: Config) -> FrameProcessor:
-    """The daemon's loop with its eyes always open: a batch has no electricity to save."""
+    """The daemon's loop without the motion gate: a batch has no power to save."""
     awake = msgspec.structs.replace(config.motion, enabled=False)
     counted = (str(n) for n in itertools.count(1))
     settings = msgspec.structs.replace(config, motion=awake)
@@ -108,7 +108,7 @@ def _processor(analyser: Analyser, matcher: Matcher, config: Config) -> FramePro
 
 
 def _frames(clip: Clip, preview_width: int) -> Iterator[Frame]:
-    # How the box's camera is mounted says nothing of a recording from elsewhere: it is not turned.
+    # The box's camera settings say nothing about a recording from elsewhere, so it is not rotated.
     settings = CameraSettings(preview_width=preview_width)
     while (at := clip.grab()) is not None:
         yield geometry.frame(clip.picture(), settings, at)

@@ -1,4 +1,4 @@
-"""A report to attach to an issue: what is in force and what was logged, without who, where and how to get in."""
+"""A report for an issue: what is in force and what was logged, without names, places and logins."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ _PATTERNS = {
 
 
 def private_words(loaded: LoadedConfig) -> dict[str, str]:
-    """What must not be read outside of the house, and what stands in its place."""
+    """Private words -> the placeholders that replace them."""
     config = loaded.config
     words: dict[str | None, str] = {
         loaded.device_id: "<device>",
@@ -45,7 +45,7 @@ def private_words(loaded: LoadedConfig) -> dict[str, str]:
 
 
 def redacted(text: str, words: Mapping[str, str]) -> str:
-    """The text without those words, in whatever case, and without addresses of networks and people."""
+    """Replace private words in any case, and all network and mail addresses."""
     for word in sorted(words, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", words[word], text, flags=re.IGNORECASE)
     for pattern, shown in _PATTERNS.items():
@@ -54,7 +54,7 @@ def redacted(text: str, words: Mapping[str, str]) -> str:
 
 
 def issue_report(inventory: str, config_path: Path | None, loaded: LoadedConfig) -> str:
-    """Markdown: what `whosthere doctor` says, config.yaml without its comments, and the end of the log."""
+    """The report as Markdown: the output of `whosthere doctor`, config.yaml without comments, the end of the log."""
     try:
         config = typed_yaml.dump(typed_yaml.read(config_path)) if config_path else "none: all defaults"
     except (OSError, typed_yaml.Mistakes) as error:

@@ -1,4 +1,4 @@
-"""Which settings suit this box: looks at a face are timed with each, in turns, so that noise falls on all alike."""
+"""Finds the fastest settings for this box, by recognising a face with each of them in turns."""
 
 import os
 import time
@@ -24,27 +24,27 @@ from edge.records import Image
 
 CPUS = Path("/sys/devices/system/cpu")
 MOST_THREADS = 4
-"""These networks are too small for more to help."""
+"""These networks are too small to gain from more."""
 ENOUGH = 1.05
-"""A setting that needs less of the box is taken when it is no slower than this times the fastest."""
+"""A setting that uses less of the box wins if it takes at most this many times as long as the fastest."""
 WORTH_IT = 0.9
-"""An embedder takes another one's place when a look takes less than this part of the time."""
+"""Another embedder replaces the configured one if it takes less than this part of the time."""
 WARM_UPS, ROUNDS = 2, 3
 SHARES = {"threads": 0.4, "kernels": 0.2, "cores": 0.15, "embedder": 0.25}
-"""Of the time for measuring."""
+"""The part of the measuring time for each question."""
 
 
 class Option(NamedTuple):
-    """Settings that are tried."""
+    """Settings to try."""
 
     name: str
     models: ModelSettings
     cores: frozenset[int] | None = None
-    """Those that it may run on; None: all."""
+    """The cores to run on; None: all."""
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """What one look took with an option: the median."""
+    """The median time to recognise a face with an option."""
 
     option: str
     look_ms: float
@@ -52,21 +52,21 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What was found to suit the box."""
+    """The fastest settings for this box."""
 
     threads: int
     xnnpack: bool
     embedder: str
     cores: list[int] | None
-    """Only where some are faster than others, and keeping to them helps."""
+    """The fast cores, where keeping to them helps; None: use all."""
     timings: dict[str, list[Timing]]
-    """By question."""
+    """Question -> the timings of its options."""
     left_alone: list[str]
-    """What would be faster but is not chosen, and why."""
+    """What would be faster but was not chosen, and why."""
 
 
 class Rig:
-    """The networks of an option, ready to look."""
+    """The networks of an option, loaded and warmed up."""
 
     def __init__(self, option: Option, base: Path) -> None:
         self.name = option.name
@@ -78,7 +78,7 @@ class Rig:
             self.look_s()
 
     def look_s(self) -> float:
-        """One look: a face found, measured and recognised."""
+        """Seconds to detect, measure and embed one face."""
         with _on(self._cores):
             began = time.perf_counter()
             for network, picture in self._asked:
@@ -87,7 +87,7 @@ class Rig:
 
 
 class Tuner:
-    """One pass over all questions, each with the answers to those before."""
+    """Answers one question after another, each with the earlier answers applied."""
 
     def __init__(self, loaded: LoadedConfig, seconds: float, rig: Callable[[Option, Path], Rig] = Rig) -> None:
         """`rig` prepares the networks of an option for looking."""
@@ -97,7 +97,7 @@ class Tuner:
         self._timings: dict[str, list[Timing]] = {}
 
     def choose(self, embedders: Sequence[str]) -> Choice:
-        """`embedders` are names or paths of cards besides the configured one. Raises ModelError."""
+        """Measure and choose. `embedders` are names or paths of cards besides the configured one. Raises ModelError."""
         models = self._loaded.config.models
         threads = self._threads(models)
         models = replace(models, threads=threads)
@@ -140,12 +140,12 @@ class Tuner:
             return models.embedder, left_alone
         if tie := tied_to(self._loaded, known[best].sha256):
             part = 100 * (1 - looks[best] / looks[models.embedder])
-            left_alone.append(f"{best}: a look takes {part:.0f} % less time with it, but {tie}")
+            left_alone.append(f"{best}: {part:.0f} % faster, but {tie}")
             return models.embedder, left_alone
         return best, left_alone
 
     def _measure(self, question: str, options: Sequence[Option]) -> list[float]:
-        """Median seconds of a look with each option."""
+        """The median seconds per face with each option."""
         rigs = [self._rig(option, self._loaded.base) for option in options]
         looks: list[list[float]] = [[] for _ in rigs]
         until = time.monotonic() + SHARES[question] * self._seconds
@@ -161,7 +161,7 @@ class Tuner:
 
 
 def tied_to(loaded: LoadedConfig, sha256: str) -> str | None:
-    """Why the gallery in force forbids another embedder, and what to do; None: it does not."""
+    """Why the gallery does not allow this embedder, and what to do; None: it does."""
     path = loaded.gallery_path
     try:
         gallery = configured_gallery(loaded, None)
@@ -178,7 +178,7 @@ def tied_to(loaded: LoadedConfig, sha256: str) -> str | None:
 
 
 def fast_cores(usable: set[int], cpus: Path = CPUS) -> frozenset[int] | None:
-    """The cores of the highest clock, where not all have the same; None where they do, or nobody tells."""
+    """The cores with the highest clock; None where all have the same, or the system does not say."""
     clocks: dict[int, int] = {}
     for core in usable:
         try:
@@ -191,7 +191,7 @@ def fast_cores(usable: set[int], cpus: Path = CPUS) -> frozenset[int] | None:
 
 @contextmanager
 def _on(cores: frozenset[int] | None) -> Iterator[None]:
-    """This thread, and those that it starts meanwhile, on some cores only."""
+    """Keep this thread, and those that it starts, on some cores while the body runs."""
     if cores is None:
         yield
         return

@@ -63,7 +63,7 @@ class SourcePortrait:
     shoulders: float = 0.0
     """How much lower than usual they are, in faces."""
     brightness: float = 1.0
-    """A factor that brings photos taken in different light to that of the scene."""
+    """A factor that brings photos made in different light to that of the scene."""
 
 
 def cut_out(portrait: SourcePortrait) -> Layer:
