@@ -1,4 +1,4 @@
-"""What is drawn on a picture: the right words in the right colour, inside the picture, off the faces' neighbours."""
+"""Notes on a picture: the right words in the right colour, inside the picture, not on a neighbouring face."""
 
 import numpy as np
 import pytest

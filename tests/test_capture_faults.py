@@ -1,4 +1,4 @@
-"""What can happen to a network camera: how long until it is noticed, and until there are frames again.
+"""Faults of a network camera: how long until they are noticed, and until frames return.
 
 Run by WHOSTHERE_FULL=1 alone: it measures with the time-outs that ship, and takes a quarter of an hour.
 """

@@ -1,4 +1,4 @@
-"""Against a hand-written stand-in for the picamera2 module: what is asked of it, and that buffers are given back."""
+"""A stand-in for the picamera2 module: what is requested from it, and that buffers are released."""
 
 import sys
 import time

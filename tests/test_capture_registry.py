@@ -8,7 +8,9 @@ from edge.capture import registry
 from edge.capture.camera import CameraKind, FoundCamera
 from edge.capture.registry import describe, discover_cameras, open_camera
 from edge.config.camera import CameraSettings, is_recording
+from edge.config.loading import load_config
 from edge.errors import CameraError, ConfigError
+from edge.inspection.issue import private_words
 from edge.inspection.surroundings import camera_finding
 from edge.records import Frame, read_only
 from support.capture_helpers import number_of, numbered, write_video
@@ -88,6 +90,9 @@ def test_a_kind_is_added_by_its_entry_in_the_registry_alone(tmp_path: Path, monk
         open_camera(CameraSettings(source="bars:"))
 
     config = tmp_path / "config.yaml"
+    config.write_text("camera: {source: pattern:bars@secret}\n")
+    assert private_words(load_config(config))["pattern:bars@secret"] == "<camera address>"
+    config.unlink()
     done = whosthere("setup", "--config", config, typed="door\n1\n")
     assert "1  pattern:bars  Test picture" in done.output
     assert "pattern:bars: 1280 x 720" in done.output

@@ -1,4 +1,4 @@
-"""Against a real HTTP camera in this process and a real RTSP server beside it."""
+"""Network cameras, against a real HTTP server in this process and a real RTSP server next to it."""
 
 import itertools
 import signal

@@ -1,4 +1,4 @@
-"""There is no camera on a CI machine: what can be had are the refusals."""
+"""A CI machine has no camera, so these tests cover what is refused."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cards vouch for models: what is wrong, missing or altered is refused by name."""
+"""Cards vouch for models: a file that is wrong, missing or altered is refused by name."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The Edge TPU's way into the networks, with a delegate that is loaded as Coral's is and can be unplugged."""
+"""Networks on an Edge TPU, with a delegate that is loaded like Coral's and can be unplugged."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Faces to unit vectors: the same person is near, another is far."""
+"""Faces become unit vectors: the same person is near, another is far."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Photos: found in a person's order, read upright, refused with the true reason."""
+"""Photos are found in the order that people expect, read upright, and refused with the real reason."""
 
 import struct
 from pathlib import Path

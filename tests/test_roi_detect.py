@@ -1,4 +1,4 @@
-"""Looking only where faces were."""
+"""Detection only where faces were."""
 
 import cv2
 import numpy as np

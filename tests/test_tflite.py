@@ -1,4 +1,4 @@
-"""The runtime behind one door: shapes are checked against the card, pixels normalised as it says."""
+"""The runtime: shapes are checked against the card, and pixels normalised as it says."""
 
 import json
 from pathlib import Path

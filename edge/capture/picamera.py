@@ -1,4 +1,4 @@
-"""The Raspberry Pi's camera, by way of picamera2 and libcamera."""
+"""The Raspberry Pi's camera, through picamera2 and libcamera."""
 
 import contextlib
 import importlib

@@ -1,4 +1,4 @@
-"""RTSP and HTTP cameras, read with FFmpeg by way of OpenCV."""
+"""RTSP and HTTP cameras, read with FFmpeg through OpenCV."""
 
 import time
 

@@ -80,7 +80,7 @@ class LoadedConfig(msgspec.Struct, frozen=True):
 
     @property
     def signing_key(self) -> Path | None:
-        """What this box signs its own galleries with."""
+        """The key with which this box signs its own galleries."""
         return _path(self.config.gallery.signing_key)
 
 

@@ -39,7 +39,7 @@ class GalleryKeys:
     """Whose galleries are trusted, and what opens an encrypted one."""
 
     allowed_signers: Path | None = None
-    """None: anybody's, unsigned ones as well."""
+    """None: all galleries, including unsigned ones."""
     identity: Path | None = None
 
 

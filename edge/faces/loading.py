@@ -25,7 +25,7 @@ log = logging.getLogger("whosthere.models")
 
 
 class Role(NamedTuple):
-    """What a network is there for."""
+    """The purpose of a network."""
 
     name: str
     """Its key in the section `models` of config.yaml, and its name in reports."""

@@ -1,11 +1,13 @@
 """A report for an issue: what is in force and what was logged, without names, places and logins."""
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from edge.capture.address import is_address, parse
+from edge.capture.registry import describe
 from edge.config import typed_yaml
 from edge.config.loading import LoadedConfig
 from edge.errors import ConfigError, GalleryError
@@ -34,11 +36,12 @@ def private_words(loaded: LoadedConfig) -> dict[str, str]:
         config.mqtt.home_assistant.name: "<device>",
         config.mqtt.home_assistant.area: "<room>",
     }
-    if is_address(config.camera.source):
-        try:
-            words |= {config.camera.source: "<camera address>", parse(config.camera.source).host: "<camera>"}
-        except ConfigError:
-            words[config.camera.source] = "<camera address>"
+    source = config.camera.source
+    if is_address(source) or describe(config.camera) != source:
+        words[source] = "<camera address>"
+    if is_address(source):
+        with contextlib.suppress(ConfigError):
+            words[parse(source).host] = "<camera>"
     words.update(_people(loaded))
     usual = {"localhost", "camera", "127.0.0.1"}
     return {word: shown for word, shown in words.items() if word and word not in usual}

@@ -1,4 +1,4 @@
-"""A real RTSP server beside the test, and a network in between that can be disturbed."""
+"""A real RTSP server next to the test, and a network in between that can be disturbed."""
 
 import random
 import socket

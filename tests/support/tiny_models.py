@@ -1,4 +1,4 @@
-"""The smallest TFLite models there are, made on the spot: a RESHAPE of an 4x4 picture to a vector, with its card."""
+"""The smallest possible TFLite models, made on the spot: they RESHAPE a 4x4 picture to a vector. With their cards."""
 
 import hashlib
 from pathlib import Path
