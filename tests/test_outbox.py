@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -239,3 +240,62 @@ def test_an_event_that_is_being_sent_from_memory_is_not_written_to_disk(tmp_path
     assert drained(backlog, now=6) == ["v/0", "v/1", "v/2"]
     backlog.close()
     assert OutboxFile(tmp_path / "state" / "outbox.sqlite3", 1000).waiting == 0
+
+
+def test_a_page_that_reads_but_makes_no_sense_is_damage_too(path: Path) -> None:
+    outbox = OutboxFile(path, 1000)
+    outbox.put_many(entries(*range(200)))
+    outbox.close()
+    with path.open("r+b") as file:
+        file.seek(10 * 4096)
+        file.write(bytes(4096))
+    assert OutboxFile(path, 1000).waiting == 0
+    assert len(list(path.parent.glob("*.damaged-*"))) == 1
+
+
+@pytest.mark.parametrize("version", [-1, 2])
+def test_only_its_own_version_is_read(path: Path, version: int) -> None:
+    outbox = OutboxFile(path, 1000)
+    outbox.put_many(entries(0))
+    outbox.close()
+    with path.open("r+b") as file:
+        file.seek(60)
+        file.write(version.to_bytes(4, "big", signed=True))
+    assert OutboxFile(path, 1000).waiting == 0
+    assert len(list(path.parent.glob("*.damaged-*"))) == 1
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_log_that_a_killed_daemon_leaves_belongs_to_its_own_file(path: Path, tmp_path: Path, damaged: bool) -> None:
+    outbox = OutboxFile(path, 1000)
+    outbox.put_many(entries(*range(200)))
+    outbox.close()
+    outbox = OutboxFile(path, 1000)
+    outbox.put_many(entries(200))
+    crashed = tmp_path / "crashed" / path.name
+    shutil.copytree(path.parent, crashed.parent)
+    assert crashed.with_name(f"{path.name}-wal").stat().st_size > 0
+    if damaged:
+        with crashed.open("r+b") as file:
+            file.seek(10 * 4096)
+            file.write(bytes(4096))
+    again = OutboxFile(crashed, 1000)
+    assert again.waiting == (0 if damaged else 201)
+    again.put_many(entries(7))
+    assert ids(again)[-1] == "v/7"
+
+
+def test_an_entry_that_cannot_be_stored_takes_the_others_with_it_and_no_more(path: Path) -> None:
+    outbox = OutboxFile(path, 1000)
+    outbox.put_many(entries(0))
+    odd = OutboxEntry("v/2", entry(2).at, "text, not bytes")
+    with pytest.raises(OutboxError):
+        outbox.put_many([*entries(1), odd])
+    outbox.put_many(entries(3))
+    assert (ids(outbox), outbox.waiting) == (["v/0", "v/3"], 2)
+
+
+def test_on_a_full_disk_the_advice_is_to_make_room(small_disk: Path) -> None:
+    outbox = OutboxFile(small_disk / "outbox.sqlite3", 1000)
+    with pytest.raises(OutboxError, match="cannot be written: database or disk is full; make room on that disk"):
+        outbox.put_many([entry(n, 10_000) for n in range(100)])

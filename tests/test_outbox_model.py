@@ -222,7 +222,7 @@ def test_a_failed_write_leaves_all_or_nothing_and_the_file_usable(tmp_path: Path
     outbox = OutboxFile(tmp_path / "outbox.sqlite3", 4)
     outbox.put_many([entry(n) for n in range(3)])
     with disk(fails=True):
-        with pytest.raises(OutboxError, match="cannot be written"):
+        with pytest.raises(OutboxError, match=r"cannot be written: .*; the file and its folder must be writable"):
             outbox.put_many([entry(n) for n in range(3, 6)])
         with pytest.raises(OutboxError, match="cannot be written"):
             outbox.remove([1, 2])
