@@ -1,6 +1,7 @@
 """Galleries and thresholds are loaded on a thread of their own, which may be slow without anybody waiting for it."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,11 +24,11 @@ from support.broker import Listener, running_broker
 from support.daemon import TOPIC, decoded, running, visit_events, write_config
 from support.networks import embedder
 from support.publishing import until
-from support.service_manager import service_manager
+from support.service_manager import FakeServiceManager, service_manager
 from support.slow_ssh_keygen import CALLS_PER_CHECK, SlowSshKeygen, slow_ssh_keygen
 from support.sshd import new_key
 
-STALL_S = 3
+STALL_S = 6
 LONG_S = 60
 
 
@@ -237,7 +238,7 @@ def test_a_slow_reload_holds_up_neither_visits_nor_commands_nor_the_watchdog(
             ssh_keygen.wait_for_call(CALLS_PER_CHECK)
             daemon.send(signal.SIGHUP)
             # One a second: the thread that sends them is alive for longer than a stalled one would be allowed to be.
-            manager.wait_for("WATCHDOG=1", count=manager.lines.count("WATCHDOG=1") + 2 * STALL_S)
+            manager.wait_for("WATCHDOG=1", count=manager.lines.count("WATCHDOG=1") + STALL_S + 2)
             ended = visit_events(listener).count(("ended", "barack-obama"))
             listener.wait(lambda: visit_events(listener).count(("ended", "barack-obama")) > ended)
             listener.publish(f"{TOPIC}/command/pause", b'{"correlation_id": "pause"}')
@@ -254,7 +255,37 @@ def test_a_slow_reload_holds_up_neither_visits_nor_commands_nor_the_watchdog(
             daemon.wait_for_log("reload: gallery version 3", count=2)
             manager.wait_for("READY=1", count=3)
             assert ssh_keygen.calls == 3 * CALLS_PER_CHECK
+            _notices_a_file_that_is_refused(gallery, new_key(tmp_path / "eve"), ssh_keygen, manager)
+            daemon.wait_for_log("reload refused, the old settings and gallery stay in force")
             assert daemon.ended is None
+
+
+def _notices_a_file_that_is_refused(
+    gallery: Path, key: Path, ssh_keygen: SlowSshKeygen, manager: FakeServiceManager
+) -> None:
+    """Neither the look at the file nor the version of it in the health message may hold up the main thread."""
+    before = ssh_keygen.calls
+    ssh_keygen.hold()
+    write_gallery(open_gallery(gallery, None), gallery, key)
+    ssh_keygen.wait_for_call(before)
+    manager.wait_for("WATCHDOG=1", count=manager.lines.count("WATCHDOG=1") + STALL_S + 2)
+    ssh_keygen.release()
+
+
+def test_a_reloader_that_fails_unexpectedly_ends_the_process(tmp_path: Path, demo_gallery: Path) -> None:
+    program = tmp_path / "fails.py"
+    program.write_text(
+        "from edge.__main__ import main\n"
+        "from edge.daemon.gallery_manager import GalleryManager\n"
+        "GalleryManager.expire = lambda *_: 1 / 0\n"
+        "main()\n"
+    )
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, demo_gallery, camera={"realtime": True, "loop": True})
+        with running(config, program=[sys.executable, str(program)]) as daemon:
+            assert daemon.wait() == 1
+        assert "ZeroDivisionError" in daemon.log
+        listener.wait_for(f"{TOPIC}/status", b"offline")
 
 
 def answered(listener: Listener) -> dict[str, dict[str, Any]]:
