@@ -69,7 +69,7 @@ class MappedArray:
 
 class Picamera2:
     cameras = ({"Model": "imx708", "Id": "/base/i2c@1a", "Num": 0}, {"Model": "webcam", "Id": "/base/usb@1", "Num": 1})
-    log: list  # what the test asks afterwards; set anew by each test
+    log: list  # what the test asks afterwards; each test sets its own
     fail_with = None
     camera_controls = types.MappingProxyType({"FrameDurationLimits": (1, 2, 3)})
 

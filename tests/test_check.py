@@ -146,7 +146,7 @@ def test_a_camera_that_does_not_open(config: Path, source: str, told: str) -> No
 def test_the_service_is_blamed_only_when_it_runs_and_the_camera_is_there(
     tmp_path: Path, source: str, active: str, blamed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a machine without picamera2 nor one whose service is stopped is told that the service holds a camera."""
+    """Without picamera2, or with a stopped service, nobody is blamed for holding the camera."""
     if source.startswith("picamera2:") and importlib.util.find_spec("picamera2"):
         pytest.skip("picamera2 is installed here")
     with stopped_or_running_service(tmp_path, active, monkeypatch):

@@ -1,4 +1,4 @@
-"""config.yaml: the reference agrees with the code, and every mistake is told at once."""
+"""config.yaml: the reference agrees with the code, and all mistakes are reported at once."""
 
 import re
 from collections.abc import Iterator

@@ -34,7 +34,7 @@ ALIGNED = ["--card", str(card.BUNDLED / "mobilefacenet.yaml")]
 
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled embedder in every variant but int16x8, which reference kernels take seconds a face for."""
+    """The bundled embedder in every variant but int16x8, for which reference kernels take seconds per face."""
     folder = tmp_path_factory.mktemp("converted")
     code, printed, said = run(
         "convert", EMBEDDER, "-o", folder, *ALIGNED, "--count", "12", "--variants", FAST, "--json"

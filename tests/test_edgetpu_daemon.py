@@ -29,7 +29,7 @@ def test_it_goes_on_without_the_device_and_health_says_where_networks_run(tmp_pa
         )
         with running(config, environment=environment) as daemon:
             home.wait(lambda: ("unknown", None) in visit_events(home))
-            assert on_it() == ["tiny"]
+            home.wait(lambda: on_it() == ["tiny"])
             stick.unplug()
             daemon.wait_for_log("the Edge TPU has failed")
             home.wait(lambda: on_it() == [])

@@ -98,7 +98,7 @@ def test_yaw_is_how_far_a_mesh_is_turned_and_follows_the_nose(degrees: float) ->
 
     assert pose(points).yaw == pytest.approx(degrees, abs=0.5)
     if degrees:
-        # Whoever looks towards the image's right shows their nose right of the middle between their eyes.
+        # Somebody who looks towards the image's right has their nose right of the middle between their eyes.
         assert math.copysign(1, points[NOSE_TIP, 0] - points[[33, 263], 0].mean()) == math.copysign(1, degrees)
 
 

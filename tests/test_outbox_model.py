@@ -285,7 +285,7 @@ def test_what_a_failing_disk_could_not_forget_is_forgotten_with_the_next_that_is
 
 
 def test_what_was_sent_does_not_hide_what_waits_once_it_is_forgotten(tmp_path: Path) -> None:
-    """The disk failed when something was to be forgotten, and works again before it is retried."""
+    """The disk fails while something is being forgotten, and works again before the retry."""
     outbox = Outbox(tmp_path / "outbox.sqlite3", ROOM, retry_s=RETRY_S)
     outbox.add([entry(0), entry(1)], 0.0)
     with disk(fails=True):

@@ -138,7 +138,7 @@ def test_what_is_wrong_is_refused_with_its_reason(box: Box, key: Path, tmp_path:
 
 
 def test_what_the_daemon_refuses_is_taken_back(box: Box, key: Path) -> None:
-    """Of the right embedder by name, but with templates that do not fit it: only the daemon can tell."""
+    """The embedder has the right name, but the templates do not fit it: only the daemon can tell."""
     odd = Gallery.of(4, "", embedder().id, 2, [(family(4).people[0], [np.array([1, 0], np.float32)])])
     before = box.gallery.read_bytes()
     with keeping(box) as [known]:

@@ -42,7 +42,7 @@ class Box:
 
     root: Path
     pid: int
-    """Of its systemd, seen from outside."""
+    """The process id of its systemd, seen from outside."""
 
     def run(self, command: str, *, ok: bool = True, timeout_s: float = WAIT_S) -> str:
         """A shell command inside, as root; what it printed. `ok`: it must not fail."""
@@ -139,7 +139,7 @@ def stalled_threads(pid: int, only: Set[int] | None = None) -> Iterator[None]:
 
 
 def _reaped(thread: int) -> bool:
-    """Has it ended? Until whoever traced it has asked, its process cannot be taken away."""
+    """Whether it has ended. Its process stays until the one that traced it has asked."""
     try:
         _, how = os.waitpid(thread, WALL)
     except ChildProcessError:

@@ -39,7 +39,7 @@ class RtspServer:
         self.port = int(self.process.stdout.readline())
 
     def resize(self, size: str) -> None:
-        """Of the running stream."""
+        """Change the size of the running stream."""
         assert self.process.stdin
         self.process.stdin.write(f"{size}\n")
         self.process.stdin.flush()

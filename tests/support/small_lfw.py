@@ -1,4 +1,4 @@
-"""The bundled portraits in the form of LFW: a folder a person, and a list of pairs in two folds."""
+"""The bundled portraits in the form of LFW: a folder per person, and a list of pairs in two folds."""
 
 import shutil
 from pathlib import Path
