@@ -70,7 +70,8 @@ class Pipeline:
         self._rung: deque[Source] = deque(maxlen=RINGS)
         self._slot: Latest[Frame] = Latest()
         self._stop = threading.Event()
-        self._next_matcher: Matcher | None = None
+        self._wanted_matcher: Matcher | None = None
+        self._used_matcher: Matcher | None = None
         self._threads = [
             threading.Thread(target=self._guarded, args=(self._capture,), name="capture", daemon=True),
             threading.Thread(target=self._guarded, args=(self._infer,), name="inference", daemon=True),
@@ -105,8 +106,8 @@ class Pipeline:
         return self.finished
 
     def use(self, matcher: Matcher) -> None:
-        """Match against another gallery from the next frame on."""
-        self._next_matcher = matcher
+        """Match against another gallery or threshold from the next frame on. Any thread."""
+        self._wanted_matcher = matcher
 
     def ring(self, source: Source) -> None:
         """Somebody rang: start a visit at once and wake the detector. Any thread."""
@@ -194,6 +195,8 @@ class Pipeline:
             self._subscribers.on_event(ready)
 
     def _swap_matcher(self) -> None:
-        matcher, self._next_matcher = self._next_matcher, None
-        if matcher is not None:
+        # Compared rather than cleared: another thread may replace it at any moment, and that one must not be lost.
+        matcher = self._wanted_matcher
+        if matcher is not self._used_matcher and matcher is not None:
             self._processor.use(matcher)
+            self._used_matcher = matcher

@@ -67,7 +67,7 @@ def reloading() -> str:
 def set_up_logging(level: str, camera: str) -> None:
     """Log to the journal, with a CAMERA field, when systemd reads standard error; otherwise to standard error.
 
-    Without systemd-python, systemd gets the lines for people.
+    Without systemd-python, the journal gets the same lines as a terminal, without fields.
     """
     root = logging.getLogger("whosthere")
     root.setLevel(level.upper())
