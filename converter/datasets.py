@@ -53,6 +53,18 @@ def lfw_path(images: Path, name: str, number: int) -> Path:
     return images / name / f"{name}_{number:04}.jpg"
 
 
+def read_existing_pairs(pairs: Path, images: Path) -> list[PicturePair]:
+    """The same. Raises DatasetError also when pictures do not exist."""
+    listed = read_pairs(pairs, images)
+    require(pictures_of(listed))
+    return listed
+
+
+def pictures_of(pairs: Iterable[PicturePair]) -> list[Path]:
+    """Both pictures of every pair, in order."""
+    return [picture for pair in pairs for picture in (pair.first, pair.second)]
+
+
 def absent(pictures: Iterable[Path]) -> list[Path]:
     """The pictures that do not exist, each once, sorted."""
     return sorted({picture for picture in pictures if not picture.is_file()})

@@ -110,7 +110,7 @@ def _row(
     scores = similarities(pairs, good, harmed)
     same = np.array([p.same for p in pairs])
     records = [harmed.records[p] for p in dict.fromkeys(p.second for p in pairs)]
-    found = [look for look in records if look.vector]
+    found = [face for face in records if face.vector]
     return DegradeRow(
         harm=harm,
         degree=degree,
@@ -118,16 +118,16 @@ def _row(
         missed=len(records) - len(found),
         true_match_rate=float((scores[same] >= threshold).mean()),
         false_matches=int((scores[~same] >= threshold).sum()),
-        eye_distance_px=_median(found, lambda look: look.eye_distance_px),
-        sharpness=_median(found, lambda look: look.sharpness),
-        brightness=_median(found, lambda look: look.brightness),
-        off_axis=_median(found, lambda look: look.off_axis),
-        refused=sum(look.problem is not None for look in found) / max(len(found), 1),
+        eye_distance_px=_median(found, lambda face: face.eye_distance_px),
+        sharpness=_median(found, lambda face: face.sharpness),
+        brightness=_median(found, lambda face: face.brightness),
+        off_axis=_median(found, lambda face: face.off_axis),
+        refused=sum(face.problem is not None for face in found) / max(len(found), 1),
     )
 
 
 def _median(records: Sequence[FaceRecord], value: Callable[[FaceRecord], float]) -> float:
-    return float(np.median([value(look) for look in records])) if records else 0.0
+    return float(np.median([value(face) for face in records])) if records else 0.0
 
 
 def _as_image(pixels: NDArray[np.generic]) -> Image:

@@ -65,7 +65,7 @@ class EmbeddedFaces:
 
     def missed(self) -> list[Path]:
         """The pictures in which no face was found."""
-        return [picture for picture, look in self.records.items() if not look.vector]
+        return [picture for picture, face in self.records.items() if not face.vector]
 
 
 class CachingEmbedder:
@@ -75,59 +75,59 @@ class CachingEmbedder:
         """`cache` is a folder; None: nothing is kept. Raises ModelError."""
         self._analyser = load_analyser(models, detection, QualitySettings())
         self._cache = cache / f"{fingerprint(models, detection)[:32]}.msgpack" if cache else None
-        self._known = _read(self._cache) if self._cache else {}
-        self._kept = len(self._known)
+        self._faces = _read(self._cache) if self._cache else {}
+        self._saved = len(self._faces)
 
     def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> EmbeddedFaces:
         """The central face of each picture; with `change`, of the changed picture, which is not cached.
 
         Raises PhotoError naming a picture that cannot be read.
         """
-        with _remembering([self]):
-            records = {picture: self._look(picture, change) for picture in _watched(pictures)}
+        with _saving([self]):
+            records = {picture: self._face_of(picture, change) for picture in _in_order(pictures)}
         return EmbeddedFaces(records, self._analyser.embedder.dimensions)
 
     @property
-    def remembered(self) -> int:
+    def cached(self) -> int:
         """How many faces the cache holds, or will when it is saved."""
-        return len(self._known) if self._cache else 0
+        return len(self._faces) if self._cache else 0
 
-    def knows(self, key: str) -> bool:
+    def holds(self, key: str) -> bool:
         """Whether the picture whose bytes have this SHA-256 was embedded before."""
-        return key in self._known
+        return key in self._faces
 
-    def learn(self, key: str, image: Image, seen: AnalysedFace | None) -> None:
+    def add(self, key: str, image: Image, seen: AnalysedFace | None) -> None:
         """Embed a face that another embedder found; None: there was none."""
         if seen is None:
-            self._known[key] = FaceRecord(b"")
+            self._faces[key] = FaceRecord(b"")
             return
         embedder = self._analyser.embedder
         (vector,) = embedder.embed([embedder.crop(image, seen.landmarks)])
-        self._known[key] = _described(FaceRecord(vector.tobytes(), score=seen.face.score), seen.quality)
+        self._faces[key] = _described(FaceRecord(vector.tobytes(), score=seen.face.score), seen.quality)
 
     def save(self) -> None:
         """Write what is new to the cache file."""
-        if self._cache and len(self._known) > self._kept:
-            _write(self._cache, self._known)
-            self._kept = len(self._known)
+        if self._cache and len(self._faces) > self._saved:
+            _write(self._cache, self._faces)
+            self._saved = len(self._faces)
 
-    def recall(self, keys: Mapping[Path, str]) -> EmbeddedFaces:
+    def faces_of(self, keys: Mapping[Path, str]) -> EmbeddedFaces:
         """The faces of pictures that are all in the cache, by the SHA-256 of each."""
-        return EmbeddedFaces({path: self._known[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
+        return EmbeddedFaces({path: self._faces[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
 
     def central_portrait(self, image: Image) -> AnalysedFace | None:
         """The face nearest to the middle, not embedded; None: no face was found."""
         faces = self._analyser.detector.detect(image)
         return self._analyser.look(image, central(faces, image)) if faces else None
 
-    def _look(self, picture: Path, change: Callable[[Image], Image] | None) -> FaceRecord:
+    def _face_of(self, picture: Path, change: Callable[[Image], Image] | None) -> FaceRecord:
         content = read_content(picture)
         if change:
-            return look(self._analyser, change(shrunk(decode_photo(content, picture))))
+            return embed_central(self._analyser, change(shrunk(decode_photo(content, picture))))
         key = hashlib.sha256(content).hexdigest()
-        if key not in self._known:
-            self._known[key] = look(self._analyser, shrunk(decode_photo(content, picture)))
-        return self._known[key]
+        if key not in self._faces:
+            self._faces[key] = embed_central(self._analyser, shrunk(decode_photo(content, picture)))
+        return self._faces[key]
 
 
 def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path]) -> list[EmbeddedFaces]:
@@ -136,34 +136,34 @@ def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path
     What was done is kept when it is interrupted. Raises PhotoError naming a picture that cannot be read.
     """
     keys: dict[Path, str] = {}
-    with _remembering(embedders):
-        for number, picture in enumerate(_watched(pictures), 1):
+    with _saving(embedders):
+        for number, picture in enumerate(_in_order(pictures), 1):
             content = read_content(picture)
             key = keys[picture] = hashlib.sha256(content).hexdigest()
-            lacking = [embedder for embedder in embedders if not embedder.knows(key)]
+            lacking = [embedder for embedder in embedders if not embedder.holds(key)]
             if lacking:
                 image = shrunk(decode_photo(content, picture))
                 seen = lacking[0].central_portrait(image)
                 for embedder in lacking:
-                    embedder.learn(key, image, seen)
+                    embedder.add(key, image, seen)
             if number % SAVED_EVERY == 0:
                 for embedder in embedders:
                     embedder.save()
-    return [embedder.recall(keys) for embedder in embedders]
+    return [embedder.faces_of(keys) for embedder in embedders]
 
 
-def _watched(pictures: Iterable[Path]) -> Iterable[Path]:
+def _in_order(pictures: Iterable[Path]) -> Iterable[Path]:
     """Each picture once, in the same order every time, with a progress bar on a terminal."""
     return progress(sorted(set(pictures)), "faces")
 
 
 @contextmanager
-def _remembering(embedders: Sequence[CachingEmbedder]) -> Iterator[None]:
+def _saving(embedders: Sequence[CachingEmbedder]) -> Iterator[None]:
     """Save the caches, however the block ends. Raises Interrupted, which says how much was kept."""
     try:
         yield
     except KeyboardInterrupt as error:
-        known = min(embedder.remembered for embedder in embedders)
+        known = min(embedder.cached for embedder in embedders)
         kept = f"; {known} faces are kept, and the same command goes on from there" if known else ""
         raise Interrupted(f"interrupted{kept}") from error
     finally:
@@ -171,7 +171,7 @@ def _remembering(embedders: Sequence[CachingEmbedder]) -> Iterator[None]:
             embedder.save()
 
 
-def look(analyser: Analyser, image: Image) -> FaceRecord:
+def embed_central(analyser: Analyser, image: Image) -> FaceRecord:
     """Embedding and quality of the central face, usable or not."""
     faces = analyser.detector.detect(image)
     if not faces:

@@ -75,10 +75,10 @@ def build(
     wanted = [(person, path) for person in people if person.id not in late for path in person.pictures]
     for person, path in progress(wanted, "photos"):
         for source, image in _pictures(person, path, refused[person.id]):
-            _look(analyser, person, path, source, image, shots[person.id], refused[person.id])
+            _admit(analyser, person, path, source, image, shots[person.id], refused[person.id])
     similarity = threshold(min(limit * max(1, len(people)), max(1, sum(map(len, shots.values())))))
     selection = select(shots, {person.id: person.name for person in people}, similarity, limit)
-    known = [_known(person, selection.chosen[person.id]) for person in people if selection.chosen[person.id]]
+    known = [_person(person, selection.chosen[person.id]) for person in people if selection.chosen[person.id]]
     at = max((template.added_at for person, _ in known for template in person.templates), default=LONG_AGO)
     gallery = Gallery.of(1, at, analyser.embedder.id, analyser.embedder.dimensions, known)
     enrolled = [
@@ -113,7 +113,7 @@ def _contents(gallery: Gallery) -> tuple[EmbedderId, list[Person], bytes]:
     return gallery.header.embedder, gallery.people, gallery.embeddings.tobytes()
 
 
-def _known(
+def _person(
     person: PersonFolder, chosen: list[Shot]
 ) -> tuple[Person, list[np.ndarray[tuple[int], np.dtype[np.float32]]]]:
     templates = [Template(shot.source, round(shot.quality.score, 4), shot.taken_at) for shot in chosen]
@@ -165,7 +165,7 @@ def _frames(path: Path) -> Iterator[tuple[float, Image]]:
         clip.close()
 
 
-def _look(
+def _admit(
     analyser: Analyser,
     person: PersonFolder,
     path: Path,

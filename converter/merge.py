@@ -35,7 +35,7 @@ class Merged:
 
 
 Rows = dict[bytes, tuple[Template, Vector]]
-Known = tuple[Person, Rows]
+PersonRows = tuple[Person, Rows]
 
 
 def merge(mine: Gallery, theirs: Gallery, base: Gallery | None = None, prefer: Side | None = None) -> Merged:
@@ -45,7 +45,7 @@ def merge(mine: Gallery, theirs: Gallery, base: Gallery | None = None, prefer: S
     """
     if mine.header.embedder.sha256 != theirs.header.embedder.sha256:
         raise GalleryError("the galleries were made with different embedders: enrol the photos again")
-    ours, other, before = _known(mine), _known(theirs), _known(base) if base else {}
+    ours, other, before = _by_id(mine), _by_id(theirs), _by_id(base) if base else {}
     conflicts: list[Conflict] = []
     people = []
     for person in [*ours, *(one for one in other if one not in ours)]:
@@ -60,7 +60,7 @@ def merge(mine: Gallery, theirs: Gallery, base: Gallery | None = None, prefer: S
     return Merged(gallery, conflicts, sorted(left - ours.keys()), sorted(ours.keys() - left))
 
 
-def _known(gallery: Gallery) -> dict[str, Known]:
+def _by_id(gallery: Gallery) -> dict[str, PersonRows]:
     return {
         person.id: (
             person,
@@ -71,8 +71,12 @@ def _known(gallery: Gallery) -> dict[str, Known]:
 
 
 def _merged(
-    mine: Known | None, theirs: Known | None, base: Known | None, prefer: Side, conflict: Callable[[Conflict], None]
-) -> Known | None:
+    mine: PersonRows | None,
+    theirs: PersonRows | None,
+    base: PersonRows | None,
+    prefer: Side,
+    conflict: Callable[[Conflict], None],
+) -> PersonRows | None:
     """One person, merged; None: the person is removed."""
     if mine is None or theirs is None:
         there = mine or theirs
@@ -107,5 +111,5 @@ def _rows(mine: Rows, theirs: Rows, base: Rows) -> Rows:
     return {key: row for key, row in (mine | theirs).items() if key not in gone}
 
 
-def _same(one: Known, other: Known) -> bool:
+def _same(one: PersonRows, other: PersonRows) -> bool:
     return one[1].keys() == other[1].keys() and all(getattr(one[0], f) == getattr(other[0], f) for f in ABOUT)

@@ -56,7 +56,7 @@ def test_what_was_done_before_an_interruption_is_remembered(small: Path, tmp_pat
 
     keys = [hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures]
     again = embedder()
-    assert all(again.knows(key) for key in keys)
+    assert all(again.holds(key) for key in keys)
 
 
 def test_an_interruption_is_one_line(small: Path, tmp_path: Path) -> None:

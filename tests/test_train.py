@@ -21,6 +21,7 @@ from converter.sources import float_model, keras_of
 from converter.training.dataset import Dataset, split
 from converter.training.history import read
 from converter.training.losses import LOSSES, MARGIN, semi_hard
+from converter.training.trainer import check_loss
 from edge.models import card as cards
 
 PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
@@ -163,6 +164,13 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
         "found 48; inception-resnet-v2 takes pictures of 75 pixels or more"
         in train("--images", photos, "-o", tmp_path / "out3", *SMALL, "--network", "inception-resnet-v2")[2]
     )
+
+
+@pytest.mark.parametrize(("loss", "found"), [(float("nan"), "NaN"), (float("inf"), "inf")])
+def test_a_loss_that_is_not_finite_ends_the_training(loss: float, found: str) -> None:
+    with pytest.raises(DatasetError, match=rf"epoch 3: loss is {found}: the learning rate, 0\.1, is too high"):
+        check_loss(3, loss, 0.1)
+    check_loss(3, 0.5, 0.1)
 
 
 def test_semi_hard_triplets_are_those_of_the_paper() -> None:

@@ -47,7 +47,7 @@ def command(
     embedded = options.embedder(**stages).embed(pictures)
     pairs = [(people.index(a), people.index(b)) for a, b in skipped]
     measured = measure(embedded.matrix(pictures), labels, pairs)
-    title = name or images.resolve().parent.name
+    title = options.data_set(name, images)
     if not dry_run:
         write(card.find(stages["model"]), measured, title, _command(f"{title}/{images.name}", not_compared, stages))
     if as_json:

@@ -41,8 +41,7 @@ def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **
 
     The quality limits of a box rest on this. It takes about ten minutes.
     """
-    listed = datasets.read_pairs(pairs, images)
-    datasets.require(picture for pair in listed for picture in (pair.first, pair.second))
+    listed = datasets.read_existing_pairs(pairs, images)
     known = card.read_card(card.find(stages["model"]))
     if known.calibration is None:
         raise ModelError(f"{known.name}: its card has no calibration; run `whosthere-converter calibrate` first")

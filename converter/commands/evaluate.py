@@ -103,14 +103,14 @@ def command(
     if as_identification == (pairs is not None):
         raise UsageError("give either --pairs or --identify")
     embedders = [options.embedder(model=model, **stages) for model in models]
-    title = name or images.resolve().parent.name
+    title = options.data_set(name, images)
     results: Sequence[Evaluation | ModelSearch]
     if pairs is None:
         results = _searches(models, embedders, images, enroll)
         line = f"identification on {title}, {enroll} picture(s) per person"
     else:
         listed, absent = _listed(pairs, images, allow_missing)
-        embedded = embed_with_all(embedders, [picture for pair in listed for picture in (pair.first, pair.second)])
+        embedded = embed_with_all(embedders, datasets.pictures_of(listed))
         settings = MatchSettings(false_alarm_target=false_alarm)
         by_model = zip(models, embedded, strict=True)
         results = [evaluated(model, listed, absent, found, settings, templates) for model, found in by_model]
@@ -145,7 +145,7 @@ def _searches(
 def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datasets.PicturePair], list[str]]:
     """Raises DatasetError when pictures are absent, unless that is allowed."""
     listed = datasets.read_pairs(pairs, images)
-    pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
+    pictures = datasets.pictures_of(listed)
     if not allow_missing:
         datasets.require(pictures)
     absent = set(datasets.absent(pictures))

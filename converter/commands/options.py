@@ -38,6 +38,11 @@ name = click.option(
 )
 
 
+def data_set(name: str | None, images: Path) -> str:
+    """What to call the data set: --name, or the name of the folder around IMAGES."""
+    return name or images.resolve().parent.name
+
+
 def stages(command: F) -> F:
     """The options that `embedder` needs: --model, --detector, --threads, --cache, --no-cache."""
     return model(shared_stages(command))

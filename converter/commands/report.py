@@ -44,15 +44,14 @@ def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None
     report.json and the plots as PNG are written beside it. The page shows photos of people from the data set: think of
     that before you pass it on.
     """
-    listed = datasets.read_pairs(pairs, images)
-    pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
-    datasets.require(pictures)
+    listed = datasets.read_existing_pairs(pairs, images)
+    pictures = datasets.pictures_of(listed)
     embedded = embed_with_all([options.embedder(model=model, **stages) for model in models], pictures)
     settings = MatchSettings()
     named = zip(models, embedded, strict=True)
     evaluations = [named_short(evaluated(model, listed, [], found, settings, 1)) for model, found in named]
     speed = profile.profile(profile.read([cards.find(m) for m in models]), [1, 2, 4], RUNS, None, "")
-    title = f"{', '.join(Path(m).stem for m in models)} on {name or images.resolve().parent.name}"
+    title = f"{', '.join(Path(m).stem for m in models)} on {options.data_set(name, images)}"
     document = report.Document(title, evaluations, speed, drift(models))
     path = report.write(output, document, report.worst_pairs(listed, embedded[0]))
     Console(stderr=True).print(f"{path}: open it in a browser")

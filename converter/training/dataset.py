@@ -62,18 +62,18 @@ def crop_all(
     """
     every = [(name, path) for name, paths in pictures.items() for path in paths]
     key = _fingerprint(every, spec, template)
-    looked = _read(store, key)
-    if looked is None:
-        looked = _look([path for _, path in every], spec, template)
-        _write(store, key, looked)
-    if not looked.seen:
-        raise DatasetError(f"no face in any of {len(every)} pictures, {len(looked.unreadable)} of which cannot be read")
-    names = sorted({every[i][0] for i in looked.seen})
+    crops = _read(store, key)
+    if crops is None:
+        crops = _crop([path for _, path in every], spec, template)
+        _write(store, key, crops)
+    if not crops.files:
+        raise DatasetError(f"no face in any of {len(every)} pictures, {len(crops.unreadable)} of which cannot be read")
+    names = sorted({every[i][0] for i in crops.files})
     number = {name: i for i, name in enumerate(names)}
-    person = np.array([number[every[i][0]] for i in looked.seen], np.int32)
-    without = set(range(len(every))) - set(looked.seen) - set(looked.unreadable)
-    dataset = Dataset(looked.pixels, person, names)
-    return CroppedDataset(dataset, [every[i][1] for i in sorted(without)], list(looked.unreadable.values()))
+    person = np.array([number[every[i][0]] for i in crops.files], np.int32)
+    without = set(range(len(every))) - set(crops.files) - set(crops.unreadable)
+    dataset = Dataset(crops.pixels, person, names)
+    return CroppedDataset(dataset, [every[i][1] for i in sorted(without)], list(crops.unreadable.values()))
 
 
 def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
@@ -94,16 +94,16 @@ def split(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Looked:
+class _Crops:
     """The crops from a list of files."""
 
     pixels: Pixels
-    seen: list[int]
+    files: list[int]
     """The file of each crop, by its place in the list."""
     unreadable: dict[int, str]
 
 
-def _look(files: Sequence[Path], spec: InputSpec, template: NDArray[np.float32]) -> _Looked:
+def _crop(files: Sequence[Path], spec: InputSpec, template: NDArray[np.float32]) -> _Crops:
     finder = FaceFinder()
     crops: dict[int, Image] = {}
     unreadable: dict[int, str] = {}
@@ -116,7 +116,7 @@ def _look(files: Sequence[Path], spec: InputSpec, template: NDArray[np.float32])
         if face:
             crops[number] = _coloured(align.crop(face.image, face.five, template, spec.shape[1]), spec.channels)
     pixels = np.stack(list(crops.values())) if crops else np.zeros((0, *spec.shape[1:]), np.uint8)
-    return _Looked(pixels, list(crops), unreadable)
+    return _Crops(pixels, list(crops), unreadable)
 
 
 def _coloured(crop: Image, channels: str) -> Pixels:
@@ -133,25 +133,25 @@ def _fingerprint(every: Sequence[tuple[str, Path]], spec: InputSpec, template: N
     return digest.hexdigest()
 
 
-def _read(store: Path, key: str) -> _Looked | None:
+def _read(store: Path, key: str) -> _Crops | None:
     """The cached crops; None: there are none, they are of other pictures, or the file was cut off."""
     try:
         with np.load(store, allow_pickle=False) as kept:
             if str(kept["key"]) != key:
                 return None
             unreadable = dict(zip(kept["unreadable_at"].tolist(), kept["unreadable"].tolist(), strict=True))
-            return _Looked(kept["pixels"], kept["seen"].tolist(), unreadable)
+            return _Crops(kept["pixels"], kept["seen"].tolist(), unreadable)
     except (OSError, ValueError, KeyError, EOFError):
         return None
 
 
-def _write(store: Path, key: str, looked: _Looked) -> None:
+def _write(store: Path, key: str, crops: _Crops) -> None:
     with replacing(store) as part:
         np.savez(
             part,
             key=np.array(key),
-            pixels=looked.pixels,
-            seen=np.array(looked.seen, np.int64),
-            unreadable_at=np.array(list(looked.unreadable), np.int64),
-            unreadable=np.array(list(looked.unreadable.values()), dtype=np.str_),
+            pixels=crops.pixels,
+            seen=np.array(crops.files, np.int64),
+            unreadable_at=np.array(list(crops.unreadable), np.int64),
+            unreadable=np.array(list(crops.unreadable.values()), dtype=np.str_),
         )

@@ -101,12 +101,8 @@ class Trainer:
 
     def _judge(self, network: Any, number: int, logs: dict[str, float]) -> Epoch:
         loss = logs.get("loss")
-        if loss is not None and not np.isfinite(loss):
-            found = "NaN" if np.isnan(loss) else f"{loss:g}"
-            raise DatasetError(
-                f"epoch {number}: loss is {found}: learning rate {self._plan.learning_rate:g} is too high; start over "
-                "with --restart and a lower --learning-rate"
-            )
+        if loss is not None:
+            check_loss(number, loss, self._plan.learning_rate)
         area, accepted = verification(network, self._held)
         epoch = Epoch(number, loss, logs.get("accuracy"), area, accepted)
         best = max((e.area for e in self.epochs if e.epoch < number), default=-1.0)
@@ -125,6 +121,16 @@ class Trainer:
         """Write the embedder in one step: a file that was cut off is never taken for a model."""
         with replacing(path) as part:
             self._embedder.save(part)
+
+
+def check_loss(epoch: int, loss: float, learning_rate: float) -> None:
+    """Raises DatasetError when the loss is NaN or infinite: the weights are lost then."""
+    if not np.isfinite(loss):
+        found = "NaN" if np.isnan(loss) else f"{loss:g}"
+        raise DatasetError(
+            f"epoch {epoch}: loss is {found}: the learning rate, {learning_rate:g}, is too high; start over with "
+            "--restart and a lower --learning-rate"
+        )
 
 
 def freeze(embedder: Any, last: int | None) -> None:
