@@ -16,7 +16,7 @@ from edge.galleries.history import History, HistoryEntry
 from edge.terminal import json_option, print_json, table
 
 
-class Log(msgspec.Struct, frozen=True):
+class GalleryLog(msgspec.Struct, frozen=True):
     """`gallery log --json`."""
 
     gallery: str
@@ -28,7 +28,7 @@ class Log(msgspec.Struct, frozen=True):
     entries: list[HistoryEntry]
 
 
-class Difference(msgspec.Struct, frozen=True):
+class GalleryDiff(msgspec.Struct, frozen=True):
     """`gallery diff --json`: person ids."""
 
     old: int
@@ -46,7 +46,7 @@ def log(as_json: bool, config_path: Path) -> None:
     path = load_config(config_path).gallery_path
     history = History(path)
     kept = [_version(file) for file in history.kept()]
-    found = Log(str(path), is_running(path), read_status(path), kept, history.entries())
+    found = GalleryLog(str(path), is_running(path), read_status(path), kept, history.entries())
     if as_json:
         print_json(found)
         return
@@ -109,11 +109,11 @@ def diff(other: str | None, as_json: bool, config_path: Path) -> None:
         click.echo("no difference: the same people with the same templates")
 
 
-def difference(old: Gallery, new: Gallery) -> Difference:
+def difference(old: Gallery, new: Gallery) -> GalleryDiff:
     """The difference by person. Somebody is changed when their templates or anything else about them differ."""
     before = {person.id: (person, b"".join(v.tobytes() for v in vectors)) for person, vectors in old.known()}
     after = {person.id: (person, b"".join(v.tobytes() for v in vectors)) for person, vectors in new.known()}
-    return Difference(
+    return GalleryDiff(
         old.header.version,
         new.header.version,
         sorted(after.keys() - before.keys()),
@@ -136,7 +136,7 @@ def _version(path: Path) -> str:
     return path.name.partition("-")[0]
 
 
-def _in_force(found: Log) -> str:
+def _in_force(found: GalleryLog) -> str:
     kept = f"kept: {', '.join(found.kept) or 'none'}"
     if found.in_force is None or not found.running:
         return f"No daemon is running; {kept}"

@@ -22,7 +22,7 @@ class PersonLine(msgspec.Struct, frozen=True):
     last_added_at: str
 
 
-class Listing(msgspec.Struct, frozen=True):
+class GalleryListing(msgspec.Struct, frozen=True):
     """`gallery list --json`."""
 
     gallery: str
@@ -33,7 +33,7 @@ class Listing(msgspec.Struct, frozen=True):
     people: list[PersonLine]
 
 
-class Detail(msgspec.Struct, frozen=True):
+class PersonDetail(msgspec.Struct, frozen=True):
     """`gallery show --json`."""
 
     id: str
@@ -53,7 +53,7 @@ class Lookalikes(msgspec.Struct, frozen=True):
     similarity: float
 
 
-class Verified(msgspec.Struct, frozen=True):
+class VerifyReport(msgspec.Struct, frozen=True):
     """`gallery verify --json`."""
 
     gallery: str
@@ -72,11 +72,11 @@ class Verified(msgspec.Struct, frozen=True):
     outliers: list[Likeness] = []
 
 
-def listing(path: Path, gallery: Gallery) -> Listing:
+def listing(path: Path, gallery: Gallery) -> GalleryListing:
     header = gallery.header
     people = [_line(person) for person in gallery.people]
     shown = click.format_filename(path)
-    return Listing(shown, header.schema_version, header.version, header.created_at, header.embedder, people)
+    return GalleryListing(shown, header.schema_version, header.version, header.created_at, header.embedder, people)
 
 
 def _line(person: Person) -> PersonLine:
@@ -96,20 +96,20 @@ def listing_text(path: Path, gallery: Gallery) -> str:
     return "\n".join([*([people, ""] if rows else []), f"{report.gallery}: {total}; {origin}"])
 
 
-def detail(gallery: Gallery, person: Person, threshold: float) -> Detail:
+def detail(gallery: Gallery, person: Person, threshold: float) -> PersonDetail:
     near = resemblances(gallery, person, -1.0)
     nearest = likeness(near[0]) if near else None
     room = threshold - nearest.similarity if nearest else None
-    return Detail(person.id, person.name, person.templates, nearest, threshold, room)
+    return PersonDetail(person.id, person.name, person.templates, nearest, threshold, room)
 
 
-def detail_text(report: Detail) -> str:
+def detail_text(report: PersonDetail) -> str:
     rows = [(t.source, f"{t.quality:.2f}", t.added_at) for t in report.templates]
     templates = table(("template", "quality", "added"), rows, frozenset({1}))
     return f"{report.name} ({report.id}), {plural(len(rows), 'template')}\n\n{templates}\n\n{_nearest_text(report)}"
 
 
-def _nearest_text(report: Detail) -> str:
+def _nearest_text(report: PersonDetail) -> str:
     near, room = report.nearest, report.room
     if near is None or room is None:
         return "Nobody else is in the gallery."
@@ -119,13 +119,13 @@ def _nearest_text(report: Detail) -> str:
     return f"{who}; a name needs only {report.threshold:.2f}: visits of either may come out as `uncertain`."
 
 
-def refused(path: Path, error: str) -> Verified:
-    return Verified(click.format_filename(path), ok=False, error=error)
+def refused(path: Path, error: str) -> VerifyReport:
+    return VerifyReport(click.format_filename(path), ok=False, error=error)
 
 
-def verified(path: Path, gallery: Gallery, threshold: Threshold, target: float, same: float) -> Verified:
+def verified(path: Path, gallery: Gallery, threshold: Threshold, target: float, same: float) -> VerifyReport:
     pairs = lookalikes(gallery, threshold.similarity)
-    return Verified(
+    return VerifyReport(
         click.format_filename(path),
         ok=True,
         version=gallery.header.version,
@@ -140,7 +140,7 @@ def verified(path: Path, gallery: Gallery, threshold: Threshold, target: float, 
     )
 
 
-def show_verified(report: Verified) -> None:
+def show_verified(report: VerifyReport) -> None:
     """Print it."""
     people = plural(report.people or 0, "person", "people")
     templates = plural(report.templates or 0, "template")
@@ -159,7 +159,7 @@ def show_verified(report: Verified) -> None:
         )
 
 
-def _why(report: Verified) -> str:
+def _why(report: VerifyReport) -> str:
     if report.false_alarm_target is None:
         return "as match.threshold in config.yaml sets it"
     target = f"for at most {report.false_alarm_target:.2%} of strangers to be called by a name"

@@ -70,9 +70,7 @@ COLUMNS = IdentifyRow.__struct_fields__
 
 def of_image(file: str, faces: Sequence[Identified]) -> list[IdentifyRow]:
     """One row per face, or one that says there is none."""
-    return [_of_face(file, n, face) for n, face in enumerate(faces, 1)] or [
-        IdentifyRow(file=file, outcome=RowOutcome.NO_FACE)
-    ]
+    return [_of_face(file, n, face) for n, face in enumerate(faces, 1)] or [_no_face(file)]
 
 
 def _of_face(file: str, number: int, face: Identified) -> IdentifyRow:
@@ -89,9 +87,7 @@ def _of_face(file: str, number: int, face: Identified) -> IdentifyRow:
 
 def of_video(file: str, visits: Sequence[FoundVisit]) -> list[IdentifyRow]:
     """One row per visit, or one that says there was none."""
-    return [_of_visit(file, n, visit) for n, visit in enumerate(visits, 1)] or [
-        IdentifyRow(file=file, outcome=RowOutcome.NO_FACE)
-    ]
+    return [_of_visit(file, n, visit) for n, visit in enumerate(visits, 1)] or [_no_face(file)]
 
 
 def _of_visit(file: str, number: int, visit: FoundVisit) -> IdentifyRow:

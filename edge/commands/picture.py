@@ -1,4 +1,4 @@
-"""A picture in a terminal, for people who look at a box over SSH."""
+"""Shows a picture in a terminal, for people who are on a box over SSH."""
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ UPPER_HALF = "\N{UPPER HALF BLOCK}"
 
 
 def in_blocks(image: Image, columns: int) -> str:
-    """Two pixels a character, one above the other, in 24-bit colours."""
+    """Draw an image with two pixels per character, one above the other, in 24-bit colours."""
     rows = max(2, round(image.shape[0] * columns / image.shape[1]) // 2 * 2)
     small = cv2.cvtColor(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
     pairs = np.asarray(small, int).reshape(rows // 2, 2, columns, 3)
