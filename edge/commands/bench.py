@@ -39,7 +39,7 @@ def command(
 
     SOURCE is a video, a GIF or a folder of images; without it, the bundled demo clip. Its frames go through the
     daemon's own loop as fast as they can, with an empty gallery. Right after each stage, its network runs alone on the
-    same input; whatever the stage took beyond that, the stage itself costs.
+    same input: the difference is the stage's own cost.
 
     Figures are medians. Close other programs first, or they measure those as well. In a checkout, `make bench` also
     measures other face detectors.
