@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from edge.errors import WhosthereError
 from edge.mqtt.queued_event import BootTime, OutboxEntry
@@ -61,8 +62,8 @@ class OutboxFile:
             except sqlite3.DatabaseError as error:
                 _move_aside(path, error)
                 self._db = _opened(path)
-            self.waiting: int = self._db.execute("SELECT count(*) FROM waiting").fetchone()[0]
-            self.dropped: int = self._db.execute("SELECT value FROM counters WHERE name = 'dropped'").fetchone()[0]
+            self.waiting: int = _value(self._db, "SELECT count(*) FROM waiting")
+            self.dropped: int = _value(self._db, "SELECT value FROM counters WHERE name = 'dropped'")
             """How many entries were lost because the outbox was full, ever."""
 
     def put_many(self, entries: Sequence[OutboxEntry], *, keep: int | None = None) -> None:
@@ -154,10 +155,10 @@ def _opened(path: Path) -> sqlite3.Connection:
         # Exclusive: a second daemon on the same outbox would send everything twice.
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "secure_delete = FAST"):
             db.execute(f"PRAGMA {pragma}")
-        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        verdict = _value(db, "PRAGMA quick_check(1)")
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
+        version = _value(db, "PRAGMA user_version")
         if version == 0:
             db.executescript(_TABLES)
         elif version != _VERSION:
@@ -166,6 +167,12 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _value(db: sqlite3.Connection, query: str) -> Any:
+    """The one value that a query gives."""
+    [value] = db.execute(query).fetchone()
+    return value
 
 
 def _move_aside(path: Path, error: sqlite3.DatabaseError) -> None:
