@@ -95,7 +95,7 @@ def test_an_integer_model_is_quantised_going_in_and_restored_coming_out(tmp_path
 def test_integers_stand_for_values_to_half_a_step_and_are_clipped_beyond_their_range(kind: type) -> None:
     details = {"dtype": kind, "quantization": (1 / 16, 3)}
     limits = np.iinfo(kind)
-    values = np.linspace(-4, 4, 33, dtype=np.float32)
+    values = np.linspace(-4, 4, 101, dtype=np.float32)
 
     numbers = quantise(values, details)
     assert numbers.dtype == kind
