@@ -27,7 +27,7 @@ class VisitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patience_s: Annotated[float, Meta(ge=0, le=120)] = 3.0
     """How long after the first usable face a name is still looked for before the visit is `unknown` or `uncertain`."""
     patience_faces: Annotated[int, Meta(ge=1, le=1000)] = 8
-    """And how many usable faces there must have been by then."""
+    """How many usable faces there must have been by then, in addition."""
     provisional: bool = False
     """Whether a name is announced from the first usable face, marked `provisional`; the final decision follows."""
     look_interval_s: Annotated[float, Meta(ge=0, le=10)] = 0.1
