@@ -22,6 +22,8 @@ FOREIGN_FLAGS = {
     "--wheelhouse", "--config", "--tflite-runtime", "--health-timeout", "--no-start",  # systemd/install.sh
     "--remove-gallery", "--keep-gallery",  # systemd/uninstall.sh
 }  # fmt: skip
+FORMER_FLAGS = {"--most", "--enrol"}
+"""Only CHANGELOG names them."""
 DEVELOPERS = {"dev", "mutation", "bench"}
 """Extras that nobody needs who only uses whosthere."""
 OUR_FOLDERS = "edge|converter|tests|systemd|tools|docs"
@@ -69,7 +71,7 @@ def test_every_command_quoted_would_be_accepted(page: Page) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page: Page) -> None:
-    known = every_flag() | FOREIGN_FLAGS
+    known = every_flag() | FOREIGN_FLAGS | (FORMER_FLAGS if page.name == "CHANGELOG.md" else set())
     named = {code.split()[0].split("=")[0] for code in page.inline if re.match(r"--?[a-z]", code)}
     # Flags of ssh-keygen, apt packages' names and the like.
     named = {flag for flag in named if flag.startswith("--")}
