@@ -1,4 +1,4 @@
-"""Convert one network into its variants, each with a card that `edge` runs as it is."""
+"""Convert one network to its variants, each with a card that a box can run."""
 
 import hashlib
 from collections.abc import Sequence

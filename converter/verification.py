@@ -114,7 +114,7 @@ def operating_point(scores: Scores, same: Flags, rate: float) -> OperatingPoint:
 
 
 def equal_error_rate(scores: Scores, same: Flags) -> float:
-    """Where as large a share of the genuine is refused as of the impostors is accepted."""
+    """The rate at the threshold where as many genuine pairs are refused as impostors are accepted."""
     thresholds = np.unique(scores)
     refused = np.searchsorted(np.sort(scores[same]), thresholds, side="left") / same.sum()
     accepted = 1 - np.searchsorted(np.sort(scores[~same]), thresholds, side="left") / (~same).sum()

@@ -118,8 +118,8 @@ def show(rows: list[Household], target: float) -> None:
     console.print(table)
     console.print(
         "each: templates per person. faces: pictures of residents; named: called by their own name; unsure: by none; "
-        "wrong: by another resident's. strangers: called by a name. 19 of 20: at most so many "
-        "strangers, in 19 of 20 households."
+        "wrong: by another resident's. strangers: the share called by a name; 19 of 20: at most this share in 19 of 20 "
+        "households."
     )
     if not all(row.within_data for row in rows):
         console.print("*: the calibration does not reach the target; its strictest point is used")

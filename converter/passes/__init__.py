@@ -1,1 +1,1 @@
-"""Changes to a network's graph that leave what it computes as it is, and make it easier to quantise."""
+"""Changes to a network's graph: some keep its function and make it easier to quantise, others quantise it."""

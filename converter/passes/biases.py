@@ -1,4 +1,4 @@
-"""Bias correction: what rounding the weights adds to a channel's mean is taken off its bias."""
+"""Bias correction: what rounding the weights adds to a channel's mean is subtracted from its bias."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def correct_biases(graph: Graph, mean: Mapping[str, Values]) -> None:
 
 
 def _moved(graph: Graph, operator: Any, mean: Values) -> Values:
-    """(output channels,) by how much their means move."""
+    """(output channels,) how far their means move."""
     weights = graph.weights(operator, 1).astype(np.float64)
     numbers, steps, axis = rounded_weights(graph, operator)
     added = numbers * steps.reshape([-1 if i == axis else 1 for i in range(weights.ndim)]) - weights

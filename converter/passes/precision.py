@@ -21,12 +21,12 @@ INTEGER = frozenset(
         *("RELU", "RELU6", "LOGISTIC", "TANH", "L2_NORMALIZATION", "RESIZE_BILINEAR", "MAXIMUM", "MINIMUM", "PRELU"),
     }
 )
-"""What there are int8 kernels for."""
+"""Operators that have int8 kernels."""
 SAME_SCALE = frozenset(
     {"RESHAPE", "SQUEEZE", "PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION", "RESIZE_BILINEAR", "RELU", "RELU6"}
     | {"MAXIMUM", "MINIMUM"}
 )
-"""These move or choose numbers: what comes in has the scale of what goes out."""
+"""These move or select values, so that input and output share one scale."""
 FIXED = {"LOGISTIC": (1 / 256, -128), "L2_NORMALIZATION": (1 / 128, 0), "TANH": (1 / 128, 0)}
 VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4} | dict.fromkeys(
     (
@@ -57,7 +57,7 @@ def eight_bits(given: Range) -> Scale:
 
 
 def sixteen_bits(given: Range) -> Scale:
-    """Symmetric: the kernels know no zero point."""
+    """Symmetric, as the kernels have no zero point."""
     return Scale(max(abs(given[0]), abs(given[1]), 1e-9) / 32767, 0)
 
 
@@ -109,7 +109,7 @@ class Quantiser:
         return sixteen_bits(self._ranges[tensor]) if self._wide else eight_bits(self._ranges[tensor])
 
     def _tie(self, picked: list[Any]) -> None:
-        """Give what must have one scale one range, that holds all of theirs."""
+        """Give tensors that must share a scale one range that holds all of theirs."""
         changed = True
         while changed:
             changed = False
@@ -246,7 +246,7 @@ def raise_version(graph: Graph, kind: str) -> None:
 
 
 def dynamic(graph: Graph, kinds: Collection[str] = ("CONV_2D", "FULLY_CONNECTED")) -> None:
-    """int8 weights; activations stay float, and are quantised a picture at a time by the kernel."""
+    """int8 weights; activations stay float, and the kernel quantises them for each picture."""
     for operator in graph.operators:
         if graph.kind(operator) in kinds and graph.values(int(operator.inputs[1])) is not None:
             integer_weights(graph, operator)
@@ -260,7 +260,7 @@ def dynamic(graph: Graph, kinds: Collection[str] = ("CONV_2D", "FULLY_CONNECTED"
 
 
 def half(graph: Graph) -> None:
-    """float16 weights, widened by the runtime when it starts."""
+    """float16 weights, which the runtime widens when it starts."""
     made: list[Any] = []
     for operator in list(graph.operators):
         for slot, tensor in enumerate(operator.inputs):

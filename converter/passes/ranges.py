@@ -1,4 +1,4 @@
-"""What values flow through a network when it sees faces, and which range of them an int8 tensor should hold."""
+"""The values that flow through a network on real faces, and the ranges that its int8 tensors should hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ BINS = 2048
 CANDIDATES = 40
 LEVELS = 255
 FEW_PLACES = 64
-"""A tensor of so few places a picture (7 x 7, a vector) shows few values: other faces go beyond what was seen."""
+"""A tensor with this few values per channel (7 x 7, a vector) shows too little: other faces will exceed its range."""
 MARGIN = 1.5
 ROOM = 2.0
 
@@ -60,7 +60,7 @@ def observe(content: bytes, inputs: Sequence[Values], histograms: bool = False) 
 
 
 def _seen(probe: TensorProbe, tensor: Values) -> dict[str, Values]:
-    """The input, too: it is a tensor that gets a range."""
+    """The values of all tensors, the input included, which gets a range too."""
     return {probe.input_name: tensor.astype(np.float32)} | probe.run(tensor)
 
 
@@ -85,7 +85,7 @@ def percentile_ranges(found: Statistics, cut: float = 1.0) -> dict[str, Range]:
 
 
 def roomy_ranges(found: Statistics) -> dict[str, Range]:
-    """Twice all that was seen, for integers that have levels to spare: other faces go beyond."""
+    """Twice the range seen, for integers that have levels to spare, because other faces will exceed it."""
     wholes = {name: with_zero(found.whole(name)) for name in found.lowest}
     return {name: (ROOM * low, ROOM * high) for name, (low, high) in wholes.items()}
 
@@ -93,7 +93,7 @@ def roomy_ranges(found: Statistics) -> dict[str, Range]:
 def searched_ranges(found: Statistics) -> dict[str, Range]:
     """For each tensor the range that 255 levels render with the least mean square error, by its histogram.
 
-    Where there are few places a picture: all that was seen, and half as much again.
+    Tensors with few values per picture get the whole range seen, and half as much again.
     """
     ranges = {}
     for name, counts in found.counts.items():
@@ -104,7 +104,7 @@ def searched_ranges(found: Statistics) -> dict[str, Range]:
 
 
 def joined(ranges: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dict[str, Range]:
-    """The two tensors of each pair get one range that holds both of theirs."""
+    """Give the two tensors of each pair one range that holds both."""
     made = dict(ranges)
     for one, other in pairs:
         made[one] = made[other] = min(made[one][0], made[other][0]), max(made[one][1], made[other][1])

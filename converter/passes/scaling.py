@@ -9,14 +9,14 @@ from converter.graph import Graph, Values
 from converter.passes.simplify import scale_inputs, scale_outputs
 from converter.passes.spaces import Space, spaces
 
-MOST = 1000.0
-"""A channel that hardly ever speaks is not made louder than so many times."""
+MAX_FACTOR = 1000.0
+"""The largest factor: a channel that is almost always near zero is not scaled up further."""
 STREAM_POWER = 0.5
 WIDE_POWER = 1.0
 
 
 def flip_slopes(graph: Graph) -> int:
-    """Where PReLU has a slope beyond 1 or -1, turn the channel round, so that all are within; returns how many.
+    """Flip PReLU channels whose slope is beyond ±1, so that all slopes are within it; return how many were flipped.
 
     With x' = -x and a' = 1/a, prelu(x, a) = -a prelu(x', a'): the convolution before takes the sign, the one after -a.
     """
@@ -41,7 +41,7 @@ def flip_slopes(graph: Graph) -> int:
 
 
 def _isolated(graph: Graph, operator: Any, before: Any, after: list[Any]) -> bool:
-    """One convolution before it, convolutions after it, and nobody else who sees either tensor."""
+    """Whether one convolution comes before it, only convolutions after it, and nothing else reads either tensor."""
     where = spaces(graph)
     source, output = int(operator.inputs[0]), int(operator.outputs[0])
     space = next(s for s in where if output in s.tensors)
@@ -52,9 +52,9 @@ def _isolated(graph: Graph, operator: Any, before: Any, after: list[Any]) -> boo
 def equalise(
     graph: Graph, largest: Mapping[str, Values], wide: float = WIDE_POWER, stream: float = STREAM_POWER
 ) -> int:
-    """Bring the channels of every tensor nearer to one loudness; returns how many groups of tensors were scaled.
+    """Bring the channels of every tensor closer to one magnitude; return how many groups of tensors were scaled.
 
-    `largest` holds, by tensor name, the largest absolute value a channel. With v the largest of a group of tied
+    `largest` holds, by tensor name, the largest absolute value of each channel. With v the largest of a group of tied
     tensors, a channel is multiplied by min((max v / v)^p, 1000): p is `wide` before a depthwise convolution, which has
     weights for each channel of its own, and `stream` before others and in residual streams. Exact, as all between the
     convolutions is positively homogeneous: Nagel et al., "Data-free quantization through weight equalization and bias
@@ -77,9 +77,9 @@ def _power(graph: Graph, space: Space, wide: float, stream: float) -> float:
 
 
 def _factors(loudness: Values, power: float) -> Values:
-    # A channel that never speaks at all cannot be heard better.
+    # A channel that is always zero stays unscaled.
     safe = np.where(loudness > 0, loudness, loudness.max() or 1.0)
-    factors: Values = np.minimum((safe.max() / safe) ** power, MOST)
+    factors: Values = np.minimum((safe.max() / safe) ** power, MAX_FACTOR)
     return factors
 
 

@@ -32,7 +32,7 @@ def simplify(graph: Graph) -> None:
 
 
 def widen_constants(graph: Graph) -> None:
-    """Weights that are stored as float16 and dequantised at each start become plain float32."""
+    """Weights that are stored as float16 and dequantised at every start become float32."""
     for operator in list(graph.operators):
         if graph.kind(operator) != "DEQUANTIZE":
             continue
@@ -79,7 +79,7 @@ def _activation_group(graph: Graph, root: Any) -> tuple[int, list[Any]] | None:
         inner = [p for p in producers if p is not None and graph.kind(p) in ELEMENTWISE]
         if not inner:
             return None
-        # The one that is executed last: what it reads cannot depend on the others.
+        # The operator that is executed last: nothing it reads can depend on the others.
         last = max(inner, key=lambda p: next(i for i, o in enumerate(graph.operators) if o is p))
         group.append(last)
         open_tensors = [t for t in open_tensors if t != int(last.outputs[0])] + _computed(graph, last)
@@ -91,7 +91,7 @@ def _computed(graph: Graph, operator: Any) -> list[int]:
 
 
 def _closed(graph: Graph, group: list[Any], root: Any) -> bool:
-    """Nobody outside the group reads what is computed inside, but for its result."""
+    """Whether nothing outside the group reads what is computed inside, except its result."""
     members = {id(o) for o in group}
     inside = [int(o.outputs[0]) for o in group if o is not root]
     return all(id(c) in members for t in inside for c in graph.consumers(t)) and not set(inside) & set(graph.outputs)
@@ -134,9 +134,9 @@ def _simple(kind: str, first: Values, second: Values) -> Values:
 
 
 def fold_affine(graph: Graph) -> None:
-    """A multiplication, addition or subtraction by a constant a channel, after a convolution, goes into its weights.
+    """A multiplication, addition or subtraction by a constant per channel, after a convolution, goes into its weights.
 
-    This is what is left of batch normalisation that no converter folded.
+    Batch normalisation that no converter folded leaves these.
     """
     for operator in list(graph.operators):
         if graph.kind(operator) not in {"MUL", "ADD", "SUB"}:
@@ -155,7 +155,7 @@ def fold_affine(graph: Graph) -> None:
 
 
 def _affine(graph: Graph, operator: Any) -> tuple[Any | None, Values | None]:
-    """The convolution that feeds nothing but this operator, and the constant, a value a channel."""
+    """The convolution that feeds nothing but this operator, and the constant, one value per channel."""
     first, second = (int(i) for i in operator.inputs)
     constant = graph.values(second)
     if constant is None and graph.kind(operator) != "SUB":
@@ -171,7 +171,7 @@ def _affine(graph: Graph, operator: Any) -> tuple[Any | None, Values | None]:
 
 
 def fuse_activations(graph: Graph) -> None:
-    """A RELU or RELU6 of its own becomes part of the convolution or addition before it."""
+    """A separate RELU or RELU6 becomes part of the convolution or addition before it."""
     for operator in list(graph.operators):
         activation = ACTIVATIONS.get(graph.kind(operator))
         if activation is None:
@@ -187,7 +187,7 @@ def fuse_activations(graph: Graph) -> None:
 
 
 def merge_linear(graph: Graph) -> None:
-    """Two convolutions with nothing between, the second 1x1, become one, unless that means more multiplications."""
+    """Two convolutions with nothing between, the second 1x1, become one, unless that needs more multiplications."""
     for second in list(graph.operators):
         if not _pointwise(graph, second):
             continue
@@ -233,5 +233,5 @@ def scale_outputs(graph: Graph, operator: Any, factors: Values) -> None:
 
 
 def scale_inputs(graph: Graph, operator: Any, factors: Values) -> None:
-    """Multiply what a convolution does with each input channel."""
+    """Multiply each input channel's weights of a convolution."""
     graph.replace(operator, 1, graph.weights(operator, 1) * factors.astype(np.float64))

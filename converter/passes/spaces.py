@@ -11,7 +11,7 @@ FOLLOWING = frozenset({"PRELU", "RELU", "LEAKY_RELU", "MAX_POOL_2D", "AVERAGE_PO
 
 @dataclass
 class Space:
-    """Tensors whose channels are scaled together, and the convolutions that take the factors up."""
+    """Tensors whose channels are scaled together, and the convolutions that absorb the factors."""
 
     tensors: list[int]
     writers: list[Any] = field(default_factory=list)
@@ -21,9 +21,9 @@ class Space:
     constants: list[tuple[Any, int]] = field(default_factory=list)
     """(operator, slot) of constants that are added."""
     residual: bool = False
-    """There is an addition of two computed tensors in it."""
+    """Whether it contains an addition of two computed tensors."""
     fixed: bool = False
-    """Something else reads or writes it: it must stay as it is."""
+    """Whether something else reads or writes it, so that it must not be scaled."""
 
 
 def spaces(graph: Graph) -> list[Space]:
@@ -41,7 +41,7 @@ def spaces(graph: Graph) -> list[Space]:
 
 
 def _tensors(graph: Graph) -> list[int]:
-    """What is fed and what is computed."""
+    """The network's inputs and all computed tensors."""
     computed = [int(t) for o in graph.operators for t in o.outputs]
     return list(dict.fromkeys([*graph.inputs, *computed]))
 
@@ -63,7 +63,7 @@ def _root(leader: dict[int, int], tensor: int) -> int:
 
 
 def _follows(graph: Graph, operator: Any) -> bool:
-    """Whether an operator leaves a factor a channel as it is."""
+    """Whether a factor on each channel of the input is the same factor on the output."""
     if graph.kind(operator) in {"RESHAPE", "SQUEEZE", "PAD", "MEAN"}:
         before, after = graph.shape(int(operator.inputs[0])), graph.shape(int(operator.outputs[0]))
         return bool(before and after) and before[-1] == after[-1] and _channels_apart(graph, operator, len(before))
@@ -82,7 +82,7 @@ def _channels_apart(graph: Graph, operator: Any, axes_before: int) -> bool:
 
 
 def _enter(graph: Graph, operator: Any, of: dict[int, Space]) -> None:
-    """Note in its spaces what an operator does with them."""
+    """Record in its spaces what an operator does with them."""
     kind = graph.kind(operator)
     if kind in CONVOLUTIONS and _adjustable(graph, operator):
         of[int(operator.inputs[0])].readers.append(operator)

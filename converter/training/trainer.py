@@ -39,7 +39,7 @@ class TrainingPlan(msgspec.Struct, frozen=True):
     batch: int
     augment: bool
     last_layers: int | None
-    """Only so many layers at the end learn; None: all."""
+    """How many layers with weights are trained, the last ones; None: all."""
     held_out: float
     seed: int
     pictures: str
@@ -63,7 +63,7 @@ class Trainer:
 
     @property
     def done(self) -> int:
-        """Epochs so far."""
+        """The number of epochs done."""
         return self.epochs[-1].epoch if self.epochs else 0
 
     def run(self, epochs: int, on_epoch: Callable[[Epoch], None]) -> None:
