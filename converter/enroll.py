@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 from PIL import ExifTags
 from PIL import Image as Pillow
@@ -19,6 +20,7 @@ from edge.errors import CameraError
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Refusal, admit
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.galleries.names import printable
 from edge.records import Image
 from edge.terminal import progress
 
@@ -117,10 +119,13 @@ def _person(
     person: PersonFolder, chosen: list[Shot]
 ) -> tuple[Person, list[np.ndarray[tuple[int], np.dtype[np.float32]]]]:
     templates = [Template(shot.source, round(shot.quality.score, 4), shot.taken_at) for shot in chosen]
-    about = person.about
-    expires_at = person.expires_at
+    notes = "\n".join(map(printable, person.about.notes.splitlines()))
+    consent = person.about.consent
+    if consent is not None:
+        given_by, purpose = printable(consent.given_by), printable(consent.purpose)
+        consent = msgspec.structs.replace(consent, given_by=given_by, purpose=purpose)
     return (
-        Person(person.id, person.name, templates, about.notes, about.consent, expires_at),
+        Person(person.id, person.name, templates, notes, consent, person.expires_at),
         [shot.vector for shot in chosen],
     )
 
@@ -139,7 +144,7 @@ def _warnings(person: PersonFolder, templates: int, *, late: bool) -> list[str]:
 
 
 def _pictures(person: PersonFolder, path: Path, refused: list[PictureVerdict]) -> Iterator[tuple[str, Image]]:
-    source = path.relative_to(person.path).as_posix()
+    source = printable(path.relative_to(person.path).as_posix())
     try:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             for at_s, frame in _frames(path):

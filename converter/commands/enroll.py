@@ -14,9 +14,10 @@ from converter.template_selection import Fate
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_configured_analyser
-from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
+from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, json_option, print_json, table, warn
 from edge.visits.thresholds import lookalike_threshold
 
@@ -137,7 +138,7 @@ def command(
     with gallery_lock(output):
         gallery = successor(built.gallery, _previous(output) if version is None else None, version)
         if gallery.people:
-            write_gallery(gallery, output, key)
+            replace_gallery(gallery, output, key)
     write_sheet(built, picture)
     report = _report(built, gallery, output, picture, signed=key is not None)
     if as_json:

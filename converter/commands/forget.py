@@ -10,9 +10,10 @@ from converter.commands.push import as_table
 from converter.people_folder import read_people
 from converter.push import Pusher, PushOutcome, read_inventory, targets_for
 from edge.errors import WhosthereError
-from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.galleries.store import remove_person
 from edge.terminal import json_option, print_json
 
 EXIT_CODES = """\b
@@ -65,7 +66,7 @@ def command(
         known = gallery.person(person)
         if known is not None:
             gallery = gallery.without(known.id, timestamp())
-            write_gallery(gallery, bundle, key)
+            remove_person(known.id, gallery, bundle, key)
     person_id = known.id if known else person
     pusher = Pusher(bundle.read_bytes(), shlex.split(ssh), forget=person_id, timeout_s=timeout_s, retries=retries)
     outcomes = pusher.push(targets)

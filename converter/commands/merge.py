@@ -9,9 +9,10 @@ from converter.merge import Side, merge
 from edge.config.loading import load_config_or_defaults
 from edge.errors import WhosthereError
 from edge.faces.loading import load_embedder
-from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import lookalikes
 from edge.galleries.lock import gallery_lock
+from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, warn
 from edge.visits.thresholds import lookalike_threshold
 
@@ -68,7 +69,7 @@ def command(
             warn(f"{conflict.person}: {conflict.what}")
         if merged.conflicts and prefer is None:
             raise WhosthereError(f"{target}: not written: {len(merged.conflicts)} conflicts; --prefer decides them")
-        write_gallery(merged.gallery, target, key)
+        replace_gallery(merged.gallery, target, key)
     gallery = merged.gallery
     for sign, people in (("+", merged.added), ("-", merged.removed)):
         for person in people:

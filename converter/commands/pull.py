@@ -6,8 +6,7 @@ import click
 
 from converter.commands import gallery_options
 from converter.ssh import ask
-from edge.config.sections import GalleryKeys
-from edge.galleries.file import decode, write_whole
+from edge.galleries.store import replace_with
 
 
 @click.command("pull")
@@ -23,6 +22,5 @@ def command(host: str, output: Path, ssh: str, timeout_s: float) -> None:
       restrict,command="whosthere gallery send" ssh-ed25519 AAAA... ada
     """
     content = ask(host, "send", ssh, timeout_s)
-    gallery = decode(content, host, None, GalleryKeys())
-    write_whole(content, output)
+    gallery = replace_with(content, host, output)
     click.echo(f"{output}: version {gallery.header.version}, {len(gallery.people)} people")

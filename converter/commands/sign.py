@@ -6,8 +6,9 @@ import click
 
 from converter.commands import gallery_options
 from edge.errors import UsageError
-from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.lock import gallery_lock
+from edge.galleries.store import replace_gallery
 
 
 @click.command("sign")
@@ -40,5 +41,5 @@ def command(bundle: Path, key: Path | None, recipient: Path | None, output: Path
         raise UsageError("give --key, --encrypt-to or both")
     target = output or bundle
     with gallery_lock(target):
-        write_gallery(open_gallery(bundle, None), target, key, [recipient.read_text()] if recipient else [])
+        replace_gallery(open_gallery(bundle, None), target, key, [recipient.read_text()] if recipient else [])
     click.echo(f"{target}: {'signed' if key else 'not signed'}, {'encrypted' if recipient else 'not encrypted'}")

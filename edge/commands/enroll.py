@@ -15,9 +15,10 @@ from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake, Refusal, admit, outliers, resemblances
 from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
-from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, json_option, progress
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold
 
@@ -102,7 +103,8 @@ def command(
             taken, shortfall = _from_photos(photos, analyser, intake, at), None
         gallery = intake.result(at)
         if gallery is not known and not dry_run:
-            write_gallery(gallery, path, key)
+            keep = loaded.config.gallery.keep_versions
+            replace_gallery(gallery, path, key, keys=loaded.gallery_keys, keep=keep)
     report = _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
     enroll_report.show(report, as_json=as_json)
     enroll_report.conclude(report)
@@ -133,7 +135,7 @@ def _enroll_photo(path: Path, inside: Path, analyser: Analyser, intake: Intake, 
     if twin := intake.same_picture(portrait.embedding):
         return PhotoReport(shown, PhotoOutcome.ALREADY_IN, reason=f"the same picture as {twin}")
     similarity = intake.similarity(portrait.embedding)
-    intake.add(click.format_filename(inside), portrait, at)
+    intake.add(str(inside), portrait, at)
     return PhotoReport(shown, PhotoOutcome.ENROLLED, quality=portrait.quality.score, similarity=similarity)
 
 

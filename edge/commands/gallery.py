@@ -10,9 +10,10 @@ from edge.commands.enroll_report import RELOADED
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_embedder
-from edge.galleries.file import open_gallery, write_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.galleries.store import remove_person
 from edge.inspection.service import is_active
 from edge.terminal import config_option, json_option, plural, print_json
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold, threshold_in_force
@@ -83,7 +84,8 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
 def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """Remove PERSON and all their templates from the gallery. This cannot be undone.
 
-    PERSON is a name or an id. The box may hold copies elsewhere: `whosthere-converter forget` removes those too.
+    PERSON is a name or an id. Kept earlier galleries with them are removed too. The box may hold traces elsewhere, such
+    as waiting events: `whosthere-converter forget` removes those as well.
     """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
@@ -95,7 +97,7 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
         if not yes:
             click.confirm(f"Remove {known.name} ({known.id}) and {total} from {path}?", abort=True, err=True)
         left = gallery.without(known.id, timestamp())
-        write_gallery(left, path, key)
+        remove_person(known.id, left, path, key, loaded.gallery_keys, loaded.config.gallery.keep_versions)
     if as_json:
         print_json(gallery_report.listing(path, left))
         return

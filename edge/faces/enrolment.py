@@ -9,6 +9,7 @@ from edge.faces.advice import explain
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.still_image import all_portraits
 from edge.galleries.gallery import Gallery, Person, Template
+from edge.galleries.names import printable
 from edge.records import Image, Problem, Vector
 
 SAME_PICTURE = 0.995
@@ -78,10 +79,10 @@ class Intake:
         return next((source for source, known in pairs if float(known @ vector) > SAME_PICTURE), None)
 
     def add(self, source: str, portrait: AnalysedFace, at: str) -> None:
-        """Add an embedded portrait; `at` is an RFC 3339 time."""
+        """Add an embedded portrait; `source` is a photo's name, whatever it holds, and `at` an RFC 3339 time."""
         if portrait.embedding is None:
             raise ValueError("a portrait without an embedding cannot become a template")
-        self.templates.append(Template(source, round(portrait.quality.score, 4), at))
+        self.templates.append(Template(printable(source), round(portrait.quality.score, 4), at))
         self.vectors.append(portrait.embedding)
 
     def result(self, at: str) -> Gallery:

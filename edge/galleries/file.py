@@ -81,7 +81,7 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
         unit = pool.submit(_unit_vectors, embeddings)
         header = _header(where, text)
         _check_embedder(where, header, embedder)
-        _check_people(where, header.people)
+        _check_texts(where, header)
     if bytes(tensors.get(DIGEST, b"")) != digest.result():
         raise GalleryError(f"{where}: damaged: its contents do not match their checksum; {_REMEDY}")
     rows = sum([len(person.templates) for person in header.people])
@@ -99,8 +99,11 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
 
 
 def encode(gallery: Gallery, signing_key: Path | None = None) -> bytes:
-    """Encode a gallery, always to the same bytes; signed if a key is given. Raises SignatureError."""
-    header = msgspec.json.encode(gallery.header)
+    """Encode a gallery, always to the same bytes; signed if a key is given. Raises GalleryError."""
+    try:
+        header = msgspec.json.encode(gallery.header)
+    except UnicodeEncodeError as error:
+        raise GalleryError(f"the gallery cannot be written: a text in it is not Unicode: {error}") from error
     embeddings = np.ascontiguousarray(gallery.embeddings)
     tensors: dict[str, NDArray[Any]] = {
         TENSOR: embeddings,
@@ -125,10 +128,21 @@ def identity_of(gallery: Gallery) -> str:
 
 
 def write_gallery(
-    gallery: Gallery, path: Path, signing_key: Path | None = None, recipients: Sequence[str] = ()
+    gallery: Gallery,
+    path: Path,
+    signing_key: Path | None = None,
+    recipients: Sequence[str] = (),
+    keys: GalleryKeys = NO_KEYS,
 ) -> None:
-    """Write a gallery atomically: `path` holds the old one or the new one. Raises GalleryError naming the file."""
+    """Write a gallery atomically: `path` holds the old one or the new one. Raises GalleryError naming the file.
+
+    Nothing is written that `decode` would refuse. `keys` are those of whoever will read it.
+    """
     content = encode(gallery, signing_key)
+    try:
+        decode(content, "it", gallery.header.embedder, GalleryKeys(keys.allowed_signers, None))
+    except GalleryError as error:
+        raise GalleryError(f"{path}: not written, because it could not be read again: {error}") from error
     write_whole(encrypt(content, recipients) if recipients else content, path)
 
 
@@ -142,6 +156,8 @@ def write_whole(content: bytes, path: Path) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if beside.read_bytes() != content:
+            raise OSError("the disk gave back something other than what was written")
         beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -209,8 +225,11 @@ def _unit_vectors(embeddings: NDArray[np.float32]) -> bool:
     return bool((np.abs(lengths - 1) <= UNIT_TOLERANCE).all())
 
 
-def _check_people(where: str, people: list[Person]) -> None:
+def _check_texts(where: str, header: Header) -> None:
     """Ids must be unique, and nothing that a terminal shows may control it. Raises GalleryError."""
+    people = header.people
+    if names.unprintable(header.created_at + header.embedder.name + header.embedder.sha256):
+        raise GalleryError(f"{where}: its date or embedder contains unprintable characters")
     if len({person.id for person in people}) != len(people):
         raise GalleryError(f"{where}: damaged: a person id occurs twice")
     for person in people:
@@ -223,7 +242,7 @@ def _check_people(where: str, people: list[Person]) -> None:
 
 
 def _printable(people: list[Person]) -> bool:
-    shown = [template.source for person in people for template in person.templates]
+    shown = [text for person in people for t in person.templates for text in (t.source, t.added_at)]
     shown += [person.notes.replace("\n", " ") for person in people if person.notes]
     shown += [text for p in people if p.consent for text in (p.consent.given_by, p.consent.purpose)]
-    return "".join(shown).isprintable()
+    return not names.unprintable("".join(shown))

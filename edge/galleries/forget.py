@@ -14,6 +14,7 @@ from edge.errors import GalleryError
 from edge.galleries.file import open_gallery, sync_folder
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
+from edge.galleries.store import drop_kept
 
 VECTOR_BYTES = 64
 """This much of a template is enough to recognise it in a file."""
@@ -81,18 +82,7 @@ def forget(
 
     `pictures` are files that were already removed because whom they show is unknown; they are reported as well.
     """
-    removed = [str(picture) for picture in pictures]
-    for file in History(path).kept():
-        try:
-            gallery = open_gallery(file, None, GalleryKeys(None, keys.identity))
-            if all(one.id != traces.person for one in gallery.people):
-                continue
-        except GalleryError:
-            # An unreadable gallery may contain anybody.
-            pass
-        with contextlib.suppress(OSError):
-            file.unlink()
-            removed.append(str(file))
+    removed = [*map(str, pictures), *drop_kept(traces.person, path, keys)]
     if removed:
         sync_folder(History(path).folder)
     held = _search(traces, folders)

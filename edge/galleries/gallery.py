@@ -21,7 +21,7 @@ class Template(msgspec.Struct, frozen=True, gc=False):
     """The origin of one embedding."""
 
     source: str
-    """The photo's path within the folder that was given, or its name; or `camera`."""
+    """The photo's path within the folder that was given, or its name; or `camera`. Printable (`names.printable`)."""
     quality: float
     added_at: str
     """RFC 3339, UTC."""

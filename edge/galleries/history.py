@@ -79,16 +79,16 @@ class History:
         versions = [e.version for e in self.entries() if e.action == "received" and e.version is not None]
         return max(versions, default=-1)
 
-    def keep(self, version: int, identity: str, limit: int) -> Path:
-        """Keep the gallery's current file under its version, and at most `limit` files in all. Raises GalleryError."""
+    def keep(self, version: int, identity: str, limit: int, *, copy: bool = False) -> Path:
+        """Keep the gallery's current file under its version, and at most `limit` files in all. Raises GalleryError.
+
+        `copy` is for a file that stays in its place: a link would be damaged together with it.
+        """
         kept = self.folder / f"{version}-{identity[:16]}.whg"
         try:
             self._make()
             kept.unlink(missing_ok=True)
-            try:
-                os.link(self.gallery, kept)
-            except OSError:
-                # Some file systems have no links.
+            if copy or not _linked(self.gallery.resolve(), kept):
                 shutil.copy2(self.gallery, kept)
             for old in self.kept()[limit:]:
                 old.unlink(missing_ok=True)
@@ -112,3 +112,12 @@ class History:
         if os.geteuid() == 0:
             like = self.folder.parent.stat()
             os.chown(self.folder, like.st_uid, like.st_gid)
+
+
+def _linked(file: Path, kept: Path) -> bool:
+    """Link a file to its new name; False: this file system has no links."""
+    try:
+        os.link(file, kept)
+    except OSError:
+        return False
+    return True

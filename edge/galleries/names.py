@@ -1,4 +1,8 @@
-"""People's names: as stored, as an id, and in plain Latin letters."""
+"""People's names: as stored, as an id, and in plain Latin letters. Also what any text in a gallery may contain.
+
+Names and photo names come from file systems, phones and chats, and end up in terminals, topics and Home Assistant.
+This module alone decides which characters a gallery holds; its reader and all its writers ask here.
+"""
 
 import hashlib
 import re
@@ -26,6 +30,24 @@ def problem(name: str) -> str | None:
     if not name.isprintable():
         return "it contains unprintable characters"
     return None
+
+
+def unprintable(text: str) -> bool:
+    """Whether a gallery must not hold a text, because of characters that a terminal cannot show or obeys."""
+    return not text.isprintable()
+
+
+def printable(text: str) -> str:
+    """A text that a gallery may hold: tabs and odd spaces become plain ones, other odd characters are escaped."""
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if not unprintable(character):
+        return character
+    if character == "\t" or unicodedata.category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def plain(name: str) -> str:
