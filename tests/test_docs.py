@@ -13,7 +13,7 @@ import pytest
 
 from edge.config import typed_yaml
 from edge.config.loading import Config
-from support.documents import ROOT, Page, check_command, every_flag, pages
+from support.documents import ROOT, Page, check_command, every_command, every_flag, pages, quoted_commands
 
 PAGES = pages()
 PLANNED = {"edge/diary/", "edge/web/"}
@@ -67,6 +67,18 @@ def test_every_command_quoted_would_be_accepted(page: Page) -> None:
             check_command(words)
         except (click.UsageError, LookupError) as error:
             pytest.fail(f"{page.name}: {' '.join(words)}: {getattr(error, 'message', error)}")
+
+
+def test_every_command_in_a_help_text_would_be_accepted() -> None:
+    lines = [line for command in every_command() for line in (command.help or "").splitlines()]
+    quoted = quoted_commands(lines)
+    assert len(quoted) > 20
+
+    for words in quoted:
+        try:
+            check_command(words)
+        except (click.UsageError, LookupError) as error:
+            pytest.fail(f"--help: {' '.join(words)}: {getattr(error, 'message', error)}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -32,7 +32,7 @@ class CheckReport(msgspec.Struct, frozen=True):
     "--skip",
     type=click.Choice(["camera", "broker"]),
     multiple=True,
-    help="Leave out the camera or the broker; may be given twice. Skip the camera while the service runs: it holds it.",
+    help="Leave out the camera or the broker; may be given twice. Skip the camera while the service uses it.",
 )
 @json_option
 @click.pass_context

@@ -70,9 +70,7 @@ class Page:
     @cached_property
     def commands(self) -> list[list[str]]:
         """The words of every `whosthere ...` and `whosthere-converter ...` that the page quotes."""
-        pieces = [piece for line in [*self.code_lines, *self.inline] for piece in _SHELL_OPERATORS.split(line)]
-        found = (_words(piece) for piece in pieces)
-        return [words for words in found if words]
+        return quoted_commands([*self.code_lines, *self.inline])
 
 
 def pages() -> list[Page]:
@@ -130,15 +128,25 @@ def _values(given: object) -> list[object]:
     return [v for v in values if isinstance(v, str) and not _PLACEHOLDER.fullmatch(v)]
 
 
-def every_flag() -> set[str]:
-    """Every option of every command of both programs."""
-    flags = set()
-    waiting: list[click.Command] = list(PROGRAMS.values())
-    while waiting:
-        command = waiting.pop()
-        flags |= {flag for parameter in command.params for flag in [*parameter.opts, *parameter.secondary_opts]}
+def every_command() -> list[click.Command]:
+    """Both programs, their commands, and the commands of those."""
+    commands: list[click.Command] = list(PROGRAMS.values())
+    for command in commands:
         if isinstance(command, click.Group):
             context = click.Context(command)
             found = [command.get_command(context, name) for name in command.list_commands(context)]
-            waiting += [child for child in found if child]
-    return flags | {"--help", "-h"}
+            # The loop goes on to those that are added.
+            commands += [child for child in found if child]
+    return commands
+
+
+def every_flag() -> set[str]:
+    """Every option of every command of both programs."""
+    parameters = [parameter for command in every_command() for parameter in command.params]
+    return {flag for p in parameters for flag in [*p.opts, *p.secondary_opts]} | {"--help", "-h"}
+
+
+def quoted_commands(lines: list[str]) -> list[list[str]]:
+    """The words of every command of ours in lines of shell or prose."""
+    found = (_words(piece.strip()) for line in lines for piece in _SHELL_OPERATORS.split(line))
+    return [words for words in found if words]
