@@ -113,7 +113,6 @@ def test_a_server_that_freezes(rtsp: Server, watch: Callable[[CameraSettings], W
     server.process.send_signal(signal.SIGCONT)
     again = camera.back()
     tell("server frozen", noticed, again)
-    assert noticed < camera.settings.read_timeout_s + 6
     assert "delivered no frame for" in camera.states[1][1]
 
 
@@ -125,7 +124,6 @@ def test_a_server_that_is_killed(rtsp: Server, watch: Callable[[CameraSettings],
     time.sleep(LAST_S)
     server.start()
     tell("server killed, started again", noticed, camera.back())
-    assert noticed < 5
 
 
 def test_a_password_that_is_changed(

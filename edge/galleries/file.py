@@ -136,7 +136,7 @@ def write_gallery(
 ) -> None:
     """Write a gallery atomically: `path` holds the old one or the new one. Raises GalleryError naming the file.
 
-    Nothing is written that `decode` would refuse. `keys` are those of whoever will read it.
+    Nothing is written that `decode` would refuse. `keys` are those of its readers.
     """
     content = encode(gallery, signing_key)
     try:
