@@ -8,8 +8,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from edge.capture.ffmpeg import open_capture
 from edge.capture.photos import IMAGE_SUFFIXES, PhotoError, natural, read_photo
+from edge.capture.video_io import open_file
 from edge.errors import CameraError
 from edge.records import Image
 
@@ -46,7 +46,7 @@ class VideoClip:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._capture = open_capture(str(path.resolve()))
+        self._capture = open_file(path)
         if not self._capture.isOpened():
             raise CameraError(f"{path}: not a readable video, or damaged at its beginning; allowed: {SUPPORTED}")
         fps = self._capture.get(cv2.CAP_PROP_FPS)

@@ -7,9 +7,9 @@ import cv2
 from edge.capture import geometry
 from edge.capture.address import Address, is_address, parse, shown
 from edge.capture.camera import CameraKind
-from edge.capture.ffmpeg import open_capture
 from edge.capture.live_capture import LiveCapture
 from edge.capture.stream_diagnosis import why_not
+from edge.capture.video_io import open_address
 from edge.config.camera import CameraSettings
 from edge.config.secret_file import read_secret
 from edge.errors import CameraError
@@ -31,7 +31,7 @@ class StreamCamera:
         self._settings = settings
         address = address_of(settings)
         began = time.monotonic()
-        capture = open_capture(address.login_url, _time_outs(settings))
+        capture = open_address(address.login_url, _time_outs(settings))
         if not capture.isOpened():
             raise CameraError(f"{address}: cannot be opened: {_why(address, settings, time.monotonic() - began)}")
         self._capture = LiveCapture(capture, str(address), settings.read_timeout_s)

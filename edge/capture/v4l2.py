@@ -8,6 +8,7 @@ import cv2
 from edge.capture import geometry
 from edge.capture.camera import CameraKind, FoundCamera
 from edge.capture.live_capture import LiveCapture
+from edge.capture.video_io import open_device
 from edge.config.camera import CameraSettings
 from edge.errors import CameraBusy, CameraError
 from edge.records import Frame
@@ -29,7 +30,7 @@ class V4l2Camera:
         self._settings = settings
         device = _device(settings.source)
         check_device(device)
-        capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
+        capture = open_device(device)
         if not capture.isOpened():
             raise CameraBusy(
                 f"{device}: cannot be opened for video; another program may be using it (`fuser -v {device}` shows "

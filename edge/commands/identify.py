@@ -5,9 +5,9 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 import click
-import cv2
 import msgspec
 
+from edge.capture.file_type import HEAD_BYTES, file_type
 from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_photo
 from edge.commands import identify_rows
 from edge.commands.context import gallery_option
@@ -139,11 +139,20 @@ class Batch:
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is a video: by its name, or else because OpenCV cannot read it as an image."""
+    """Whether a file is a video: by its name, or else by its content."""
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES or suffix in PHOTO_SUFFIXES:
         return suffix in VIDEO_SUFFIXES
-    return path.is_file() and not cv2.haveImageReader(str(path))
+    return path.is_file() and not _looks_like_a_photo(path)
+
+
+def _looks_like_a_photo(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file_type(file.read(HEAD_BYTES)).is_photo
+    except OSError:
+        # Reading it as a photo says why it cannot be read.
+        return True
 
 
 def _csv(path: Path) -> CsvFile:

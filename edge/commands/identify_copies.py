@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.capture.photos import IMAGE_SUFFIXES
+from edge.capture.video_io import open_writer
 from edge.daemon.frame_processor import SeenFace
 from edge.errors import UsageError, WhosthereError
 from edge.faces.annotate import annotate, note
@@ -33,7 +35,7 @@ class Copies:
 
     def image(self, original: Path, inside: Path, image: Image, faces: Sequence[Identified]) -> Path:
         """Write an annotated copy. `inside` is the picture's path in the folder given. Raises WhosthereError."""
-        suffix = inside.suffix if inside.suffix and cv2.haveImageWriter(inside.name) else ".jpg"
+        suffix = inside.suffix if inside.suffix.lower() in IMAGE_SUFFIXES else ".jpg"
         path = self._place(original, inside.with_suffix(suffix))
         marked = annotate(image, [note(face.box, face.match, face.quality.problem) for face in faces])
         _, content = cv2.imencode(suffix, marked)
@@ -80,8 +82,7 @@ class VideoCopy:
 
     def _opened(self, image: Image, fps: float) -> cv2.VideoWriter:
         height, width = image.shape[:2]
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, code, fps, (width, height))
+        writer = open_writer(self.path, "mp4v", fps, (width, height))
         if not writer.isOpened():
             raise WhosthereError(f"{self.path}: the video cannot be written; check free space and permissions")
         return writer

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import msgspec
 
+from edge.capture.video_io import open_writer
 from edge.errors import UsageError, WhosthereError
 from edge.records import Image
 from tools.demo_clip import scene
@@ -22,7 +22,7 @@ CODEC = "mp4v"
 
 def write(out: Path, frames: Iterator[Image]) -> None:
     """Frames as a video, and the script beside it. Raises UsageError when OpenCV cannot write there."""
-    writer = cv2.VideoWriter(str(out), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*CODEC), FPS, (scene.WIDTH, scene.HEIGHT))
+    writer = open_writer(out, CODEC, FPS, (scene.WIDTH, scene.HEIGHT))
     if not writer.isOpened():
         raise UsageError(
             f"{out}: OpenCV cannot write a video there; give a path that ends in .mp4 in a folder that exists"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import demo
+from edge.capture.photos import PhotoError, read_photo
 from edge.errors import UsageError
 from edge.records import Image
 
@@ -72,10 +73,11 @@ def cut_out(portrait: SourcePortrait) -> Layer:
     Raises UsageError when the photo cannot be read.
     """
     path = PORTRAITS / portrait.photo
-    photo = cv2.imread(str(path))
-    if photo is None:
-        raise UsageError(f"{path}: not a readable picture; it is part of whosthere: check it out again")
-    person = _placed(_person(photo.astype(np.uint8), portrait), portrait.face)
+    try:
+        photo = read_photo(path)
+    except PhotoError as error:
+        raise UsageError(f"{error}; it is part of whosthere: check it out again") from error
+    person = _placed(_person(photo, portrait), portrait.face)
     coat = () if portrait.shows == "knees" else [(x, y + portrait.shoulders) for x, y in _COAT]
     clothes = _clothes(portrait.coat, coat)
     return over(person, _front(clothes)) if portrait.shows == "head" else over(clothes, person)

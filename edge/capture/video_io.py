@@ -1,0 +1,84 @@
+"""Everything that gives OpenCV a path or an address: cameras, videos and copies of videos.
+
+A `str` that is not UTF-8 (a file name in Latin-1, say) makes OpenCV's binding crash the process. Nothing else in edge,
+converter and tools calls the functions of OpenCV that take a path; pictures are read and written as bytes.
+
+Captures are opened silently: OpenCV and FFmpeg would print addresses with their passwords.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from edge.errors import ConfigError
+
+
+def open_address(address: str, options: Sequence[int] = ()) -> cv2.VideoCapture:
+    """Return a capture for a stream's address; it may have failed to open. `options`: property, value, property...
+
+    RTSP uses TCP and falls back to UDP, OpenCV's default. Raises ConfigError for an address that is not valid text.
+    """
+    if not _is_text(address):
+        raise ConfigError("camera.source: found a lone surrogate or a NUL; allowed: text, with other bytes as %XX")
+    return _capture(address, cv2.CAP_FFMPEG, options)
+
+
+def open_file(path: Path) -> cv2.VideoCapture:
+    """Return a capture for a video file, whatever bytes its name holds; it may have failed to open."""
+    with _named_in_text(path) as name:
+        return _capture(name, cv2.CAP_FFMPEG, ())
+
+
+def open_device(device: Path) -> cv2.VideoCapture:
+    """Return a capture for a Video4Linux device; it may have failed to open."""
+    with _named_in_text(device) as name:
+        return _capture(name, cv2.CAP_V4L2, ())
+
+
+def open_writer(path: Path, code: str, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    """Return a writer of (width, height) frames, whatever bytes its name holds; it may have failed to open."""
+    with _named_in_text(path) as name:
+        return cv2.VideoWriter(name, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*code), fps, size)
+
+
+def _capture(name: str, backend: int, options: Sequence[int]) -> cv2.VideoCapture:
+    # OpenCV reads FFmpeg's log level from the environment, once per process, and offers no other way to set it.
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
+    # OpenCV 5 moved the function.
+    log: Any = getattr(cv2.utils, "logging", cv2)
+    level = log.setLogLevel(0)
+    try:
+        return cv2.VideoCapture(name, backend, options)
+    finally:
+        log.setLogLevel(level)
+
+
+@contextmanager
+def _named_in_text(path: Path) -> Iterator[str]:
+    """Yield an absolute name of the file that is valid text: its own, or that of a link to it while the block runs.
+
+    OpenCV opens the file within the block, so it does not need the link afterwards.
+    """
+    absolute = path.resolve()
+    if _is_text(str(absolute)):
+        yield str(absolute)
+        return
+    with tempfile.TemporaryDirectory(prefix="whosthere-") as folder:
+        # The suffix stays: a writer chooses its format by it.
+        suffix = absolute.suffix if _is_text(absolute.suffix) else ""
+        link = Path(folder) / f"file{suffix}"
+        link.symlink_to(absolute)
+        yield str(link)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name
