@@ -37,6 +37,8 @@ class Outbox:
         self._lost = 0
         self.waiting = 0
         """Entries that have not been sent. Other threads may read it: it changes only when an operation is complete."""
+        self.replaced = 0
+        """How many files could not be read whole and were replaced, since the start."""
         self.dropped = 0
         """Events lost because there was no room: on disk since the file was created, in memory since the start."""
 
@@ -93,17 +95,24 @@ class Outbox:
         before = len(self._memory)
         self._memory = deque(entry for entry in self._memory if entry is head or not unwanted(entry))
         forgotten = before - len(self._memory)
-        if self._file is not None:
-            try:
-                self._file.remove(self._sent)
-                self._sent = []
-                forgotten += self._file.forget(lambda e: unwanted(e) and (head is None or e.event_id != head.event_id))
-            except OutboxError as error:
-                self._unwanted = unwanted
-                self._failed(error, now)
+        try:
+            forgotten += self._forget_stored(unwanted)
+        except OutboxError as error:
+            self._unwanted = unwanted
+            self._failed(error, now)
         if forgotten:
             _log.info("%d waiting events of people who left the gallery were removed", forgotten)
         self._count()
+
+    def _forget_stored(self, unwanted: Callable[[OutboxEntry], bool]) -> int:
+        """Remove unwanted entries from the file, or once it can be opened; the number removed."""
+        if self._file is None:
+            self._unwanted = unwanted
+            return 0
+        self._file.remove(self._sent)
+        self._sent = []
+        head = self._head[1] if self._head else None
+        return self._file.forget(lambda e: unwanted(e) and (head is None or e.event_id != head.event_id))
 
     def close(self) -> None:
         if self._file:
@@ -129,6 +138,9 @@ class Outbox:
         worked = self._file is None
         if self._file is None:
             self._file = OutboxFile(self._path, self._max_events)
+            self.replaced += self._file.was_replaced
+            if self._unwanted is not None:
+                self._forget_stored(self._unwanted)
         if self._sent:
             self._file.remove(self._sent)
             self._sent, worked = [], True
@@ -145,7 +157,7 @@ class Outbox:
                 return row, entry
         return (None, self._memory[0]) if self._memory else None
 
-    def _stored(self, now: float) -> list[tuple[int, OutboxEntry]]:
+    def _stored(self, now: float) -> Sequence[tuple[int, OutboxEntry]]:
         if self._file is None or self._file.waiting <= len(self._sent):
             return []
         try:
@@ -159,6 +171,6 @@ class Outbox:
             _log.error("%s. Until it works again, events wait in memory only.", error)
         self._retry_at = now + self._retry_s
         if error.damaged and self._file:
+            # The rows that can be saved keep their numbers: what was sent stays sent.
             self._file.close()
-            self._lost += self._file.dropped
-            self._file, self._sent, self._head = None, [], None
+            self._file = None

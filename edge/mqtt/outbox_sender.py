@@ -84,7 +84,8 @@ class OutboxSender:
         connection is delayed: it waited for the end of an outage, or was under way when one began and may have arrived.
         """
         age = entry.at.age_s(self._boot_clock())
-        left = 0 if age is None else math.floor(self._expiry_s - age)
+        # A moment that is yet to come, or none at all, is the work of a failing card.
+        left = math.floor(self._expiry_s - age) if age is not None and 0 <= age <= self._expiry_s else 0
         if left < 1:
             return OutgoingMessage(self._topics.visit_late, payloads.marked(entry.payload, late=True)), True
         payload = payloads.marked(entry.payload, delayed=True) if self._waited(entry) else entry.payload

@@ -84,9 +84,27 @@ class VisitPayload(msgspec.Struct, frozen=True):
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
+class _Named(msgspec.Struct):
+    """What `names_any` needs of a visit payload."""
+
+    person_id: str | None
+    candidates: tuple["_NamedCandidate", ...]
+    schema_version: Literal[1]
+
+
+class _NamedCandidate(msgspec.Struct):
+    id: str
+
+
 def names_any(payload: bytes, people: Collection[str]) -> bool:
-    """Whether a serialised VisitPayload names one of these person ids."""
-    visit = msgspec.json.decode(payload, type=VisitPayload)
+    """Whether an encoded visit payload names one of these person ids.
+
+    One from another version of whosthere, or garbled, counts as naming everybody whose id occurs in it.
+    """
+    try:
+        visit = msgspec.json.decode(payload, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return any(person.encode() in payload for person in people)
     return visit.person_id in people or any(candidate.id in people for candidate in visit.candidates)
 
 
@@ -104,6 +122,9 @@ class OutboxHealth(msgspec.Struct, frozen=True):
     dropped: Annotated[Count, Meta(description="Events ever lost because the outbox was full")]
     late: Annotated[Count, Meta(description="Events sent to visit/late since the start")]
     on_disk: Annotated[bool, Meta(description="false: the disk fails, and a power cut would lose the waiting events")]
+    replaced: Annotated[
+        Count, Meta(description="Outbox files since the start that could not be read whole and were set aside")
+    ] = 0
 
 
 class GalleryHealth(msgspec.Struct, frozen=True):
@@ -262,7 +283,7 @@ def marked(payload: bytes, **marks: bool) -> bytes:
     """
     try:
         document = msgspec.json.decode(payload, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return payload
     return msgspec.json.encode(document | marks)
 

@@ -95,6 +95,7 @@ class MqttPublisher:
             dropped=outbox.dropped + self._inbox.dropped,
             late=self._sender.late,
             on_disk=outbox.on_disk,
+            replaced=outbox.replaced,
         )
 
     def publish(self, event: Event) -> None:
