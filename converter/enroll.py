@@ -133,7 +133,11 @@ def _person(
 def _warnings(person: PersonFolder, templates: int, *, late: bool) -> list[str]:
     if late:
         return [f"left out: person.yaml allows recognition only before {person.expires_at:%Y-%m-%d}"]
-    found = []
+    found = [
+        f"its id is {person.id}, because {known.name} ({known.id}) has a similar name; if they are one person, rename "
+        f"{known.name} in the old gallery first: `whosthere gallery rename`"
+        for known in person.similar
+    ]
     if person.about.consent is None:
         found.append("person.yaml states no consent")
     if not templates:

@@ -1,12 +1,13 @@
 """Two galleries that were changed separately -> one: neither side overwrites the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from edge.errors import GalleryError
+from edge.galleries import names
 from edge.galleries.gallery import Gallery, Person, Template
 from edge.records import Vector
 
@@ -41,11 +42,14 @@ PersonRows = tuple[Person, Rows]
 def merge(mine: Gallery, theirs: Gallery, base: Gallery | None = None, prefer: Side | None = None) -> Merged:
     """Merge person by person. `base` is what both started from; without it, nobody counts as removed.
 
+    An id alone makes nobody the same person: both sides may have given one to different people of similar names.
     Raises GalleryError when they were made with different embedders.
     """
     if mine.header.embedder.sha256 != theirs.header.embedder.sha256:
         raise GalleryError("the galleries were made with different embedders: enrol the photos again")
-    ours, other, before = _by_id(mine), _by_id(theirs), _by_id(base) if base else {}
+    ours = _by_id(mine)
+    before = _aligned(_by_id(base) if base else {}, [ours])
+    other = _aligned(_by_id(theirs), [ours, before])
     conflicts: list[Conflict] = []
     people = []
     for person in [*ours, *(one for one in other if one not in ours)]:
@@ -68,6 +72,52 @@ def _by_id(gallery: Gallery) -> dict[str, PersonRows]:
         )
         for person, vectors in gallery.known()
     }
+
+
+def _aligned(people: dict[str, PersonRows], references: Sequence[dict[str, PersonRows]]) -> dict[str, PersonRows]:
+    """The people of one side, under the ids that the same people have in the references.
+
+    Somebody whose id belongs to another person there gets a new one.
+    """
+    found: dict[str, PersonRows] = {}
+    unmatched = []
+    for known in people.values():
+        match = _match(known, references, found)
+        if match is None:
+            unmatched.append(known)
+        else:
+            found[match] = known
+    taken = {text for side in [found, *references] for key, known in side.items() for text in (key, known[0].name)}
+    for known in unmatched:
+        person = known[0]
+        key = names.new_id(person.name, taken | people.keys()) if person.id in taken else person.id
+        taken |= {key, person.name}
+        found[key] = known
+    return {key: (msgspec.structs.replace(person, id=key), rows) for key, (person, rows) in found.items()}
+
+
+def _match(
+    known: PersonRows, references: Sequence[dict[str, PersonRows]], used: Mapping[str, PersonRows]
+) -> str | None:
+    """The id of the same person in the references: by their id, else by their exact name; None: they have none."""
+    person = known[0]
+    for side in references:
+        if person.id in side and person.id not in used and _same_person(known, side[person.id]):
+            return person.id
+    for side in references:
+        for key, other in side.items():
+            if key not in used and _namesakes(person, other[0]):
+                return key
+    return None
+
+
+def _same_person(one: PersonRows, other: PersonRows) -> bool:
+    """Whether two entries of one id are one person: of one name, or with a template in common (they were renamed)."""
+    return _namesakes(one[0], other[0]) or not one[1].keys().isdisjoint(other[1])
+
+
+def _namesakes(one: Person, other: Person) -> bool:
+    return names.tidy(one.name) == names.tidy(other.name)
 
 
 def _merged(

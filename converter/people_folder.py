@@ -5,11 +5,11 @@ For all three: a person is a folder directly in the folder of people. What count
 photos come in natural order, `2.jpg` before `10.jpg`. A photo that counts but cannot be read is reported by its reader,
 with the reason: it is never passed over in silence.
 
-For enrolment, `person.yaml` beside the photos can say more about the person, and every mistake in the folder is an
-error.
+For enrolment, `person.yaml` beside the photos can say more about the person. A folder with a mistake is left out and
+reported; the others are enrolled.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +21,13 @@ from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files_within, na
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
 from edge.galleries import names
-from edge.galleries.gallery import Consent
+from edge.galleries.gallery import Consent, Gallery, Person
 
 PERSON_FILE = "person.yaml"
 
 
 class PeopleError(WhosthereError):
-    """The folder of people has mistakes; the message lists all of them."""
+    """The folder of people cannot be used, or has mistakes; the message lists all of them."""
 
 
 class PersonFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +51,8 @@ class PersonFolder:
     about: PersonFile
     pictures: list[Path]
     """In natural order."""
+    similar: list[Person] = field(default_factory=list)
+    """People of the earlier gallery whose names are similar, if this person is not in it."""
 
     @property
     def expires_at(self) -> datetime | None:
@@ -65,10 +67,20 @@ def end_of(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
-def read_people(root: Path, *, videos: bool) -> list[PersonFolder]:
+@dataclass(frozen=True, slots=True)
+class FolderOfPeople:
+    """Everybody to enrol, and what was left out."""
+
+    people: list[PersonFolder]
+    mistakes: list[str]
+    """Why somebody, or a photo outside any person's folder, is left out; each line begins with the path."""
+
+
+def read_people(root: Path, *, videos: bool, earlier: Gallery | None = None) -> FolderOfPeople:
     """Everybody to enrol, with what person.yaml says about them; with `videos`, videos count as photos.
 
-    Raises PeopleError with every mistake of every person at once.
+    Those who are in the earlier gallery by exactly the same name keep their ids. Raises PeopleError when the folder
+    cannot be listed, or holds nothing to enrol.
     """
     suffixes = PHOTO_SUFFIXES | VIDEO_SUFFIXES if videos else PHOTO_SUFFIXES
     shown = _shown(root)
@@ -78,13 +90,10 @@ def read_people(root: Path, *, videos: bool) -> list[PersonFolder]:
         if path.is_file() and path.suffix.lower() in suffixes
     ]
     people = [_person(path, suffixes, mistakes) for path in shown if path.is_dir()]
-    found = [person for person in people if person is not None]
-    mistakes += _namesakes(found)
+    found = _without_namesakes([person for person in people if person is not None], mistakes)
     if not people and not mistakes:
-        mistakes.append(f"{root}: holds no folder; make one for each person, with their photos in it")
-    if mistakes:
-        raise PeopleError("\n".join(mistakes))
-    return found
+        raise PeopleError(f"{root}: holds no folder; make one for each person, with their photos in it")
+    return FolderOfPeople(_with_ids(found, earlier), mistakes)
 
 
 def photos_by_person(root: Path) -> dict[str, list[Path]]:
@@ -126,6 +135,21 @@ def _person(folder: Path, suffixes: frozenset[str], mistakes: list[str]) -> Pers
     return PersonFolder(folder, names.slug(name), names.tidy(name), about, photos_in(folder, suffixes))
 
 
+def _with_ids(people: list[PersonFolder], earlier: Gallery | None) -> list[PersonFolder]:
+    """Give each person their id of the earlier gallery, or one that nobody else has, there or here."""
+    known = {person.name: earlier.named(person.name) if earlier else None for person in people}
+    ids = {p.id for p in earlier.people} if earlier else set()
+    called = {person.name for person in people} | ({p.name for p in earlier.people} if earlier else set())
+    found = []
+    for person in people:
+        before = known[person.name]
+        similar = earlier.similar(person.name) if earlier and not before else []
+        person_id = before.id if before else names.new_id(person.name, ids | (called - {person.name}))
+        ids.add(person_id)
+        found.append(replace(person, id=person_id, similar=similar))
+    return found
+
+
 def _about(path: Path, mistakes: list[str]) -> PersonFile | None:
     if not path.exists():
         return PersonFile()
@@ -139,14 +163,14 @@ def _about(path: Path, mistakes: list[str]) -> PersonFile | None:
     return None
 
 
-def _namesakes(people: list[PersonFolder]) -> list[str]:
-    by_id: dict[str, PersonFolder] = {}
-    mistakes = []
+def _without_namesakes(people: list[PersonFolder], mistakes: list[str]) -> list[PersonFolder]:
+    """The people without those whose name another one before them has."""
+    by_name: dict[str, PersonFolder] = {}
     for person in people:
-        first = by_id.setdefault(person.id, person)
+        first = by_name.setdefault(person.name, person)
         if first is not person:
             mistakes.append(
-                f"{person.path}: {person.name!r} has the same id ({person.id}) as {first.name!r} in {first.path}; "
-                "put their photos into one folder, or give one of them another `name` in person.yaml"
+                f"{person.path}: {person.name!r} is also the name of {first.path}; put their photos into one folder, "
+                "or give one of them another `name` in person.yaml"
             )
-    return mistakes
+    return list(by_name.values())

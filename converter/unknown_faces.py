@@ -14,7 +14,7 @@ from converter.people_folder import PersonFolder
 from converter.ssh import ask
 from edge.errors import WhosthereError
 from edge.faces.annotate import FONT, drawable
-from edge.galleries.names import problem, slug, tidy
+from edge.galleries.names import problem, tidy
 from edge.records import Image
 
 NAME = re.compile(r"([A-Za-z0-9-]{1,64})\.jpg")
@@ -84,14 +84,20 @@ def chosen(strangers: Sequence[UnknownVisitor], key: str) -> UnknownVisitor:
 
 
 def adopt(stranger: UnknownVisitor, name: str, root: Path, people: Sequence[PersonFolder]) -> Path:
-    """Put the picture in the folder of that person, who may be new; return its path. Raises WhosthereError."""
+    """Put the picture in the folder of the person of exactly that name, who may be new; return its path.
+
+    Raises WhosthereError.
+    """
     name = tidy(name)
     wrong = problem(name) or ("it cannot be the name of a folder" if "/" in name or name.startswith(".") else None)
     if wrong:
         raise WhosthereError(f"--name ...={name}: {wrong}")
-    known = next(
-        (person.path for person in people if name in (person.name, person.id) or slug(name) == person.id), None
-    )
+    known = next((person.path for person in people if person.name == name), None)
+    other = next((person for person in people if person.path == root / name), None)
+    if known is None and other is not None:
+        raise WhosthereError(
+            f"--name ...={name}: the folder {other.path} is of {other.name}; give that name or another"
+        )
     path = (known or root / name) / f"{stranger.visit}.jpg"
     try:
         path.parent.mkdir(exist_ok=True)

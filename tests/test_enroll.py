@@ -40,10 +40,30 @@ def test_photos_and_folders_make_a_gallery(gallery: Path) -> None:
     done = whosthere("enroll", "--gallery", gallery, "--person", "Barack Obama", OBAMA.parent, OBAMA_2009)
     assert done.exit_code == 0, done.output
     assert "Barack Obama (barack-obama): new, with 2 templates" in done.stdout
-    more = whosthere("enroll", "--gallery", gallery, "--person", "barack obama", OBAMA_2010)
+    more = whosthere("enroll", "--gallery", gallery, "--person", " Barack  Obama", OBAMA_2010)
     assert "Barack Obama (barack-obama): 1 new template, 3 in all" in more.stdout
     assert sources(gallery) == {"Barack Obama": ["photo.jpg", OBAMA_2009.name, OBAMA_2010.name]}
     assert open_gallery(gallery, None).header.version == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Nguyễn Văn Hùng", "Nguyễn Văn Hưng"),
+        ("Barack Obama", "barack obama"),
+        ("Ada \U0001f600", "Ada"),
+        ("a-b", "a b"),
+    ],
+)
+def test_a_similar_name_is_another_person_and_the_command_says_so(gallery: Path, first: str, second: str) -> None:
+    assert whosthere("enroll", "--gallery", gallery, "--person", first, OBAMA).exit_code == 0
+    done = whosthere("enroll", "--gallery", gallery, "--person", second, BIDEN)
+    assert done.exit_code == 0, done.output
+    one, other = open_gallery(gallery, None).people
+    assert (one.name, other.name) == (first, second) and one.id != other.id
+    assert f"{second} is not {first} ({one.id}), whose name is similar" in done.stdout
+    show = whosthere("gallery", "show", "--gallery", gallery, one.id if one.id != second else first)
+    assert show.exit_code == 0, show.output
 
 
 def blurred(image: Image) -> Image:

@@ -160,13 +160,20 @@ def test_two_writers_do_not_lose_each_others_changes(path: Path) -> None:
         pass
 
 
-def test_a_name_without_accents_or_capitals_is_understood() -> None:
+def test_a_name_without_accents_or_capitals_is_understood_where_it_names_one_person() -> None:
     gallery = gallery_of(ada=ADA).with_templates("José", [BEN], [Template("j.jpg", 1.0, AT)], AT)
-    more = gallery.with_templates("jose", [alike(BEN, 0.9)], [Template("k.jpg", 1.0, AT)], AT)
+    more = gallery.with_templates("Jose\u0301 ", [alike(BEN, 0.9)], [Template("k.jpg", 1.0, AT)], AT)
     assert [(p.name, len(p.templates)) for p in more.people] == [("ada", 1), ("José", 2)]
     assert [p.id for p in more.without("JOSE", AT).people] == ["ada"]
     with pytest.raises(GalleryError, match="found nobody called 'Eve'; in the gallery: ada, José"):
         more.without("Eve", AT)
+    two = more.with_templates("jose", [ADA], [Template("l.jpg", 1.0, AT)], AT)
+    assert [p.name for p in two.people] == ["ada", "José", "jose"]
+    with pytest.raises(GalleryError, match=r"several people called 'JOSE': José \(jose\), jose \(jose-[0-9a-f]{12}\)"):
+        two.person("JOSE")
+    with pytest.raises(GalleryError, match="several people called 'jose'"):
+        two.person("jose")
+    assert two.person("José") == two.people[1] and two.person(two.people[2].id) == two.people[2]
     with pytest.raises(GalleryError, match="is not allowed as a name: it is empty"):
         gallery.with_templates(" ", [ADA], [Template("a.jpg", 1.0, AT)], AT)
 

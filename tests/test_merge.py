@@ -33,7 +33,7 @@ BASE = family(3, "ada", "benny")
 
 
 def test_what_either_side_added_is_in() -> None:
-    mine, theirs = more(more(BASE, "ada", 11), "Charles", 12), more(more(BASE, "ada", 13), "Dora", 14)
+    mine, theirs = more(more(BASE, "Ada", 11), "Charles", 12), more(more(BASE, "Ada", 13), "Dora", 14)
     merged = merge(mine, theirs)
     assert counts(merged.gallery) == {"ada": 3, "benny": 1, "charles": 1, "dora": 1}
     assert (merged.conflicts, merged.added, merged.removed) == ([], ["dora"], [])
@@ -65,7 +65,7 @@ def test_one_sided_changes_are_taken_and_two_sided_ones_are_conflicts() -> None:
 
 
 def test_removed_here_and_changed_there_is_a_conflict() -> None:
-    mine, theirs = BASE.without("ada", AT), more(BASE, "ada", 11)
+    mine, theirs = BASE.without("ada", AT), more(BASE, "Ada", 11)
     merged = merge(mine, theirs, BASE, "mine")
     assert [c.person for c in merged.conflicts] == ["ada"]
     assert counts(merged.gallery) == {"benny": 1}

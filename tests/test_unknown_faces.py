@@ -131,12 +131,24 @@ def test_a_name_that_is_a_path_is_refused_and_nothing_is_written(name: str, tmp_
 
 
 def test_a_visitor_goes_into_the_folder_of_a_known_person_or_a_new_one(tmp_path: Path) -> None:
-    people = read_people(make_album(tmp_path), videos=False)
+    people = read_people(make_album(tmp_path), videos=False).people
     visitor = naming.UnknownVisitor("v1", b"JPEG")
 
     assert naming.adopt(visitor, "Barack Obama", tmp_path, people) == tmp_path / "obama" / "v1.jpg"
     assert naming.adopt(visitor, " Ada  Lovelace ", tmp_path, people) == tmp_path / "Ada Lovelace" / "v1.jpg"
     assert (tmp_path / "Ada Lovelace" / "v1.jpg").read_bytes() == b"JPEG"
+
+
+@pytest.mark.parametrize("name", ["Barack Obamá", "barack-obama"])
+def test_a_similar_name_is_another_person(tmp_path: Path, name: str) -> None:
+    people = read_people(make_album(tmp_path), videos=False).people
+    assert naming.adopt(naming.UnknownVisitor("v1", b"JPEG"), name, tmp_path, people) == tmp_path / name / "v1.jpg"
+
+
+def test_a_folder_that_belongs_to_somebody_of_another_name_is_not_used(tmp_path: Path) -> None:
+    people = read_people(make_album(tmp_path), videos=False).people
+    with pytest.raises(WhosthereError, match=r"--name \.\.\.=obama: the folder .*obama is of Barack Obama"):
+        naming.adopt(naming.UnknownVisitor("v1", b"JPEG"), "obama", tmp_path, people)
 
 
 def test_from_a_stranger_at_the_door_to_a_name_in_the_gallery(tmp_path: Path, demo_gallery: Path) -> None:

@@ -9,12 +9,12 @@ import msgspec
 from converter.commands import gallery_options, naming
 from converter.contact_sheet import write_sheet
 from converter.enroll import Build, Enrolled, build, successor
-from converter.people_folder import read_people
+from converter.people_folder import FolderOfPeople, PeopleError, read_people
 from converter.template_selection import Fate
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_configured_analyser
-from edge.galleries.file import open_gallery
+from edge.galleries.file import NoGallery, open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
@@ -24,7 +24,8 @@ from edge.visits.thresholds import lookalike_threshold
 EXIT_CODES = """\b
 Exit codes:
   0  the gallery is written
-  1  there are mistakes in the folder of people
+  1  there are mistakes in the folder of people: whom they concern is left out; the message says whether the gallery is
+     written
   3  config
   4  a model, the signing key or the old gallery is at fault, or no photo can be used
 """
@@ -52,6 +53,7 @@ class EnrolReport(msgspec.Struct, frozen=True):
     """What `enroll --json` prints."""
 
     gallery: str
+    written: bool
     version: int
     people: int
     templates: int
@@ -60,6 +62,8 @@ class EnrolReport(msgspec.Struct, frozen=True):
     sheet: str
     pictures: list[PictureReport]
     warnings: list[str]
+    mistakes: list[str]
+    """Why folders and photos of the folder of people were left out."""
     lookalikes: list[LookalikePair]
 
 
@@ -126,34 +130,65 @@ def command(
     config.yaml). They are shown on a sheet; the ones you name, with --name or when asked, go in their person's folder.
     """
     naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
-    people = read_people(people_dir, videos=from_video)
+    folder = read_people(people_dir, videos=from_video, earlier=_earlier(output, version))
     loaded = load_config_or_defaults(config_path)
     analyser = load_configured_analyser(loaded)
 
     def threshold(templates: int) -> float:
         return lookalike_threshold(loaded.config.match, analyser.embedder.calibration, templates)
 
-    built = build(people, analyser, threshold, limit, datetime.now(UTC))
+    built = build(folder.people, analyser, threshold, limit, datetime.now(UTC))
     picture = sheet or output.with_suffix(".png")
     with gallery_lock(output):
-        gallery = successor(built.gallery, _previous(output) if version is None else None, version)
-        if gallery.people:
+        earlier = _earlier(output, version)
+        gallery = successor(built.gallery, earlier, version)
+        missed = _missed(gallery, earlier, folder) if folder.mistakes else []
+        written = bool(gallery.people) and not missed
+        if written:
             replace_gallery(gallery, output, key)
     write_sheet(built, picture)
-    report = _report(built, gallery, output, picture, signed=key is not None)
+    report = _report(built, gallery, output, picture, folder.mistakes, signed=key is not None, written=written)
     if as_json:
         print_json(report)
     else:
         show(built, report)
+    _conclude(gallery, output, folder.mistakes, missed)
+
+
+def _earlier(output: Path, version: int | None) -> Gallery | None:
+    """The gallery that OUTPUT holds; one that cannot be read is an error unless a version is given."""
+    try:
+        return open_gallery(output, None)
+    except NoGallery:
+        return None
+    except GalleryError:
+        if version is None:
+            raise
+        return None
+
+
+def _missed(gallery: Gallery, earlier: Gallery | None, folder: FolderOfPeople) -> list[str]:
+    """Who is in the earlier gallery and would be missing from the new one, maybe because of a mistake."""
+    here = {person.id for person in gallery.people} | {person.id for person in folder.people}
+    return [f"{p.name} ({p.id})" for p in earlier.people if p.id not in here] if earlier else []
+
+
+def _conclude(gallery: Gallery, output: Path, mistakes: list[str], missed: list[str]) -> None:
+    """Raises PeopleError when somebody was left out by mistake, and GalleryError when nobody is in."""
+    if missed:
+        end = (
+            f"{output}: not written, because it would lose {', '.join(missed)}; correct the mistakes and run this again"
+        )
+        raise PeopleError("\n".join([*mistakes, end]))
     if not gallery.people:
-        raise GalleryError(f"{output}: not written: none of the photos can be used")
+        raise GalleryError("\n".join([*mistakes, f"{output}: not written: none of the photos can be used"]))
+    if mistakes:
+        raise PeopleError("\n".join([*mistakes, f"{output}: written without what these mistakes concern"]))
 
 
-def _previous(path: Path) -> Gallery | None:
-    return open_gallery(path, None) if path.exists() else None
-
-
-def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed: bool) -> EnrolReport:
+def _report(
+    built: Build, gallery: Gallery, output: Path, sheet: Path, mistakes: list[str], *, signed: bool, written: bool
+) -> EnrolReport:
     pictures = [
         PictureReport(
             person.folder.name, v.source, v.fate, v.reason, None if v.quality is None else round(v.quality, 4)
@@ -163,6 +198,7 @@ def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed
     ]
     return EnrolReport(
         gallery=str(output),
+        written=written,
         version=gallery.header.version,
         people=len(gallery.people),
         templates=len(gallery.embeddings),
@@ -171,6 +207,7 @@ def _report(built: Build, gallery: Gallery, output: Path, sheet: Path, *, signed
         sheet=str(sheet),
         pictures=pictures,
         warnings=[f"{person.folder.name}: {text}" for person in built.people for text in person.warnings],
+        mistakes=mistakes,
         lookalikes=[LookalikePair(p.names, round(p.similarity, 4), round(p.margin, 4)) for p in built.pairs],
     )
 
@@ -188,7 +225,7 @@ def show(built: Build, report: EnrolReport) -> None:
         warn(text)
     for pair in report.lookalikes:
         warn(_alike(pair, report.threshold))
-    sealed = "signed" if report.signed else "not signed"
+    sealed = ("signed" if report.signed else "not signed") if report.written else "not written"
     click.echo(
         f"{report.gallery}: version {report.version}, {report.people} people, {report.templates} templates, {sealed}; "
         f"every photo is on {report.sheet}"

@@ -30,7 +30,8 @@ def command(person: str, bundle: Path, people: Path | None, output: Path) -> Non
     if known is None:
         names = ", ".join(p.name for p in gallery.people) or "nobody"
         raise GalleryError(f"{bundle}: nobody is called {person!r}; it holds {names}")
-    folders = [f for f in read_people(people, videos=True) if f.id == known.id] if people else []
+    everybody = read_people(people, videos=True, earlier=gallery).people if people else []
+    folders = [folder for folder in everybody if folder.id == known.id]
     files = sorted(path for folder in folders for path in folder.path.rglob("*") if path.is_file())
     try:
         with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -62,7 +62,7 @@ def command(
     """
     targets = targets_for(hosts, read_inventory(inventory) if inventory else None)
     with gallery_lock(bundle):
-        gallery = open_gallery(bundle, None)
+        gallery = before = open_gallery(bundle, None)
         known = gallery.person(person)
         if known is not None:
             gallery = gallery.without(known.id, timestamp())
@@ -73,7 +73,9 @@ def command(
     if as_json:
         print_json(outcomes)
     else:
-        _show(outcomes, person_id, gallery, people)
+        _show(outcomes, person_id, gallery)
+        for folder in _folders(people, person_id, before) if people else []:
+            click.echo(f"{folder}: their photos; delete it, or the next `enroll` brings them back")
     left = [outcome.box for outcome in outcomes if not _clean(outcome)]
     if left:
         raise WhosthereError(f"these boxes may still hold {person_id}: {', '.join(left)}")
@@ -84,7 +86,7 @@ def _clean(outcome: PushOutcome) -> bool:
     return outcome.fine and forgotten is not None and not forgotten.still_held
 
 
-def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery, people: Path | None) -> None:
+def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery) -> None:
     click.echo(as_table(outcomes))
     for outcome in outcomes:
         forgotten = outcome.answer.forgotten if outcome.answer else None
@@ -95,10 +97,8 @@ def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery, people:
         for place in forgotten.still_held:
             click.echo(f"    {place}")
     click.echo(f"\nThe gallery is version {gallery.header.version}, {len(gallery.people)} people.")
-    if people is not None:
-        for folder in _folders(people, person_id):
-            click.echo(f"{folder}: their photos; delete it, or the next `enroll` brings them back")
 
 
-def _folders(people: Path, person_id: str) -> list[Path]:
-    return [person.path for person in read_people(people, videos=False) if person.id == person_id]
+def _folders(people: Path, person_id: str, gallery: Gallery) -> list[Path]:
+    everybody = read_people(people, videos=False, earlier=gallery).people
+    return [person.path for person in everybody if person.id == person_id]

@@ -48,7 +48,8 @@ def name_strangers(people_dir: Path, sheet: Path, host: str | None, called: Sequ
     names = _named(strangers, called) if called else _asked(strangers) if sys.stdin.isatty() else []
     if not names:
         console.print('nobody named; to name one: --name NUMBER="Ada Lovelace"')
-    people = read_people(people_dir, videos=True) if any(path.is_dir() for path in people_dir.iterdir()) else []
+    named_folders = any(path.is_dir() for path in people_dir.iterdir())
+    people = read_people(people_dir, videos=True).people if named_folders else []
     for stranger, name in names:
         console.print(f"{adopt(stranger, name, people_dir, people)}: {name}")
 

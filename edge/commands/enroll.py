@@ -152,15 +152,18 @@ def _report(
 ) -> EnrollReport:
     threshold = lookalike_threshold(loaded.config.match, analyser.embedder.calibration, len(gallery.embeddings))
     same = linking_thresholds(analyser.embedder.calibration).same
-    person = gallery.person(intake.name)
+    person = gallery.named(intake.name)
     return EnrollReport(
         gallery=click.format_filename(path),
         version=gallery.header.version,
         written=bool(intake.templates) and not dry_run,
         dry_run=dry_run,
-        person_id=person.id if person else names.slug(intake.name),
+        person_id=person.id if person else gallery.new_id(intake.name),
         person_name=person.name if person else intake.name,
         new_person=intake.person is None,
+        similar_names=[f"{p.name} ({p.id})" for p in gallery.similar(intake.name) if p is not person]
+        if intake.person is None
+        else [],
         templates=len(person.templates) if person else 0,
         photos=taken,
         shortfall=shortfall,

@@ -56,6 +56,8 @@ class EnrollReport(msgspec.Struct, frozen=True):
     person_id: str
     person_name: str
     new_person: bool
+    similar_names: list[str]
+    """Other people, as NAME (ID), whose names differ from a new person's only in case, accents or signs."""
     templates: int
     """How many the person has now."""
     photos: list[PhotoReport]
@@ -85,6 +87,11 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
     for photo in report.photos:
         _show_photo(photo, "would be enrolled" if report.dry_run else "enrolled")
     click.echo(_summary(report))
+    if report.similar_names:
+        warn(
+            f"{report.person_name} is not {' or '.join(report.similar_names)}, whose name is similar; to add photos to "
+            "somebody, give their exact name"
+        )
     for odd in report.outliers:
         warn(
             f"{odd.photo}: looks unlike the other photos of {report.person_name} (similarity {odd.similarity:.2f} at "

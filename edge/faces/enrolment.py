@@ -60,7 +60,7 @@ class Intake:
     def __init__(self, gallery: Gallery, name: str) -> None:
         self._gallery = gallery
         self.name = name
-        self.person = gallery.person(name)
+        self.person = gallery.named(name)
         """The person in the gallery; None: somebody new."""
         self._known: list[Vector] = list(gallery.vectors(self.person)) if self.person else []
         self._sources = [t.source for t in self.person.templates] if self.person else []

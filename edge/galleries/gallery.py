@@ -105,10 +105,27 @@ class Gallery:
         """(n,) index into `people` of each row."""
         return np.repeat(np.arange(len(self.people)), [len(p.templates) for p in self.people])
 
+    def named(self, name: str) -> Person | None:
+        """The person of exactly this name; None: nobody, however similar another name is."""
+        return next((p for p in self.people if names.tidy(p.name) == names.tidy(name)), None)
+
+    def similar(self, name: str) -> list[Person]:
+        """Everybody whose name differs from this one only in case, accents and signs, or whose id it is."""
+        wanted = {name, names.slug(name)}
+        return [p for p in self.people if p.id in wanted or names.slug(p.name) in wanted]
+
     def person(self, name_or_id: str) -> Person | None:
-        """Find a person by id or name; case and accents of a name do not matter."""
-        exact = next((p for p in self.people if name_or_id in (p.id, p.name)), None)
-        return exact or next((p for p in self.people if p.id == names.slug(name_or_id)), None)
+        """Find a person by id or name; unless there is an exact one, case, accents and signs do not matter.
+
+        Raises GalleryError when it may be several people: somebody's id can be another's name.
+        """
+        tidy = names.tidy(name_or_id)
+        exact = [p for p in self.people if name_or_id == p.id or tidy == names.tidy(p.name)]
+        found = exact or self.similar(name_or_id)
+        if len(found) > 1:
+            several = ", ".join(f"{p.name} ({p.id})" for p in found)
+            raise GalleryError(f"found several people called {name_or_id!r}: {several}; give an exact name or an id")
+        return found[0] if found else None
 
     def vectors(self, person: Person) -> NDArray[np.float32]:
         """The templates of one of `people`, (n, d)."""
@@ -122,20 +139,26 @@ class Gallery:
         return [(person, list(self.embeddings[end - len(person.templates) : end])) for person, end in spans]
 
     def with_templates(self, name: str, vectors: list[Vector], templates: list[Template], at: str) -> "Gallery":
-        """The next version, with templates added to a person, who may be new. Raises GalleryError."""
+        """The next version, with templates added to the person of exactly this name, who may be new.
+
+        Raises GalleryError when nobody can be called that.
+        """
         if problem := names.problem(name):
             raise GalleryError(f"{name!r} is not allowed as a name: {problem}")
-        old = self.person(name)
-        known = old or Person(names.slug(name), names.tidy(name), [])
+        known = self.named(name) or Person(self.new_id(name), names.tidy(name), [])
         rows = {person.id: (person, vectors) for person, vectors in self.known()}
         had = rows.get(known.id, (known, []))[1]
         grown = msgspec.structs.replace(known, templates=[*known.templates, *templates])
         rows[known.id] = (grown, [*had, *vectors])
         return self._next(list(rows.values()), at)
 
+    def new_id(self, name: str) -> str:
+        """An id for somebody of this name who is not in the gallery."""
+        return names.new_id(name, {text for p in self.people for text in (p.id, p.name)})
+
     def without(self, name_or_id: str, at: str) -> "Gallery":
         """The next version, without a person. Raises GalleryError when nobody has that name or id."""
-        person = self.person(name_or_id)
+        person = next((p for p in self.people if p.id == name_or_id), None) or self.person(name_or_id)
         if person is None:
             known = ", ".join(p.name for p in self.people) or "nobody"
             raise GalleryError(f"found nobody called {name_or_id!r}; in the gallery: {known}")

@@ -5,8 +5,10 @@ This module alone decides which characters a gallery holds; its reader and all i
 """
 
 import hashlib
+import itertools
 import re
 import unicodedata
+from collections.abc import Collection
 
 MAX_NAME = 120
 MAX_ID = 64
@@ -71,5 +73,22 @@ def slug(name: str) -> str:
     text = re.sub(r"[^a-z0-9]+", "-", latin).strip("-")
     if text and len(text) <= MAX_ID and "?" not in latin:
         return text
-    digest = hashlib.sha256(tidy(name).encode()).hexdigest()[:12]
+    return _with_digest(text, tidy(name))
+
+
+def new_id(name: str, taken: Collection[str]) -> str:
+    """An id for somebody new: their slug, or with a digest of the name if that is among `taken`.
+
+    `taken` holds the ids and the names of everybody else, so that an id never looks like another person's name.
+    """
+    plain_id = slug(name)
+    if plain_id not in taken:
+        return plain_id
+    salts = itertools.chain([""], map(str, itertools.count(2)))
+    ids = (_with_digest(plain_id, tidy(name) + salt) for salt in salts)
+    return next(one for one in ids if one not in taken)
+
+
+def _with_digest(text: str, name: str) -> str:
+    digest = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:12]
     return f"{text[:40].strip('-') or 'p'}-{digest}"
