@@ -27,9 +27,10 @@ from edge.mqtt.command_payloads import (
     Sensitivity,
     parse,
 )
-from edge.mqtt.commands import CommandDone, CommandRateLimit, ReceivedCommand, Reply, carry_out
+from edge.mqtt.commands import CommandDone, CommandRateLimit, ReceivedCommand, Reply, answers, carry_out
 from edge.mqtt.payloads import CommandResult
 from edge.mqtt.publisher import MqttPublisher
+from edge.mqtt.topics import Topics
 from support.broker import Listener, running_broker
 from support.hostile import MESSAGES, answered_again, hostile
 from support.publishing import ORIGIN, ROOT, publisher, settings, succeed, until
@@ -108,6 +109,26 @@ def test_a_flood_is_cut_off_and_calms_down() -> None:
     assert all(flood.admits(100.0 + 0.5 * n) for n in range(100)), "a steady pace is no flood"
 
 
+@pytest.mark.parametrize(
+    ("topic", "answered"),
+    [
+        ("home/answers", True),
+        ("whosthere2/answers", True),
+        (f"{ROOT}/visit", False),
+        ("whosthere/back-door/visit", False),
+        ("whosthere", False),
+        ("homeassistant/status", False),
+        ("homeassistant/device/other/config", False),
+        ("$SYS/broker", False),
+        ("home/+/answers", False),
+    ],
+)
+def test_nobody_is_answered_on_topics_of_boxes_or_home_assistant(topic: str, answered: bool) -> None:
+    done = CommandDone(ReceivedCommand("ring", b"", topic, None), CommandResult("ring", True, "", None))
+    where = [message.topic for message in answers(done, Topics("whosthere", "front-door"), "homeassistant")]
+    assert where == [f"{ROOT}/command/result", *([topic] if answered else [])]
+
+
 def test_a_command_is_answered_when_it_is_done_and_only_once(tmp_path: Path) -> None:
     """A reload may take a minute: the publisher goes on, answers other commands, and the late answer still arrives."""
     slow: list[Reply] = []
@@ -136,8 +157,8 @@ def test_a_command_is_answered_when_it_is_done_and_only_once(tmp_path: Path) -> 
         box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
 
-    answers = [msgspec.json.decode(m.payload, type=CommandResult) for m in listener.on(f"{ROOT}/command/result")]
-    assert [(a.command, a.correlation_id, a.message) for a in answers] == [
+    results = [msgspec.json.decode(m.payload, type=CommandResult) for m in listener.on(f"{ROOT}/command/result")]
+    assert [(a.command, a.correlation_id, a.message) for a in results] == [
         ("resume", "quick", "watching"),
         ("reload", "slow", "reloaded"),
     ]
@@ -169,11 +190,11 @@ def test_thousands_of_hostile_commands(tmp_path: Path, quiet: None) -> None:
             if number % (MESSAGES // 4) == MESSAGES // 4 - 1:
                 memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         answered_again(listener, ROOT)
-        answers = len(listener.on(f"{ROOT}/command/result"))
+        answered = len(listener.on(f"{ROOT}/command/result"))
         box.stop(5)
         listener.wait_for(f"{ROOT}/status", b"offline")
-    print(f"\n{MESSAGES} hostile commands, {answers} answered; memory {memory} MB;", end=" ")
+    print(f"\n{MESSAGES} hostile commands, {answered} answered; memory {memory} MB;", end=" ")
     print(f"longest turn of the publisher {longest:.2f} s")
-    assert answers < MESSAGES / 4
+    assert answered < MESSAGES / 4
     assert memory[-1] - memory[0] < 30, memory
     assert listener.on(f"{ROOT}/visit") == []

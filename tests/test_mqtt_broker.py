@@ -14,7 +14,17 @@ from edge.demo.broker import embedded_broker
 from edge.errors import BrokerError, ConfigError
 from edge.mqtt.probe import check_broker
 from support.broker import Broker, Certificates, Listener, retained, running_broker
-from support.publishing import ROOT, event, publisher, publishing_process, recognized, settings, until
+from support.publishing import (
+    EVERYBODY,
+    ROOT,
+    controls,
+    event,
+    publisher,
+    publishing_process,
+    recognized,
+    settings,
+    until,
+)
 
 SECRET = "correct horse battery staple"  # noqa: S105
 ACL_WITHOUT_VISITS = (
@@ -227,3 +237,39 @@ def test_when_the_box_dies_the_broker_publishes_offline(tmp_path: Path) -> None:
             process.kill()
         listener.wait_for(f"{ROOT}/status", b"offline")
         assert retained(broker)[f"{ROOT}/status"] == b"offline"
+
+
+def test_a_message_that_is_larger_than_the_broker_allows_is_reported_once_and_not_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "whosthere")
+    with running_broker(tmp_path / "broker", extra="max_packet_size 4000") as broker, Listener(broker) as listener:
+        box = publisher(settings(broker, tmp_path))
+        box.people(EVERYBODY)
+        box.controls(controls())
+        box.start()
+        listener.wait_for(f"{ROOT}/status", b"online")
+        until(lambda: any("bytes" in message for message in caplog.messages))
+        for sequence in range(3):
+            box.publish(event(sequence=sequence))
+        listener.wait_for(f"{ROOT}/visit", count=3)
+        box.controls(controls(paused=True))
+        until(lambda: len(listener.on(f"{ROOT}/controls")) > 1)
+        box.stop(5)
+    (too_large,) = [message for message in caplog.messages if "bytes" in message]
+    assert too_large.startswith("homeassistant/device/whosthere_front-door/config: found a message of ")
+    assert "the broker allows 4,000. It is not sent; raise the broker's limit" in too_large
+    assert len([message for message in caplog.messages if "connected to" in message]) == 1
+
+
+def test_an_event_that_is_larger_than_the_broker_allows_waits(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "broker", extra="max_packet_size 400") as broker, Listener(broker) as listener:
+        box = publisher(settings(broker, tmp_path))
+        box.start()
+        listener.wait_for(f"{ROOT}/status", b"online")
+        box.publish(event())
+        until(lambda: box.outbox_health.waiting == 1)
+        box.publish(event(sequence=1))
+        until(lambda: box.outbox_health.waiting == 2)
+        box.stop(5)
+    assert box.outbox_health.waiting == 2

@@ -8,9 +8,11 @@ import pytest
 from edge.config.mqtt import MqttSettings
 from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.payloads import visit_payload
+from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
+from edge.records import Event
 from support.broker import Listener, running_broker
-from support.publishing import ORIGIN, ROOT, event, publishing_process, settings
+from support.publishing import ORIGIN, ROOT, event, publishing_process, settings, succeed, until
 
 
 def heard(listener: Listener) -> list[str]:
@@ -70,3 +72,20 @@ def test_killed_while_sending_at_most_the_one_under_way_arrives_twice(tmp_path: 
     assert once == [f"v1/{n}" for n in range(200)] + ["v3/0"]
     assert len(arrived) - len(once) <= 1
     assert on_disk(mqtt) == 0
+
+
+def test_an_event_is_reported_only_once_it_is_on_disk(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker:
+        mqtt = settings(broker, tmp_path)
+    found: list[tuple[int, bool]] = []
+
+    def on_stored(_: Event) -> None:
+        found.append((box.outbox_health.waiting, box.outbox_health.on_disk))
+
+    box = MqttPublisher(mqtt, ORIGIN, succeed, on_stored=on_stored)
+    box.publish(event())
+    assert found == []
+    box.start()
+    until(lambda: bool(found))
+    box.stop(1)
+    assert found == [(1, True)]

@@ -204,6 +204,46 @@ def test_a_full_disk_loses_nothing_and_repeats_nothing(small_disk: Path, caplog:
     ]
 
 
+def test_what_was_sent_while_the_disk_was_full_is_not_sent_again_after_a_restart(small_disk: Path) -> None:
+    path = small_disk / "outbox.sqlite3"
+    backlog = Outbox(path, 1000, retry_s=30)
+    backlog.add(entries(*range(33)), now=0)
+    with pytest.raises(OSError, match="No space"), (small_disk / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    # Until the log is full too.
+    backlog.add([entry(n, 5000) for n in range(100, 150)], now=1)
+    sent = []
+    for _ in range(33):
+        head = backlog.head(2)
+        assert head
+        sent.append(head.event_id)
+        backlog.sent(2)
+    assert sent == [f"v/{n}" for n in range(33)]
+    crashed = {file.name: file.read_bytes() for file in small_disk.iterdir() if file.name.startswith("outbox")}
+    backlog.close()
+    (small_disk / "ballast").unlink()
+    for name, content in crashed.items():
+        (small_disk / name).write_bytes(content)
+
+    again = Outbox(path, 1000)
+    again.tick(now=0)
+    assert (again.waiting, again.head(0)) == (0, None)
+    again.add(entries(1), now=1)
+    assert drained(again, now=2) == ["v/1"], "a new event with an old number"
+    again.close()
+
+
+def test_a_note_about_an_event_of_long_ago_hides_nothing(path: Path) -> None:
+    outbox = OutboxFile(path, 10)
+    outbox.put_many(entries(0, 1))
+    outbox.note_sent(2, "v/9")
+    outbox.close()
+    again = Outbox(path, 10)
+    again.tick(0.0)
+    assert drained(again) == ["v/0", "v/1"]
+
+
 def test_on_a_read_only_disk_events_wait_in_memory(small_disk: Path) -> None:
     backlog = Outbox(small_disk / "outbox.sqlite3", 1000)
     backlog.add(entries(0, 1), now=0)

@@ -55,7 +55,7 @@ class App:
         self._embedder = analyser.embedder
         self._gallery = GalleryManager(loaded, analyser.embedder, datetime.now(UTC))
         clock = None if _lossless(loaded) else time.monotonic
-        self._publisher = MqttPublisher(config.mqtt, self._origin(), self._on_command, clock=clock)
+        self._publisher = MqttPublisher(config.mqtt, self._origin(), self._on_command, clock=clock, on_stored=log_event)
         self._unknown_faces = _unknown_faces(loaded)
         self._pipeline = self._new_pipeline(analyser, timings)
         self._reloader = Reloader(config_path, loaded, self._gallery, notifier, self._use)
@@ -133,7 +133,7 @@ class App:
             timings,
             lossless=_lossless(loaded),
             max_fps=config.runtime.max_fps,
-            subscribers=[self._publisher.publish, log_event, self._unknown_faces.on_event],
+            subscribers=[self._publisher.publish, self._unknown_faces.on_event],
             on_ring=self._on_ring,
         )
 

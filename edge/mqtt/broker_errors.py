@@ -91,17 +91,22 @@ def lost(code: int, name: str, settings: MqttSettings, client_id: str) -> Outage
         return OutageReason(f"another client took over the session {client_id!r} at {at}: {_TWINS}", lasting=True)
     if code in {135, 152}:
         return OutageReason(f"the broker {at} ended the connection: {name} ({code}); ask its operator", lasting=True)
+    if code == 149:
+        text = f"the broker {at} ended the connection: a message was larger than it accepts; raise its limit"
+        return OutageReason(text, lasting=True)
     if code == 128:
         name = "the broker or the network went down"
     return OutageReason(f"lost the connection to the broker {at}: {name}", lasting=False)
 
 
-def flapping(reason: OutageReason, times: int, client_id: str) -> OutageReason:
+def flapping(reason: OutageReason, times: int, client_id: str, largest: str | None = None) -> OutageReason:
     """Why connections break soon after they were made, time after time.
 
-    Brokers before mosquitto 2.0.15 do not say that a session was taken over; it looks like this.
+    Brokers before mosquitto 2.0.15 do not say that a session was taken over; it looks like this. So does a message that
+    is too large, to brokers that do not say what they accept. `largest` is the largest message under way.
     """
-    text = f"{reason.text}, {times} times in a row; if another client uses the id {client_id!r}, {_TWINS}"
+    size = f"; the largest message under way was {largest}: the broker may not accept this size" if largest else ""
+    text = f"{reason.text}, {times} times in a row; if another client uses the id {client_id!r}, {_TWINS}{size}"
     return OutageReason(text, lasting=True)
 
 
@@ -126,6 +131,14 @@ def hung_up(settings: MqttSettings) -> OutageReason:
     else:
         text = f"the broker {at} closed the connection at once; if this is its TLS port, set mqtt.tls.enabled"
     return OutageReason(text, lasting=True)
+
+
+def too_large(topic: str, size: int, limit: int) -> str:
+    """A message that is larger than the broker's Maximum Packet Size."""
+    return (
+        f"{topic}: found a message of {size:,} bytes; the broker allows {limit:,}. It is not sent; raise the broker's "
+        "limit (mosquitto: max_packet_size)"
+    )
 
 
 def denied(topic: str, code: int, name: str) -> str:

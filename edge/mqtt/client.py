@@ -117,11 +117,20 @@ class BrokerSession:
         """Closed or aborted: a connection that is still made is closed at once."""
         self._ended = threading.Lock()
         self._v5 = settings.protocol == "5"
+        self.max_packet: int | None = None
+        """The largest packet that the broker accepts, in bytes; None: it has not said."""
         self._client = self._configured(will)
 
     def open(self) -> None:
         """Start to connect; `notify` gets Connected or Lost. Never blocks."""
         threading.Thread(target=self._connect, name="mqtt-connect", daemon=True).start()
+
+    def packet_size(self, message: OutgoingMessage) -> int:
+        """The size of a message's PUBLISH packet in bytes, at most (MQTT 5.0, 3.3)."""
+        properties = self._properties(message)
+        # Type, remaining length, the topic's length, packet identifier.
+        overhead = 1 + 4 + 2 + 2 + (len(properties.pack()) if properties else 0)  # type: ignore[no-untyped-call]
+        return overhead + len(message.topic.encode()) + len(message.payload)
 
     def publish(self, message: OutgoingMessage) -> int | None:
         """Send a message. The number that its Acknowledged will carry; None: not connected."""
@@ -209,7 +218,7 @@ class BrokerSession:
         if self._ended.acquire(blocking=False):
             self._notify(Lost(self, reason))
 
-    def _on_connect(self, _c: Client, _u: object, _f: ConnectFlags, code: ReasonCode, _p: Properties | None) -> None:
+    def _on_connect(self, _c: Client, _u: object, _f: ConnectFlags, code: ReasonCode, p: Properties | None) -> None:
         if code.is_failure:
             self._end(explain.refused(code.value, code.getName(), self._settings))
             return
@@ -217,6 +226,7 @@ class BrokerSession:
             self._client.disconnect()
             return
         self._accepted = True
+        self.max_packet = getattr(p, "MaximumPacketSize", None)
         self._notify(Connected(self))
         self._subscribe()
 

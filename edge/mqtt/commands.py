@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -141,19 +141,20 @@ def flooded(command: ReceivedCommand) -> CommandResult:
     return CommandResult(command.name[:64], False, message, _shown(command.correlation))
 
 
-def answers(done: CommandDone, topics: Topics) -> list[OutgoingMessage]:
+def answers(done: CommandDone, topics: Topics, discovery_prefix: str) -> list[OutgoingMessage]:
     """The messages that answer a command: on `command/result`, and on the MQTT 5 response topic if it has one."""
     command = done.command
     where = [topics.command_result]
-    if command.response_topic and _may_answer_on(command.response_topic, topics):
+    if command.response_topic and _may_answer_on(command.response_topic, (topics.base, discovery_prefix)):
         where.append(command.response_topic)
     payload = msgspec.json.encode(done.result)
     return [OutgoingMessage(topic, payload, correlation=command.correlation) for topic in where]
 
 
-def _may_answer_on(topic: str, topics: Topics) -> bool:
-    """Not on our own topics: nobody may use the box to publish falsehoods there."""
-    return not topic.startswith(("$", topics.root)) and not any(character in topic for character in "+#\0")
+def _may_answer_on(topic: str, owned: Collection[str]) -> bool:
+    """Not on the topics of boxes or Home Assistant: nobody may use the box to publish falsehoods there."""
+    below = tuple(f"{prefix}/" for prefix in owned)
+    return not f"{topic}/".startswith(("$", *below)) and not any(character in topic for character in "+#\0")
 
 
 def _start(request: Request, on_command: OnCommand, reply: Reply, *, snapshots: bool) -> None:

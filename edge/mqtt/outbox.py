@@ -82,6 +82,8 @@ class Outbox:
         if row is not None:
             self._sent.append(row)
             self.tick(now)
+            if self._sent and self._file:
+                self._file.note_sent(row, entry.event_id)
         elif self._memory and self._memory[0] is entry:
             self._memory.popleft()
         if self._unwanted is not None:
@@ -139,6 +141,7 @@ class Outbox:
         if self._file is None:
             self._file = OutboxFile(self._path, self._max_events)
             self.replaced += self._file.was_replaced
+            self._sent += [row for row in self._file.sent if row not in self._sent]
             if self._unwanted is not None:
                 self._forget_stored(self._unwanted)
         if self._sent:

@@ -1,40 +1,23 @@
-"""The outbox on disk: a bounded queue of events in SQLite. With outbox_salvage, the only user of sqlite3.
+"""The outbox on disk: a bounded queue of events in SQLite. Only outbox_* use sqlite3.
 
 SQLite in WAL mode appends to one file and syncs it once per commit: a power cut loses nothing that was
 committed and tears nothing (https://www.sqlite.org/wal.html). Nothing is written while nothing happens.
 """
 
 import logging
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from edge.errors import WhosthereError
-from edge.mqtt.outbox_salvage import COLUMNS, Row, checked, decode_text, discard_damaged, salvage, set_aside
+from edge.mqtt.outbox_database import DROPPED, OLDEST, first_page, only_value, open_sound
+from edge.mqtt.outbox_salvage import Row, checked, discard_damaged, salvage, set_aside
 from edge.mqtt.queued_event import OutboxEntry
+from edge.mqtt.sent_note import SentNote
 
 _log = logging.getLogger("whosthere.mqtt")
 
-_VERSION = 1
-_TABLES = """
-    BEGIN IMMEDIATE;
-    CREATE TABLE waiting (
-        row INTEGER PRIMARY KEY,
-        event_id TEXT NOT NULL,
-        boot TEXT NOT NULL,
-        seconds REAL NOT NULL,
-        payload BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-    INSERT INTO counters VALUES ('dropped', 0);
-    PRAGMA user_version = 1;
-    COMMIT;
-"""
-_OLDEST = f"SELECT {COLUMNS} FROM waiting ORDER BY row"  # noqa: S608  (a constant)
-_DROPPED = "SELECT value FROM counters WHERE name = 'dropped'"
 _DROP_OLDEST = "DELETE FROM waiting WHERE row IN (SELECT row FROM waiting WHERE row IS NOT ? ORDER BY row LIMIT ?)"
 
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
@@ -63,9 +46,12 @@ class OutboxFile:
         self._max_events = max_events
         with self._explained("opened"):
             self._db, self.was_replaced = _opened(path)
-            self.waiting: int = _value(self._db, "SELECT count(*) FROM waiting")
-            self.dropped: int = _value(self._db, _DROPPED)
+            self.waiting: int = only_value(self._db, "SELECT count(*) FROM waiting")
+            self.dropped: int = only_value(self._db, DROPPED)
             """How many entries were lost because the outbox was full, ever."""
+            self._sent_note = SentNote(path)
+            self.sent = self._already_sent()
+            """Rows that an earlier run sent and could not remove."""
 
     def put_many(self, entries: Sequence[OutboxEntry], *, keep: int | None = None) -> None:
         """Add all of the entries, or none; they survive a power cut once this returns.
@@ -85,7 +71,7 @@ class OutboxFile:
     def peek(self, n: int) -> list[Row]:
         """The oldest `n` entries in order, each with the id that `remove` takes."""
         with self._explained("read"):
-            return [checked(values) for values in self._db.execute(f"{_OLDEST} LIMIT ?", (n,))]
+            return [checked(values) for values in self._db.execute(f"{OLDEST} LIMIT ?", (n,))]
 
     def remove(self, rows: Sequence[int]) -> None:
         """Remove all of the rows, or none; those that are already gone are skipped.
@@ -111,10 +97,25 @@ class OutboxFile:
             discard_damaged(self._path)
         return len(rows)
 
+    def note_sent(self, row: int, event_id: str) -> None:
+        """Remember that everything up to this row was sent, which a full disk keeps `remove` from recording.
+
+        Written in place, into a file that has been given its size before: this needs no room. Never raises.
+        """
+        self._sent_note.write(row, event_id)
+
     def close(self) -> None:
         """Write what the log holds into the database itself. Never raises."""
         with suppress(sqlite3.Error):
             self._db.close()
+
+    def _already_sent(self) -> list[int]:
+        last, event_id = self._sent_note.read()
+        known = self._db.execute("SELECT event_id FROM waiting WHERE row = ?", (last,)).fetchone()
+        # Numbers of rows are used again: the note may be about an event of long ago.
+        if known != (event_id,):
+            return []
+        return [row for (row,) in self._db.execute("SELECT row FROM waiting WHERE row <= ? ORDER BY row", (last,))]
 
     @contextmanager
     def _transaction(self, synchronous: str) -> Iterator[None]:
@@ -134,7 +135,7 @@ class OutboxFile:
     def _explained(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if _is_damage(error):
                 raise OutboxError(f"mqtt.outbox.path: {self._path} is damaged: {error}", damaged=True) from error
             raise OutboxError(f"mqtt.outbox.path: {self._path} cannot be {verb}: {error}; {_advice(error)}") from error
@@ -150,54 +151,12 @@ def _opened(path: Path) -> tuple[sqlite3.Connection, bool]:
         # Replacing a damaged one was interrupted between its last two steps.
         new.replace(path)
     try:
-        return _sound(path), False
+        return open_sound(path), False
     except sqlite3.Error as error:
         if _primary_code(error) in _PASSING:
             raise
         _replace(path, error)
-    return _sound(path), True
-
-
-def _sound(path: Path) -> sqlite3.Connection:
-    """Open a database of which every row can be read. Raises sqlite3.Error when it is damaged or not ours."""
-    # It says who came when: nobody else may read it.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
-    db.text_factory = decode_text
-    try:
-        # Exclusive: a second daemon on the same outbox would send everything twice.
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "secure_delete = FAST"):
-            db.execute(f"PRAGMA {pragma}")
-        verdict = _value(db, "PRAGMA integrity_check(1)")
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        version = _value(db, "PRAGMA user_version")
-        if version == 0 and not _value(db, "SELECT count(*) FROM sqlite_schema"):
-            db.executescript(_TABLES)
-        elif version != _VERSION:
-            raise sqlite3.DatabaseError(f"found version {version}, this whosthere needs version {_VERSION}")
-        _check_content(db)
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
-
-
-def _check_content(db: sqlite3.Connection) -> None:
-    """Raises sqlite3.DatabaseError unless the tables are those of `_TABLES` and every row can be read."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as ours:
-        ours.executescript(_TABLES)
-        if _schema(db) != _schema(ours):
-            raise sqlite3.DatabaseError("its tables are not those of an outbox")
-    dropped = _value(db, _DROPPED)
-    if not isinstance(dropped, int) or dropped < 0:
-        raise sqlite3.DatabaseError("its counter of dropped events is garbled")
-    for values in db.execute(_OLDEST):
-        checked(values)
-
-
-def _schema(db: sqlite3.Connection) -> list[tuple[object, ...]]:
-    return db.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid").fetchall()
+    return open_sound(path), True
 
 
 def _replace(path: Path, error: sqlite3.Error) -> None:
@@ -207,9 +166,9 @@ def _replace(path: Path, error: sqlite3.Error) -> None:
     """
     new = _new_name(path)
     try:
-        rows = salvage(path, _first_page())
+        rows = salvage(path, first_page())
         new.unlink(missing_ok=True)
-        with closing(_sound(new)) as db:
+        with closing(open_sound(new)) as db:
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
                 "INSERT INTO waiting VALUES (?, ?, ?, ?, ?)",
@@ -227,37 +186,21 @@ def _replace(path: Path, error: sqlite3.Error) -> None:
     )  # fmt: skip
 
 
-def _first_page() -> bytes:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        db.executescript(_TABLES)
-        page = bytearray(db.serialize())
-    # Written and read with a write-ahead log: https://www.sqlite.org/fileformat.html, 1.3.3.
-    page[18:20] = b"\2\2"
-    return bytes(page)
-
-
 def _new_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.new")
 
 
-def _value(db: sqlite3.Connection, query: str) -> Any:
-    """The one value that a query gives. Raises sqlite3.DatabaseError when it gives none."""
-    row = db.execute(query).fetchone()
-    if row is None:
-        raise sqlite3.DatabaseError(f"nothing found by {query}")
-    return row[0]
-
-
-def _primary_code(error: sqlite3.Error) -> int:
+def _primary_code(error: Exception) -> int:
     """SQLite's result code; SQLITE_CORRUPT for what Python itself cannot read."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return code & 0xFF
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
     return _primary_code(error) not in _PASSING | _DISK
 
 
-def _advice(error: sqlite3.Error) -> str:
+def _advice(error: Exception) -> str:
     match _primary_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return "is another whosthere running with the same outbox?"

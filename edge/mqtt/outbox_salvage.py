@@ -100,7 +100,8 @@ def _beside(path: Path, suffix: str) -> Path:
 def _readable(path: Path) -> dict[int, Row]:
     """The rows by number. Rows behind a damaged page are reached from the other end, or by leaping over it."""
     rows: dict[int, Row] = {}
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as db:
+    unreadable = (sqlite3.Error, UnicodeDecodeError)
+    with suppress(*unreadable), closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as db:
         db.text_factory = decode_text
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         for direction, order in ((1, ">= ? ORDER BY row ASC"), (-1, "<= ? ORDER BY row DESC")):
@@ -122,7 +123,7 @@ def _leaping(db: sqlite3.Connection, query: str, direction: int) -> Iterator[Row
                 leap = 1
                 with suppress(sqlite3.DatabaseError):
                     yield checked(values)
-        except (sqlite3.Error, MemoryError, OverflowError, TypeError):
+        except (sqlite3.Error, UnicodeDecodeError, MemoryError, OverflowError, TypeError):
             start += direction * leap
             leap *= 2
         else:

@@ -59,9 +59,10 @@ class OutboxSender:
         if entry is None:
             return
         message, late = self._message(entry)
-        self._under_way = self._connection.publish(
-            message, now, lambda delivery, at: self._on_delivery(delivery, late, at)
-        )
+        # Before: a message that is too large is refused at once.
+        self._under_way = True
+        if not self._connection.publish(message, now, lambda delivery, at: self._on_delivery(delivery, late, at)):
+            self._under_way = False
 
     def _on_delivery(self, delivery: Delivery, late: bool, now: float) -> None:
         self._under_way = False

@@ -50,11 +50,14 @@ class MqttPublisher:
         on_command: OnCommand,
         *,
         clock: Callable[[], float] | None = time.monotonic,
+        on_stored: Callable[[Event], None] = lambda _: None,
     ) -> None:
+        """`on_stored` is called on the publisher's thread with each event that will not be lost any more."""
         self.origin = origin
         self.heartbeat = time.monotonic()
         self._settings = settings
         self._clock = clock
+        self._on_stored = on_stored
         self._boot_clock = boot_clock()
         self._wall_clock = WallClock([Path(settings.outbox.path), Path(__file__)])
         self._topics = topics = Topics(settings.base_topic, origin.device_id)
@@ -187,8 +190,10 @@ class MqttPublisher:
         items = self._inbox.take(timeout_s)
         events = [item for item in items if isinstance(item, QueuedEvent)]
         if events:
-            entries = [entry for event in events if (entry := self._removed_people.entry(event))]
-            self._outbox.add(entries, time.monotonic())
+            stored = [(event, entry) for event in events if (entry := self._removed_people.entry(event))]
+            self._outbox.add([entry for _, entry in stored], time.monotonic())
+            for queued, _ in stored:
+                self._on_stored(queued.event)
         for item in items:
             if isinstance(item, QueuedEvent):
                 self._on_event(item)
@@ -233,7 +238,7 @@ class MqttPublisher:
 
     def _answer(self, done: CommandDone) -> None:
         _log.info("command %s: %s", ascii(done.result.command)[1:-1], done.result.message)
-        for message in answers(done, self._topics):
+        for message in answers(done, self._topics, self._settings.home_assistant.discovery_prefix):
             self._send(message)
 
     def _publish_picture(self, jpeg: bytes) -> None:

@@ -52,6 +52,7 @@ OnDelivery = Callable[[Delivery, float], None]
 @dataclass(frozen=True, slots=True)
 class _Unacknowledged:
     topic: str
+    size: int
     sent_at: float
     on_delivery: OnDelivery
 
@@ -124,10 +125,13 @@ class BrokerConnection:
 
     def publish(self, message: OutgoingMessage, now: float, on_delivery: OnDelivery = lambda *_: None) -> bool:
         """Send a message; False: not connected, and it is not kept."""
+        if self._session and self.connected and self._too_large(message, self._session):
+            on_delivery(Delivery.REFUSED, now)
+            return True
         mid = self._session.publish(message) if self._session and self.connected else None
         if mid is None:
             return False
-        self._unacknowledged[mid] = _Unacknowledged(message.topic, now, on_delivery)
+        self._unacknowledged[mid] = _Unacknowledged(message.topic, len(message.payload), now, on_delivery)
         return True
 
     def handle(self, signal: Signal, now: float) -> None:
@@ -144,9 +148,17 @@ class BrokerConnection:
             case Acknowledged():
                 self._acknowledged(signal, now)
             case NotSubscribed():
-                self._refused.add(signal.topic, signal.code, signal.name)
+                self._refused.add(signal.topic, explain.denied(signal.topic, signal.code, signal.name))
             case IncomingMessage():
                 self._on_message(signal, now)
+
+    def _too_large(self, message: OutgoingMessage, session: BrokerSession) -> bool:
+        """Whether the broker would end the connection because of this message."""
+        limit, size = session.max_packet, session.packet_size(message)
+        if limit is None or size <= limit:
+            return False
+        self._refused.add(message.topic, explain.too_large(message.topic, size, limit))
+        return True
 
     def close(self) -> None:
         """Say goodbye. The connection is `closed` once its last signal has been handled."""
@@ -183,7 +195,7 @@ class BrokerConnection:
         if sent is None:
             return
         if signal.problem:
-            self._refused.add(sent.topic, *signal.problem)
+            self._refused.add(sent.topic, explain.denied(sent.topic, *signal.problem))
             sent.on_delivery(Delivery.REFUSED, now)
         else:
             self._refused.discard(sent.topic)
@@ -204,12 +216,13 @@ class BrokerConnection:
         if self._closing:
             return
         if was_connected:
-            reason = self._judged(reason, now)
+            largest = max(open_messages.values(), key=lambda sent: sent.size, default=None)
+            reason = self._judged(reason, now, f"{largest.topic} ({largest.size:,} bytes)" if largest else None)
         self._next_at = now + self._delay_s
         self._delay_s = min(self._delay_s * 2, _DELAY_MAX_S)
         self._log_outage(reason, now)
 
-    def _judged(self, reason: OutageReason, now: float) -> OutageReason:
+    def _judged(self, reason: OutageReason, now: float, largest: str | None) -> OutageReason:
         """The reason why a connection broke, which is another one when each breaks at once."""
         if now - self._since >= _STEADY_S:
             self._delay_s = _DELAY_MIN_S
@@ -217,7 +230,7 @@ class BrokerConnection:
             self._logged.clear()
             return reason
         self._brief += 1
-        return reason if self._brief < _FLAPPING else explain.flapping(reason, self._brief, self._client_id)
+        return reason if self._brief < _FLAPPING else explain.flapping(reason, self._brief, self._client_id, largest)
 
     def _log_outage(self, reason: OutageReason, now: float) -> None:
         """The first reason of an outage, and any that needs a person; each once."""
@@ -235,10 +248,10 @@ class RefusedTopics:
     def __init__(self) -> None:
         self._topics: set[str] = set()
 
-    def add(self, topic: str, code: int, name: str) -> None:
+    def add(self, topic: str, reason: str) -> None:
         if topic not in self._topics:
             self._topics.add(topic)
-            _log.error("%s", explain.denied(topic, code, name))
+            _log.error("%s", reason)
 
     def discard(self, topic: str) -> None:
         if topic in self._topics:
