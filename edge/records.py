@@ -253,6 +253,8 @@ class Event:
     """From the first frame that showed the face to this event being ready."""
     provisional: bool = False
     """A decision that the final one may still correct."""
+    corrects: int | None = None
+    """The `sequence` of the visit's `unknown` or `uncertain` that this name replaces."""
     match: Match | None = None
     """Set for a decision, and for `ended` when there was one."""
     quality: Quality | None = None

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config.visits import VisitSettings
-from edge.records import Candidate, EventKind, Match, Outcome
-from edge.visits.decision import Announcement, announcement, likeness, match_all
+from edge.records import Candidate, EventKind, Match, Outcome, Vector
+from edge.visits.decision import Announcement, announcement, correction, likeness, match_all, match_visit
 from edge.visits.fusion import FusedFaces
 from edge.visits.matcher import Matcher
 from support.people import alike, gallery_of, quality, somebody
@@ -113,3 +113,45 @@ def test_no_two_faces_of_a_still_picture_share_a_name(some: list[tuple[str, floa
     assert len(set(named)) == len(named)
     alone = [KNOWN.match(probe) for probe in probes]
     assert set(named) == {found.person.person_id for found in alone if found.person}
+
+
+def hybrid(*, second: Vector, count: int = 4) -> FusedFaces:
+    """As many faces of Ada's as of somebody else's, which have nothing in common."""
+    fused = FusedFaces()
+    for n in range(count):
+        fused.add(quality(0.8), alike(ADA, 0.95, seed=300 + n), float(n))
+        fused.add(quality(0.8), alike(second, 0.95, seed=400 + n), float(n))
+    return fused
+
+
+def test_groups_that_name_different_people_are_uncertain_and_name_both() -> None:
+    matcher = Matcher(gallery_of(ada=ADA, ben=BEN), 0.9, 0.05, None)
+    answer = match_visit(matcher, hybrid(second=BEN), VisitSettings(), frozenset())
+    assert answer is not None
+    assert answer.outcome is Outcome.UNCERTAIN
+    assert {answer.best and answer.best.person_id, answer.runner_up and answer.runner_up.person_id} == {"ada", "ben"}
+
+
+def test_one_group_names_the_visitor_although_all_faces_together_do_not() -> None:
+    matcher = Matcher(gallery_of(ada=ADA), 0.9, 0.05, None)
+    gathered = hybrid(second=somebody(9))
+    assert gathered.embedding is not None
+    assert matcher.match(gathered.embedding).outcome is Outcome.UNKNOWN
+    answer = match_visit(matcher, gathered, VisitSettings(), frozenset())
+    assert answer is not None and answer.person is not None
+    assert answer.person.person_id == "ada"
+    small = match_visit(matcher, hybrid(second=somebody(9), count=2), VisitSettings(min_faces=3), frozenset())
+    assert small is not None
+    assert small.outcome is Outcome.UNKNOWN, "a group of two names nobody where three faces are needed"
+
+
+def test_only_a_name_corrects() -> None:
+    matcher = Matcher(gallery_of(ada=ADA), 0.9, 0.05, None)
+    gathered = hybrid(second=somebody(9))
+    answer = match_visit(matcher, gathered, VisitSettings(), frozenset())
+    found = correction(gathered, answer, VisitSettings())
+    assert found is not None
+    assert (found.kind, found.provisional) == (EventKind.RECOGNIZED, False)
+    assert correction(gathered, answer, VisitSettings(min_faces=50)) is None
+    assert correction(gathered, matcher.match(BEN), VisitSettings()) is None
+    assert correction(gathered, None, VisitSettings()) is None

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.records import Problem, Quality, Vector
-from edge.visits.fusion import FusedFaces
-from support.people import quality, somebody
+from edge.visits.fusion import KEPT, FusedFaces
+from support.people import alike, quality, somebody
 
 ADA, BEN = somebody(1), somebody(2)
 Look = tuple[Quality, Vector | None]
@@ -96,3 +96,40 @@ def test_without_a_usable_face_nobody_is_similar() -> None:
     assert (fused.embedding, fused.similarity(ADA), fused.count) == (None, -1, 0)
     fused.add(quality(), ADA, 1.0)
     assert fused.similarity(BEN) == pytest.approx(float(ADA @ BEN), abs=1e-6)
+
+
+def faces_of(vector: Vector, count: int, seed: int, likeness: float = 0.95, score: float = 0.8) -> list[Look]:
+    return [(quality(score), alike(vector, likeness, seed=seed + n)) for n in range(count)]
+
+
+def test_faces_that_look_alike_are_one_group() -> None:
+    fused = gathered(faces_of(ADA, 8, 100))
+    [group] = fused.groups(3)
+    assert (group.count, group.embedding @ ADA > 0.95) == (8, True)
+
+
+def test_covered_faces_do_not_drag_good_ones_down() -> None:
+    covered = alike(ADA, 0.5, seed=77)
+    fused = gathered(faces_of(covered, 20, 100, score=0.96) + faces_of(ADA, 4, 200))
+    everybody, *groups = fused.groups(3)
+    assert everybody.count == 24
+    assert float(everybody.embedding @ ADA) < 0.8
+    assert sorted(group.count for group in groups) == [4, 20]
+    assert max(float(group.embedding @ ADA) for group in groups) > 0.95
+
+
+def test_a_group_too_small_to_name_anybody_is_no_probe() -> None:
+    fused = gathered(faces_of(ADA, 6, 100) + faces_of(BEN, 2, 200))
+    assert len(fused.groups(2)) == 3
+    assert [group.count for group in fused.groups(3)] == [8, 6]
+    assert FusedFaces().groups(1) == []
+
+
+def test_a_long_visit_keeps_its_sum_and_its_kinds_of_faces() -> None:
+    few = faces_of(BEN, 3, 500)
+    many = faces_of(ADA, 4 * KEPT, 100)
+    fused = gathered([*few, *many])
+    total = sum((e * np.float32(q.score) for q, e in [*few, *many] if e is not None), np.zeros_like(ADA))
+    assert fused.count == 4 * KEPT + 3
+    assert fused.embedding == pytest.approx(total / np.linalg.norm(total), abs=1e-4)
+    assert max(float(group.embedding @ BEN) for group in fused.groups(3)) > 0.9, "three odd ones are not lost"

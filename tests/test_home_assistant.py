@@ -211,7 +211,8 @@ def test_the_automations_in_docs_leave_delayed_events_alone(name: str) -> None:
 
     def runs(happened: Event, **changes: Any) -> bool:
         state = {"state": "now", "attributes": encoded(happened) | changes}
-        variables: dict[str, Any] = {"trigger": {"to_state": state}, "strangers": True, "timedelta": timedelta}
+        variables: dict[str, Any] = {"trigger": {"to_state": state}, "strangers": True, "corrections": True}
+        variables["timedelta"] = timedelta
         moment = datetime(2025, 1, 1, tzinfo=UTC)
         variables |= {"now": lambda: moment, "as_datetime": lambda _: moment}
         return all(rendered(condition, **variables) == "True" for condition in conditions()[name])
@@ -220,6 +221,22 @@ def test_the_automations_in_docs_leave_delayed_events_alone(name: str) -> None:
     assert runs(known) or runs(stranger)
     assert not runs(known, delayed=True)
     assert not runs(stranger, delayed=True)
+
+
+def test_the_blueprint_leaves_corrections_out_if_wanted() -> None:
+    known = HAPPENED["came_known"]
+    attributes = encoded(known)
+
+    def runs(*, corrections: bool, corrects: str | None) -> bool:
+        state = {"state": "now", "attributes": attributes | {"corrects": corrects}}
+        moment = datetime(2025, 1, 1, tzinfo=UTC)
+        variables: dict[str, Any] = {"trigger": {"to_state": state}, "strangers": True, "corrections": corrections}
+        variables |= {"timedelta": timedelta, "now": lambda: moment, "as_datetime": lambda _: moment}
+        return all(rendered(condition, **variables) == "True" for condition in conditions()["blueprint"])
+
+    assert runs(corrections=True, corrects="v/1")
+    assert not runs(corrections=False, corrects="v/1")
+    assert runs(corrections=False, corrects=None)
 
 
 def test_what_is_gone_is_named_once_more_by_its_platform() -> None:

@@ -222,3 +222,20 @@ def test_templates_of_another_length_are_refused(dimensions: int) -> None:
     odd = Gallery.empty(EmbedderId(embedder.name, embedder.sha256), dimensions)
     with pytest.raises(GalleryError, match=f"{dimensions} numbers each, but those of .* mobilefacenet have 192"):
         load_matcher(LoadedConfig(Config(), Path("/etc/whosthere")), embedder, odd)
+
+
+def test_more_probes_need_more_similarity_so_that_strangers_get_no_extra_chance() -> None:
+    calibration = Calibration(data="", command="", points=[(0.2, 0.1), (0.4, 1e-3), (0.6, 1e-5)])
+    matcher = Matcher(gallery_of(ada=ADA), 0.4, 0.05, calibration)
+    assert matcher.threshold_for_probes(1) == 0.4
+    for probes in (2, 3):
+        stricter = matcher.threshold_for_probes(probes)
+        assert calibration.rate_at(stricter) * probes == pytest.approx(calibration.rate_at(0.4))
+        just_below = alike(ADA, stricter - 0.005)
+        assert matcher.match(just_below).outcome is Outcome.RECOGNIZED
+        refused = matcher.match(just_below, probes=probes)
+        assert (refused.outcome, refused.threshold) == (Outcome.UNKNOWN, stricter)
+
+
+def test_without_a_calibration_the_threshold_is_the_one_there_is() -> None:
+    assert Matcher(gallery_of(ada=ADA), 0.4, 0.05, None).threshold_for_probes(3) == 0.4

@@ -72,8 +72,14 @@ def test_a_recognition_says_who_and_how_surely() -> None:
         "late": False,
         "delayed": False,
         "clock_set": True,
+        "corrects": None,
         "schema_version": 1,
     }
+
+
+def test_a_correction_names_the_event_that_it_corrects() -> None:
+    assert encoded(recognized(sequence=2, corrects=1))["corrects"] == "v1/1"
+    assert encoded(recognized(sequence=1))["corrects"] is None
 
 
 def test_only_uncertain_events_have_candidates() -> None:

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.config.faces import QualitySettings
+from edge.config.faces import ENROLMENT_LIMITS, QualitySettings, enrolment_limits
 from edge.faces.align import crop
 from edge.faces.quality import SIDE, TEMPLATE, assess
 from edge.records import Image, Pose, Problem, Quality
 from support.networks import embedder, landmarks_of, mesh, only_face
 from support.portraits import COLLINS, HOPPER, OBAMA, read_picture
 
-LIMITS = QualitySettings()
+LIMITS = ENROLMENT_LIMITS
 
 
 def judged(image: Image, limits: QualitySettings = LIMITS, **changed: object) -> Quality:
@@ -68,6 +68,29 @@ def test_a_harmed_picture_is_refused_with_its_reason(harm: Callable[[Image], Ima
 
     assert quality.problem is problem
     assert quality.score < judged(image).score
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda image: cv2.GaussianBlur(image, (0, 0), 3.5),
+        lambda image: (image * 0.12).astype(np.uint8),
+        lambda image: shrunk(image, 10),
+    ],
+    ids=["blurred", "dark", "small"],
+)
+def test_a_visitor_may_be_recognised_by_a_face_that_is_no_template(harm: Callable[[Image], Image]) -> None:
+    worse = harm(read_picture(COLLINS))
+    found = mesh().locate(worse, only_face(worse)) if worse.shape[0] == 240 else landmarks_of(read_picture(COLLINS))
+    assert assess(worse, found, QualitySettings()).usable
+    assert not assess(worse, found, enrolment_limits(QualitySettings())).usable
+
+
+def test_enrolment_takes_the_stricter_limit_of_both() -> None:
+    loose = enrolment_limits(QualitySettings())
+    assert (loose.min_eye_distance_px, loose.min_sharpness, loose.min_brightness) == (12, 2.5, 25)
+    strict = QualitySettings(min_eye_distance_px=30, min_sharpness=9, min_brightness=40, max_turn_deg=20)
+    assert enrolment_limits(strict) == strict
 
 
 @pytest.mark.parametrize(

@@ -56,12 +56,16 @@ def test_a_fast_face_is_followed_by_its_velocity() -> None:
     assert len(ids) == 1
 
 
-def test_a_dropped_track_is_not_taken_up_again() -> None:
+def test_a_face_that_jumps_resizes_or_comes_back_is_marked() -> None:
+    for second, at, jumped in ((face(105), 0.1, False), (face(130), 0.1, True), (face(100), 0.4, True)):
+        tracker = Tracker(TrackSettings(confirm_hits=1))
+        tracker.update([face(100)], 0.0)
+        (track,) = tracker.update([second], at)
+        assert track.jumped is jumped
     tracker = Tracker(TrackSettings(confirm_hits=1))
-    (before,) = tracker.update([face(100)], 0.0)
-    tracker.drop(before.id)
-    (after,) = tracker.update([face(100)], 0.1)
-    assert after.id != before.id
+    tracker.update([face(100, 100, 40)], 0.0)
+    (track,) = tracker.update([face(93, 93, 54)], 0.1)
+    assert track.jumped
 
 
 def only(tracker: Tracker, faces: list[Face], now: float) -> Track:
@@ -190,9 +194,6 @@ def test_only_confirmed_faces_are_alive_but_all_keep_the_tracker_busy() -> None:
     assert (tracker.alive(), tracker.busy, len(tracker.expected(0.0))) == (frozenset(), True, 1)
     track = only(tracker, [face(100)], 0.1)
     assert tracker.alive() == {track.id}
-    tracker.drop(track.id)
-    tracker.drop(track.id)
-    assert not tracker.busy
 
 
 places = st.tuples(st.sampled_from(range(0, 400, 20)), st.sampled_from((100, 120)), st.sampled_from((40, 50, 60)))

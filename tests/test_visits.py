@@ -1,5 +1,6 @@
 """One visit, one decision: whatever the tracks do."""
 
+import numpy as np
 import pytest
 
 from edge.config.visits import VisitSettings
@@ -104,7 +105,6 @@ def test_a_track_that_changes_hands_does_not_keep_the_name() -> None:
     door = Door(KNOWN)
     door.show(3, t1=alike(ADA, 0.8))
     door.show(1, t1=STRANGER)
-    assert door.swapped == [1]
     door.show(4, t2=STRANGER)
     assert door.announced() == ["visit1 started", "visit1 recognized ada", "visit2 started", "visit2 unknown"]
 
@@ -114,7 +114,6 @@ def test_a_few_odd_frames_do_not_end_a_visit() -> None:
     door.show(2, t1=alike(ADA, 0.8))
     door.show(0.2, t1=STRANGER)
     door.show(2, t1=alike(ADA, 0.8))
-    assert door.swapped == []
     assert door.announced() == ["visit1 started", "visit1 recognized ada"]
 
 
@@ -122,7 +121,9 @@ def test_a_provisional_name_is_followed_by_one_final_decision() -> None:
     door = Door(KNOWN, VisitSettings(gap_s=5, provisional=True))
     door.show(0.1, t1=alike(ADA, 0.6))
     assert door.announced() == ["visit1 started", "visit1 recognized ada provisional"]
-    door.show(8, t1=alike(BEN, 0.9))
+    # Like the first look, but nearer to somebody else of the gallery.
+    first, ben = alike(ADA, 0.6), BEN
+    door.show(8, t1=(0.4 * first + 0.9 * ben) / np.linalg.norm(0.4 * first + 0.9 * ben))
     assert [kind for kind in door.announced() if "provisional" not in kind] == [
         "visit1 started",
         "visit1 recognized ben",

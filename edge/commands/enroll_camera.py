@@ -49,7 +49,7 @@ def take_portraits(
     camera = open_camera(settings)
     coach, line = Coach(count, same), StatusLine()
     try:
-        reports = _watch(camera, analyser, intake, coach, line, timeout_s, at)
+        reports = _watch(camera, analyser.for_enrolment(), intake, coach, line, timeout_s, at)
     finally:
         camera.close()
         line.end()

@@ -97,7 +97,7 @@ def sentence(event: VisitPayload) -> str:
     """An event in a few words."""
     match event.event_type:
         case EventKind.RECOGNIZED:
-            perhaps = "perhaps " if event.provisional else ""
+            perhaps = "perhaps " if event.provisional else "after all, " if event.corrects else ""
             return f"{perhaps}{event.person_name} ({event.similarity}, needed {event.threshold})"
         case EventKind.UNKNOWN:
             return "a stranger"

@@ -38,12 +38,28 @@ class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class QualitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits beyond which a face is not used to decide who somebody is."""
 
-    min_eye_distance_px: Annotated[float, Meta(ge=4, le=500)] = 12.0
-    min_sharpness: Annotated[float, Meta(ge=0)] = 2.5
+    min_eye_distance_px: Annotated[float, Meta(ge=4, le=500)] = 7.0
+    min_sharpness: Annotated[float, Meta(ge=0)] = 0.7
     """Fine detail of the aligned crop in the direction that has least of it: about 40 is crisp, 2 is a smear."""
-    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 25.0
+    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 9.0
     max_brightness: Annotated[float, Meta(ge=0, le=255)] = 225.0
     max_turn_deg: Annotated[float, Meta(ge=5, le=90)] = 45.0
     """How far a head may be turned away from the camera in any direction."""
     min_presence: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """How certain the landmark network must be that this is a face."""
+
+
+ENROLMENT_LIMITS = QualitySettings(min_eye_distance_px=12.0, min_sharpness=2.5, min_brightness=25.0)
+"""What a template needs: it is compared with every visitor for years, while a visitor's face is one of many."""
+
+
+def enrolment_limits(limits: QualitySettings) -> QualitySettings:
+    """The stricter of each configured limit and that of ENROLMENT_LIMITS."""
+    return QualitySettings(
+        min_eye_distance_px=max(limits.min_eye_distance_px, ENROLMENT_LIMITS.min_eye_distance_px),
+        min_sharpness=max(limits.min_sharpness, ENROLMENT_LIMITS.min_sharpness),
+        min_brightness=max(limits.min_brightness, ENROLMENT_LIMITS.min_brightness),
+        max_brightness=min(limits.max_brightness, ENROLMENT_LIMITS.max_brightness),
+        max_turn_deg=min(limits.max_turn_deg, ENROLMENT_LIMITS.max_turn_deg),
+        min_presence=max(limits.min_presence, ENROLMENT_LIMITS.min_presence),
+    )

@@ -34,7 +34,7 @@ class VisitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The least time between two embeddings of a face whose visit is undecided."""
     max_looks: Annotated[int, Meta(ge=5, le=10_000)] = 80
     """After this many embeddings of one visit, the next follow only every `recheck_s`."""
-    recheck_s: Annotated[float, Meta(ge=0.5, le=600)] = 2.0
+    recheck_s: Annotated[float, Meta(ge=0.1, le=600)] = 0.5
     """How often a decided visit is checked for somebody else having taken the person's place."""
     link_wait_s: Annotated[float, Meta(ge=0, le=10)] = 1.5
     """How long a new face may turn out to be somebody who has just been lost from view."""

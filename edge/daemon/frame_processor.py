@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from edge.config.loading import Config
 from edge.daemon.timings import Timings
 from edge.faces.analyser import Analyser
+from edge.faces.appearance import AppearanceWatch
 from edge.faces.motion import MotionGate
 from edge.records import Box, Event, Face, Frame, Match, Quality, Sighting
 from edge.visits.manager import VisitManager
@@ -55,6 +56,7 @@ class FrameProcessor:
         self._max_looks = config.runtime.max_looks_per_frame
         self._gate = MotionGate(config.motion)
         self._tracker = Tracker(config.track)
+        self._appearance = AppearanceWatch()
         pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0
         self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures)
 
@@ -70,12 +72,10 @@ class FrameProcessor:
         if not look:
             return ProcessedFrame(self.tick(now), [], detector_ran=False)
         tracks = self._tracker.update([face.scaled(frame.scale) for face in self._detect(frame)], now)
-        close = {track.id for track in self._worth_a_look(tracks, now)}
+        close = {track.id for track in self._worth_a_look(tracks, self._changed(frame, tracks), now)}
         sightings = [self._sighting(frame, track, close=track.id in close) for track in tracks]
         with self._timings.measure("decide"):
-            events, swapped = self._visits.update(sightings, self._tracker.alive(), now, frame.image)
-        for track_id in swapped:
-            self._tracker.drop(track_id)
+            events = self._visits.update(sightings, self._tracker.alive(), now, frame.image)
         return ProcessedFrame(events, [self._seen(sighting) for sighting in sightings], detector_ran=True)
 
     def _detect(self, frame: Frame) -> list[Face]:
@@ -92,8 +92,7 @@ class FrameProcessor:
     def tick(self, now: float) -> list[Event]:
         """Let time pass without a frame: tracks and visits still end."""
         self._tracker.expire(now)
-        events, _ = self._visits.update([], self._tracker.alive(), now)
-        return events
+        return self._visits.update([], self._tracker.alive(), now)
 
     def ring(self, now: float) -> tuple[str, list[Event]]:
         """Somebody rang: the id of the visit and, if it begins now, its first event. Wakes the detector."""
@@ -104,9 +103,14 @@ class FrameProcessor:
         """End every visit: there will be no more frames."""
         return self._visits.flush(now)
 
-    def _worth_a_look(self, tracks: list[Track], now: float) -> list[Track]:
+    def _changed(self, frame: Frame, tracks: list[Track]) -> set[int]:
+        """The tracks that may not show the person of the last frame: the face jumped, or looks different."""
+        boxes = {track.id: track.face.box.scaled(1 / frame.scale) for track in tracks}
+        return self._appearance.changed(frame.preview, boxes) | {track.id for track in tracks if track.jumped}
+
+    def _worth_a_look(self, tracks: list[Track], changed: set[int], now: float) -> list[Track]:
         """The faces that could change a decision, largest first, up to the limit per frame."""
-        wanted = [track for track in tracks if self._visits.wants_look(track.id, now)]
+        wanted = [track for track in tracks if self._visits.wants_look(track.id, now, changed=track.id in changed)]
         wanted.sort(key=lambda track: -track.face.box.area_px)
         return wanted[: self._max_looks]
 

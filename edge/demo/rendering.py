@@ -127,7 +127,8 @@ def event_line(event: VisitPayload) -> str:
     """An event as a plain line."""
     if event.event_type in {EventKind.STARTED, EventKind.ENDED}:
         return event.event_type.value
-    parts = [event.event_type.value + (" (provisional)" if event.provisional else "")]
+    remark = " (provisional)" if event.provisional else " (corrected)" if event.corrects else ""
+    parts = [event.event_type.value + remark]
     parts += [_answered(event)] if event.event_type is not EventKind.UNKNOWN else []
     if event.similarity is not None and event.threshold is not None:
         parts.append(f"similarity {event.similarity:.3f} (needs {event.threshold:.3f})")

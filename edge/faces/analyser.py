@@ -6,7 +6,7 @@ Enrolment, batches, evaluation and the live loop all use it.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edge.config.faces import QualitySettings
+from edge.config.faces import QualitySettings, enrolment_limits
 from edge.faces.detect import Detector
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.landmarks import FaceMesh
@@ -51,6 +51,10 @@ class Analyser:
     def embed(self, portrait: AnalysedFace) -> AnalysedFace:
         """Return the same face with its embedding."""
         return replace(portrait, embedding=self.embedder.embed([portrait.crop])[0])
+
+    def for_enrolment(self) -> "Analyser":
+        """The same stages with the stricter limits of templates."""
+        return replace(self, limits=enrolment_limits(self.limits))
 
     def portraits(self, image: Image, *, embed_unusable: bool = False) -> list[AnalysedFace]:
         """Analyse every face of a picture, best detection first; usable ones (or all) are embedded."""

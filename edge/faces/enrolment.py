@@ -27,6 +27,7 @@ class Refusal(WhosthereError):
 
 def admit(analyser: Analyser, image: Image) -> AnalysedFace:
     """Return the only usable face of a picture, embedded. Raises Refusal."""
+    analyser = analyser.for_enrolment()
     portraits = all_portraits(analyser, image)
     faces = [p for p in portraits if p.quality.problem is not Problem.NOT_A_FACE]
     if _upside_down(analyser, image, portraits):

@@ -81,6 +81,10 @@ class VisitPayload(msgspec.Struct, frozen=True):
         Meta(description="It happened before the current connection to the broker, and may have been published before"),
     ] = False
     clock_set: Annotated[bool, Meta(description="false: the clock was not set yet, so times are meaningless")] = True
+    corrects: Annotated[
+        str | None,
+        Meta(description="The event_id of this visit's unknown or uncertain that the name replaces; null otherwise"),
+    ] = None
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
@@ -268,6 +272,7 @@ def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, cloc
         gallery_version=origin.gallery_version,
         model=origin.model,
         clock_set=clock_set,
+        corrects=None if event.corrects is None else f"{event.visit_id}/{event.corrects}",
     )
 
 

@@ -5,7 +5,7 @@ module says whether that is enough to announce, and in which order names are giv
 never share one. `manager` applies the rule to visits, `whosthere identify` to still pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from edge.config.visits import VisitSettings
@@ -43,6 +43,31 @@ def announcement(
     if match.outcome is Outcome.RECOGNIZED or last or _out_of_patience(faces, settings, now):
         return Announcement(EventKind(match.outcome.value), match)
     return None
+
+
+def correction(faces: FusedFaces, match: Match | None, settings: VisitSettings) -> Announcement | None:
+    """What corrects a final `unknown` or `uncertain`: a name, on the terms of any other name; None: nothing yet.
+
+    There is at most one correction per visit, and a name is never corrected: a face that turns out to be somebody
+    else's gets a visit of its own (`swap`).
+    """
+    if match is None or match.outcome is not Outcome.RECOGNIZED or faces.count < settings.min_faces:
+        return None
+    return Announcement(EventKind.RECOGNIZED, match)
+
+
+def match_visit(matcher: Matcher, faces: FusedFaces, settings: VisitSettings, taken: Set[str]) -> Match | None:
+    """The gallery's answer to all faces of a visit and, where they fall into groups, to each group.
+
+    The best answer counts. Groups that name different people make the visit uncertain. None without a usable face.
+    """
+    groups = faces.groups(settings.min_faces)
+    matches = [matcher.match(group.embedding, taken, len(groups)) for group in groups]
+    if not matches:
+        return None
+    best = max(matches, key=lambda m: (m.outcome is Outcome.RECOGNIZED, likeness(m)))
+    others = [m.person for m in matches if m.person and best.person and m.person.person_id != best.person.person_id]
+    return replace(best, outcome=Outcome.UNCERTAIN, runner_up=others[0]) if others else best
 
 
 def likeness(match: Match | None) -> float:

@@ -1,16 +1,15 @@
 """Sightings over time -> one decision and one set of events per visit."""
 
 from collections.abc import Callable, Iterable, Set
+from dataclasses import replace
 
 from edge.config.visits import VisitSettings
 from edge.records import Event, EventKind, Image, Match, Sighting
-from edge.visits.decision import announcement, likeness
+from edge.visits.decision import Announcement, announcement, correction, likeness, match_visit
 from edge.visits.matcher import Matcher
 from edge.visits.state import Visit
+from edge.visits.swap import LOOKS_TO_SPLIT, Verdict, judge
 from edge.visits.thresholds import LinkingThresholds
-
-DOUBTS_TO_SPLIT = 3
-"""After so many usable faces in a row that are not the visitor's, somebody else has taken the place."""
 
 
 class VisitManager:
@@ -32,36 +31,39 @@ class VisitManager:
         self._pictures = pictures
         self._visits: list[Visit] = []
 
-    def wants_look(self, track_id: int, now: float) -> bool:
-        """Whether analysing this face now could change anything."""
+    def wants_look(self, track_id: int, now: float, *, changed: bool = False) -> bool:
+        """Whether analysing this face now could change anything. `changed`: it jumped, or looks different."""
         visit = self._of_track(track_id)
-        if visit is None or visit.looked_at is None:
+        if visit is None or visit.looked_at is None or changed:
             return True
-        eager = (not visit.decided or bool(visit.doubts)) and visit.looks < self._settings.max_looks
+        eager = (not visit.decided and visit.looks < self._settings.max_looks) or bool(visit.doubts)
         interval = self._settings.look_interval_s if eager else self._settings.recheck_s
         return now - visit.looked_at >= interval
 
     def label(self, track_id: int) -> tuple[str, Match | None] | None:
-        """The id of a track's visit and the decision so far; None when it has none."""
+        """The id of a track's visit and the decision so far; None when it has none.
+
+        The decision is withheld while the last looks did not confirm that the face is still the visitor's.
+        """
         visit = self._of_track(track_id)
-        return (visit.id, visit.decision or visit.provisional) if visit else None
+        if visit is None:
+            return None
+        sure = not visit.assumed and visit.unconfirmed <= LOOKS_TO_SPLIT
+        return visit.id, (visit.decision or visit.provisional) if sure else None
 
     def update(
         self, sightings: Iterable[Sighting], alive: Set[int], now: float, image: Image | None = None
-    ) -> tuple[list[Event], list[int]]:
-        """Add the sightings of one frame.
-
-        `alive` are the tracks that are not lost. Returns the events, and the tracks that show somebody else by now,
-        which the caller should end.
-        """
-        swapped = [s.track_id for s in sightings if self._see(s, image)]
+    ) -> list[Event]:
+        """Add the sightings of one frame. `alive` are the tracks that are not lost."""
+        for sighting in sightings:
+            self._see(sighting, image)
         for visit in self._visits:
             if visit.track_id is not None and visit.track_id not in alive:
                 visit.track_id = None
         events = [event for visit in self._unstarted() for event in self._begin(visit, now)]
         events += self._decide_all(now)
         events += [event for visit in self._gone(now) for event in self._end(visit, now)]
-        return events, swapped
+        return events
 
     def ring(self, now: float) -> tuple[str, list[Event]]:
         """Somebody rang: the id of the visit and, if it begins now, its first event.
@@ -87,34 +89,54 @@ class VisitManager:
         events = [event for visit in self._unstarted() for event in self._start(visit, now)]
         return events + [event for visit in list(self._visits) for event in self._end(visit, now)]
 
-    def _see(self, sighting: Sighting, image: Image | None) -> bool:
-        """Add a sighting to its visit; True when the track shows somebody else by now."""
+    def _see(self, sighting: Sighting, image: Image | None) -> None:
+        """Add a sighting to its visit, or to a new one when the track shows somebody else by now."""
         visit = self._of_track(sighting.track_id)
         if visit is None:
-            visit = Visit.of(self._new_id(), sighting)
-            self._visits.append(visit)
+            visit = self._opened(sighting)
         visit.see(sighting)
         if sighting.quality is None:
-            return False
-        if self._pictures and image is not None:
-            visit.keep_picture(sighting.quality.score, image, sighting.box)
-        if self._doubtful(visit, sighting):
-            visit.doubts.append(sighting)
-            if len(visit.doubts) >= DOUBTS_TO_SPLIT:
-                visit.track_id = None
-                visit.last_seen_at = visit.doubts[0].at
-                visit.doubts = []
-                return True
-        else:
-            visit.doubts = []
-            visit.faces.add(sighting.quality, sighting.embedding, sighting.at)
-        return False
+            return
+        visit.unconfirmed += 1
+        verdict = self._verdict(visit, sighting)
+        if verdict is Verdict.SAME:
+            self._add(visit, sighting, image)
+            return
+        visit.doubts.append(sighting)
+        if verdict is Verdict.OTHER or visit.assumed or len(visit.doubts) >= LOOKS_TO_SPLIT:
+            self._split(visit, image)
 
-    def _doubtful(self, visit: Visit, sighting: Sighting) -> bool:
-        fused = visit.faces.embedding
-        if fused is None or sighting.embedding is None or visit.faces.count < self._settings.min_faces:
-            return False
-        return float(fused @ sighting.embedding) < self.linking.different
+    def _add(self, visit: Visit, sighting: Sighting, image: Image | None) -> None:
+        if sighting.quality is None:
+            return
+        visit.faces.add(sighting.quality, sighting.embedding, sighting.at)
+        if sighting.embedding is not None or visit.faces.count == 0:
+            visit.confirm(sighting)
+            if self._pictures and image is not None:
+                visit.keep_picture(sighting.quality.score, image, sighting.box)
+
+    def _verdict(self, visit: Visit, sighting: Sighting) -> Verdict:
+        """A look without an embedding says nothing, and neither does the first one of a visit."""
+        if sighting.embedding is None or visit.faces.count == 0:
+            return Verdict.SAME
+        match = self.matcher.match(sighting.embedding)
+        named = visit.person_id if visit.decided else None
+        return judge(visit.faces, sighting.embedding, named, match, self.linking)
+
+    def _opened(self, sighting: Sighting) -> Visit:
+        visit = Visit.of(self._new_id(), sighting)
+        self._visits.append(visit)
+        return visit
+
+    def _split(self, old: Visit, image: Image | None) -> None:
+        """The newcomer gets a visit, which begins with the looks that gave them away."""
+        assumed, doubts = old.assumed, old.lose()
+        new = self._opened(doubts[0] if assumed else replace(doubts[0], since=doubts[0].at))
+        new.tentative = not assumed
+        for sighting in doubts:
+            new.see(sighting)
+            # Only the last of them was taken from this frame.
+            self._add(new, sighting, image if sighting is doubts[-1] else None)
 
     def _unstarted(self) -> list[Visit]:
         return [visit for visit in self._visits if not visit.started]
@@ -123,6 +145,10 @@ class VisitManager:
         """Start a new visit, or join it to that of somebody who was here a moment ago."""
         if not visit.faces.any_face:
             # A shop-window dummy or the back of a head is not a visitor.
+            self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
+            return []
+        if visit.tentative and visit.faces.count < self._settings.min_faces:
+            # One odd look or two are not a visitor: the one before may be back in the next frame.
             self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
             return []
         if (rung := self._expected()) is not None:
@@ -138,16 +164,18 @@ class VisitManager:
             if waited:
                 return self._join(max(dormant, key=lambda v: v.last_seen_at), visit)
             return []
+        match = self._match(visit)
+        name = match.person.person_id if match and match.person else None
+        namesake = next((v for v in dormant if name is not None and v.person_id == name), None)
+        if namesake is not None:
+            return self._join(namesake, visit)
         scored = [(v.faces.similarity(fused), v) for v in dormant]
-        likeness, nearest = max(scored, key=lambda pair: pair[0])
-        if likeness >= self.linking.same or self._same_name(nearest, visit):
+        nearness, nearest = max(scored, key=lambda pair: pair[0])
+        somebody_else = name is not None and nearest.person_id is not None
+        if nearness >= self.linking.same and not somebody_else:
             return self._join(nearest, visit)
-        sure = likeness < self.linking.different or visit.faces.count >= self._settings.min_faces
+        sure = nearness < self.linking.different or visit.faces.count >= self._settings.min_faces
         return self._start(visit, now) if sure or waited else []
-
-    def _same_name(self, old: Visit, new: Visit) -> bool:
-        match = self._match(new)
-        return bool(match and match.person and match.person.person_id == old.person_id)
 
     def _join(self, old: Visit, new: Visit) -> list[Event]:
         old.absorb(new)
@@ -160,23 +188,31 @@ class VisitManager:
 
     def _decide_all(self, now: float) -> list[Event]:
         """Decide what can be decided, the most similar first: two people in one frame never share a name."""
-        open_visits = [v for v in self._visits if v.started and not v.decided and v.faces.embedding is not None]
+        open_visits = [v for v in self._visits if v.started and (not v.decided or v.correctable) and v.faces.count]
         open_visits.sort(key=lambda v: -likeness(self._match(v)))
         return [event for visit in open_visits for event in self._decide(visit, now, last=False)]
 
     def _match(self, visit: Visit, taken: Set[str] = frozenset()) -> Match | None:
-        embedding = visit.faces.embedding
-        return None if embedding is None else self.matcher.match(embedding, taken)
+        return match_visit(self.matcher, visit.faces, self._settings, taken)
 
     def _decide(self, visit: Visit, now: float, *, last: bool) -> list[Event]:
-        found = announcement(visit.faces, self._match(visit, self._taken(visit)), self._settings, now, last=last)
+        match = self._match(visit, self._taken(visit))
+        if visit.decided:
+            return self._correct(visit, correction(visit.faces, match, self._settings), now)
+        found = announcement(visit.faces, match, self._settings, now, last=last)
         if found is None or (found.provisional and visit.provisional is not None):
             return []
         if found.provisional:
             visit.provisional = found.match
         else:
-            visit.decision, visit.decided = found.match, True
+            visit.decision, visit.decided, visit.decided_in = found.match, True, visit.sequence
         return [visit.event(found.kind, now, found.match, provisional=found.provisional)]
+
+    def _correct(self, visit: Visit, found: Announcement | None, now: float) -> list[Event]:
+        if found is None:
+            return []
+        visit.decision, visit.corrected = found.match, True
+        return [visit.event(found.kind, now, found.match, corrects=visit.decided_in)]
 
     def _taken(self, visit: Visit) -> set[str]:
         others = (v for v in self._visits if v is not visit and v.track_id is not None)

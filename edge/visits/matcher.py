@@ -29,20 +29,34 @@ class Matcher:
         """The range of false-alarm targets that the calibration covers for this gallery; None: not calibrated."""
         return target_bounds(self.calibration, len(self.gallery.embeddings))
 
-    def match(self, probe: Vector, taken: Set[str] = frozenset()) -> Match:
+    def match(self, probe: Vector, taken: Set[str] = frozenset(), probes: int = 1) -> Match:
         """Match a unit vector (d,). People in `taken` are somebody else in the same picture.
 
         A probe whose nearest person is taken, and over the threshold, is uncertain: it cannot be them, and the second
-        choice would be no better.
+        choice would be no better. `probes` is how many probes may name this visitor: the threshold rises with it, so
+        that a stranger is called by a name no more often.
         """
+        threshold = self.threshold_for_probes(probes)
         ranked = self._ranked(probe)
         best = ranked[0] if ranked else None
         runner_up = ranked[1] if len(ranked) > 1 else None
         rate = self._rate(best.similarity) if best else None
-        return Match(self._outcome(best, runner_up, taken), best, runner_up, self.threshold, rate)
+        return Match(self._outcome(best, runner_up, taken, threshold), best, runner_up, threshold, rate)
 
-    def _outcome(self, best: Candidate | None, runner_up: Candidate | None, taken: Set[str]) -> Outcome:
-        if best is None or best.similarity < self.threshold:
+    def threshold_for_probes(self, probes: int) -> float:
+        """The similarity that a name needs if the gallery is asked with so many probes (Bonferroni's bound).
+
+        Without a calibration it is the one threshold there is.
+        """
+        if self.calibration is None or probes == 1:
+            return self.threshold
+        stricter, _ = self.calibration.similarity_at(self.calibration.rate_at(self.threshold) / probes)
+        return max(self.threshold, stricter)
+
+    def _outcome(
+        self, best: Candidate | None, runner_up: Candidate | None, taken: Set[str], threshold: float
+    ) -> Outcome:
+        if best is None or best.similarity < threshold:
             return Outcome.UNKNOWN
         if best.person_id in taken:
             return Outcome.UNCERTAIN

@@ -15,12 +15,24 @@ class Visit:
         self.box = box
         self.faces = FusedFaces()
         self.doubts: list[Sighting] = []
+        """Looks in a row that may show somebody else; they are in no other way part of the visit."""
+        self.assumed = False
+        """Joined by a face that has not been usable yet, so that it may be somebody else's."""
+        self.unconfirmed = 0
+        """Looks since the last one that showed this visitor for sure."""
+        self.confirmed_at = at
+        self.confirmed_box = box
         self.looked_at: float | None = None
         self.looks = 0
         self.started = False
+        self.tentative = False
+        """Split off another visit, and so few looks old that it may be an error."""
         self.provisional: Match | None = None
         self.decision: Match | None = None
         self.decided = False
+        self.decided_in: int | None = None
+        """The `sequence` of the final decision."""
+        self.corrected = False
         self.sequence = 0
         self.picture: Image | None = None
         self.picture_box: Box | None = None
@@ -47,6 +59,19 @@ class Visit:
             self.looked_at = sighting.at
             self.looks += 1
 
+    def confirm(self, sighting: Sighting) -> None:
+        """The sighting showed this visitor."""
+        self.doubts = []
+        self.unconfirmed, self.assumed = 0, False
+        self.confirmed_at, self.confirmed_box = sighting.at, sighting.box
+
+    def lose(self) -> list[Sighting]:
+        """Somebody else is where this visitor was: forget what was seen since. Returns the doubtful looks."""
+        doubts, self.doubts = self.doubts, []
+        self.track_id, self.unconfirmed, self.assumed = None, 0, False
+        self.last_seen_at, self.box = self.confirmed_at, self.confirmed_box
+        return doubts
+
     def keep_picture(self, score: float, image: Image, box: Box) -> None:
         if score > self.picture_score:
             self.picture, self.picture_box, self.picture_score = image, box, score
@@ -55,6 +80,10 @@ class Visit:
         """Add what another visit saw: it was the same person."""
         self.track_id = other.track_id
         self.last_seen_at, self.box = other.last_seen_at, other.box
+        self.doubts, self.unconfirmed = other.doubts, other.unconfirmed
+        self.assumed = other.faces.count == 0
+        if not self.assumed:
+            self.confirmed_at, self.confirmed_box = other.confirmed_at, other.confirmed_box
         self.faces.absorb(other.faces)
 
     @property
@@ -63,7 +92,20 @@ class Visit:
         match = self.decision if self.decided else self.provisional
         return match.person.person_id if match and match.person else None
 
-    def event(self, kind: EventKind, at: float, match: Match | None = None, *, provisional: bool = False) -> Event:
+    @property
+    def correctable(self) -> bool:
+        """Whether the final decision may still become a name."""
+        return self.decided and not self.corrected and self.decision is not None and self.decision.person is None
+
+    def event(
+        self,
+        kind: EventKind,
+        at: float,
+        match: Match | None = None,
+        *,
+        provisional: bool = False,
+        corrects: int | None = None,
+    ) -> Event:
         faces = self.faces
         problem = faces.main_problem if kind is EventKind.NO_USABLE_FACE else None
         made = Event(
@@ -74,6 +116,7 @@ class Visit:
             started_at=self.since,
             latency_s=max(0.0, at - self.since),
             provisional=provisional,
+            corrects=corrects,
             match=match,
             quality=faces.best_quality,
             box=self.box,

@@ -28,11 +28,15 @@ class LinkingThresholds(msgspec.Struct, frozen=True):
     """At least this: the same person."""
     different: float
     """Less than this: another person."""
+    doubtful: float
+    """A look at a followed face that is less like the visit than this may show somebody else."""
 
 
-UNCALIBRATED_LINKING = LinkingThresholds(same=0.4, different=0.15)
+UNCALIBRATED_LINKING = LinkingThresholds(same=0.4, different=0.15, doubtful=0.3)
 SAME_PERSON_RATE = 1e-3
 OTHER_PERSON_RATE = 1e-1
+DOUBTFUL_RATE = 1e-2
+"""One impostor in a hundred is that similar to somebody else."""
 
 
 def threshold_for(settings: MatchSettings, calibration: Calibration | None, templates: int) -> Threshold | None:
@@ -67,7 +71,8 @@ def linking_thresholds(calibration: Calibration | None) -> LinkingThresholds:
         return UNCALIBRATED_LINKING
     same, _ = calibration.similarity_at(SAME_PERSON_RATE)
     different, _ = calibration.similarity_at(OTHER_PERSON_RATE)
-    return LinkingThresholds(same, different)
+    doubtful, _ = calibration.similarity_at(DOUBTFUL_RATE)
+    return LinkingThresholds(same, different, doubtful)
 
 
 def lookalike_threshold(settings: MatchSettings, calibration: Calibration | None, templates: int) -> float:

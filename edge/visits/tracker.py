@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from edge.config.visits import TrackSettings
 from edge.records import Box, Face
 
+JUMP = 0.5
+"""Face sizes off the expected place, JUMP_RESIZE and JUMP_GAP_S: beyond any of them somebody else may be there."""
+JUMP_RESIZE = 1.3
+JUMP_GAP_S = 0.35
 MAX_RESIZE = 1.8
 """A face does not change its size by more than this factor between two looks."""
 
@@ -21,6 +27,8 @@ class Track:
     hits: int
     velocity: tuple[float, float]
     """Pixels per second."""
+    jumped: bool = False
+    """Whether the face was last seen far from where it was expected, of another size, or after a gap."""
 
     def expected(self, now: float) -> Box:
         """Where it should be now if it has kept its velocity."""
@@ -33,7 +41,16 @@ class Track:
         (x0, y0), (x1, y1) = self.face.box.centre, face.box.centre
         vx, vy = self.velocity
         velocity = (0.5 * vx + 0.5 * (x1 - x0) / dt, 0.5 * vy + 0.5 * (y1 - y0) / dt)
-        return replace(self, face=face, seen_at=now, hits=self.hits + 1, velocity=velocity)
+        jumped = dt > JUMP_GAP_S or self._is_jump(self.expected(now), face.box)
+        return replace(self, face=face, seen_at=now, hits=self.hits + 1, velocity=velocity, jumped=jumped)
+
+    @staticmethod
+    def _is_jump(expected: Box, found: Box) -> bool:
+        (x0, y0), (x1, y1) = expected.centre, found.centre
+        size = max((expected.short_side + found.short_side) / 2, 1e-6)
+        ratio = found.short_side / max(expected.short_side, 1e-6)
+        far = float(np.hypot(x1 - x0, y1 - y0)) > JUMP * size
+        return far or not 1 / JUMP_RESIZE < ratio < JUMP_RESIZE
 
 
 class Tracker:
@@ -80,10 +97,6 @@ class Tracker:
         """Forget the faces that have not been seen for too long."""
         limit = now - self._settings.lost_after_s
         self._tracks = {i: t for i, t in self._tracks.items() if t.seen_at >= limit}
-
-    def drop(self, track_id: int) -> None:
-        """End a track: the next face in its place is somebody else."""
-        self._tracks.pop(track_id, None)
 
     def _begin(self, faces: list[Face], now: float) -> None:
         for face in faces:

@@ -12,7 +12,7 @@ from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds
 
-DIMENSIONS = 64
+DIMENSIONS = 512
 AT = "2025-01-01T00:00:00Z"
 PLACE = Box(100, 100, 180, 180)
 
@@ -51,13 +51,12 @@ class Door:
     threshold: float = 0.5
     now: float = 0.0
     events: list[Event] = field(default_factory=list)
-    swapped: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         ids = (f"visit{n}" for n in itertools.count(1))
         matcher = Matcher(self.gallery, self.threshold, 0.05, None)
         self.visits = VisitManager(
-            self.settings, LinkingThresholds(0.45, 0.15), matcher, lambda: next(ids), pictures=False
+            self.settings, LinkingThresholds(0.45, 0.15, 0.3), matcher, lambda: next(ids), pictures=False
         )
         self.since: dict[int, float] = {}
 
@@ -66,9 +65,7 @@ class Door:
         for _ in range(round(seconds * 10)):
             self.now += 0.1
             sightings = [self._sighting(int(name[1:]), what) for name, what in tracks.items()]
-            events, swapped = self.visits.update(sightings, {s.track_id for s in sightings}, self.now)
-            self.events += events
-            self.swapped += swapped
+            self.events += self.visits.update(sightings, {s.track_id for s in sightings}, self.now)
 
     def leave_empty(self, seconds: float) -> None:
         self.show(seconds)
@@ -79,7 +76,11 @@ class Door:
 
     def _name(self, event: Event) -> list[str]:
         person = event.match.person if event.match and event.kind.value == "recognized" else None
-        return ([person.person_id] if person else []) + (["provisional"] if event.provisional else [])
+        return (
+            ([person.person_id] if person else [])
+            + (["provisional"] if event.provisional else [])
+            + (["corrected"] if event.corrects is not None else [])
+        )
 
     def _sighting(self, track_id: int, what: Vector | Problem | None) -> Sighting:
         since = self.since.setdefault(track_id, self.now)

@@ -1,0 +1,1 @@
+"""Scripted visits with known truth, played through the daemon's own loop and scored."""
