@@ -1,7 +1,8 @@
 """The nouns that travel through the loop. They are immutable, and their arrays are read-only."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -174,6 +175,10 @@ class Candidate:
     name: str
     similarity: float
 
+    def renamed(self, names: Mapping[str, str]) -> "Candidate":
+        """The same person under the name that `names` has for their id, if it has one."""
+        return replace(self, name=names.get(self.person_id, self.name))
+
 
 class Outcome(StrEnum):
     """The possible results of open-set matching."""
@@ -195,6 +200,11 @@ class Match:
     """The cosine similarity that a name needs."""
     false_match_rate: float | None
     """How often a stranger is as similar to some template of the gallery as this probe; None: not calibrated."""
+
+    def renamed(self, names: Mapping[str, str]) -> "Match":
+        """The same answer with the names that people have now, by id."""
+        best, runner_up = self.best, self.runner_up
+        return replace(self, best=best and best.renamed(names), runner_up=runner_up and runner_up.renamed(names))
 
     @property
     def person(self) -> Candidate | None:

@@ -91,11 +91,11 @@ def _pad(cell: str, columns: int, *, right: bool) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal a text takes: East Asian characters two, combining accents none."""
+    """How many columns of a terminal a text takes: East Asian characters two, combining accents and joiners none."""
     return sum(_columns(character) for character in text)
 
 
 def _columns(character: str) -> int:
-    if unicodedata.combining(character):
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

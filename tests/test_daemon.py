@@ -18,6 +18,7 @@ from edge.mqtt.command_payloads import KINDS
 from edge.mqtt.contract import json_schemas
 from support.broker import Broker, Certificates, Listener, running_broker
 from support.daemon import DEVICE, TOPIC, clip, decoded, events_by_visit, running, visit_events, visits, write_config
+from support.portraits import whosthere
 from support.publishing import until
 
 THE_VISITS = [
@@ -83,6 +84,28 @@ def test_sigterm_ends_visits_and_says_goodbye(tmp_path: Path, demo_gallery: Path
         assert visit_events(listener)[:3] == THE_CLIP[:3]
         assert all(visit[-1][0] == "ended" for visit in events_by_visit(listener))
         assert listener.on(f"{TOPIC}/person/barack-obama")[-1].payload == b"OFF"
+
+
+def test_somebody_who_is_renamed_has_the_new_name_everywhere_and_keeps_their_topics(
+    tmp_path: Path, demo_gallery: Path
+) -> None:
+    gallery, discovery = tmp_path / "gallery.whg", f"homeassistant/device/whosthere_{DEVICE}/config"
+    shutil.copy(demo_gallery, gallery)
+    with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
+        config = write_config(tmp_path, broker, gallery, camera={"loop": True})
+        with running(config) as daemon:
+            listener.wait_for(f"{TOPIC}/last_person", b"Barack Obama")
+            done = whosthere("gallery", "rename", "--gallery", gallery, "Barack Obama", "Barry O.")
+            assert done.exit_code == 0, done.output
+            daemon.wait_for_log("reload: gallery version 4, 3 people")
+            known_until = len(visits(listener))
+            listener.wait_for(f"{TOPIC}/last_person", b"Barry O.")
+            listener.wait(lambda: any(b"Barry O." in message.payload for message in listener.on(discovery)))
+            listener.wait(lambda: _times_named(visits(listener)[known_until:], "barack-obama") >= 1)
+        since = [each for each in visits(listener)[known_until + 1 :] if each["person_id"] == "barack-obama"]
+        assert {each["person_name"] for each in since} == {"Barry O."}
+        assert b"Barack" not in listener.on(discovery)[-1].payload
+        assert b"" not in [m.payload for m in listener.on(f"{TOPIC}/person/barack-obama")]
 
 
 def test_sighup_takes_a_new_gallery_while_it_watches(tmp_path: Path, demo_gallery: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
+from edge.galleries.history import History
 from support.people import AT, gallery_of, somebody
 from support.portraits import BIDEN, HOPPER, OBAMA, OBAMA_2009, analyser, whosthere
 
@@ -55,6 +56,33 @@ def test_show_tells_the_templates_and_the_nearest_other(gallery: Path) -> None:
     assert report["nearest"]["person_id"] == "grace-hopper"
     assert report["room"] == pytest.approx(report["threshold"] - report["nearest"]["similarity"])
     assert report["room"] > 0.2
+
+
+def test_a_renamed_person_keeps_id_and_templates_and_the_gallery_before_is_kept(gallery: Path) -> None:
+    before = open_gallery(gallery, None)
+    done = whosthere("gallery", "rename", "--gallery", gallery, "barack obama", " Barry\u00a0 O. ")
+    assert done.exit_code == 0, done.output
+    assert f"Barack Obama (barack-obama) is now Barry O.; {gallery} is now version 4" in done.stdout
+    after = open_gallery(gallery, None)
+    assert [(p.id, p.templates) for p in after.people] == [(p.id, p.templates) for p in before.people]
+    assert after.embeddings.tobytes() == before.embeddings.tobytes()
+    assert after.named("Barry O.") == after.person("barack-obama")
+    assert before.header.version in {open_gallery(kept, None).header.version for kept in History(gallery).kept()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("Joe Biden", "Grace Hopper", "'Grace Hopper' is already the name of grace-hopper"),
+        ("Joe Biden", "\u202eJoe", "is not allowed as a name: it contains unprintable characters"),
+        ("Nobody", "Somebody", "found nobody called 'Nobody'"),
+    ],
+)
+def test_a_rename_that_cannot_be_changes_nothing(gallery: Path, old: str, new: str, complaint: str) -> None:
+    before = gallery.read_bytes()
+    done = whosthere("gallery", "rename", "--gallery", gallery, old, new)
+    assert done.exit_code == 4 and complaint in done.stderr
+    assert gallery.read_bytes() == before
 
 
 def test_nobody_of_that_name(gallery: Path) -> None:

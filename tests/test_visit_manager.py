@@ -10,7 +10,7 @@ from edge.records import Box, Event, EventKind, Image, Problem, Sighting, Vector
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds
-from support.people import DIMENSIONS, PLACE, gallery_of, quality
+from support.people import AT, DIMENSIONS, PLACE, gallery_of, quality
 
 SETTINGS = VisitSettings(gap_s=5, min_faces=3, look_interval_s=0.5, recheck_s=2, max_looks=5, link_wait_s=1.5)
 LINKING = LinkingThresholds(same=0.5, different=0.25, doubtful=0.25)
@@ -63,6 +63,24 @@ def nothing(visits: VisitManager, now: float) -> list[str]:
 def recognized(visits: VisitManager, track: int = 1, until: float = 1.0) -> None:
     for n in range(3):
         show(visits, look(track, until - 0.2 + n / 10, ADA))
+
+
+def test_a_visit_follows_a_visitor_who_is_renamed() -> None:
+    visits = manager()
+    for i in range(4):
+        visits.update([look(1, i * 0.5, ADA)], {1}, i * 0.5)
+    gallery = visits.matcher.gallery
+    visits.matcher = Matcher(gallery.renamed(gallery.people[0], "Countess", AT), 0.9, 0.05, None)
+    [ended] = visits.flush(9)
+    assert (
+        ended.match
+        and ended.match.person
+        and (ended.match.person.person_id, ended.match.person.name)
+        == (
+            "ada",
+            "Countess",
+        )
+    )
 
 
 def test_a_face_is_looked_at_again_after_the_interval() -> None:

@@ -13,7 +13,8 @@ from edge.faces.loading import load_embedder
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person, timestamp
 from edge.galleries.lock import gallery_lock
-from edge.galleries.store import remove_person
+from edge.galleries.names import tidy
+from edge.galleries.store import remove_person, replace_gallery
 from edge.inspection.service import is_active
 from edge.terminal import config_option, json_option, plural, print_json
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold, threshold_in_force
@@ -30,7 +31,7 @@ Exit codes:
 
 @click.group()
 def command() -> None:
-    """List, show, remove and verify the people of a gallery; receive a pushed one, or roll back to an earlier one."""
+    """List, show, rename, remove and verify the people of a gallery; receive a pushed one, or roll back to an older."""
 
 
 command.add_command(gallery_receive.command)
@@ -102,6 +103,37 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
         print_json(gallery_report.listing(path, left))
         return
     click.echo(f"{known.name} and {total} removed; {path} is now version {left.header.version}")
+    if is_active():
+        click.echo(RELOADED)
+
+
+@command.command(epilog=EXIT_CODES)
+@click.argument("person")
+@click.argument("name")
+@gallery_option
+@json_option
+@config_option
+def rename(person: str, name: str, gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
+    """Give PERSON another NAME. Their id, templates and consent stay, and so does their history in Home Assistant.
+
+    PERSON is a name or an id. A running daemon shows the new name within a second, also in visits that have not ended.
+
+    \b
+      whosthere gallery rename "Ada Byron" "Ada Lovelace"
+    """
+    loaded = load_config_or_defaults(config_path)
+    path = gallery_path or loaded.gallery_path
+    key = signing_key(loaded)
+    with gallery_lock(path):
+        gallery = open_gallery(path, None, loaded.gallery_keys)
+        known = _person(path, gallery, person)
+        renamed = gallery.renamed(known, name, timestamp())
+        keep = loaded.config.gallery.keep_versions
+        replace_gallery(renamed, path, key, keys=loaded.gallery_keys, keep=keep)
+    if as_json:
+        print_json(gallery_report.listing(path, renamed))
+        return
+    click.echo(f"{known.name} ({known.id}) is now {tidy(name)}; {path} is now version {renamed.header.version}")
     if is_active():
         click.echo(RELOADED)
 

@@ -22,7 +22,7 @@ from edge.errors import ConfigError
 DeviceId = Annotated[
     str,
     Meta(
-        pattern="^[A-Za-z0-9_-]{1,64}$",
+        pattern=r"^[A-Za-z0-9_-]{1,64}\Z",
         description="up to 64 letters, digits, - and _ (in quotes if they are all digits)",
     ),
 ]

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 TopicPrefix = Annotated[
     str,
-    Meta(pattern=r"^[^+#\s/][^+#\s]*$", description="a topic without +, # or spaces that does not begin with /"),
+    Meta(pattern=r"^[^+#\s/][^+#\s]*\Z", description="a topic without +, # or spaces that does not begin with /"),
 ]
 
 

@@ -11,7 +11,7 @@ Accelerator = Literal["auto", "cpu", "edgetpu"]
 EdgeTpuName = Annotated[
     str,
     Meta(
-        pattern=r"^(usb|pci|(usb|pci)?:[0-9]{1,2})$",
+        pattern=r"^(usb|pci|(usb|pci)?:[0-9]{1,2})\Z",
         description="'usb' or 'pci', a number as in ':0', or both as in 'usb:1'",
     ),
 ]

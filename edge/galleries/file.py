@@ -233,7 +233,9 @@ def _check_texts(where: str, header: Header) -> None:
     if len({person.id for person in people}) != len(people):
         raise GalleryError(f"{where}: damaged: a person id occurs twice")
     for person in people:
-        if problem := names.problem(person.name):
+        problem = names.problem(person.name)
+        if problem or names.unprintable(person.name):
+            problem = problem or "it contains invisible characters"
             raise GalleryError(f"{where}: the name of {person.id} is not allowed: {problem}")
     if _printable(people):
         return
@@ -245,4 +247,4 @@ def _printable(people: list[Person]) -> bool:
     shown = [text for person in people for t in person.templates for text in (t.source, t.added_at)]
     shown += [person.notes.replace("\n", " ") for person in people if person.notes]
     shown += [text for p in people if p.consent for text in (p.consent.given_by, p.consent.purpose)]
-    return not names.unprintable("".join(shown))
+    return not names.unprintable(" ".join(shown))

@@ -42,7 +42,7 @@ class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Somebody in the gallery; their templates are as many rows of the embeddings."""
 
-    id: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,64}$")]
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}\Z")]
     name: Annotated[str, Meta(min_length=1, max_length=names.MAX_NAME)]
     templates: Annotated[list[Template], Meta(min_length=1)]
     notes: Annotated[str, Meta(max_length=2000)] = ""
@@ -155,6 +155,19 @@ class Gallery:
     def new_id(self, name: str) -> str:
         """An id for somebody of this name who is not in the gallery."""
         return names.new_id(name, {text for p in self.people for text in (p.id, p.name)})
+
+    def renamed(self, person: Person, name: str, at: str) -> "Gallery":
+        """The next version, in which one of `people` has another name; id, templates and consent stay.
+
+        Raises GalleryError when nobody can be called that, or somebody else is.
+        """
+        if problem := names.problem(name):
+            raise GalleryError(f"{name!r} is not allowed as a name: {problem}")
+        other = self.named(name)
+        if other is not None and other is not person:
+            raise GalleryError(f"{names.tidy(name)!r} is already the name of {other.id}; found it for {person.id}")
+        called = msgspec.structs.replace(person, name=names.tidy(name))
+        return self._next([(called if one is person else one, vectors) for one, vectors in self.known()], at)
 
     def without(self, name_or_id: str, at: str) -> "Gallery":
         """The next version, without a person. Raises GalleryError when nobody has that name or id."""

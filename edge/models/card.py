@@ -16,7 +16,7 @@ BUNDLED = Path(__file__).parent
 
 
 Task = Literal["detect", "landmarks", "embed"]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="64 hexadecimal digits in lower case")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="64 hexadecimal digits in lower case")]
 
 
 class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ SCHEMA_VERSION: Final = 1
 Time = Annotated[
     str,
     Meta(
-        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?!\n)$",
         description="RFC 3339, UTC, milliseconds",
         examples=["2025-06-01T18:04:31.250Z"],
     ),

@@ -24,12 +24,25 @@ class VisitManager:
         *,
         pictures: bool,
     ) -> None:
-        self.matcher = matcher
+        self._matcher = matcher
         self.linking = linking
         self._settings = settings
         self._new_id = new_id
         self._pictures = pictures
         self._visits: list[Visit] = []
+
+    @property
+    def matcher(self) -> Matcher:
+        """Decides who visitors are. Visits that have not ended follow people who are renamed in a new one."""
+        return self._matcher
+
+    @matcher.setter
+    def matcher(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        names = {person.id: person.name for person in matcher.gallery.people}
+        for visit in self._visits:
+            visit.provisional = visit.provisional and visit.provisional.renamed(names)
+            visit.decision = visit.decision and visit.decision.renamed(names)
 
     def wants_look(self, track_id: int, now: float, *, changed: bool = False) -> bool:
         """Whether analysing this face now could change anything. `changed`: it jumped, or looks different."""
