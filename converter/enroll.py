@@ -24,6 +24,8 @@ from edge.galleries.names import printable
 from edge.records import Image
 from edge.terminal import progress
 
+# Its limit would refuse the largest photos that `edge.capture.limits` allows; it reads their EXIF data only.
+Pillow.MAX_IMAGE_PIXELS = None
 LONG_AGO = "1970-01-01T00:00:00Z"
 """The date of photos without one: neither the clock nor the file system may change a gallery's bytes."""
 THUMBNAIL_PX = 112

@@ -12,6 +12,7 @@ import numpy as np
 
 from converter.people_folder import PersonFolder
 from converter.ssh import ask
+from edge.capture.photos import decode
 from edge.errors import WhosthereError
 from edge.faces.annotate import FONT, drawable
 from edge.galleries.names import problem, tidy
@@ -62,7 +63,7 @@ def write_sheet(strangers: Sequence[UnknownVisitor], path: Path) -> None:
 
 def _tile(caption: str, stranger: UnknownVisitor) -> Image:
     tile = np.full((TILE_PX + CAPTION_PX + GAP_PX, TILE_PX + GAP_PX, 3), PAPER, np.uint8)
-    picture = cv2.imdecode(np.frombuffer(stranger.picture, np.uint8), cv2.IMREAD_COLOR)
+    picture = decode(stranger.picture)
     if picture is not None:
         height, width = picture.shape[:2]
         scale = TILE_PX / max(height, width)

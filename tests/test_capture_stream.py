@@ -1,6 +1,7 @@
 """Network cameras, against a real HTTP server in this process and a real RTSP server next to it."""
 
 import itertools
+import resource
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from edge.capture.reopening import ReopeningCamera
 from edge.capture.stream import address_of
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError, ConfigError
+from support import bombs
 from support.capture_helpers import MjpegServer, number_of
 from support.ports import free_port
 
@@ -63,6 +65,43 @@ def test_http_delivers_the_present_and_not_what_lay_in_buffers(serve):
         assert seen[-1] == 24
     finally:
         camera.close()
+        camera.close()
+
+
+@pytest.mark.parametrize("size", [(16000, 16000), (4000, 100)])
+def test_a_camera_that_sends_too_large_pictures_is_refused(serve, size):
+    server = serve()
+    server.instead = bombs.jpeg(*size)
+    with pytest.raises(CameraError, match=rf"/stream: {size[0]} x {size[1]} pixels found.*; allowed: "):
+        open_camera(settings_for(f"http://127.0.0.1:{server.port}/stream"))
+
+
+def test_a_camera_whose_pictures_become_too_large_is_refused_before_one_is_decoded(serve):
+    server = serve()
+    camera = open_camera(settings_for(f"http://127.0.0.1:{server.port}/stream"))
+    try:
+        assert camera.read().image.shape == (120, 160, 3)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        server.instead = bombs.jpeg(16000, 16000)
+        with pytest.raises(CameraError, match=r"16000 x 16000 pixels found, 256 megapixels; allowed: 36 megapixels"):
+            for _ in range(50):
+                camera.read()
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    finally:
+        camera.close()
+
+
+def test_a_camera_that_sends_damaged_pictures_now_and_then_goes_on(serve):
+    server = serve()
+    camera = open_camera(settings_for(f"http://127.0.0.1:{server.port}/stream"))
+    try:
+        camera.read()
+        server.instead = bombs.jpeg(320, 240)[:100]
+        time.sleep(0.2)
+        server.instead = b""
+        server.current = 7
+        assert 7 in {number_of(camera.read().image) for _ in range(12)}
+    finally:
         camera.close()
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.config.faces import DetectSettings
 from edge.errors import ModelError
 from edge.faces.detect import (
+    MAX_SQUARES,
     BlazeFaceDetector,
     anchors,
     decode,
@@ -97,6 +98,19 @@ def test_overlapping_candidates_become_their_weighted_mean_with_the_best_score()
 
 def test_suppression_ends_with_boxes_that_have_no_area() -> None:
     assert len(weighted_suppression(np.zeros((3, 16), np.float32), np.array([0.9, 0.8, 0.7], np.float32))) == 3
+
+
+@settings(deadline=None)
+@given(st.integers(1, 70_000), st.integers(1, 70_000))
+@example(1, 4000)
+def test_no_picture_needs_more_than_a_dozen_runs_and_none_is_left_uncovered(width: int, height: int) -> None:
+    spans = squares(width, height)
+    assert 1 <= len(spans) <= MAX_SQUARES
+    assert spans[0][:2] == (0, 0)
+    assert spans[-1][2:] == (width, height)
+    for (_, _, right, bottom), (left, top, _, _) in itertools.pairwise(spans):
+        assert left <= right
+        assert top <= bottom
 
 
 @settings(deadline=None)

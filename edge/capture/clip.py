@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from edge.capture.photos import IMAGE_SUFFIXES, PhotoError, natural, read_photo
-from edge.capture.video_io import open_file
+from edge.capture.video_io import open_file, size_problem
 from edge.errors import CameraError
 from edge.records import Image
 
@@ -49,6 +49,9 @@ class VideoClip:
         self._capture = open_file(path)
         if not self._capture.isOpened():
             raise CameraError(f"{path}: not a readable video, or damaged at its beginning; allowed: {SUPPORTED}")
+        if problem := size_problem(self._capture):
+            self._capture.release()
+            raise CameraError(f"{path}: {problem}")
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.interval_s = 1 / fps if 0 < fps <= 1000 else 0.04
         self._time_s = -1.0

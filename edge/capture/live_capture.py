@@ -6,6 +6,9 @@ import time
 import cv2
 import numpy as np
 
+from edge.capture.image_header import read_header
+from edge.capture.limits import frame_problem
+from edge.capture.photos import decode
 from edge.errors import CameraError
 from edge.records import Image
 
@@ -19,10 +22,12 @@ class LiveCapture:
     A slow reader then gets the present instead of a queue, and a library call that hangs costs it a time-out only.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, name: str, timeout_s: float) -> None:
+    def __init__(self, capture: cv2.VideoCapture, name: str, timeout_s: float, *, jpegs: bool = False) -> None:
+        """With `jpegs`, the capture delivers each frame as a JPEG file, whose size is checked before it is decoded."""
         self._capture = capture
         self._name = name
         self._timeout_s = timeout_s
+        self._jpegs = jpegs
         self._condition = threading.Condition()
         self._wanted = False
         self._taken: tuple[Image, float] | None = None
@@ -69,17 +74,26 @@ class LiveCapture:
                 return self._silence()
             if not grabbed:
                 return "stopped delivering frames; the connection or device was lost"
-            if self._wanted:
-                self._take(time.monotonic())
+            if self._wanted and (problem := self._take(time.monotonic())):
+                return problem
         return "closed"
 
-    def _take(self, at: float) -> None:
+    def _take(self, at: float) -> str | None:
+        """Decode the frame that was grabbed, and hand it over. Returns why it must not be decoded, if that is so."""
         decoded, image = self._capture.retrieve()
-        if not decoded:
-            return
-        with self._condition:
-            self._taken, self._wanted = (np.asarray(image, np.uint8), at), False
-            self._condition.notify_all()
+        if decoded and self._jpegs:
+            content = image.tobytes()
+            header = read_header(content)
+            if header and (problem := frame_problem(header.width, header.height)):
+                return problem
+            picture = decode(content, upright=False)
+        else:
+            picture = np.asarray(image, np.uint8) if decoded else None
+        if picture is not None:
+            with self._condition:
+                self._taken, self._wanted = (picture, at), False
+                self._condition.notify_all()
+        return None
 
     def _silence(self) -> str:
         return f"delivered no frame for {self._timeout_s:g} s"

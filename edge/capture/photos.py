@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.capture.image_header import read_header
 from edge.errors import WhosthereError
 from edge.records import Image
 
@@ -16,6 +17,12 @@ VIDEO_SUFFIXES = frozenset(
 )
 MAX_SIDE_PX = 4000
 """Larger photos do not show faces better, and cost memory and time."""
+_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _APPLE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 
 
@@ -29,7 +36,18 @@ class PhotoError(WhosthereError):
 
 def read_photo(path: Path) -> Image:
     """Read a photo as BGR, rotated as its EXIF data says. Raises PhotoError."""
-    return decode_photo(read_content(path), path)
+    return read_reduced(path)[0]
+
+
+def read_reduced(path: Path) -> tuple[Image, int]:
+    """Read a photo as `read_photo` does, with the number by which its sides were divided: 1, or 2 to 8 for huge JPEGs.
+
+    Raises PhotoError.
+    """
+    content = read_content(path)
+    image = decode_photo(content, path)
+    header = read_header(content)
+    return image, header.reduction if header else 1
 
 
 def read_content(path: Path) -> bytes:
@@ -44,19 +62,30 @@ def read_content(path: Path) -> bytes:
 
 def decode_photo(content: bytes, path: Path) -> Image:
     """A photo's bytes as BGR, upright; `path` is for the error. Raises PhotoError saying what is wrong with them."""
+    header = read_header(content)
+    if header is not None and (problem := header.problem()):
+        raise PhotoError(path, problem)
     image = decode(content)
     if image is None:
         raise PhotoError(path, _why_not(content))
     return image
 
 
-def decode(content: bytes) -> Image | None:
-    """Decode an image file's bytes to BGR, upright; None if they are not a complete image."""
+def decode(content: bytes, *, upright: bool = True) -> Image | None:
+    """Decode an image file's bytes to BGR; None if they are not a complete image of an allowed size.
+
+    With `upright`, it is rotated as its EXIF data says. A huge JPEG comes at a fraction of its size, so that decoding
+    stays within `limits.MAX_DECODING_BYTES`.
+    """
+    header = read_header(content)
+    if header is None or header.problem():
+        return None
+    flags = _FLAGS[header.reduction] | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     # OpenCV 5 moved the function.
     log = getattr(cv2.utils, "logging", cv2)
     level = log.setLogLevel(0)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         # Empty, or with more pixels than OpenCV allows.
         return None

@@ -9,7 +9,7 @@ from edge.capture.address import Address, is_address, parse, shown
 from edge.capture.camera import CameraKind
 from edge.capture.live_capture import LiveCapture
 from edge.capture.stream_diagnosis import why_not
-from edge.capture.video_io import open_address
+from edge.capture.video_io import open_address, size_problem, take_jpegs
 from edge.config.camera import CameraSettings
 from edge.config.secret_file import read_secret
 from edge.errors import CameraError
@@ -34,7 +34,10 @@ class StreamCamera:
         capture = open_address(address.login_url, _time_outs(settings))
         if not capture.isOpened():
             raise CameraError(f"{address}: cannot be opened: {_why(address, settings, time.monotonic() - began)}")
-        self._capture = LiveCapture(capture, str(address), settings.read_timeout_s)
+        if problem := size_problem(capture):
+            capture.release()
+            raise CameraError(f"{address}: {problem}")
+        self._capture = LiveCapture(capture, str(address), settings.read_timeout_s, jpegs=take_jpegs(capture))
 
     def read(self) -> Frame:
         image, at = self._capture.newest()

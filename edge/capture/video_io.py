@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 
+from edge.capture.limits import frame_problem
 from edge.errors import ConfigError
 
 
@@ -38,6 +39,19 @@ def open_device(device: Path) -> cv2.VideoCapture:
     """Return a capture for a Video4Linux device; it may have failed to open."""
     with _named_in_text(device) as name:
         return _capture(name, cv2.CAP_V4L2, ())
+
+
+def size_problem(capture: cv2.VideoCapture) -> str | None:
+    """What is wrong with the size that an opened capture states; None: nothing. No frame is decoded to find out."""
+    width, height = (int(capture.get(what)) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    return frame_problem(width, height) if width > 0 and height > 0 else None
+
+
+def take_jpegs(capture: cv2.VideoCapture) -> bool:
+    """Make an opened capture deliver Motion-JPEG frames as files, (1, n) bytes; False: it delivers pictures."""
+    if int(capture.get(cv2.CAP_PROP_FOURCC)) != cv2.VideoWriter.fourcc(*"MJPG"):
+        return False
+    return bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
 
 
 def open_writer(path: Path, code: str, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:

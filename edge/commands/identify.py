@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from edge.capture.file_type import HEAD_BYTES, file_type
-from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_photo
+from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_reduced
 from edge.commands import identify_rows
 from edge.commands.context import gallery_option
 from edge.commands.identify_copies import Copies
@@ -121,11 +121,11 @@ class Batch:
                 yield [identify_rows.unreadable(shown, str(error).removeprefix(f"{path}: "))]
 
     def _image(self, path: Path, inside: Path, shown: str) -> list[IdentifyRow]:
-        image = read_photo(path)
+        image, reduction = read_reduced(path)
         faces = identify_image(self._analyser, self._matcher, image)
         if self._copies:
             self._copies.image(path, inside, image, faces)
-        return identify_rows.of_image(shown, faces)
+        return identify_rows.of_image(shown, faces, reduction)
 
     def _video(self, path: Path, inside: Path, shown: str) -> list[IdentifyRow]:
         with closing(self._copies.video(path, inside)) if self._copies else nullcontext() as copy:

@@ -68,12 +68,12 @@ class IdentifyRow(msgspec.Struct, frozen=True, kw_only=True):
 COLUMNS = IdentifyRow.__struct_fields__
 
 
-def of_image(file: str, faces: Sequence[Identified]) -> list[IdentifyRow]:
-    """One row per face, or one that says there is none."""
-    return [_of_face(file, n, face) for n, face in enumerate(faces, 1)] or [_no_face(file)]
+def of_image(file: str, faces: Sequence[Identified], reduction: int = 1) -> list[IdentifyRow]:
+    """One row per face, or one that says there is none. `reduction`: by what the picture's sides were divided."""
+    return [_of_face(file, n, face, reduction) for n, face in enumerate(faces, 1)] or [_no_face(file)]
 
 
-def _of_face(file: str, number: int, face: Identified) -> IdentifyRow:
+def _of_face(file: str, number: int, face: Identified, reduction: int) -> IdentifyRow:
     row = IdentifyRow(
         file=file,
         outcome=RowOutcome(face.outcome.value),
@@ -82,7 +82,7 @@ def _of_face(file: str, number: int, face: Identified) -> IdentifyRow:
         problem=face.quality.problem,
         detection_score=_short(face.detection_score),
     )
-    return _with_match(_with_box(row, face.box), face.match)
+    return _with_match(_with_box(row, face.box.scaled(reduction)), face.match)
 
 
 def of_video(file: str, visits: Sequence[FoundVisit]) -> list[IdentifyRow]:

@@ -1,6 +1,7 @@
 """Picture -> faces, with MediaPipe's BlazeFace. Decoding is pure functions over tensors."""
 
 import itertools
+import math
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -16,6 +17,8 @@ CANDIDATE_SCORE = 0.3
 """Boxes with lower scores take no part in suppression; the settings decide which are reported."""
 SAME_FACE_IOU = 0.3
 SAME_FACE_INSIDE = 0.6
+MAX_SQUARES = 12
+"""One run of the network each: enough for pictures of 10 to 1, the most that `capture.limits` lets through."""
 EDGE_PX = 4.0
 EDGE_PENALTY = 0.1
 
@@ -70,16 +73,18 @@ class BlazeFaceDetector:
 def squares(width: int, height: int) -> list[tuple[int, int, int, int]]:
     """Return overlapping squares (left, top, right, bottom) that cover a picture; only one if it is nearly square.
 
-    Neighbours share at least an eighth of their side, so that a face at a seam is whole in one of them.
+    Neighbours share at least an eighth of their side, so that a face at a seam is whole in one of them. A picture that
+    would need more than MAX_SQUARES is covered by that many oblongs.
     """
-    side, length = min(width, height), max(width, height)
-    if length <= side * 1.34:
+    short, length = min(width, height), max(width, height)
+    if length <= short * 1.34:
         return [(0, 0, width, height)]
-    count = int(np.ceil((length - side / 8) / (side * 7 / 8)))
+    side = max(short, math.ceil(length * 8 / (7 * MAX_SQUARES + 1)))
+    count = math.ceil((length - side / 8) / (side * 7 / 8))
     starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
     if width >= height:
-        return [(start, 0, start + side, side) for start in starts]
-    return [(0, start, side, start + side) for start in starts]
+        return [(start, 0, start + side, short) for start in starts]
+    return [(0, start, short, start + side) for start in starts]
 
 
 def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:

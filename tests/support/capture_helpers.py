@@ -55,6 +55,8 @@ class MjpegServer:
 
     def __init__(self, login: str = "", host: str = "127.0.0.1", film: Sequence[bytes] = ()) -> None:
         self.current = 1
+        self.instead = b""
+        """Sent in place of the frame, if not empty."""
         self.film = film
         self.connections = 0
         self._expected = "Basic " + base64.b64encode(login.encode()).decode() if login else None
@@ -102,6 +104,8 @@ class MjpegServer:
             self._changed.wait(0.02)
 
     def _jpeg(self) -> bytes:
+        if self.instead:
+            return self.instead
         if self.film:
             return self.film[int(time.monotonic() * 12) % len(self.film)]
         encoded: bytes = cv2.imencode(".jpg", numbered(self.current))[1].tobytes()

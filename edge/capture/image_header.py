@@ -1,0 +1,201 @@
+"""The size of a picture, read from its file's header without decoding anything.
+
+Formats: JPEG (ITU T.81), PNG, GIF89a, BMP, TIFF 6 and BigTIFF, WebP (RFC 9649), JPEG 2000 and ISO media (HEIC, AVIF).
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from edge.capture import tiff
+from edge.capture.file_type import HEAD_BYTES, FileType, file_type
+from edge.capture.limits import (
+    BYTES_PER_PIXEL,
+    MAX_DECODING_BYTES,
+    MAX_PHOTO_PIXELS,
+    aspect_problem,
+    megapixels,
+)
+
+REDUCTIONS = (1, 2, 4, 8)
+"""The fractions of its size at which libjpeg can decode a JPEG."""
+_SCAN_BYTES = 1_000_000
+"""How far to look into a file for the header of its picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What a picture file says about itself."""
+
+    kind: FileType
+    width: int
+    height: int
+    coefficient_bytes: int = 0
+    """Of a JPEG in several scans: what libjpeg must hold at once, at any size of its result; 0 for others."""
+    reducible: bool = False
+    """Whether it can be decoded at a fraction of its size."""
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def reduction(self) -> int:
+        """By what to divide the sides so that decoding stays within its memory; one of REDUCTIONS."""
+        if not self.reducible:
+            return 1
+        return next((r for r in REDUCTIONS if self._bytes_at(r) <= MAX_DECODING_BYTES), REDUCTIONS[-1])
+
+    @property
+    def decoding_bytes(self) -> int:
+        """About how much memory decoding takes, at `reduction`."""
+        return self._bytes_at(self.reduction)
+
+    def _bytes_at(self, reduction: int) -> int:
+        result = self.pixels * BYTES_PER_PIXEL.get(self.kind, 6) // reduction**2
+        return max(self.coefficient_bytes + result // 2, result)
+
+    def problem(self) -> str | None:
+        """Why it must not be decoded: found and allowed; None: it may be."""
+        if self.width < 1 or self.height < 1:
+            return "the image is cut off or damaged; copy it again"
+        found = f"{self.width} x {self.height} pixels found, {megapixels(self.pixels)}"
+        if self.pixels > MAX_PHOTO_PIXELS:
+            return f"{found}; allowed: {megapixels(MAX_PHOTO_PIXELS)}; make it smaller"
+        if self.decoding_bytes > MAX_DECODING_BYTES:
+            allowed = self.pixels * MAX_DECODING_BYTES // self.decoding_bytes
+            kind = "progressive JPEG" if self.coefficient_bytes else self.kind.value
+            return f"{found}; allowed: {megapixels(allowed)} for this {kind}; make it smaller"
+        return aspect_problem(self.width, self.height)
+
+
+def read_header(content: bytes) -> ImageHeader | None:
+    """The header of a picture's file; None: it is no picture, or its header is damaged. Never raises."""
+    kind = file_type(content[:HEAD_BYTES])
+    reader = _READERS.get(kind)
+    if reader is None:
+        return None
+    try:
+        return reader(content)
+    except (struct.error, IndexError, ValueError, OverflowError):
+        return None
+
+
+def _jpeg(content: bytes) -> ImageHeader | None:
+    frame: tuple[int, int, int] | None = None
+    for marker, body in _jpeg_segments(content):
+        if _is_frame(marker):
+            _, height, width, count = struct.unpack_from(">BHHB", body)
+            if count != len(body[6:]) // 3:
+                return None
+            frame = width, height, _coefficient_bytes(width, height, body[6:])
+            progressive, components = marker not in {0xC0, 0xC1, 0xC9}, count
+        elif marker == 0xDA and frame is not None:
+            width, height, held = frame
+            many_scans = progressive or body[0] < components
+            return ImageHeader(FileType.JPEG, width, height, held if many_scans else 0, reducible=True)
+    return None
+
+
+def _is_frame(marker: int) -> bool:
+    return 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}
+
+
+def _jpeg_segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of every segment until the first scan has begun."""
+    at = 2
+    while at + 4 <= len(content):
+        if content[at] != 0xFF:
+            at += 1
+            continue
+        marker = content[at + 1]
+        if marker in {0x00, 0x01, 0xFF} or 0xD0 <= marker <= 0xD8:
+            at += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(content[at + 2 : at + 4], "big")
+        yield marker, content[at + 4 : at + 2 + length]
+        if marker in {0xD9, 0xDA}:
+            return
+        at += 2 + max(2, length)
+
+
+def _coefficient_bytes(width: int, height: int, components: bytes) -> int:
+    """Two bytes for every coefficient of every component, each sampled at its own rate."""
+    samplings = [(components[i + 1] >> 4, components[i + 1] & 15) for i in range(0, len(components) - 2, 3)]
+    most = max(1, *(across for across, _ in samplings)) * max(1, *(down for _, down in samplings))
+    return 2 * width * height * sum(across * down for across, down in samplings) // most
+
+
+def _png(content: bytes) -> ImageHeader | None:
+    if content[12:16] != b"IHDR":
+        return None
+    return ImageHeader(FileType.PNG, *struct.unpack_from(">II", content, 16))
+
+
+def _gif(content: bytes) -> ImageHeader:
+    return ImageHeader(FileType.GIF, *struct.unpack_from("<HH", content, 6))
+
+
+def _bmp(content: bytes) -> ImageHeader:
+    if int.from_bytes(content[14:18], "little") == 12:
+        return ImageHeader(FileType.BMP, *struct.unpack_from("<HH", content, 18))
+    width, height = struct.unpack_from("<ii", content, 18)
+    return ImageHeader(FileType.BMP, abs(width), abs(height))
+
+
+def _webp(content: bytes) -> ImageHeader | None:
+    form = content[12:16]
+    if form == b"VP8X":
+        width, height = (int.from_bytes(content[i : i + 3], "little") + 1 for i in (24, 27))
+    elif form == b"VP8L" and content[20] == 0x2F:
+        bits = int.from_bytes(content[21:25], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif form == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", content, 26))
+    else:
+        return None
+    return ImageHeader(FileType.WEBP, width, height)
+
+
+def _tiff(content: bytes) -> ImageHeader | None:
+    found = tiff.read_directory(content)
+    sides = (tiff.WIDTH, tiff.TILE_WIDTH), (tiff.HEIGHT, tiff.TILE_HEIGHT)
+    # A decoder allocates whole tiles, however small the picture is.
+    width, height = (max((found.get(tag, (0,))[0] for tag in tags), default=0) for tags in sides)
+    return ImageHeader(FileType.TIFF, width, height)
+
+
+def _jpeg2000(content: bytes) -> ImageHeader | None:
+    at = content.find(b"\xff\x4f\xff\x51", 0, _SCAN_BYTES)
+    if at < 0:
+        return None
+    right, bottom, left, top = struct.unpack_from(">IIII", content, at + 8)
+    return ImageHeader(FileType.JPEG2000, max(0, right - left), max(0, bottom - top))
+
+
+def _iso_media(kind: FileType) -> Callable[[bytes], ImageHeader | None]:
+    def read(content: bytes) -> ImageHeader | None:
+        """The largest of the pictures in the file: thumbnails and tiles have sizes too."""
+        sizes, at = [], content.find(b"ispe", 0, _SCAN_BYTES)
+        while at >= 0:
+            sizes.append(struct.unpack_from(">II", content, at + 8))
+            at = content.find(b"ispe", at + 4, _SCAN_BYTES)
+        if not sizes:
+            return None
+        width, height = max(sizes, key=lambda size: size[0] * size[1])
+        return ImageHeader(kind, width, height)
+
+    return read
+
+
+_READERS: dict[FileType, Callable[[bytes], ImageHeader | None]] = {
+    FileType.JPEG: _jpeg,
+    FileType.PNG: _png,
+    FileType.GIF: _gif,
+    FileType.BMP: _bmp,
+    FileType.WEBP: _webp,
+    FileType.TIFF: _tiff,
+    FileType.JPEG2000: _jpeg2000,
+    FileType.AVIF: _iso_media(FileType.AVIF),
+    FileType.HEIC: _iso_media(FileType.HEIC),
+}

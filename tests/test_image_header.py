@@ -1,0 +1,128 @@
+"""The size of a picture is known, and refused if need be, before anything is decoded."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from edge.capture.file_type import FileType
+from edge.capture.image_header import REDUCTIONS, ImageHeader, read_header
+from edge.capture.limits import MAX_ASPECT, MAX_DECODING_BYTES, MAX_PHOTO_PIXELS
+from edge.capture.photos import decode, read_reduced
+from support import bombs
+from support.portraits import OBAMA_2009, read_picture
+
+ENCODED = (".jpg", ".png", ".bmp", ".webp", ".tiff", ".jp2", ".gif", ".avif")
+
+
+@pytest.mark.parametrize("suffix", ENCODED)
+@pytest.mark.parametrize("size", [(160, 120), (131, 257), (255, 257)])
+def test_sizes_are_those_that_the_decoder_finds(suffix: str, size: tuple[int, int]) -> None:
+    if not cv2.haveImageWriter(f"x{suffix}"):
+        pytest.skip(f"this OpenCV writes no {suffix}")
+    content = cv2.imencode(suffix, np.full((size[1], size[0], 3), 90, np.uint8))[1].tobytes()
+    header = read_header(content)
+    assert header is not None
+    assert (header.width, header.height) == size
+    image = decode(content)
+    assert image is not None
+    assert image.shape[1::-1] == size
+
+
+def test_the_lossy_and_the_lossless_webp_have_sizes() -> None:
+    image = read_picture(OBAMA_2009)
+    for quality in (60, 101):
+        header = read_header(cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes())
+        assert header is not None
+        assert (header.height, header.width) == image.shape[:2]
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "progressive JPEG": (lambda: bombs.jpeg(30000, 30000, progressive=True), "900 megapixels; allowed: 256 megapixels"),
+    "baseline JPEG": (lambda: bombs.jpeg(30000, 30000), "30000 x 30000 pixels found, 900 megapixels"),
+    "progressive JPEG of 100 MP": (
+        lambda: bombs.jpeg(10000, 10000, progressive=True),
+        r"100 megapixels; allowed: \d\d megapixels for this progressive JPEG",
+    ),
+    "PNG": (lambda: bombs.png(30000, 30000), "900 megapixels; allowed: 256 megapixels"),
+    "PNG of 100 MP": (lambda: bombs.png(10000, 10000), "allowed: 33 megapixels for this PNG; make it smaller"),
+    "interlaced PNG": (lambda: bombs.png(30000, 3001, interlaced=True), "allowed: 33 megapixels"),
+    "BMP": (lambda: bombs.bmp(20000, -20000), "20000 x 20000 pixels found, 400 megapixels"),
+    "GIF": (lambda: bombs.gif(60000, 60000), "3600 megapixels"),
+    "WebP": (lambda: bombs.webp(16384, 16384), "268 megapixels"),
+    "TIFF": (lambda: bombs.tiff(40000, 40000), "1600 megapixels"),
+    "TIFF of one huge tile": (lambda: bombs.tiff(100, 100, (322, 60000), (323, 60000)), "3600 megapixels"),
+    "1 x 4000": (lambda: bombs.png(1, 4000), "1 x 4000 pixels found; allowed: sides of up to 10 to 1; crop it"),
+    "12000 x 3": (lambda: bombs.png(12000, 3), "12000 x 3 pixels found; allowed: sides of up to 10 to 1"),
+    "65000 x 2000": (lambda: bombs.jpeg(65000, 2000), "65000 x 2000 pixels found; allowed: sides"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_with_found_and_allowed_and_takes_no_memory(name: str, tmp_path: Path) -> None:
+    make, reason = BOMBS[name]
+    path = tmp_path / "bomb.jpg"
+    path.write_bytes(make())
+    found = bombs.read_within(path, 60)
+    assert found.startswith(f"refused {path}: ")
+    assert re.search(reason, found), found
+
+
+@pytest.mark.parametrize(
+    ("content", "shape"),
+    [
+        (lambda: bombs.jpeg(16320, 12240), "shape 3060 4080 3"),
+        (lambda: bombs.jpeg(8064, 6048), "shape 3024 4032 3"),
+        (lambda: bombs.jpeg(6500, 5000), "shape 5000 6500 3"),
+        (lambda: bombs.jpeg(6000, 4000, progressive=True), "shape 2000 3000 3"),
+        (lambda: bombs.png(6400, 5000, bits=8), "shape 5000 6400 3"),
+    ],
+)
+def test_what_phones_take_is_read_within_the_limit(content: Callable[[], bytes], shape: str, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    path.write_bytes(content())
+    assert bombs.read_within(path, 20 + MAX_DECODING_BYTES // 10**6) == shape
+
+
+def test_a_video_of_huge_frames_is_refused_before_one_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.mjpeg"
+    path.write_bytes(bombs.jpeg(16000, 16000) * 3)
+    read = "lambda name: clip.VideoClip(__import__('pathlib').Path(name)).picture()"
+    assert "16000 x 16000 pixels found, 256 megapixels; allowed: 36 megapixels" in bombs.read_within(path, 120, read)
+
+
+def test_a_reduced_photo_says_by_how_much(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    path.write_bytes(bombs.jpeg(12000, 9000))
+    image, reduction = read_reduced(path)
+    assert reduction == 2
+    assert image.shape == (4500, 6000, 3)
+    path.write_bytes(OBAMA_2009.read_bytes())
+    assert read_reduced(path)[1] == 1
+
+
+@given(st.integers(1, 70_000), st.integers(1, 70_000), st.sampled_from(list(FileType)), st.booleans(), st.booleans())
+def test_what_is_allowed_stays_within_every_limit(
+    width: int, height: int, kind: FileType, many_scans: bool, reducible: bool
+) -> None:
+    header = ImageHeader(kind, width, height, 6 * width * height if many_scans else 0, reducible=reducible)
+    assert header.reduction in REDUCTIONS
+    if header.problem() is None:
+        assert header.decoding_bytes <= MAX_DECODING_BYTES
+        assert header.pixels <= MAX_PHOTO_PIXELS
+        assert max(width, height) <= MAX_ASPECT * min(width, height)
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"", *(bombs.jpeg(16, 16)[:n] for n in (2, 4, 90, 130))]))
+@example(b"\0" * 4 + b"\xff" * 8, b"")
+def test_no_beginning_of_a_file_makes_the_reader_fail(rest: bytes, beginning: bytes) -> None:
+    heads = (b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF0000WEBP", b"II*\0", b"MM\0+", b"\0\0\0\x18ftypheic")
+    for head in (*heads, b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"):
+        read_header(head + rest)
+    read_header(beginning + rest)
+    decode(beginning + rest)
