@@ -1,4 +1,4 @@
-"""RTSP and HTTP cameras, read with FFmpeg through OpenCV."""
+"""RTSP and HTTP cameras, read with FFmpeg through OpenCV, or polled where each answer is one picture."""
 
 import time
 
@@ -6,8 +6,9 @@ import cv2
 
 from edge.capture import geometry
 from edge.capture.address import Address, is_address, parse, shown
-from edge.capture.camera import CameraKind
+from edge.capture.camera import Camera, CameraKind
 from edge.capture.live_capture import LiveCapture
+from edge.capture.snapshot import SnapshotCamera, is_snapshot
 from edge.capture.stream_diagnosis import why_not
 from edge.capture.video_io import open_address, size_problem, take_jpegs
 from edge.config.camera import CameraSettings
@@ -47,6 +48,14 @@ class StreamCamera:
         self._capture.close()
 
 
+def open_network_camera(settings: CameraSettings) -> Camera:
+    """Open a stream, or a snapshot address. Raises CameraError and ConfigError."""
+    address = address_of(settings)
+    if is_snapshot(address, settings.open_timeout_s):
+        return SnapshotCamera(address, settings)
+    return StreamCamera(settings)
+
+
 def address_of(settings: CameraSettings) -> Address:
     """Return the address in `camera.source`, with `camera.username` and its password added. Raises ConfigError."""
     address = parse(settings.source)
@@ -70,7 +79,7 @@ def _why(address: Address, settings: CameraSettings, took_s: float) -> str:
 KIND = CameraKind(
     forms="`rtsp://host/path`, `http://host/path`",
     takes=is_address,
-    open=StreamCamera,
+    open=open_network_camera,
     shown=shown,
     takes_login=True,
 )

@@ -31,7 +31,7 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Requested from a picamera2 or V4L2 camera; streams and files have their own size."""
     height: Annotated[int, Meta(ge=64, le=8192)] = 720
     fps: Annotated[float, Meta(gt=0, le=120)] = 10.0
-    """Requested from a picamera2 or V4L2 camera, and the rate of a folder of images."""
+    """Requested from a picamera2 or V4L2 camera; the rate of a folder of images or a snapshot address."""
     low_light_fps: Annotated[float, Meta(gt=0, le=120)] | None = None
     """The rate to which a picamera2 camera may slow down in the dark, to expose longer; None: it keeps to `fps`."""
     exposure_ev: Annotated[float, Meta(ge=-4, le=4)] = 0.0

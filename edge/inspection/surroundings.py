@@ -24,6 +24,7 @@ from edge.records import Frame
 
 DARK = 20.0
 """The mean level of a picture, 0 to 255, below which there is hardly anything to see."""
+TRIED_FRAMES = 3
 SETTLING_FRAMES = 15
 """Cameras start dark: exposure settles over the first frames."""
 PROBE = bytes(65536)
@@ -31,7 +32,7 @@ LOW_DISK_MB = 100.0
 
 
 def camera_finding(settings: CameraSettings, clock: Callable[[], float] = time.monotonic) -> Finding:
-    """Open the camera, read a frame, close it."""
+    """Open the camera, read a few frames as `whosthere run` does, close it."""
     return try_camera(settings, clock)[0]
 
 
@@ -42,7 +43,7 @@ def try_camera(settings: CameraSettings, clock: Callable[[], float] = time.monot
         with closing(open_camera(replace(settings, realtime=False, loop=False))) as camera:
             first = camera.read()
             took = clock() - began
-            frame = _settled(first, camera)
+            frame = _settled(_enough(first, camera), camera)
     except WhosthereError as error:
         return failed("camera", error, _busy_advice(error)), None
     height, width = frame.image.shape[:2]
@@ -52,6 +53,16 @@ def try_camera(settings: CameraSettings, clock: Callable[[], float] = time.monot
         return ok("camera", found), frame
     advice = "uncover the lens, or switch a light on: faces need light"
     return warning("camera", f"{found}, but nearly black: brightness {brightness:.0f} of 255", advice), frame
+
+
+def _enough(frame: Frame, camera: Camera) -> Frame:
+    """The last of a few frames: a camera may deliver one and then stop."""
+    try:
+        for _ in range(TRIED_FRAMES - 1):
+            frame = camera.read()
+    except EndOfRecording:
+        pass
+    return frame
 
 
 def _settled(frame: Frame, camera: Camera) -> Frame:

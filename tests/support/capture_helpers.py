@@ -59,6 +59,7 @@ class MjpegServer:
         """Sent in place of the frame, if not empty."""
         self.film = film
         self.connections = 0
+        self.unchanged = 0
         self._expected = "Basic " + base64.b64encode(login.encode()).decode() if login else None
         self._changed = threading.Event()
         self._stopped = False
@@ -87,6 +88,9 @@ class MjpegServer:
             request.send_header("WWW-Authenticate", 'Basic realm="camera"')
             request.end_headers()
             return
+        if request.path.startswith("/snapshot"):
+            self._answer_once(request)
+            return
         if not request.path.startswith("/stream"):
             request.send_error(404)
             return
@@ -102,6 +106,23 @@ class MjpegServer:
             except OSError:
                 return
             self._changed.wait(0.02)
+
+    def _answer_once(self, request: BaseHTTPRequestHandler) -> None:
+        """One picture per response, as a snapshot address does."""
+        self.connections += 1
+        tag = f'"{self.current}"'
+        if request.headers.get("If-None-Match") == tag:
+            self.unchanged += 1
+            request.send_response(304)
+            request.end_headers()
+            return
+        jpeg = self._jpeg()
+        request.send_response(200)
+        request.send_header("Content-Type", "image/jpeg")
+        request.send_header("Content-Length", str(len(jpeg)))
+        request.send_header("ETag", tag)
+        request.end_headers()
+        request.wfile.write(jpeg)
 
     def _jpeg(self) -> bytes:
         if self.instead:

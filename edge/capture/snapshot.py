@@ -1,0 +1,139 @@
+"""Cameras that answer each HTTP request with one JPEG: polled at `camera.fps`."""
+
+import http.client
+import ssl
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import unquote
+
+import cv2
+import numpy as np
+
+from edge.capture import geometry
+from edge.capture.address import Address
+from edge.config.camera import CameraSettings
+from edge.errors import CameraError
+from edge.records import Frame, Image
+
+_MAX_BYTES = 32_000_000
+_MAX_PIXELS = 36_000_000
+"""8K has 33 megapixels."""
+_FAILURES = (OSError, http.client.HTTPException, ValueError)
+
+
+def is_snapshot(address: Address, timeout_s: float) -> bool:
+    """Whether an address answers with a single picture instead of a stream. False too when it does not answer."""
+    if address.scheme not in ("http", "https"):
+        return False
+    try:
+        with _opener(address).open(address.bare_url, timeout=timeout_s) as answer:
+            return str(answer.headers.get_content_type()).startswith("image/")
+    except _FAILURES:
+        return False
+
+
+class SnapshotCamera:
+    """A camera's snapshot address. `captured_at` is when the answer arrived."""
+
+    live = True
+
+    def __init__(self, address: Address, settings: CameraSettings) -> None:
+        self._address = address
+        self._settings = settings
+        self._opener = _opener(address)
+        self._validators: dict[str, str] = {}
+        self._image: Image | None = None
+        self._next_at = 0.0
+
+    def read(self) -> Frame:
+        """Return the camera's present picture: the last one again while the camera says that it has not changed."""
+        time.sleep(max(0.0, self._next_at - time.monotonic()))
+        self._next_at = time.monotonic() + min(1 / self._settings.fps, self._settings.read_timeout_s)
+        content = self._fetch()
+        if content is not None or self._image is None:
+            self._image = self._decoded(content or b"")
+        return geometry.frame(self._image, self._settings, time.monotonic())
+
+    def close(self) -> None:
+        self._opener.close()
+
+    def _fetch(self) -> bytes | None:
+        """The next picture; None: it has not changed since the last one."""
+        request = urllib.request.Request(self._address.bare_url, headers=self._validators)  # noqa: S310  (http, https)
+        deadline = time.monotonic() + self._settings.read_timeout_s
+        try:
+            with self._opener.open(request, timeout=self._settings.read_timeout_s) as answer:
+                content = _read(answer, deadline)
+                named = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+                found = {ask: answer.headers[name] for ask, name in named.items()}
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == http.client.NOT_MODIFIED and self._image is not None:
+                return None
+            raise CameraError(f"{self._address}: it refuses the request with status {error.code}") from None
+        except TimeoutError:
+            raise self._failure(f"delivered no picture within {self._settings.read_timeout_s:g} s") from None
+        except _FAILURES as error:
+            # Not quoted: the error may contain the address with what is secret in it.
+            raise self._failure(f"delivers no picture ({type(error).__name__})") from None
+        self._validators = {ask: value for ask, value in found.items() if value}
+        return content
+
+    def _decoded(self, content: bytes) -> Image:
+        if jpeg_pixels(content) > _MAX_PIXELS:
+            raise self._failure(f"its picture is too large; allowed: {_MAX_PIXELS // 1_000_000} megapixels")
+        image: Any = (
+            cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content[:2] == b"\xff\xd8" else None
+        )
+        if image is None:
+            raise self._failure("its picture cannot be decoded; allowed: JPEG")
+        return np.asarray(image, np.uint8)
+
+    def _failure(self, text: str) -> CameraError:
+        return CameraError(f"{self._address}: {text}")
+
+
+def jpeg_pixels(content: bytes) -> int:
+    """Return the size that a JPEG's header states; 0 when there is none."""
+    at = 2
+    while at + 9 <= len(content) and content[at] == 0xFF:
+        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            height, width = (int.from_bytes(content[n : n + 2], "big") for n in (at + 5, at + 7))
+            return width * height
+        at += 1 if marker == 0xFF else 2 + length
+    return 0
+
+
+def _read(answer: Any, deadline: float) -> bytes:
+    """The body, unless it is too long or dribbles. Raises ValueError and TimeoutError."""
+    parts, size = [], 0
+    while part := answer.read1(1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > _MAX_BYTES:
+            raise ValueError("too long")
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return b"".join(parts)
+
+
+def _opener(address: Address) -> urllib.request.OpenerDirector:
+    """Basic and digest logins; no proxies. Certificates are not checked, as FFmpeg does not either."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.ProxyHandler({}),
+        urllib.request.HTTPSHandler(context=context),
+    ]
+    if address.login:
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        username, _, password = address.login.partition(":")
+        passwords.add_password(None, f"{address.scheme}://{address.place}/", unquote(username), unquote(password))
+        handlers += [
+            urllib.request.HTTPDigestAuthHandler(passwords),
+            urllib.request.HTTPBasicAuthHandler(passwords),
+        ]
+    return urllib.request.build_opener(*handlers)
