@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from edge.errors import GalleryError
 from edge.galleries.file import DIGEST, HEADER, SIGNATURE, TENSOR, encode, signed_text
@@ -42,6 +42,19 @@ class Forger:
         signature = np.frombuffer(sign(signed_text(text, rows), self.key), np.uint8)
         return save({TENSOR: rows, DIGEST: digest, SIGNATURE: signature}, metadata={HEADER: text.decode()})
 
+    def text(self, header: bytes) -> bytes:
+        """A file with this text in place of a header, digested and signed."""
+        rows = family(4).embeddings
+        digest = np.frombuffer(hashlib.sha256(header + rows.tobytes()).digest(), np.uint8)
+        signature = np.frombuffer(sign(signed_text(header, rows), self.key), np.uint8)
+        return save({TENSOR: rows, DIGEST: digest, SIGNATURE: signature}, metadata={HEADER: header.decode()})
+
+    def with_more(self, metadata: dict[str, str], **tensors: "np.ndarray[Any, Any]") -> bytes:
+        """A signed file with more in it than a gallery has."""
+        known = load(encode(family(4), self.key))
+        header = msgspec.json.encode(family(4).header).decode()
+        return save({**known, **tensors}, metadata={HEADER: header, **metadata})
+
     def person(self, **changes: Any) -> bytes:
         first, second = msgspec.to_builtins(family(4).people)
         return self.forge(people=[{**first, **changes}, second])
@@ -60,6 +73,9 @@ def forgeries(key: Path, folder: Path) -> dict[str, tuple[bytes, str]]:
     other = encode(family(4, "eve", "mallory"), key)
     length = int.from_bytes(good[:8], "little")
     nan = np.stack([face(1), face(2) * np.float32("nan")])
+    short = np.zeros((2, 128), np.float32)
+    short[:, 0] = 1
+    nested = b"[" * 100_000 + b"]" * 100_000
     template = {"source": "\x1b[2Jcleared.jpg", "quality": 1.0, "added_at": ""}
     return {
         "swapped header": (other[: 8 + length] + good[8 + length :], "damaged"),
@@ -85,6 +101,18 @@ def forgeries(key: Path, folder: Path) -> dict[str, tuple[bytes, str]]:
         "escape codes as source": (forger.person(templates=[template]), "unprintable"),
         "same id twice": (forger.person(id="benny"), "occurs twice"),
         "no templates": (forger.person(templates=[]), "header is not valid"),
+        "nested layout": (with_header(good, lambda _: nested), "damaged"),
+        "nested tensor": (with_header(good, lambda _: b'{"embeddings": ' + nested + b"}"), "damaged"),
+        "nested header": (forger.text(b'{"people": ' + nested + b"}"), "header is not valid"),
+        "nested unknown field": (forger.text(b'{"x": ' + nested + b"}"), "header is not valid"),
+        "other dimensions": (forger.forge(short), "its templates have 128 numbers each, but those of the embedder"),
+        "extra tensor": (
+            forger.with_more({}, more=np.zeros(3, np.uint8)),
+            "holds 'more', which is no part of a gallery",
+        ),
+        "extra metadata": (forger.with_more({"format": "pt"}), "holds 'format', which is no part of a gallery"),
+        "digest of floats": (forger.with_more({}, sha256=np.zeros(8, np.float32)), "its sha256 is float32"),
+        "signature of floats": (forger.with_more({}, signature=np.zeros(8, np.float64)), "its signature is float64"),
         "nobody's bytes": (np.random.default_rng(0).bytes(5000), "not a gallery"),
         "age file of noise": (b"age-encryption.org/v1\n" + bytes(500), "encrypted; set gallery.identity_file"),
     }

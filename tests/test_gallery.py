@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
+from edge.config.sections import NO_KEYS
 from edge.errors import GalleryError
-from edge.galleries.file import DIGEST, HEADER, TENSOR, open_gallery, write_gallery
+from edge.galleries.file import DIGEST, HEADER, TENSOR, decode, encode, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template, lookalikes
 from edge.galleries.lock import gallery_lock
 from support.people import AT, alike, gallery_of, somebody
@@ -215,3 +216,78 @@ def test_rows_stay_with_their_people(changes: list[tuple[str, int]]) -> None:
     for person in gallery.people:
         assert [t.source for t in person.templates] == [f"{s}.jpg" for s in model[person.name]]
         np.testing.assert_array_equal(gallery.vectors(person), [somebody(s) for s in model[person.name]])
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+ANY_JSON = JSON | st.integers(0, 2**70)
+FUZZED = 10_000 if os.environ.get("WHOSTHERE_FULL") else 300
+
+
+def replaced(document: Any, where: float, value: Any) -> bytes:
+    """A JSON document with one of its parts, chosen by a number from 0 to 1, replaced."""
+    copy = msgspec.json.decode(msgspec.json.encode(document))
+    places: list[tuple[Any, Any]] = []
+    parts = [copy]
+    for part in parts:
+        keys = list(part) if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ()
+        places += [(part, key) for key in keys]
+        parts += [part[key] for key in keys]
+    part, key = places[round(where * (len(places) - 1))]
+    part[key] = value
+    return msgspec.json.encode(copy)
+
+
+@st.composite
+def odd_file(draw: st.DrawFn) -> bytes:
+    """A gallery with flipped bytes, cut short, or with anything in any place of its layout, header or rows."""
+    content = encode(gallery_of(ada=ADA, ben=BEN))
+    length = int.from_bytes(content[:8], "little")
+    layout, rows = msgspec.json.decode(content[8 : 8 + length]), np.stack([ADA, BEN])
+    text = layout["__metadata__"][HEADER].encode()
+    kind = draw(st.sampled_from(["bytes", "cut", "layout", "header", "rows"]))
+    if kind == "bytes":
+        damaged = bytearray(content)
+        for at in draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+            damaged[at] = draw(st.integers(0, 255))
+        return bytes(damaged)
+    if kind == "cut":
+        return content[: draw(st.integers(0, len(content)))]
+    if kind == "layout":
+        changed = replaced(layout, draw(st.floats(0, 1)), draw(ANY_JSON))
+        return len(changed).to_bytes(8, "little") + changed + content[8 + length :]
+    if kind == "header":
+        text = replaced(msgspec.json.decode(text), draw(st.floats(0, 1)), draw(ANY_JSON))
+    else:
+        odd = st.sampled_from([float("nan"), float("inf"), 3e38, -1.0, 1e-40])
+        rows[draw(st.integers(0, 1)), draw(st.integers(0, 63))] = draw(odd)
+        shape = draw(st.sampled_from([(2, -1), (-1,), (1, 2, -1), (4, -1), (1, 1, 2, -1)]))
+        rows = rows.astype(draw(st.sampled_from([np.float32, np.float64]))).reshape(shape)
+    digest = np.frombuffer(hashlib.sha256(text + rows.tobytes()).digest(), np.uint8)
+    return save({TENSOR: rows, DIGEST: digest}, metadata={HEADER: text.decode()})
+
+
+@settings(max_examples=FUZZED, deadline=None)
+@given(odd_file())
+def test_whatever_a_file_holds_it_is_a_gallery_or_refused_by_name(content: bytes) -> None:
+    """10,000 files with WHOSTHERE_FULL=1 in the environment."""
+    try:
+        gallery = decode(content, "odd.whg", None, NO_KEYS)
+    except GalleryError as error:
+        # Anything that the checks do not foresee is named by its class, such as TypeError.
+        assert str(error).startswith("odd.whg: ") and "Error: " not in str(error)
+    else:
+        assert len(gallery.embeddings) == sum(len(person.templates) for person in gallery.people)
+        assert decode(encode(gallery), "it", None, NO_KEYS).people == gallery.people
+
+
+def test_errors_that_nobody_foresaw_are_refusals_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr("edge.galleries.file.read_tensors", fail)
+    with pytest.raises(GalleryError, match=r"family\.whg: damaged: ZeroDivisionError: of all things"):
+        open_gallery(path, None)

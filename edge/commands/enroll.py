@@ -113,7 +113,7 @@ def command(
 def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
     """The gallery to add to; an empty one when there is none yet. Raises GalleryError."""
     if path.exists():
-        return open_gallery(path, analyser.embedder.id, loaded.gallery_keys)
+        return open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
     return Gallery.empty(analyser.embedder.id, analyser.embedder.dimensions)
 
 

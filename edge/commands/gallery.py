@@ -66,7 +66,7 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
-    gallery = open_gallery(path, embedder.id, loaded.gallery_keys)
+    gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
     known = _person(path, gallery, person)
     threshold = lookalike_threshold(loaded.config.match, embedder.calibration, len(gallery.embeddings))
     report = gallery_report.detail(gallery, known, threshold)
@@ -152,7 +152,7 @@ def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -
     path = gallery_path or loaded.gallery_path
     embedder = load_embedder(loaded.config.models, loaded.base)
     try:
-        gallery = open_gallery(path, embedder.id, loaded.gallery_keys)
+        gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
     except GalleryError as error:
         if as_json:
             print_json(gallery_report.refused(path, str(error)))

@@ -141,6 +141,7 @@ def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
         path,
         loaded.gallery_keys,
         embedder,
+        known.outputs[0][1],
         limit,
         gallery.keep_versions,
         sender=sender,

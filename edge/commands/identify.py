@@ -81,7 +81,7 @@ def command(
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     analyser = load_configured_analyser(loaded)
-    gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys)
+    gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
     matcher = load_matcher(loaded, analyser.embedder.card, gallery)
     copies = Copies(folder) if folder else None
     files = [f for f in expand(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES) if copies is None or not copies.holds(f[0])]

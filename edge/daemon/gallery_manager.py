@@ -59,7 +59,7 @@ class GalleryManager:
             with self._lock:
                 self._looked_at = self._seen = stamp_of(path)
             try:
-                gallery = open_gallery(path, self._embedder.id, loaded.gallery_keys)
+                gallery = self._open(path, loaded)
                 with self._lock:
                     self._use(loaded, gallery, now)
             except WhosthereError as error:
@@ -121,19 +121,21 @@ class GalleryManager:
 
     def _first(self, path: Path) -> tuple[Gallery, str | None]:
         """The gallery to start with, and what is wrong with the file if it is another one. Raises GalleryError."""
-        wanted, keys = self._embedder.id, self._loaded.gallery_keys
         if self._looked_at is None and not path.exists():
             log.warning("%s: no gallery yet, so everybody is unknown; `whosthere enroll` makes one", path)
-            return Gallery.empty(wanted, self._embedder.dimensions), None
+            return Gallery.empty(self._embedder.id, self._embedder.dimensions), None
         try:
-            return open_gallery(path, wanted, keys), None
+            return self._open(path, self._loaded), None
         except GalleryError as error:
             for kept in History(path).kept():
                 with contextlib.suppress(GalleryError):
-                    earlier = open_gallery(kept, wanted, keys)
+                    earlier = self._open(kept, self._loaded)
                     log.error("%s; the earlier version %d is used", error, earlier.header.version)
                     return earlier, str(error)
             raise
+
+    def _open(self, path: Path, loaded: LoadedConfig) -> Gallery:
+        return open_gallery(path, self._embedder.id, loaded.gallery_keys, self._embedder.dimensions)
 
     def _use(self, loaded: LoadedConfig, gallery: Gallery, now: datetime) -> None:
         target = self._target if loaded.config.match == self._loaded.config.match else None

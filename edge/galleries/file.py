@@ -43,8 +43,10 @@ class NoGallery(GalleryError):
     """There is no such file: the normal state of a box on which nobody has been enrolled yet."""
 
 
-def open_gallery(path: Path, embedder: EmbedderId | None, keys: GalleryKeys = NO_KEYS) -> Gallery:
-    """Read and verify a gallery; `embedder` is the one in use, None to accept any.
+def open_gallery(
+    path: Path, embedder: EmbedderId | None, keys: GalleryKeys = NO_KEYS, dimensions: int | None = None
+) -> Gallery:
+    """Read and verify a gallery; `embedder` is the one in use, None to accept any, and `dimensions` of its vectors.
 
     Raises NoGallery when there is no such file, and GalleryError naming it when it is damaged, of another schema or
     embedder, or not signed by somebody who may sign.
@@ -60,11 +62,33 @@ def open_gallery(path: Path, embedder: EmbedderId | None, keys: GalleryKeys = NO
         raise GalleryError(f"{path}: cannot be read: {error.strerror}; {advice}") from error
     except OSError as error:
         raise GalleryError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return decode(content, str(path), embedder, keys)
+    return decode(content, str(path), embedder, keys, dimensions)
 
 
-def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, keys: GalleryKeys) -> Gallery:
-    """Decode a file's bytes; the embeddings are a view of them. Raises GalleryError that begins with `where`."""
+def decode(
+    content: bytes | mmap.mmap,
+    where: str,
+    embedder: EmbedderId | None,
+    keys: GalleryKeys,
+    dimensions: int | None = None,
+) -> Gallery:
+    """Decode a file's bytes and check everything about them; the embeddings are a view of them.
+
+    Nothing else decides whether a gallery is accepted: received, at start, on a reload or before it is written. Raises
+    GalleryError that begins with `where`, and nothing else, whatever the bytes are.
+    """
+    try:
+        return _decode(content, where, embedder, keys, dimensions)
+    except GalleryError:
+        raise
+    except Exception as error:
+        # Forged files find errors that nobody thought of, and a box must start on its last good gallery even then.
+        raise GalleryError(f"{where}: damaged: {type(error).__name__}: {error}; {_REMEDY}") from error
+
+
+def _decode(
+    content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, keys: GalleryKeys, dimensions: int | None
+) -> Gallery:
     if is_encrypted(content[:64]):
         content = decrypt(bytes(content), keys.identity, where)
     try:
@@ -73,6 +97,7 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
         raise GalleryError(f"{where}: not a gallery, or damaged: {error}; {_REMEDY}") from error
     if HEADER not in metadata:
         raise GalleryError(f"{where}: a safetensors file, but not a gallery: it has no `{HEADER}` header")
+    _check_layout(where, metadata, tensors)
     text = metadata[HEADER].encode()
     embeddings = tensors.get(TENSOR, np.zeros(0, np.float32))
     with ThreadPoolExecutor(2) as pool:
@@ -90,6 +115,8 @@ def decode(content: bytes | mmap.mmap, where: str, embedder: EmbedderId | None, 
             f"{where}: damaged: the header lists {rows} templates, but the embeddings are "
             f"{embeddings.dtype}{embeddings.shape}"
         )
+    if dimensions is not None:
+        check_dimensions(where, embeddings, header.embedder, dimensions)
     if not unit.result():
         raise GalleryError(f"{where}: damaged: some embeddings are not unit vectors")
     signer = None
@@ -190,9 +217,24 @@ def _digest(header: bytes, embeddings: NDArray[np.float32]) -> bytes:
     return digest.digest()
 
 
+def _check_layout(where: str, metadata: dict[str, str], tensors: dict[str, NDArray[Any]]) -> None:
+    """Nothing may lie in the file that is neither digested nor signed. Raises GalleryError."""
+    extra = sorted((metadata.keys() - {HEADER}) | (tensors.keys() - {TENSOR, DIGEST, SIGNATURE}))
+    if extra:
+        shown = ", ".join(ascii(name[:40]) for name in extra[:3])
+        raise GalleryError(f"{where}: holds {shown}, which is no part of a gallery and is not signed; {_REMEDY}")
+    for name in (DIGEST, SIGNATURE):
+        tensor = tensors.get(name)
+        if tensor is not None and (tensor.dtype != np.uint8 or tensor.ndim != 1):
+            found = f"{tensor.dtype}{tensor.shape}"
+            raise GalleryError(f"{where}: damaged: its {name} is {found}; allowed: uint8(n,); {_REMEDY}")
+
+
 def _header(where: str, text: bytes) -> Header:
     try:
         return msgspec.json.decode(text, type=Header)
+    except RecursionError as error:
+        raise GalleryError(f"{where}: the gallery's header is not valid: it is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GalleryError(f"{where}: the gallery's header is not valid: {error}") from error
 
@@ -202,6 +244,15 @@ def _check_embedder(where: str, header: Header, embedder: EmbedderId | None) -> 
         raise GalleryError(
             f"{where}: made with the embedder {header.embedder.name} ({header.embedder.sha256[:12]}...), but "
             f"{embedder.name} ({embedder.sha256[:12]}...) is in use: enrol the photos again"
+        )
+
+
+def check_dimensions(where: str, embeddings: NDArray[np.float32], embedder: EmbedderId, dimensions: int) -> None:
+    """Raises GalleryError unless every embedding has so many numbers."""
+    if embeddings.shape[1] != dimensions:
+        raise GalleryError(
+            f"{where}: its templates have {embeddings.shape[1]} numbers each, but those of the embedder "
+            f"{embedder.name} have {dimensions}: enrol the photos again"
         )
 
 
@@ -221,7 +272,8 @@ def _signer(
 def _unit_vectors(embeddings: NDArray[np.float32]) -> bool:
     if embeddings.ndim != 2:
         return False
-    lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
+    with np.errstate(all="ignore"):
+        lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
     return bool((np.abs(lengths - 1) <= UNIT_TOLERANCE).all())
 
 

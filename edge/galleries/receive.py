@@ -64,6 +64,8 @@ class Receiver:
     path: Path
     keys: GalleryKeys
     embedder: EmbedderId
+    dimensions: int
+    """How many numbers its embeddings have."""
     max_bytes: int
     keep: int
     """How many earlier galleries to keep."""
@@ -85,7 +87,7 @@ class Receiver:
         """
         began = time.monotonic()
         with self._uploaded(stream) as upload:
-            new = open_gallery(upload, self.embedder, self.keys)
+            new = open_gallery(upload, self.embedder, self.keys, self.dimensions)
             if any(person.id == without for person in new.people):
                 raise GalleryError(
                     f"{without} should be forgotten, but the bundle still contains them; remove them first"
@@ -110,7 +112,7 @@ class Receiver:
         """Put an earlier gallery in force again. Raises GalleryError when it is refused."""
         began = time.monotonic()
         with gallery_lock(self.path, LOCK_WAIT_S):
-            new = open_gallery(kept, self.embedder, self.keys)
+            new = open_gallery(kept, self.embedder, self.keys, self.dimensions)
             old = self._current()
             beside = self._beside()
             try:

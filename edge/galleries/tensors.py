@@ -56,6 +56,8 @@ def read_tensors(content: memoryview) -> tuple[dict[str, str], dict[str, NDArray
         if len(entries) > MAX_TENSORS:
             raise Malformed(f"its header lists {len(entries)} tensors; allowed: {MAX_TENSORS}")
         listed = {name: msgspec.json.decode(entry, type=_TensorEntry) for name, entry in entries.items()}
+    except RecursionError as error:
+        raise Malformed("its header is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"its header cannot be read: {error}") from error
     data = content[8 + length :]

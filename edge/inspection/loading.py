@@ -52,9 +52,9 @@ def read_config(path: Path | None) -> ConfigRead:
     return ConfigRead(ok("config", f"{path}: every key is valid; this box is {loaded.device_id}"), loaded)
 
 
-def configured_gallery(loaded: LoadedConfig, embedder: EmbedderId | None) -> Gallery:
+def configured_gallery(loaded: LoadedConfig, embedder: EmbedderId | None, dimensions: int | None = None) -> Gallery:
     """The gallery that a config names; any embedder's for None. Raises NoGallery and GalleryError."""
-    return open_gallery(loaded.gallery_path, embedder, loaded.gallery_keys)
+    return open_gallery(loaded.gallery_path, embedder, loaded.gallery_keys, dimensions)
 
 
 class Recognition:
@@ -101,7 +101,8 @@ class Recognition:
         """The gallery, compared with the embedder if that could be loaded."""
         path = self._loaded.gallery_path
         try:
-            self.gallery = gallery = configured_gallery(self._loaded, self.embedder.id if self.embedder else None)
+            wanted, dimensions = (self.embedder.id, self.embedder.dimensions) if self.embedder else (None, None)
+            self.gallery = gallery = configured_gallery(self._loaded, wanted, dimensions)
         except NoGallery:
             yield no_gallery_finding(path)
         except GalleryError as error:

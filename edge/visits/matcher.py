@@ -5,8 +5,7 @@ from collections.abc import Set
 import numpy as np
 
 from edge.config.loading import LoadedConfig
-from edge.errors import GalleryError
-from edge.galleries.file import open_gallery
+from edge.galleries.file import check_dimensions, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.models.card import Calibration, Card
 from edge.records import Candidate, Match, Outcome, Vector
@@ -83,12 +82,8 @@ class Matcher:
 
 def load_matcher(loaded: LoadedConfig, card: Card, gallery: Gallery | None = None) -> Matcher:
     """Make a matcher for the gallery, by default the configured one. Raises GalleryError and ModelError."""
-    known = gallery or open_gallery(loaded.gallery_path, EmbedderId(card.name, card.sha256), loaded.gallery_keys)
-    dimensions = card.outputs[0][1]
-    if known.embeddings.shape[1] != dimensions:
-        raise GalleryError(
-            f"{loaded.gallery_path}: its templates have {known.embeddings.shape[1]} numbers each, but those of the "
-            f"embedder {card.name} have {dimensions}: enrol the photos again"
-        )
+    embedder, dimensions = EmbedderId(card.name, card.sha256), card.outputs[0][1]
+    known = gallery or open_gallery(loaded.gallery_path, embedder, loaded.gallery_keys, dimensions)
+    check_dimensions(str(loaded.gallery_path), known.embeddings, embedder, dimensions)
     threshold = threshold_in_force(loaded, card, known)
     return Matcher(known, threshold.similarity, loaded.config.match.min_margin, card.calibration)
