@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from edge.capture.registry import open_camera
-from edge.capture.snapshot import SnapshotCamera, jpeg_pixels
+from edge.capture.snapshot import SnapshotCamera
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.inspection.surroundings import camera_finding
+from support import bombs
 from support.capture_helpers import MjpegServer, number_of
 
 
@@ -58,7 +59,7 @@ def test_a_camera_that_goes_away_is_reported_without_its_secrets(server: MjpegSe
     camera = open_camera(settings(server))
     camera.read()
     server.close()
-    with pytest.raises(CameraError, match=r"snapshot\.jpg\?\.\.\.: delivers no picture") as raised:
+    with pytest.raises(CameraError, match=r"/\.\.\.: delivers no picture") as raised:
         camera.read()
     assert "hunter2" not in str(raised.value)
 
@@ -66,10 +67,10 @@ def test_a_camera_that_goes_away_is_reported_without_its_secrets(server: MjpegSe
 @pytest.mark.parametrize(
     ("film", "message"),
     [
-        (b"\xff\xd8\xff\xc2\0\x11\x08\x75\x30\x75\x30\x03", "too large; allowed: 36 megapixels"),
-        (b"<html>", "cannot be decoded; allowed: JPEG"),
-        (b"\xff\xd8\xff", "cannot be decoded"),
-        (b"", "cannot be decoded"),
+        (bombs.jpeg(16000, 16000), "256 megapixels; allowed: 36 megapixels"),
+        (b"<html>", "can be decoded; allowed: JPEG"),
+        (b"\xff\xd8\xff", "can be decoded"),
+        (b"", "can be decoded"),
     ],
 )
 def test_an_answer_that_is_no_picture_of_a_camera_is_refused(film: bytes, message: str) -> None:
@@ -79,8 +80,3 @@ def test_an_answer_that_is_no_picture_of_a_camera_is_refused(film: bytes, messag
             open_camera(settings(server)).read()
     finally:
         server.close()
-
-
-def test_the_size_in_a_header() -> None:
-    assert jpeg_pixels(b"\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x11\x08\0\x0a\0\x14\x03") == 200
-    assert jpeg_pixels(b"\xff\xd8" + b"\xff" * 50) == 0

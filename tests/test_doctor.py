@@ -55,7 +55,7 @@ def test_it_tells_what_is_in_force(config: Path, demo_gallery: Path) -> None:
     assert code == report["exit_code"] == 0
     assert report["problems"] == []
     assert report["device_id"] == "front-door"
-    assert report["camera"] == "rtsp://cam.example:554/live?..."
+    assert report["camera"] == "rtsp://cam.example:554/..."
     assert report["broker"] == "broker.example:1883"
     assert report["software"]["whosthere"] == __version__
     assert report["software"]["packages"]["numpy"] == np.__version__

@@ -53,6 +53,8 @@ class CameraKind:
     """The cameras of this kind on this machine, for `whosthere setup`."""
     shown: Callable[[str], str] = str
     """The source without login, query or anything else that looks like a password."""
+    notice: Callable[[str], str] = lambda _: ""
+    """A sentence about a source that its owner should know; empty: there is nothing to say."""
     suggest: Callable[[str], str | None] = lambda _: None
     """For a source that no kind takes: the one that was probably meant."""
     takes_login: bool = False

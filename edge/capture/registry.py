@@ -32,7 +32,13 @@ def describe(settings: CameraSettings) -> str:
     if kind is not None:
         return kind.shown(source)
     scheme = scheme_of(source)
-    return f"{scheme}:..." if scheme and "@" in source else source
+    return f"{scheme}:..." if scheme and any(mark in source for mark in "/@?=") else source
+
+
+def notice(settings: CameraSettings) -> str:
+    """Return a sentence that the camera's owner should know, or an empty text."""
+    kind = kind_of(settings.source)
+    return kind.notice(settings.source) if kind else ""
 
 
 def discover_cameras() -> list[FoundCamera]:

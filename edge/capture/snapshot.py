@@ -8,18 +8,16 @@ import urllib.request
 from typing import Any
 from urllib.parse import unquote
 
-import cv2
-import numpy as np
-
 from edge.capture import geometry
 from edge.capture.address import Address
+from edge.capture.image_header import read_header
+from edge.capture.limits import frame_problem
+from edge.capture.photos import decode
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
 from edge.records import Frame, Image
 
 _MAX_BYTES = 32_000_000
-_MAX_PIXELS = 36_000_000
-"""8K has 33 megapixels."""
 _FAILURES = (OSError, http.client.HTTPException, ValueError)
 
 
@@ -82,29 +80,16 @@ class SnapshotCamera:
         return content
 
     def _decoded(self, content: bytes) -> Image:
-        if jpeg_pixels(content) > _MAX_PIXELS:
-            raise self._failure(f"its picture is too large; allowed: {_MAX_PIXELS // 1_000_000} megapixels")
-        image: Any = (
-            cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content[:2] == b"\xff\xd8" else None
-        )
+        header = read_header(content)
+        if header and (problem := frame_problem(header.width, header.height)):
+            raise self._failure(problem)
+        image = decode(content, upright=False) if header else None
         if image is None:
-            raise self._failure("its picture cannot be decoded; allowed: JPEG")
-        return np.asarray(image, np.uint8)
+            raise self._failure("its answer is not a picture that can be decoded; allowed: JPEG")
+        return image
 
     def _failure(self, text: str) -> CameraError:
         return CameraError(f"{self._address}: {text}")
-
-
-def jpeg_pixels(content: bytes) -> int:
-    """Return the size that a JPEG's header states; 0 when there is none."""
-    at = 2
-    while at + 9 <= len(content) and content[at] == 0xFF:
-        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            height, width = (int.from_bytes(content[n : n + 2], "big") for n in (at + 5, at + 7))
-            return width * height
-        at += 1 if marker == 0xFF else 2 + length
-    return 0
 
 
 def _read(answer: Any, deadline: float) -> bytes:

@@ -1,5 +1,7 @@
 """RTSP and HTTP cameras, read with FFmpeg through OpenCV, or polled where each answer is one picture."""
 
+import functools
+import logging
 import time
 
 import cv2
@@ -15,6 +17,8 @@ from edge.config.camera import CameraSettings
 from edge.config.secret_file import read_secret
 from edge.errors import CameraError
 from edge.records import Frame
+
+_log = logging.getLogger("whosthere.capture")
 
 _PROBE_S = 3.0
 
@@ -51,6 +55,8 @@ class StreamCamera:
 def open_network_camera(settings: CameraSettings) -> Camera:
     """Open a stream, or a snapshot address. Raises CameraError and ConfigError."""
     address = address_of(settings)
+    if text := _notice(settings.source):
+        _log_once(f"{address}: {text}")
     if is_snapshot(address, settings.open_timeout_s):
         return SnapshotCamera(address, settings)
     return StreamCamera(settings)
@@ -76,10 +82,22 @@ def _why(address: Address, settings: CameraSettings, took_s: float) -> str:
     return why_not(address, min(settings.open_timeout_s, _PROBE_S))
 
 
+def _notice(source: str) -> str:
+    secure = source.lower().startswith(("https:", "rtsps:"))
+    return "the camera's certificate is not checked: anybody on the way could pose as the camera" if secure else ""
+
+
+@functools.cache
+def _log_once(text: str) -> None:
+    """Not again each time the camera is reopened."""
+    _log.warning("%s", text)
+
+
 KIND = CameraKind(
     forms="`rtsp://host/path`, `http://host/path`",
     takes=is_address,
     open=open_network_camera,
     shown=shown,
+    notice=_notice,
     takes_login=True,
 )

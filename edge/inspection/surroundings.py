@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.registry import describe, open_camera
+from edge.capture.registry import describe, notice, open_camera
 from edge.config.camera import CameraSettings
 from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.errors import CameraBusy, WhosthereError
@@ -48,6 +48,8 @@ def try_camera(settings: CameraSettings, clock: Callable[[], float] = time.monot
         return failed("camera", error, _busy_advice(error)), None
     height, width = frame.image.shape[:2]
     found = f"{describe(settings)}: {width} x {height}, the first frame after {took:.1f} s"
+    if text := notice(settings):
+        found += f"; {text}"
     brightness = float(frame.preview.mean())
     if brightness >= DARK:
         return ok("camera", found), frame
