@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 from converter.people_folder import PersonFolder
 from converter.template_selection import Fate, PictureVerdict, Shot, select
 from edge.capture.clip import VideoClip
-from edge.capture.photos import VIDEO_SUFFIXES, PhotoError, read_photo, shrunk
+from edge.capture.media_files import Media, media
+from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.errors import CameraError
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Refusal, admit
@@ -26,6 +27,7 @@ from edge.terminal import progress
 
 # Its limit would refuse the largest photos that `edge.capture.limits` allows; it reads their EXIF data only.
 Pillow.MAX_IMAGE_PIXELS = None
+EARLIEST_YEAR = 1900
 LONG_AGO = "1970-01-01T00:00:00Z"
 """The date of photos without one: neither the clock nor the file system may change a gallery's bytes."""
 THUMBNAIL_PX = 112
@@ -152,7 +154,7 @@ def _warnings(person: PersonFolder, templates: int, *, late: bool) -> list[str]:
 def _pictures(person: PersonFolder, path: Path, refused: list[PictureVerdict]) -> Iterator[tuple[str, Image]]:
     source = printable(path.relative_to(person.path).as_posix())
     try:
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+        if media(path) is Media.VIDEO:
             for at_s, frame in _frames(path):
                 yield f"{source}@{at_s:.1f}s", shrunk(frame)
         else:
@@ -202,11 +204,19 @@ def _taken_at(path: Path, person: PersonFolder) -> str:
             noted = photo.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
     except (OSError, SyntaxError, ValueError):
         noted = None
-    parts = re.fullmatch(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", str(noted))
-    if parts:
-        return "{}-{}-{}T{}Z".format(*parts.groups())
+    if taken := _exif_date(str(noted)):
+        return taken
     consent = person.about.consent
     return f"{consent.given_on:%Y-%m-%d}T00:00:00Z" if consent else LONG_AGO
+
+
+def _exif_date(text: str) -> str | None:
+    """A date of EXIF data as RFC 3339; None when it is none: cameras without a clock write 0000:00:00."""
+    try:
+        taken = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return f"{taken:%Y-%m-%dT%H:%M:%SZ}" if taken.year >= EARLIEST_YEAR else None
 
 
 def thumbnail(image: Image) -> Image:

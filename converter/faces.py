@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 import edge
 from converter.datasets import DatasetError
 from converter.embeddings import central
-from edge.capture.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from edge.capture.media_files import expand
+from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 from edge.faces import align
@@ -19,6 +20,7 @@ from edge.faces.loading import load_detector, load_face_mesh
 from edge.models.card import InputSpec
 from edge.models.tflite import to_tensor
 from edge.records import Face, Image
+from edge.terminal import print_left_out
 
 PORTRAITS = Path(edge.__file__).parent / "demo" / "portraits"
 """The bundled portraits; their licences allow passing on what is computed from them."""
@@ -71,7 +73,9 @@ def find_faces(paths: Sequence[Path], limit: int) -> RepresentativeFaces:
 
     Raises DatasetError when there is no picture, or no face in any.
     """
-    files = [file for file, _ in expand(paths, PHOTO_SUFFIXES) if file.is_file()]
+    left_out: list[str] = []
+    files = [file for file, _ in expand(paths, videos=False, left_out=left_out) if file.is_file()]
+    print_left_out(left_out)
     if not files:
         raise DatasetError(f"{', '.join(map(str, paths))}: no photos found; give photos of faces, or a folder of them")
     chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, limit)})]

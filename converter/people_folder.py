@@ -1,9 +1,9 @@
 """The folder of people that enrolment, training and evaluation read: one folder per person, with their photos in it.
 
-For all three: a person is a folder directly in the folder of people. What counts as a photo goes by its suffix
-(`edge.capture.photos`); photos are searched for in subfolders too. Hidden folders and files do not count. People and
-photos come in natural order, `2.jpg` before `10.jpg`. A photo that counts but cannot be read is reported by its reader,
-with the reason: it is never passed over in silence.
+For all three: a person is a folder directly in the folder of people. What counts as a photo goes by its content or its
+suffix (`edge.capture.media_files`); photos are searched for in subfolders too. Hidden folders and files do not count,
+nor do folders of a system, such as `@eaDir`. People and photos come in natural order, `2.jpg` before `10.jpg`. A photo
+that counts but cannot be read is reported by its reader, with the reason: it is never passed over in silence.
 
 For enrolment, `person.yaml` beside the photos can say more about the person. A folder with a mistake is left out and
 reported; the others are enrolled.
@@ -17,7 +17,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files_within, natural
+from edge.capture.media_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files_within, is_system_folder, natural
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
 from edge.galleries import names
@@ -74,6 +74,8 @@ class FolderOfPeople:
     people: list[PersonFolder]
     mistakes: list[str]
     """Why somebody, or a photo outside any person's folder, is left out; each line begins with the path."""
+    left_out: list[str]
+    """What else the folder holds and why it is not read: no mistake, but it should be said."""
 
 
 def read_people(root: Path, *, videos: bool, earlier: Gallery | None = None) -> FolderOfPeople:
@@ -83,17 +85,18 @@ def read_people(root: Path, *, videos: bool, earlier: Gallery | None = None) -> 
     cannot be listed, or holds nothing to enrol.
     """
     suffixes = PHOTO_SUFFIXES | VIDEO_SUFFIXES if videos else PHOTO_SUFFIXES
-    shown = _shown(root)
+    left_out: list[str] = []
+    shown = _shown(root, left_out)
     mistakes = [
         f"{path}: a photo outside any person's folder; move it into the folder of its person"
         for path in shown
         if path.is_file() and path.suffix.lower() in suffixes
     ]
-    people = [_person(path, suffixes, mistakes) for path in shown if path.is_dir()]
+    people = [_person(path, mistakes, left_out, videos=videos) for path in shown if path.is_dir()]
     found = _without_namesakes([person for person in people if person is not None], mistakes)
     if not people and not mistakes:
         raise PeopleError(f"{root}: holds no folder; make one for each person, with their photos in it")
-    return FolderOfPeople(_with_ids(found, earlier), mistakes)
+    return FolderOfPeople(_with_ids(found, earlier), mistakes, left_out)
 
 
 def photos_by_person(root: Path) -> dict[str, list[Path]]:
@@ -103,28 +106,33 @@ def photos_by_person(root: Path) -> dict[str, list[Path]]:
     work, and may come with a picture of its own. Names are in code-point order, on which published figures rest: draws
     and splits go by it. Raises PeopleError when nobody is left.
     """
-    found = {folder.name: photos_in(folder) for folder in _shown(root) if folder.is_dir()}
+    found = {folder.name: photos_in(folder, []) for folder in _shown(root, []) if folder.is_dir()}
     people = {name: found[name] for name in sorted(found) if found[name]}
     if not people:
         raise PeopleError(f"{root}: no photos in it; one folder per person, with their photos in it, is expected")
     return people
 
 
-def photos_in(folder: Path, suffixes: frozenset[str] = PHOTO_SUFFIXES) -> list[Path]:
-    """The photos of one person, in natural order."""
-    return [folder / path for path in files_within(folder, suffixes)]
+def photos_in(folder: Path, left_out: list[str], *, videos: bool = False) -> list[Path]:
+    """The photos of one person, with `videos` also the videos, in natural order; see `files_within`."""
+    return [folder / path for path in files_within(folder, videos=videos, left_out=left_out)]
 
 
-def _shown(root: Path) -> list[Path]:
+def _shown(root: Path, left_out: list[str]) -> list[Path]:
     """What a folder of people holds, without what is hidden, in natural order."""
     try:
         entries = sorted(root.iterdir(), key=lambda path: (natural(Path(path.name)), path.name))
     except OSError as error:
         raise PeopleError(f"{root}: cannot be listed: {error.strerror}") from error
-    return [path for path in entries if not path.name.startswith(".")]
+    left_out += [f"{path}: left out: a folder of the system, not of a person" for path in entries if _is_system(path)]
+    return [path for path in entries if not path.name.startswith(".") and not _is_system(path)]
 
 
-def _person(folder: Path, suffixes: frozenset[str], mistakes: list[str]) -> PersonFolder | None:
+def _is_system(path: Path) -> bool:
+    return is_system_folder(path) and path.is_dir()
+
+
+def _person(folder: Path, mistakes: list[str], left_out: list[str], *, videos: bool) -> PersonFolder | None:
     about = _about(folder / PERSON_FILE, mistakes)
     if about is None:
         return None
@@ -132,7 +140,8 @@ def _person(folder: Path, suffixes: frozenset[str], mistakes: list[str]) -> Pers
     if problem := names.problem(name):
         mistakes.append(f"{folder}: {name!r} cannot be a person's name: {problem}")
         return None
-    return PersonFolder(folder, names.slug(name), names.tidy(name), about, photos_in(folder, suffixes))
+    pictures = photos_in(folder, left_out, videos=videos)
+    return PersonFolder(folder, names.slug(name), names.tidy(name), about, pictures)
 
 
 def _with_ids(people: list[PersonFolder], earlier: Gallery | None) -> list[PersonFolder]:

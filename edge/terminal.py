@@ -12,6 +12,7 @@ import click
 import msgspec
 
 T = TypeVar("T")
+LEFT_OUT_LINES = 20
 BAR_FROM = 5
 """From this many items on, a progress bar is worth its line."""
 GAP = "  "
@@ -57,6 +58,14 @@ def print_json(document: Any) -> None:
 def warn(text: str) -> None:
     """Print one line of a report that should be noticed."""
     click.secho(text, fg="yellow")
+
+
+def print_left_out(lines: Sequence[str]) -> None:
+    """Say on standard error which files of a folder are not read, the first of many."""
+    for line in lines[:LEFT_OUT_LINES]:
+        click.secho(line, err=True, fg="yellow" if sys.stderr.isatty() else None)
+    if len(lines) > LEFT_OUT_LINES:
+        click.echo(f"and {len(lines) - LEFT_OUT_LINES} more files or folders left out", err=True)
 
 
 def progress(items: Sequence[T], label: str) -> Iterator[T]:

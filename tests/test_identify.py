@@ -211,3 +211,15 @@ def test_a_threshold_of_ones_own_is_in_force(demo_gallery: Path, tmp_path: Path)
 @pytest.mark.parametrize("arguments", [[], ["--annotate", "/dev/null", "x.jpg"]])
 def test_wrong_usage(demo_gallery: Path, arguments: list[str]) -> None:
     assert whosthere("identify", "--gallery", demo_gallery, *arguments).exit_code == 2
+
+
+def test_stills_and_short_clips_are_answered_like_photos(demo_gallery: Path, tmp_path: Path) -> None:
+    portrait = read_picture(OBAMA_2009)
+    (tmp_path / "photo.mp4").write_bytes(OBAMA_2009.read_bytes())
+    small = np.asarray(cv2.resize(portrait, (480, 560)), np.uint8)
+    writer = cv2.VideoWriter(str(tmp_path / "two.avi"), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 10, (480, 560))
+    writer.write(small)
+    writer.write(small)
+    writer.release()
+    found = rows(demo_gallery, tmp_path / "photo.mp4", tmp_path / "two.avi")
+    assert [row["person_name"] for row in found] == ["Barack Obama"] * 2

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from converter.enroll import _exif_date
 from converter.people_folder import PeopleError, photos_by_person, read_people
 from support.album import make_album
 
@@ -80,3 +81,20 @@ def test_every_mistake_is_reported_and_stops_nobody_else(tmp_path: Path) -> None
     assert "expirse: no such key; did you mean 'expires'?" in text
     assert "cannot be a person's name" in text
     assert [person.name for person in found.people] == ["Barack Obama", "Grace Hopper"]
+
+
+def test_folders_of_a_network_drive_are_no_people_and_this_is_said(tmp_path: Path) -> None:
+    make_files(
+        tmp_path, "Ada/1.jpg", "Ada/@eaDir/1.jpg/thumb.jpg", "@eaDir/1.jpg", "__MACOSX/Ada/1.jpg", "#recycle/2.jpg"
+    )
+    found = read_people(tmp_path, videos=False)
+    assert [(person.name, len(person.pictures)) for person in found.people] == [("Ada", 1)]
+    assert {Path(line.split(":")[0]).name for line in found.left_out} == {"@eaDir", "__MACOSX", "#recycle"}
+    assert len(found.left_out) == 4
+    assert list(photos_by_person(tmp_path)) == ["Ada"]
+
+
+@pytest.mark.parametrize("text", ["0000:00:00 00:00:00", "2026:13:01 00:00:00", "0001:01:01 00:00:00", "None", ""])
+def test_exif_dates_that_are_none_are_not_written(text: str) -> None:
+    assert _exif_date(text) is None
+    assert _exif_date("2026:02:03 04:05:06") == "2026-02-03T04:05:06Z"

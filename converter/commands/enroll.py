@@ -18,7 +18,7 @@ from edge.galleries.file import NoGallery, open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, json_option, print_json, table, warn
+from edge.terminal import config_option, json_option, print_json, print_left_out, table, warn
 from edge.visits.thresholds import lookalike_threshold
 
 EXIT_CODES = """\b
@@ -131,6 +131,7 @@ def command(
     """
     naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
     folder = read_people(people_dir, videos=from_video, earlier=_earlier(output, version))
+    print_left_out(folder.left_out)
     loaded = load_config_or_defaults(config_path)
     analyser = load_configured_analyser(loaded)
 

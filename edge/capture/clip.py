@@ -8,7 +8,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from edge.capture.photos import IMAGE_SUFFIXES, PhotoError, natural, read_photo
+from edge.capture.media_files import IMAGE_SUFFIXES, Media, media, natural, open_regular
+from edge.capture.photos import PhotoError, read_photo
 from edge.capture.video_io import open_file, size_problem
 from edge.errors import CameraError
 from edge.records import Image
@@ -75,6 +76,9 @@ class VideoClip:
     def close(self) -> None:
         self._capture.release()
 
+    def _codec(self) -> str:
+        return int(self._capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin-1").lower()
+
     def _check_complete(self) -> None:
         """Raise CameraError for a video that was cut off, after it has been played as far as it goes.
 
@@ -82,6 +86,8 @@ class VideoClip:
         Formats that state no length (MPEG, transport streams, GIF) cannot be checked.
         """
         promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if self._frames == 0 and self._codec() == "av01":
+            raise CameraError(f"{self._path}: an AV1 video, which cannot be decoded here; convert it to H.264")
         if self._frames == 0:
             raise CameraError(
                 f"{self._path}: contains no frame that can be decoded; the file is damaged or not a video"
@@ -122,7 +128,7 @@ def open_clip(path: Path, fps: float) -> Clip:
         return ImageClip(images_in(path), fps)
     if not path.is_file():
         raise CameraError(f"{path}: {'not a file' if path.exists() else 'no such file'}; allowed: {SUPPORTED}")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if media(path) is Media.PHOTO:
         return ImageClip([path], fps)
     return VideoClip(path)
 
@@ -130,7 +136,7 @@ def open_clip(path: Path, fps: float) -> Clip:
 def _check_permission(path: Path) -> None:
     """Raise CameraError if reading is not permitted; other problems are reported when it is opened."""
     try:
-        path.open("rb").close()
+        open_regular(path).close()
     except PermissionError as error:
         raise CameraError(
             f"{path}: cannot be read: {error.strerror}; give the user that runs whosthere permission to read it"
@@ -142,7 +148,7 @@ def _check_permission(path: Path) -> None:
 def images_in(folder: Path) -> list[Path]:
     """List the images in a folder in the order that people expect: `2.jpg` before `10.jpg`. Raises CameraError."""
     try:
-        found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+        found = [p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file() and media(p) is Media.PHOTO]
     except OSError as error:
         raise CameraError(f"{folder}: cannot be listed: {error.strerror}") from error
     if not found:

@@ -80,3 +80,33 @@ def _iso_media(head: bytes) -> FileType:
     if brands[0] in _AVIF_BRANDS or (brands[0] in {b"mif1", b"msf1"} and _AVIF_BRANDS & set(brands)):
         return FileType.AVIF
     return FileType.HEIC if brands[0] in _HEIC_BRANDS else FileType.VIDEO
+
+
+def is_still_gif(content: bytes) -> bool:
+    """Whether a GIF holds no more than one frame, as far as this beginning of it goes."""
+    if file_type(content) is not FileType.GIF or len(content) < 13:
+        return False
+    at, frames = 13 + _colours(content[10]), 0
+    while at < len(content):
+        block = content[at]
+        if block == 0x2C:
+            frames += 1
+            if frames > 1 or at + 9 >= len(content):
+                break
+            at = _after_parts(content, at + 11 + _colours(content[at + 9]))
+        elif block == 0x21:
+            at = _after_parts(content, at + 2)
+        else:
+            break
+    return frames <= 1
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the table of colours that follows."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _after_parts(content: bytes, at: int) -> int:
+    while at < len(content) and content[at]:
+        at += 1 + content[at]
+    return at + 1

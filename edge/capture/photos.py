@@ -1,20 +1,21 @@
-"""Photos on disk: find them, read them upright, and say what is wrong with a file."""
+"""Photos: read them upright, and say what is wrong with a file."""
 
-import re
-from collections.abc import Iterable, Iterator
+import importlib.util
+import os
+import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from edge.capture import iso_photo, tiff
+from edge.capture.file_type import HEAD_BYTES, FileType, file_type
 from edge.capture.image_header import read_header
+from edge.capture.limits import MAX_FILE_BYTES
+from edge.capture.media_files import open_regular
 from edge.errors import WhosthereError
 from edge.records import Image
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
-)
 MAX_SIDE_PX = 4000
 """Larger photos do not show faces better, and cost memory and time."""
 _FLAGS = {
@@ -23,7 +24,6 @@ _FLAGS = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-_APPLE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 
 
 class PhotoError(WhosthereError):
@@ -53,7 +53,12 @@ def read_reduced(path: Path) -> tuple[Image, int]:
 def read_content(path: Path) -> bytes:
     """The bytes of a photo's file. Raises PhotoError when it cannot be read."""
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                found = f"{size / 1e6:.0f} MB found; allowed: {MAX_FILE_BYTES // 10**6} MB; make it smaller"
+                raise PhotoError(path, found)
+            return file.read()
     except IsADirectoryError as error:
         raise PhotoError(path, "a folder without photos") from error
     except OSError as error:
@@ -65,7 +70,8 @@ def decode_photo(content: bytes, path: Path) -> Image:
     header = read_header(content)
     if header is not None and (problem := header.problem()):
         raise PhotoError(path, problem)
-    image = decode(content)
+    # OpenCV would read floating-point numbers as black.
+    image = None if is_float_tiff(content) else decode(content)
     if image is None:
         raise PhotoError(path, _why_not(content))
     return image
@@ -80,7 +86,10 @@ def decode(content: bytes, *, upright: bool = True) -> Image | None:
     header = read_header(content)
     if header is None or header.problem():
         return None
-    flags = _FLAGS[header.reduction] | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+    if header.kind is FileType.HEIC:
+        return _heic(content)
+    by_box = header.kind is FileType.AVIF and iso_photo.placed_by_box(content)
+    flags = _FLAGS[header.reduction] | (cv2.IMREAD_IGNORE_ORIENTATION if by_box or not upright else 0)
     # OpenCV 5 moved the function.
     log = getattr(cv2.utils, "logging", cv2)
     level = log.setLogLevel(0)
@@ -91,7 +100,24 @@ def decode(content: bytes, *, upright: bool = True) -> Image | None:
         return None
     finally:
         log.setLogLevel(level)
-    return None if image is None else np.asarray(image, np.uint8)
+    if image is None:
+        return None
+    picture = np.asarray(image, np.uint8)
+    return iso_photo.upright(picture, content) if by_box and upright else picture
+
+
+def _heic(content: bytes) -> Image | None:
+    try:
+        return iso_photo.decode_heic(content)
+    except ImportError:
+        return None
+
+
+def is_float_tiff(content: bytes) -> bool:
+    try:
+        return 3 in tiff.read_directory(content).get(tiff.SAMPLE_FORMAT, ())
+    except (struct.error, OverflowError):
+        return False
 
 
 def shrunk(image: Image) -> Image:
@@ -105,41 +131,13 @@ def shrunk(image: Image) -> Image:
 def _why_not(content: bytes) -> str:
     if not content:
         return "the file is empty"
-    if content[4:8] == b"ftyp" and content[8:12] in _APPLE_BRANDS:
-        return "a HEIC photo, the format of iPhones; convert it to JPEG first"
-    if content.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"II*\0", b"MM\0*")):
+    kind = file_type(content[:HEAD_BYTES])
+    if kind is FileType.HEIC and importlib.util.find_spec("pillow_heif") is None:
+        return f"a HEIC photo, the format of iPhones; convert it to JPEG, or {iso_photo.INSTALL}"
+    if kind is FileType.VIDEO:
+        return "a video, not a photo"
+    if kind is FileType.TIFF and is_float_tiff(content):
+        return "a TIFF of floating-point numbers; save it with 8 bits per colour"
+    if kind.is_photo or kind is FileType.GIF:
         return "the image is cut off or damaged; copy it again"
     return "not an image in a supported format (JPEG, PNG, WebP, BMP, TIFF)"
-
-
-def expand(paths: Iterable[Path], suffixes: frozenset[str]) -> Iterator[tuple[Path, Path]]:
-    """Yield each file and its path inside the given folder; a folder stands for all its files with those suffixes.
-
-    Folders are searched recursively, in the order that people expect, without hidden files. A path that does not exist,
-    or a folder without such files, is yielded as it is: reading it reports the problem.
-    """
-    for path in paths:
-        inside = files_within(path, suffixes) if path.is_dir() else []
-        yield from ((path / p, p) for p in inside)
-        if not inside:
-            yield path, Path(path.name)
-
-
-def files_within(folder: Path, suffixes: frozenset[str]) -> list[Path]:
-    """The files with one of the suffixes in a folder and its subfolders, relative to it, in natural order.
-
-    Hidden files and folders do not count.
-    """
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-    inside = (p.relative_to(folder) for p in found)
-    return sorted((p for p in inside if not any(part.startswith(".") for part in p.parts)), key=natural)
-
-
-def natural(path: Path) -> list[list[tuple[bool, int, str]]]:
-    """Return a sort key that puts `2.jpg` before `10.jpg` and digits before letters, folder by folder."""
-    split = ([*re.findall(r"(\d+)|(\D+)", part)] for part in path.parts)
-    return [[(not digits, int(digits or 0), text.lower()) for digits, text in pieces] for pieces in split]
-
-
-PHOTO_SUFFIXES = IMAGE_SUFFIXES | {".heic", ".heif", ".avif", ".jp2"}
-"""Suffixes of photos in a folder, including formats that are then refused with a reason."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from edge.capture.photos import PHOTO_SUFFIXES, PhotoError, expand, read_photo, shrunk
+from edge.capture.media_files import expand
+from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.commands import enroll_report
 from edge.commands.context import gallery_option, signing_key
 from edge.commands.enroll_camera import take_portraits
@@ -19,7 +20,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, json_option, progress
+from edge.terminal import config_option, json_option, print_left_out, progress
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold
 
 EXIT_CODES = """\b
@@ -118,7 +119,9 @@ def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
 
 
 def _from_photos(paths: tuple[Path, ...], analyser: Analyser, intake: Intake, at: str) -> list[PhotoReport]:
-    files = list(expand(paths, PHOTO_SUFFIXES))
+    left_out: list[str] = []
+    files = list(expand(paths, videos=False, left_out=left_out))
+    print_left_out(left_out)
     return [_enroll_photo(*file, analyser, intake, at) for file in progress(files, "Reading photos")]
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from edge.capture.file_type import HEAD_BYTES, file_type
-from edge.capture.photos import PHOTO_SUFFIXES, VIDEO_SUFFIXES, PhotoError, expand, read_reduced
+from edge.capture.clip import open_clip
+from edge.capture.media_files import Media, expand, media
+from edge.capture.photos import PhotoError, read_reduced
 from edge.commands import identify_rows
 from edge.commands.context import gallery_option
 from edge.commands.identify_copies import Copies
@@ -20,7 +21,7 @@ from edge.faces.loading import load_configured_analyser
 from edge.galleries.file import open_gallery
 from edge.inspection.identify_picture import identify_image
 from edge.inspection.identify_recording import identify_video
-from edge.terminal import config_option, json_option, plural, print_json, progress
+from edge.terminal import config_option, json_option, plural, print_json, print_left_out, progress
 from edge.visits.matcher import Matcher, load_matcher
 
 EXIT_CODES = """\b
@@ -31,6 +32,10 @@ Exit codes:
   3  config
   4  model or gallery
 """
+
+
+FEWEST_FRAMES = 3
+"""A visit needs a face in as many frames; a clip of fewer is answered like a photo."""
 
 
 class IdentifyReport(msgspec.Struct, frozen=True):
@@ -84,7 +89,9 @@ def command(
     gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
     matcher = load_matcher(loaded, analyser.embedder.card, gallery)
     copies = Copies(folder) if folder else None
-    files = [f for f in expand(paths, PHOTO_SUFFIXES | VIDEO_SUFFIXES) if copies is None or not copies.holds(f[0])]
+    left_out: list[str] = []
+    files = [f for f in expand(paths, videos=True, left_out=left_out) if copies is None or not copies.holds(f[0])]
+    print_left_out(left_out)
     batch = Batch(analyser, matcher, loaded.config, copies)
     rows: list[IdentifyRow] = []
     with closing(_csv(csv_path)) if csv_path else nullcontext() as table:
@@ -131,28 +138,26 @@ class Batch:
         with closing(self._copies.video(path, inside)) if self._copies else nullcontext() as copy:
             on_frame = copy.frame if copy else None
             found = identify_video(self._analyser, self._matcher, self._config, path, on_frame)
+        if found.error is None and not found.visits and 0 < found.frames < FEWEST_FRAMES:
+            return self._short(path, shown)
         rows = identify_rows.of_video(shown, found.visits)
         if found.error is None:
             return rows
         broken = identify_rows.unreadable(shown, found.error.removeprefix(f"{path}: "))
         return [*(rows if found.visits else []), broken]
 
+    def _short(self, path: Path, shown: str) -> list[IdentifyRow]:
+        """The faces of a clip too short for a visit: those of its first frame, as of a photo."""
+        with closing(open_clip(path, self._config.camera.fps)) as clip:
+            clip.grab()
+            faces = identify_image(self._analyser, self._matcher, clip.picture())
+        return identify_rows.of_image(shown, faces)
+
 
 def is_video(path: Path) -> bool:
-    """Whether a file is a video: by its name, or else by its content."""
-    suffix = path.suffix.lower()
-    if suffix in VIDEO_SUFFIXES or suffix in PHOTO_SUFFIXES:
-        return suffix in VIDEO_SUFFIXES
-    return path.is_file() and not _looks_like_a_photo(path)
-
-
-def _looks_like_a_photo(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file_type(file.read(HEAD_BYTES)).is_photo
-    except OSError:
-        # Reading it as a photo says why it cannot be read.
-        return True
+    """Whether a file is a video, by its content or else by its name. What is neither is tried as a video."""
+    kind = media(path)
+    return kind is Media.VIDEO or (kind is None and path.is_file())
 
 
 def _csv(path: Path) -> CsvFile:

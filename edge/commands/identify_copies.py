@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.capture.photos import IMAGE_SUFFIXES
+from edge.capture.media_files import IMAGE_SUFFIXES
 from edge.capture.video_io import open_writer
 from edge.daemon.frame_processor import SeenFace
 from edge.errors import UsageError, WhosthereError

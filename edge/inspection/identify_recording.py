@@ -38,6 +38,8 @@ class Recorded:
     visits: list[FoundVisit]
     error: str | None
     """Why it could not be read to its end; None: it was."""
+    frames: int
+    """How many could be read."""
 
 
 OnFrame = Callable[[Frame, list[SeenFace], float], object]
@@ -54,12 +56,12 @@ def identify_video(
     """
     processor = _processor(analyser, matcher, config)
     log = VisitLog()
-    error, now = None, 0.0
+    error, now, frames = None, 0.0, 0
     clip = open_clip(path, config.camera.fps)
     try:
         for frame in _frames(clip, config.camera.preview_width):
             processed = processor.process(frame)
-            now = frame.captured_at
+            now, frames = frame.captured_at, frames + 1
             log.update(processed.events, processed.seen, now)
             if on_frame is not None:
                 on_frame(frame, processed.seen, clip.interval_s)
@@ -68,7 +70,7 @@ def identify_video(
     finally:
         clip.close()
     log.update(processor.flush(now), [], now)
-    return Recorded(log.visits(), error)
+    return Recorded(log.visits(), error, frames)
 
 
 class VisitLog:
