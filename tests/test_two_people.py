@@ -144,7 +144,7 @@ def test_a_refused_folder_stops_nobody_else_unless_somebody_would_be_lost(people
     assert "written without what these mistakes concern" in done.output
     assert len(open_gallery(output, None).people) == 2
     before = output.read_bytes()
-    (people / "Nguyễn Văn Hưng" / "person.yaml").write_text("nmae: x\n")
+    (people / "Nguyễn Văn Hưng" / "person.yaml").write_text("nom: x\n")
     lost = CliRunner().invoke(main, ["enroll", str(people), "-o", str(output)])
     assert lost.exit_code == 1 and "not written, because it would lose Nguyễn Văn Hưng (" in lost.output, lost.output
     assert output.read_bytes() == before

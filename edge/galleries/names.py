@@ -87,7 +87,7 @@ def _without_invisible(text: str) -> str:
 
 
 def _without_joiners(text: str) -> str:
-    """A text without what is unprintable by itself but belongs where it is: joiners, the tags of flags, new emoji."""
+    """A text without what is unprintable alone but belongs where it is: joiners, the tags of flags, new emoji."""
     text = _TAGGED_FLAG.sub("", text)
     around = zip(" " + text, text, text[1:] + " ", strict=False)
     left = "".join(c for before, c, after in around if c not in _JOINERS or not _joins(before, after))

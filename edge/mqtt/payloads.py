@@ -88,16 +88,16 @@ class VisitPayload(msgspec.Struct, frozen=True):
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
+class _NamedCandidate(msgspec.Struct):
+    id: str
+
+
 class _Named(msgspec.Struct):
     """What `names_any` needs of a visit payload."""
 
     person_id: str | None
-    candidates: tuple["_NamedCandidate", ...]
+    candidates: tuple[_NamedCandidate, ...]
     schema_version: Literal[1]
-
-
-class _NamedCandidate(msgspec.Struct):
-    id: str
 
 
 def names_any(payload: bytes, people: Collection[str]) -> bool:

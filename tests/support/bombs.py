@@ -56,7 +56,7 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 
 def png(width: int, height: int, *, bits: int = 1, interlaced: bool = False) -> bytes:
-    """Grey. An interlaced one holds no complete data: it is to be refused before."""
+    """Grey. An interlaced one holds no complete data: it must be refused before that matters."""
     packer = zlib.compressobj(9)
     row = bytes(1 + (width * bits + 7) // 8)
     data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
