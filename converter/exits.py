@@ -1,11 +1,11 @@
 """Expected failures end a command with a message and the exit code of their kind, as `edge.errors` has it."""
 
-import sys
 from typing import NoReturn
 
 import click
 
 from edge.errors import WhosthereError
+from edge.terminal import fail_with
 
 
 class Interrupted(WhosthereError):
@@ -28,5 +28,5 @@ class CleanCommand(click.Command):
 
 def fail(ctx: click.Context, error: WhosthereError) -> NoReturn:
     """Print the error to standard error, and exit with its code."""
-    click.secho(f"{ctx.info_name}: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+    fail_with(f"{ctx.info_name}: {error}")
     ctx.exit(error.exit_code)

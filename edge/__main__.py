@@ -1,12 +1,10 @@
 """The command line `whosthere`."""
 
-import sys
-
 import click
 
 from edge import __version__
 from edge.errors import WhosthereError
-from edge.terminal import LazyGroup
+from edge.terminal import LazyGroup, fail_with
 
 COMMANDS = {
     "run": "Run the daemon: watch the camera and publish visits over MQTT.",
@@ -45,7 +43,7 @@ class CommandGroup(LazyGroup):
         try:
             return super().invoke(ctx)
         except WhosthereError as error:
-            click.secho(f"whosthere: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+            fail_with(f"whosthere: {error}")
             ctx.exit(error.exit_code)
 
 

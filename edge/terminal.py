@@ -1,6 +1,7 @@
 """What both command lines, `whosthere` and `whosthere-converter`, print and accept in the same way."""
 
 import importlib
+import json
 import keyword
 import sys
 import unicodedata
@@ -16,6 +17,10 @@ LEFT_OUT_LINES = 20
 BAR_FROM = 5
 """From this many items on, a progress bar is worth its line."""
 GAP = "  "
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of controls, formats such as direction marks, surrogates, and separators of lines."""
+_JOINERS = frozenset({"\u200c", "\u200d"})
+"""Names in Persian and Sinhala and emoji of several parts need them, as emoji of flags need tags."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script to read.")
 config_option = click.option(
@@ -51,19 +56,67 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self.summaries.items()))
 
 
+def safe(text: str) -> str:
+    """Text as one line that a terminal shows without obeying it.
+
+    Names of files, fields of galleries and answers of other hosts may hold anything. Control characters, newlines,
+    direction marks and lone surrogates become visible escapes, such as `\\x1b`.
+    """
+    return "".join(_escape(c) if _is_unsafe(c) else c for c in text)
+
+
+def safe_lines(text: str) -> str:
+    """Text of several lines, each as `safe` has it. What goes into one line must have been through `safe` before."""
+    return "\n".join(safe(line) for line in text.split("\n"))
+
+
+def _is_unsafe(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category in _UNSAFE and character not in _JOINERS and not "\U000e0020" <= character <= "\U000e007f"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def print_json(document: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    """Print JSON whose strings are exact, with `\\u` escapes for what a terminal would obey."""
+    try:
+        text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    except UnicodeEncodeError:
+        # Lone surrogates, from file names that are not UTF-8.
+        text = json.dumps(msgspec.to_builtins(document), indent=2)
+    click.echo(safe_json(text))
+
+
+def safe_json(text: str) -> str:
+    """JSON that says the same, with `\\u` escapes for what a terminal would obey; its own newlines stay."""
+    return "\n".join("".join(map(_json_character, line)) for line in text.split("\n"))
+
+
+def _json_character(character: str) -> str:
+    return json.dumps(character)[1:-1] if _is_unsafe(character) else character
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print lines in which names of people and files occur."""
+    click.echo(safe_lines(text), err=err)
 
 
 def warn(text: str) -> None:
     """Print one line of a report that should be noticed."""
-    click.secho(text, fg="yellow")
+    click.secho(safe_lines(text), fg="yellow")
+
+
+def fail_with(text: str) -> None:
+    """Print an error on standard error."""
+    click.secho(safe_lines(text), err=True, fg="red" if sys.stderr.isatty() else None)
 
 
 def print_left_out(lines: Sequence[str]) -> None:
     """Say on standard error which files of a folder are not read, the first of many."""
     for line in lines[:LEFT_OUT_LINES]:
-        click.secho(line, err=True, fg="yellow" if sys.stderr.isatty() else None)
+        click.secho(safe(line), err=True, fg="yellow" if sys.stderr.isatty() else None)
     if len(lines) > LEFT_OUT_LINES:
         click.echo(f"and {len(lines) - LEFT_OUT_LINES} more files or folders left out", err=True)
 
@@ -83,8 +136,8 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
-    """Lines of aligned columns under their headings; the columns in `right` are flush right (figures)."""
-    lines = [headings, *rows]
+    """Lines of aligned columns under their headings; those in `right` are flush right (figures). Cells are `safe`."""
+    lines = [headings, *([safe(cell) for cell in row] for row in rows)]
     widths = [max(width(line[i]) for line in lines) for i in range(len(headings))]
     return "\n".join(_line(line, widths, right) for line in lines)
 

@@ -16,7 +16,7 @@ from converter.graph import Graph
 from converter.input_spec import PIXELS, model_input
 from converter.variants import VARIANTS, Variant
 from edge.errors import UsageError
-from edge.terminal import json_option, print_json
+from edge.terminal import echo, json_option, print_json
 
 HELD_OUT = 40
 
@@ -95,7 +95,7 @@ def command(
     else:
         _show(results, job.described)
     if "int8-full" in wanted:
-        click.echo(edgetpu.compile_model(output / f"{job.origin.name}-int8-full.tflite"), err=True)
+        echo(edgetpu.compile_model(output / f"{job.origin.name}-int8-full.tflite"), err=True)
     _refuse(results, max_loss)
 
 
@@ -111,7 +111,7 @@ def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, fe
     origin = _origin(model, content, feeding)
     looked = faces.find_faces(pictures or (faces.PORTRAITS,), count)
     for said in [*looked.unreadable, *(f"{path}: no face in it" for path in looked.without)]:
-        click.echo(f"left out: {said}", err=True)
+        echo(f"left out: {said}", err=True)
     aligned = np.array(origin.alignment, np.float32)
     size = origin.spec.shape[1]
     made = faces.crops(looked.found, aligned, size, count)

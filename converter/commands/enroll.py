@@ -18,7 +18,7 @@ from edge.galleries.file import NoGallery, open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, json_option, print_json, print_left_out, table, warn
+from edge.terminal import config_option, echo, json_option, print_json, print_left_out, table, warn
 from edge.visits.thresholds import lookalike_threshold
 
 EXIT_CODES = """\b
@@ -217,17 +217,17 @@ def show(built: Build, report: EnrolReport) -> None:
     """Print two tables: the people, and every photo that was not enrolled."""
     rows = [_row(person) for person in built.people]
     headings = ("person", "pictures", *(fate.value for fate in Fate), "until")
-    click.echo(table(headings, rows, frozenset(range(1, 2 + len(Fate)))))
+    echo(table(headings, rows, frozenset(range(1, 2 + len(Fate)))))
     left_out = [(p.person, p.picture, p.fate.value, p.reason) for p in report.pictures if p.fate is not Fate.IN]
     if left_out:
-        click.echo("\n" + table(("person", "picture", "result", "why"), left_out))
+        echo("\n" + table(("person", "picture", "result", "why"), left_out))
     click.echo()
     for text in report.warnings:
         warn(text)
     for pair in report.lookalikes:
         warn(_alike(pair, report.threshold))
     sealed = ("signed" if report.signed else "not signed") if report.written else "not written"
-    click.echo(
+    echo(
         f"{report.gallery}: version {report.version}, {report.people} people, {report.templates} templates, {sealed}; "
         f"every photo is on {report.sheet}"
     )

@@ -19,7 +19,7 @@ from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.errors import UsageError
 from edge.models import card
-from edge.terminal import json_option, print_json
+from edge.terminal import json_option, print_json, safe
 
 
 class ModelSearch(Identification, frozen=True, kw_only=True):
@@ -215,4 +215,5 @@ def _show_search(console: Console, result: ModelSearch) -> None:
         table.add_row(*figures, str(rate.strangers_above))
     console.print(table)
     for confused in result.confused:
-        console.print(f"{confused.person} taken for {confused.taken_for}: {confused.times}x")
+        line = f"{confused.person} taken for {confused.taken_for}: {confused.times}x"
+        console.print(safe(line), markup=False)

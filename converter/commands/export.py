@@ -12,6 +12,7 @@ from converter.people_folder import read_people
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person
+from edge.terminal import echo
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -40,7 +41,7 @@ def command(person: str, bundle: Path, people: Path | None, output: Path) -> Non
                 archive.write(path, f"photos/{path.relative_to(folders[0].path).as_posix()}")
     except OSError as error:
         raise WhosthereError(f"{output}: cannot be written: {error.strerror}") from error
-    click.echo(f"{output}: {known.name}, {len(known.templates)} templates, {len(files)} files")
+    echo(f"{output}: {known.name}, {len(known.templates)} templates, {len(files)} files")
 
 
 def about(gallery: Gallery, person: Person) -> bytes:

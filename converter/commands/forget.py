@@ -14,7 +14,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import remove_person
-from edge.terminal import json_option, print_json
+from edge.terminal import echo, json_option, print_json
 
 EXIT_CODES = """\b
 Exit codes:
@@ -75,7 +75,7 @@ def command(
     else:
         _show(outcomes, person_id, gallery)
         for folder in _folders(people, person_id, before) if people else []:
-            click.echo(f"{folder}: their photos; delete it, or the next `enroll` brings them back")
+            echo(f"{folder}: their photos; delete it, or the next `enroll` brings them back")
     left = [outcome.box for outcome in outcomes if not _clean(outcome)]
     if left:
         raise WhosthereError(f"these boxes may still hold {person_id}: {', '.join(left)}")
@@ -87,16 +87,16 @@ def _clean(outcome: PushOutcome) -> bool:
 
 
 def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery) -> None:
-    click.echo(as_table(outcomes))
+    echo(as_table(outcomes))
     for outcome in outcomes:
         forgotten = outcome.answer.forgotten if outcome.answer else None
         if forgotten is None:
             continue
-        click.echo(f"\n{outcome.box}: {len(forgotten.removed)} earlier galleries that held {person_id} deleted")
-        click.echo("  nothing about them is left" if not forgotten.still_held else "  still held:")
+        echo(f"\n{outcome.box}: {len(forgotten.removed)} earlier galleries that held {person_id} deleted")
+        echo("  nothing about them is left" if not forgotten.still_held else "  still held:")
         for place in forgotten.still_held:
-            click.echo(f"    {place}")
-    click.echo(f"\nThe gallery is version {gallery.header.version}, {len(gallery.people)} people.")
+            echo(f"    {place}")
+    echo(f"\nThe gallery is version {gallery.header.version}, {len(gallery.people)} people.")
 
 
 def _folders(people: Path, person_id: str, gallery: Gallery) -> list[Path]:

@@ -13,7 +13,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import lookalikes
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, warn
+from edge.terminal import config_option, echo, warn
 from edge.visits.thresholds import lookalike_threshold
 
 EXIT_CODES = """\b
@@ -73,8 +73,8 @@ def command(
     gallery = merged.gallery
     for sign, people in (("+", merged.added), ("-", merged.removed)):
         for person in people:
-            click.echo(f"{sign} {person}")
+            echo(f"{sign} {person}")
     threshold = lookalike_threshold(loaded.config.match, embedder.calibration, len(gallery.embeddings))
     for one, other, likeness in lookalikes(gallery, threshold):
         warn(f"{one.name} and {other.name} look alike ({likeness:.2f}): one person under two names?")
-    click.echo(f"{target}: version {gallery.header.version}, {len(gallery.people)} people")
+    echo(f"{target}: version {gallery.header.version}, {len(gallery.people)} people")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
 from converter.commands import gallery_options
 from converter.people_folder import read_people
 from converter.unknown_faces import UnknownVisitor, adopt, chosen, fetch, write_sheet
+from edge.terminal import echo
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,22 +36,21 @@ def name_strangers(people_dir: Path, sheet: Path, host: str | None, called: Sequ
         if called:
             raise click.UsageError("--name is for the visitors of a box: give --from-box HOST too")
         return
-    console = Console(stderr=True, highlight=False)
     strangers = fetch(host, ssh, TIMEOUT_S)
     if not strangers:
-        console.print(f"{host} keeps no pictures of unknown visitors now")
+        echo(f"{host} keeps no pictures of unknown visitors now", err=True)
         return
     write_sheet(strangers, sheet)
-    console.print(f"{len(strangers)} unknown visitors of {host}, shown on {sheet}:")
+    echo(f"{len(strangers)} unknown visitors of {host}, shown on {sheet}:", err=True)
     for number, stranger in enumerate(strangers, 1):
-        console.print(f"  {number:3}  {stranger.visit}")
+        echo(f"  {number:3}  {stranger.visit}", err=True)
     names = _named(strangers, called) if called else _asked(strangers) if sys.stdin.isatty() else []
     if not names:
-        console.print('nobody named; to name one: --name NUMBER="Ada Lovelace"')
+        echo('nobody named; to name one: --name NUMBER="Ada Lovelace"', err=True)
     named_folders = any(path.is_dir() for path in people_dir.iterdir())
     people = read_people(people_dir, videos=True).people if named_folders else []
     for stranger, name in names:
-        console.print(f"{adopt(stranger, name, people_dir, people)}: {name}")
+        echo(f"{adopt(stranger, name, people_dir, people)}: {name}", err=True)
 
 
 def _named(strangers: Sequence[UnknownVisitor], called: Sequence[str]) -> list[tuple[UnknownVisitor, str]]:

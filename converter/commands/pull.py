@@ -7,6 +7,7 @@ import click
 from converter.commands import gallery_options
 from converter.ssh import ask
 from edge.galleries.store import replace_with
+from edge.terminal import echo
 
 
 @click.command("pull")
@@ -23,4 +24,4 @@ def command(host: str, output: Path, ssh: str, timeout_s: float) -> None:
     """
     content = ask(host, "send", ssh, timeout_s)
     gallery = replace_with(content, host, output)
-    click.echo(f"{output}: version {gallery.header.version}, {len(gallery.people)} people")
+    echo(f"{output}: version {gallery.header.version}, {len(gallery.people)} people")

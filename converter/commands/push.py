@@ -10,7 +10,7 @@ from converter.push import Pusher, PushOutcome, read_inventory, targets_for, wit
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import open_gallery
-from edge.terminal import json_option, print_json, table
+from edge.terminal import echo, json_option, print_json, table
 
 EXIT_CODES = """\b
 Exit codes:
@@ -76,7 +76,7 @@ def command(
     if as_json:
         print_json(outcomes)
     else:
-        click.echo(as_table(outcomes))
+        echo(as_table(outcomes))
     failed = [outcome.box for outcome in outcomes if not outcome.fine]
     if failed:
         raise WhosthereError(f"{len(failed)} of {len(outcomes)} boxes do not use it: {', '.join(failed)}")
@@ -84,7 +84,7 @@ def command(
 
 def _show_outcome(outcome: PushOutcome) -> None:
     """Print a line as soon as a box has answered."""
-    click.echo(f"{outcome.box}: {outcome.status}", err=True)
+    echo(f"{outcome.box}: {outcome.status}", err=True)
 
 
 def as_table(outcomes: list[PushOutcome]) -> str:

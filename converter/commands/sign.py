@@ -9,6 +9,7 @@ from edge.errors import UsageError
 from edge.galleries.file import open_gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
+from edge.terminal import echo
 
 
 @click.command("sign")
@@ -42,4 +43,4 @@ def command(bundle: Path, key: Path | None, recipient: Path | None, output: Path
     target = output or bundle
     with gallery_lock(target):
         replace_gallery(open_gallery(bundle, None), target, key, [recipient.read_text()] if recipient else [])
-    click.echo(f"{target}: {'signed' if key else 'not signed'}, {'encrypted' if recipient else 'not encrypted'}")
+    echo(f"{target}: {'signed' if key else 'not signed'}, {'encrypted' if recipient else 'not encrypted'}")

@@ -19,6 +19,7 @@ from converter.training.losses import LOSSES
 from converter.training.trainer import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Trainer, TrainingPlan
 from edge.errors import UsageError
 from edge.models.card import InputSpec
+from edge.terminal import echo
 
 CROPS = "crops.npz"
 FINE_TUNING_RATE, RATE = 1e-4, 1e-3
@@ -135,7 +136,7 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     plan = _plan(embedder, spec, fingerprint, asked)
     trainer = Trainer(output, plan, embedder, learning, held)
     done = trainer.done
-    click.echo(
+    echo(
         f"{len(learning.people)} people in {len(learning.person)} pictures to train on, {len(held.people)} in "
         f"{len(held.person)} held out; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done)
     )
@@ -181,11 +182,11 @@ def _datasets(
 ) -> tuple[Dataset, Dataset, str]:
     found = crop_all(photos_by_person(images), spec, np.array(alignment, np.float32), output / CROPS)
     for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
-        click.echo(f"left out: {said}", err=True)
+        echo(f"left out: {said}", err=True)
     learning, held = split(found.dataset, asked["held_out"], asked["seed"])
     alone = len(found.dataset.people) - len(learning.people) - len(held.people)
     if alone:
-        click.echo(f"left out: {alone} people with only one photo", err=True)
+        echo(f"left out: {alone} people with only one photo", err=True)
     return learning, held, hashlib.sha256(found.dataset.pixels.tobytes()).hexdigest()[:16]
 
 
@@ -209,7 +210,7 @@ def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any
 def _show(epoch: Epoch) -> None:
     learnt = "before training" if epoch.loss is None else f"loss {epoch.loss:.4f}"
     accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.1%}"
-    click.echo(
+    echo(
         f"epoch {epoch.epoch}: {learnt}{accuracy}; held out: area {epoch.area:.4f}, "
         f"{epoch.true_accepts:.1%} accepted at 1 % false accepts"
     )
@@ -217,10 +218,10 @@ def _show(epoch: Epoch) -> None:
 
 def _finish(trainer: Trainer, output: Path, spec: InputSpec) -> None:
     best = max(trainer.epochs, key=lambda epoch: epoch.area)
-    click.echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} plots the training")
+    echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} plots the training")
     pixels = next((name for name, values in PIXELS.items() if _as(spec, values)), None)
     feeding = f"--range {pixels}" if pixels else "--card CARD"
-    click.echo(f"next: whosthere-converter convert {output / BEST} -o {output / 'variants'} {feeding}")
+    echo(f"next: whosthere-converter convert {output / BEST} -o {output / 'variants'} {feeding}")
 
 
 def _as(spec: InputSpec, values: dict[str, Any]) -> bool:

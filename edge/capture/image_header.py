@@ -31,7 +31,7 @@ class ImageHeader:
     width: int
     height: int
     coefficient_bytes: int = 0
-    """What libjpeg must hold at once for a JPEG in several scans, at any size of its result; 0 for others."""
+    """The coefficients of a JPEG in several scans, which libjpeg must hold at once; 0 for others."""
     reducible: bool = False
     """Whether it can be decoded at a fraction of its size."""
 

@@ -9,7 +9,7 @@ MAX_TAGS = 1000
 
 _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MAX_VALUES = 64
-"""The most values of one tag: longer ones are lists of strips, which nobody here needs."""
+"""The most values that are read of a tag: longer ones are lists of strips, which nobody here needs."""
 
 
 def read_directory(content: bytes, at: int | None = None) -> dict[int, tuple[int, ...]]:

@@ -12,7 +12,7 @@ from edge.errors import CameraError, UsageError
 from edge.inspection.benchmark import Bench, Peer
 from edge.inspection.speed import PeerSpeed, Speed, StageSpeed, summary
 from edge.models.tflite import find_runtime
-from edge.terminal import config_option, json_option, print_json, table, warn
+from edge.terminal import config_option, echo, json_option, print_json, table, warn
 
 CLIP_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
 BUSY_LOAD = 0.5
@@ -81,24 +81,22 @@ def _bundled_clip() -> Path:
 
 
 def _show(speed: Speed) -> None:
-    click.echo(
+    echo(
         f"{speed.source}: {speed.frames} frames of {speed.width} x {speed.height}, {speed.runtime}, "
         f"{speed.threads} threads per network, {speed.cpus} cores"
     )
     click.secho(f"{speed.fps:.1f} frames per second through everything", bold=True)
     if speed.awake_p50_ms is not None:
-        click.echo(
-            f"frames with motion: {speed.awake}, {speed.awake_p50_ms:.1f} ms each (p95 {speed.awake_p95_ms:.1f})"
-        )
+        echo(f"frames with motion: {speed.awake}, {speed.awake_p50_ms:.1f} ms each (p95 {speed.awake_p95_ms:.1f})")
     click.echo()
-    click.echo(table(HEADINGS, [_stage(stage) for stage in speed.stages], right=frozenset({1, 2, 3, 4, 6, 7, 8})))
+    echo(table(HEADINGS, [_stage(stage) for stage in speed.stages], right=frozenset({1, 2, 3, 4, 6, 7, 8})))
     click.echo()
     cores = ", ".join(
         f"{100 * busy:.0f} % of one core at {rate} frames per second" for rate, busy in speed.cores.items()
     )
-    click.echo(f"CPU time: {speed.cpu_ms:.1f} ms per frame ({speed.cpu_reading_ms:.1f} to read the file): {cores}")
+    echo(f"CPU time: {speed.cpu_ms:.1f} ms per frame ({speed.cpu_reading_ms:.1f} to read the file): {cores}")
     for peer in speed.peers:
-        click.echo(_peer(peer))
+        echo(_peer(peer))
     if speed.load > BUSY_LOAD * speed.cpus:
         warn(f"Other programs are busy (load {speed.load:.1f} on {speed.cpus} cores): an idle box is faster than this.")
 

@@ -8,7 +8,7 @@ import msgspec
 from edge.commands.context import box_config
 from edge.inspection.checks import Checkup
 from edge.inspection.findings import CheckStatus, Finding, exit_code
-from edge.terminal import json_option, plural, print_json
+from edge.terminal import json_option, plural, print_json, safe_lines
 
 COLOURS = {
     CheckStatus.OK: "green",
@@ -66,7 +66,7 @@ def show_finding(finding: Finding) -> None:
     """Print a finding: one line, or more for a config with several mistakes. Colours are for terminals only."""
     verdict = click.style(f"{finding.verdict.value:<8}", fg=COLOURS[finding.verdict])
     text = "; ".join(part for part in (finding.found, finding.advice) if part)
-    click.echo(f"{verdict} {finding.check:<13} {text}")
+    click.echo(f"{verdict} {finding.check:<13} {safe_lines(text)}")
 
 
 def _summary(found: list[Finding]) -> str:

@@ -11,7 +11,7 @@ from edge.inspection.doctor import Doctor
 from edge.inspection.doctor_report import DoctorReport, Hardware, NameRule, Service
 from edge.inspection.findings import strangers
 from edge.inspection.issue import issue_report
-from edge.terminal import json_option, print_json
+from edge.terminal import json_option, print_json, safe_lines
 
 Row = tuple[str, str]
 
@@ -79,9 +79,9 @@ def _shown(report: DoctorReport) -> str:
     }
     lines = []
     for title, rows in sections.items():
-        lines += [click.style(title, bold=True), *(f"  {name:<14} {value}" for name, value in rows)]
-    lines += [click.style(f"broken: {problem}", fg="red") for problem in report.problems]
-    lines += [click.style(f"hint: {hint}", fg="yellow") for hint in report.hints]
+        lines += [click.style(title, bold=True), *(f"  {name:<14} {safe_lines(value)}" for name, value in rows)]
+    lines += [click.style(f"broken: {safe_lines(problem)}", fg="red") for problem in report.problems]
+    lines += [click.style(f"hint: {safe_lines(hint)}", fg="yellow") for hint in report.hints]
     return "\n".join(lines)
 
 

@@ -2,13 +2,12 @@
 
 from enum import StrEnum
 
-import click
 import msgspec
 
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.enrolment import Oddity
 from edge.inspection.service import is_active
-from edge.terminal import plural, print_json, warn
+from edge.terminal import echo, plural, print_json, safe, warn
 
 RELOADED = "The daemon loads it within a second."
 SURELY_THE_SAME = 0.9
@@ -86,7 +85,7 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
         return
     for photo in report.photos:
         _show_photo(photo, "would be enrolled" if report.dry_run else "enrolled")
-    click.echo(_summary(report))
+    echo(_summary(report))
     if report.similar_names:
         warn(
             f"{report.person_name} is not {' or '.join(report.similar_names)}, whose name is similar; to add photos to "
@@ -100,16 +99,17 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
     for like in report.lookalikes:
         warn(_alike(like, report))
     if report.written and is_active():
-        click.echo(RELOADED)
+        echo(RELOADED)
 
 
 def _show_photo(photo: PhotoReport, enrolled: str) -> None:
+    name = safe(photo.photo)
     if photo.result is PhotoOutcome.ENROLLED:
-        click.echo(f"{photo.photo}: {enrolled}, quality {photo.quality:.2f}")
+        echo(f"{name}: {enrolled}, quality {photo.quality:.2f}")
     elif photo.result is PhotoOutcome.ALREADY_IN:
-        click.echo(f"{photo.photo}: skipped: {photo.reason}")
+        echo(f"{name}: skipped: {photo.reason}")
     else:
-        warn(f"{photo.photo}: refused: {photo.reason}")
+        warn(f"{name}: refused: {photo.reason}")
 
 
 def _summary(report: EnrollReport) -> str:

@@ -16,7 +16,7 @@ from edge.galleries.lock import gallery_lock
 from edge.galleries.names import tidy
 from edge.galleries.store import remove_person, replace_gallery
 from edge.inspection.service import is_active
-from edge.terminal import config_option, json_option, plural, print_json
+from edge.terminal import config_option, echo, json_option, plural, print_json, safe
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold, threshold_in_force
 
 EXIT_CODES = """\b
@@ -53,7 +53,7 @@ def list_people(gallery_path: Path | None, as_json: bool, config_path: Path | No
     if as_json:
         print_json(gallery_report.listing(path, gallery))
     else:
-        click.echo(gallery_report.listing_text(path, gallery))
+        echo(gallery_report.listing_text(path, gallery))
 
 
 @command.command(epilog=EXIT_CODES)
@@ -73,7 +73,7 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
     if as_json:
         print_json(report)
     else:
-        click.echo(gallery_report.detail_text(report))
+        echo(gallery_report.detail_text(report))
 
 
 @command.command(epilog=EXIT_CODES)
@@ -96,15 +96,15 @@ def remove(person: str, yes: bool, gallery_path: Path | None, as_json: bool, con
         known = _person(path, gallery, person)
         total = plural(len(known.templates), "template")
         if not yes:
-            click.confirm(f"Remove {known.name} ({known.id}) and {total} from {path}?", abort=True, err=True)
+            click.confirm(f"Remove {known.name} ({known.id}) and {total} from {safe(str(path))}?", abort=True, err=True)
         left = gallery.without(known.id, timestamp())
         remove_person(known.id, left, path, key, loaded.gallery_keys, loaded.config.gallery.keep_versions)
     if as_json:
         print_json(gallery_report.listing(path, left))
         return
-    click.echo(f"{known.name} and {total} removed; {path} is now version {left.header.version}")
+    echo(f"{known.name} and {total} removed; {path} is now version {left.header.version}")
     if is_active():
-        click.echo(RELOADED)
+        echo(RELOADED)
 
 
 @command.command(epilog=EXIT_CODES)
@@ -133,9 +133,9 @@ def rename(person: str, name: str, gallery_path: Path | None, as_json: bool, con
     if as_json:
         print_json(gallery_report.listing(path, renamed))
         return
-    click.echo(f"{known.name} ({known.id}) is now {tidy(name)}; {path} is now version {renamed.header.version}")
+    echo(f"{known.name} ({known.id}) is now {tidy(name)}; {path} is now version {renamed.header.version}")
     if is_active():
-        click.echo(RELOADED)
+        echo(RELOADED)
 
 
 @command.command(epilog=EXIT_CODES)

@@ -13,7 +13,7 @@ from edge.galleries.daemon_status import GalleryStatus, is_running, read_status
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History, HistoryEntry
-from edge.terminal import json_option, print_json, table
+from edge.terminal import echo, json_option, print_json, table
 
 
 class GalleryLog(msgspec.Struct, frozen=True):
@@ -64,8 +64,8 @@ def log(as_json: bool, config_path: Path) -> None:
         for e in found.entries
     ]
     headings = ("at", "what", "version", "people", "templates", "signed by", "from", "why")
-    click.echo(table(headings, rows, frozenset({2, 3, 4})) if rows else "Nothing has been received yet.")
-    click.echo(_in_force(found))
+    echo(table(headings, rows, frozenset({2, 3, 4})) if rows else "Nothing has been received yet.")
+    echo(_in_force(found))
 
 
 @click.command()
@@ -78,7 +78,7 @@ def rollback(version: str | None, config_path: Path) -> None:
     """
     loaded = load_config(config_path)
     answer = receiver_for(loaded).roll_back(_kept(loaded, version))
-    click.echo(
+    echo(
         f"version {answer.version} is {answer.status}, {answer.people} people; before, it was version {answer.previous}"
     )
     if answer.reason:
@@ -101,12 +101,12 @@ def diff(other: str | None, as_json: bool, config_path: Path) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(f"from version {found.old} to {found.new}:")
+    echo(f"from version {found.old} to {found.new}:")
     for sign, people in (("+", found.added), ("-", found.removed), ("~", found.changed)):
         for person in people:
-            click.echo(f"{sign} {person}")
+            echo(f"{sign} {person}")
     if not found.added + found.removed + found.changed:
-        click.echo("no difference: the same people with the same templates")
+        echo("no difference: the same people with the same templates")
 
 
 def difference(old: Gallery, new: Gallery) -> GalleryDiff:

@@ -8,7 +8,7 @@ import msgspec
 from edge.commands.enroll_report import Likeness, likeness
 from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
-from edge.terminal import plural, table, warn
+from edge.terminal import echo, plural, table, warn
 from edge.visits.thresholds import Threshold
 
 
@@ -145,8 +145,8 @@ def show_verified(report: VerifyReport) -> None:
     people = plural(report.people or 0, "person", "people")
     templates = plural(report.templates or 0, "template")
     embedder = report.embedder.name if report.embedder else "?"
-    click.echo(f"{report.gallery} is in order: version {report.version}, {people}, {templates}, made with {embedder}")
-    click.echo(f"Threshold in force: {report.threshold:.3f}, {_why(report)}")
+    echo(f"{report.gallery} is in order: version {report.version}, {people}, {templates}, made with {embedder}")
+    echo(f"Threshold in force: {report.threshold:.3f}, {_why(report)}")
     if not report.people:
         warn("Nobody is in it, so every visitor will be `unknown`.")
     for pair in report.lookalikes:

@@ -21,7 +21,7 @@ from edge.faces.loading import load_configured_analyser
 from edge.galleries.file import open_gallery
 from edge.inspection.identify_picture import identify_image
 from edge.inspection.identify_recording import identify_video
-from edge.terminal import config_option, json_option, plural, print_json, print_left_out, progress
+from edge.terminal import config_option, echo, json_option, plural, print_json, print_left_out, progress, safe
 from edge.visits.matcher import Matcher, load_matcher
 
 EXIT_CODES = """\b
@@ -103,7 +103,7 @@ def command(
         shown, version = click.format_filename(path), gallery.header.version
         print_json(IdentifyReport(shown, version, analyser.embedder.name, matcher.threshold, matcher.min_margin, rows))
     else:
-        click.echo(identify_rows.as_table(rows))
+        echo(identify_rows.as_table(rows))
     _conclude(rows, len(files))
 
 
@@ -168,6 +168,6 @@ def _csv(path: Path) -> CsvFile:
 
 
 def _conclude(rows: Sequence[IdentifyRow], files: int) -> None:
-    bad = [f"\n  {row.file}: {row.problem}" for row in rows if row.outcome is RowOutcome.UNREADABLE]
+    bad = [f"\n  {safe(row.file)}: {row.problem}" for row in rows if row.outcome is RowOutcome.UNREADABLE]
     if bad:
         raise WhosthereError(f"{len(bad)} of {plural(files, 'file')} could not be read:{''.join(bad)}")

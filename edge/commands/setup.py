@@ -24,7 +24,7 @@ from edge.faces.loading import DETECTOR, load_network
 from edge.inspection.findings import CheckStatus
 from edge.inspection.surroundings import broker_finding, try_camera
 from edge.records import Frame
-from edge.terminal import plural
+from edge.terminal import plural, safe
 
 TEMPLATES = (Path(__file__).parents[1] / "config.yaml", Path(__file__).parents[2] / "config.yaml")
 """The commented reference, in an installed package and in a checkout."""
@@ -108,7 +108,7 @@ def _ask_source(default: str) -> str:
         else "\nNo camera was found on this machine. A network camera is given by its address."
     )
     for number, (source, name) in enumerate(found, 1):
-        click.echo(f"  {number}  {source}  {name}")
+        click.echo(f"  {number}  {source}  {safe(name)}")
     if found and default == CameraSettings().source:
         default = "1"
     answer: str = click.prompt("Camera: a number, an address such as rtsp://..., or a file", default=default)

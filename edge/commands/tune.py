@@ -10,7 +10,7 @@ from edge.config.loading import DEFAULT_PATH, LoadedConfig, load_config
 from edge.errors import UsageError
 from edge.inspection.tuning import Choice, Tuner
 from edge.models import card
-from edge.terminal import json_option, print_json, table, warn
+from edge.terminal import echo, json_option, print_json, table, warn
 
 UNIT = Path("/etc/systemd/system/whosthere.service")
 DROP_IN = UNIT.with_name("whosthere.service.d") / "cores.conf"
@@ -83,7 +83,7 @@ def _show(choice: Choice) -> None:
         for question, timings in choice.timings.items()
         for timing in timings
     ]
-    click.echo(table(("setting", "tried", "ms per face", "runs"), rows, right=frozenset({2, 3})))
+    echo(table(("setting", "tried", "ms per face", "runs"), rows, right=frozenset({2, 3})))
     for text in choice.left_alone:
         warn(f"not chosen: {text}")
 
@@ -105,11 +105,11 @@ def _pin(choice: Choice, *, write: bool) -> str:
 
 def _conclude(path: Path, values: dict[str, Value], pinned: str, dry_run: bool) -> None:
     if not values:
-        click.echo(f"{path} already has the fastest settings for this box")
+        echo(f"{path} already has the fastest settings for this box")
     elif dry_run:
-        click.echo(f"would be set in {path}:\n{as_lines(values).rstrip()}")
+        echo(f"would be set in {path}:\n{as_lines(values).rstrip()}")
     else:
-        click.echo(f"{path}: set {', '.join(f'{key}: {value}' for key, value in values.items())}")
-        click.echo("apply it with: sudo systemctl restart whosthere")
+        echo(f"{path}: set {', '.join(f'{key}: {value}' for key, value in values.items())}")
+        echo("apply it with: sudo systemctl restart whosthere")
     if pinned:
-        click.echo(pinned)
+        echo(pinned)

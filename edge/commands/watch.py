@@ -18,7 +18,7 @@ from edge.config.mqtt import MqttSettings
 from edge.errors import UsageError
 from edge.mqtt.client import Lost
 from edge.mqtt.listener import listen
-from edge.terminal import config_option
+from edge.terminal import config_option, echo, safe_json
 
 
 @click.command("watch")
@@ -87,7 +87,7 @@ def _watch(
 ) -> None:
     for heard in listen(mqtt, devices, threading.Event()):
         if isinstance(heard, Lost):
-            click.echo(f"{heard.reason.text}; retrying", err=True)
+            echo(f"{heard.reason.text}; retrying", err=True)
         elif heard is not None:
             take(heard.topic, heard.payload, heard.retained)
         if time.monotonic() >= deadline:
@@ -97,7 +97,7 @@ def _watch(
 def _print_json(boxes: Boxes, topic: str, payload: bytes, retained: bool) -> None:
     place = boxes.place(topic)
     if place is not None:
-        click.echo(msgspec.json.encode(document(place, payload, retained=retained)).decode())
+        click.echo(safe_json(msgspec.json.encode(document(place, payload, retained=retained)).decode()))
 
 
 @contextmanager

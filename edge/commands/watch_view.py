@@ -8,6 +8,7 @@ import msgspec
 
 from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload, VisitPayload
 from edge.records import EventKind
+from edge.terminal import safe
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,9 +60,10 @@ class Boxes:
             line = self._apply(box, what, payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             line = f"{what}: unreadable: {error}"
+        line = safe(line) if line else None
         if line:
             box.lines.append(line)
-        return f"{device}  {line}" if line else None
+        return f"{safe(device)}  {line}" if line else None
 
     def _apply(self, box: BoxView, what: str, payload: bytes) -> str | None:
         if what in _KINDS:
