@@ -6,6 +6,7 @@
 import hashlib
 import io
 import os
+import re
 import resource
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +20,9 @@ import pytest
 from safetensors.numpy import load, save
 
 from edge.errors import GalleryError
+from edge.galleries.daemon_status import read_status
 from edge.galleries.file import DIGEST, HEADER, SIGNATURE, TENSOR, encode, signed_text
+from edge.galleries.history import History
 from edge.galleries.signature import sign
 from support.box import Box, bundle, face, family, keeping
 from support.sshd import new_key
@@ -167,3 +170,19 @@ def test_an_expired_signer_is_refused(tmp_path: Path) -> None:
     allowed.write_text(allowed.read_text().replace(" ssh-", ',valid-before="20250101" ssh-'))
     with pytest.raises(GalleryError, match="or not now"):
         box.receiver().receive(io.BytesIO(encode(family(4), key)))
+
+
+def test_a_start_falls_back_to_the_last_good_gallery_whatever_the_damage(tmp_path: Path) -> None:
+    key = new_key(tmp_path / "ada")
+    box = Box.make(tmp_path / "box", key)
+    bundle(box.gallery, 3, key=key)
+    History(box.gallery).keep(3, "0" * 64, 3, copy=True)
+    for kind, (content, complaint) in forgeries(key, tmp_path).items():
+        if kind == "older version":
+            # It is sound; only a receiver refuses it.
+            continue
+        box.gallery.write_bytes(content)
+        with keeping(box) as [known]:
+            assert known.matcher.gallery.header.version == 3, kind
+            status = read_status(box.gallery)
+            assert status is not None and re.search(complaint, status.error or ""), kind

@@ -17,9 +17,9 @@ from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.payloads import CommandResult, EventOrigin, OutboxHealth, VisitPayload
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
-from edge.records import EventKind
+from edge.records import EventKind, Match, Outcome
 from support.broker import Broker, Listener, retained
-from support.publishing import EVERYBODY, ROOT, event, match, publisher, recognized, succeed, until
+from support.publishing import ADA, EVERYBODY, GRACE, ROOT, event, match, publisher, quality, recognized, succeed, until
 
 
 @pytest.fixture
@@ -129,6 +129,33 @@ def test_what_waited_before_a_restart_goes_first(broker: Broker, mqtt: MqttSetti
         listener.wait_for(f"{ROOT}/visit", count=4)
         again.stop(5)
     assert visits(listener) == ["v1/0", "v1/1", "v1/2", "v2/0"]
+
+
+def test_who_left_the_gallery_while_the_box_was_off_is_in_nothing_that_waited(
+    broker: Broker, mqtt: MqttSettings
+) -> None:
+    waiting = publisher(msgspec.structs.replace(mqtt, port=1))
+    waiting.people(EVERYBODY)
+    waiting.start()
+    alone = Match(Outcome.RECOGNIZED, GRACE, None, 0.3, None)
+    waiting.publish(event())
+    waiting.publish(recognized())
+    waiting.publish(event(EventKind.ENDED, sequence=2, match=match(), quality=quality(), usable_faces=5))
+    waiting.publish(event(EventKind.UNCERTAIN, "v2", 1, match=match(Outcome.UNCERTAIN, GRACE, ADA), usable_faces=5))
+    waiting.publish(recognized(visit="v3", match=alone))
+    until(lambda: waiting.outbox_health.waiting == 5)
+    waiting.stop(0.1)
+    outbox = Path(mqtt.outbox.path)
+    assert b"Ada Lovelace" in b"".join(path.read_bytes() for path in outbox.parent.glob("outbox.sqlite3*"))
+
+    again = publisher(mqtt)
+    again.people(EVERYBODY[1:])
+    with Listener(broker) as listener:
+        again.start()
+        listener.wait_for(f"{ROOT}/visit", count=2)
+        again.stop(5)
+    assert visits(listener) == ["v1/0", "v3/1"]
+    assert b"Lovelace" not in b"".join(path.read_bytes() for path in outbox.parent.glob("outbox.sqlite3*"))
 
 
 def test_a_stale_event_never_reaches_the_visit_topic(broker: Broker, mqtt: MqttSettings, box: MqttPublisher) -> None:

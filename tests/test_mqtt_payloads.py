@@ -19,6 +19,7 @@ from edge.mqtt.payloads import (
     SoftwareHealth,
     StageLatency,
     marked,
+    names_others,
     rfc3339,
     rounded_inwards,
     visit_payload,
@@ -191,3 +192,21 @@ def test_bounds_are_never_published_wider_than_they_are(low: float, high: float)
     assert low <= published[0] <= low * 1.01
     assert high * 0.99 <= published[1] <= high
     assert [len(f"{bound:g}".split("e")[0].replace(".", "").strip("0")) <= 3 for bound in published] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b'{"person_id":"ada","candidates":[{"id":"ada"},{"id":"grace"}],"schema_version":1}', False),
+        (b'{"person_id":"eve","candidates":[],"schema_version":1}', True),
+        (b'{"person_id":null,"candidates":[{"id":"eve"}],"schema_version":1}', True),
+        (b'{"person_id":null,"candidates":[],"schema_version":1}', False),
+        (b'{"person_id": "eve","schema_version":2}', True),
+        (b'{"person_id": "ada","who":[{"id":"grace"}],"schema_version":2}', False),
+        (b'{"person_id":"eve","cand', True),
+        (b"\xff\xfe nothing", False),
+        (b"[" * 100_000, False),
+    ],
+)
+def test_who_is_named_besides_the_gallery(payload: bytes, expected: bool) -> None:
+    assert names_others(payload, {"ada", "grace"}) is expected

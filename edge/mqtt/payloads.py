@@ -1,5 +1,6 @@
 """The payloads that whosthere publishes over MQTT, version 1. They are the contract; docs/schema/ is made from them."""
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ Time = Annotated[
         examples=["2025-06-01T18:04:31.250Z"],
     ),
 ]
+_ODD_ID = re.compile(rb'"(?:person_)?id"\s*:\s*"([a-z0-9_-]{1,64})"')
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Similarity = Annotated[float, Meta(ge=-1, le=1, description="Cosine similarity")]
 Count = Annotated[int, Meta(ge=0)]
@@ -110,6 +112,19 @@ def names_any(payload: bytes, people: Collection[str]) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return any(person.encode() in payload for person in people)
     return visit.person_id in people or any(candidate.id in people for candidate in visit.candidates)
+
+
+def names_others(payload: bytes, people: Collection[str]) -> bool:
+    """Whether an encoded visit payload names anybody except these person ids.
+
+    One from another version of whosthere, or garbled, names every id that it has under `person_id` or `id`.
+    """
+    try:
+        visit = msgspec.json.decode(payload, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return any(found.decode() not in people for found in _ODD_ID.findall(payload))
+    named = {candidate.id for candidate in visit.candidates} | ({visit.person_id} if visit.person_id else set())
+    return not named <= set(people)
 
 
 class StageLatency(msgspec.Struct, frozen=True):

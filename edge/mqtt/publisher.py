@@ -18,7 +18,7 @@ from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer
 from edge.mqtt.home_assistant.entity import described
 from edge.mqtt.outbox import Outbox
 from edge.mqtt.outbox_sender import OutboxSender
-from edge.mqtt.payloads import ControlsPayload, DoorbellPayload, EventOrigin, HealthPayload, OutboxHealth, names_any
+from edge.mqtt.payloads import ControlsPayload, DoorbellPayload, EventOrigin, HealthPayload, OutboxHealth, names_others
 from edge.mqtt.queued_event import Inbox, QueuedEvent, RemovedPeople, boot_clock
 from edge.mqtt.reconnect import BrokerConnection, Delivery
 from edge.mqtt.retained import RetainedState, RetainedTopics
@@ -65,6 +65,7 @@ class MqttPublisher:
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
         self._removed_people = RemovedPeople()
+        self._people_known = False
         self._retained = RetainedTopics()
         self._state = RetainedState(topics, self._retained)
         device = described(settings, topics, origin)
@@ -212,14 +213,20 @@ class MqttPublisher:
         self._discovery.controls(payload)
 
     def _on_people(self, people: Sequence[tuple[str, str]]) -> None:
-        """People who have left the gallery are removed from what is retained and from what waits."""
+        """People who are not in the gallery are removed from what is retained and from what waits.
+
+        At the start that includes those who left it while the daemon was off.
+        """
+        starting, self._people_known = not self._people_known, True
         self._discovery.people(people)
         left = self._state.people(people)
         self._removed_people.update(people, left)
         if left:
             # The last picture may show one of them.
             self._snapshots.blank()
-            self._outbox.forget(lambda entry: names_any(entry.payload, left), time.monotonic())
+        if left or starting:
+            known = frozenset(person for person, _ in people)
+            self._outbox.forget(lambda entry: names_others(entry.payload, known), time.monotonic())
 
     def _on_connected(self, now: float) -> None:
         self._sender.connected()
