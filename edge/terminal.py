@@ -1,6 +1,7 @@
 """What both command lines, `whosthere` and `whosthere-converter`, print and accept in the same way."""
 
 import importlib
+import io
 import json
 import keyword
 import sys
@@ -38,6 +39,25 @@ class LazyGroup(click.Group):
     """Where the modules are; each holds its command as `command`."""
     summaries: Mapping[str, str]
     """Command name -> its line in `--help`, in the order in which they are listed."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command. A terminal that cannot show a character, and a deleted working folder, are no surprises."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            return super().main(*args, **options)
+        except FileNotFoundError:
+            if _working_folder_exists():
+                raise
+            problem = "the working folder has been deleted: change to another one with `cd` and try again"
+        except UnicodeEncodeError as error:
+            encoding = sys.getfilesystemencoding()
+            if encoding == "utf-8":
+                raise
+            problem = f"file names here are {encoding}, which lacks {error.object[error.start]!a}: set PYTHONUTF8=1"
+        click.echo(problem, err=True)
+        sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.summaries)
@@ -77,6 +97,14 @@ def _is_unsafe(character: str) -> bool:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def _working_folder_exists() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def print_json(document: Any) -> None:

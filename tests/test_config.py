@@ -126,8 +126,11 @@ def test_all_mistakes_are_told_at_once_with_key_value_and_what_is_allowed(file: 
 @pytest.mark.parametrize(
     ("text", "allowed"),
     [
-        ("mqtt: {base_topic: home/#}", "a topic without +, # or spaces that does not begin with /"),
-        ("mqtt: {home_assistant: {discovery_prefix: /x}}", "a topic without +, # or spaces that does not begin with /"),
+        ("mqtt: {base_topic: home/#}", "a topic without +, # or spaces that does not begin with / or $"),
+        (
+            "mqtt: {home_assistant: {discovery_prefix: /x}}",
+            "a topic without +, # or spaces that does not begin with / or $",
+        ),
         ("models: {device: usb1}", "'usb' or 'pci', a number as in ':0', or both as in 'usb:1'"),
     ],
 )
@@ -296,3 +299,55 @@ def test_a_missing_or_empty_secret_names_key_and_file(tmp_path: Path, content: s
     assert told in str(caught.value)
     assert str(path) in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("{host: 'mqtt://broker'}", "found 'mqtt://broker'; allowed: a host name or an IP address"),
+        ("{host: 'mqtt://broker'}", "; write host: broker"),
+        ("{host: 'broker:1884'}", "; write host: broker and port: 1884"),
+        ("{host: 'mqtts://broker.lan/'}", "; write host: broker.lan and port: 8883, and enabled: true under tls"),
+        ("{host: '[::1]:1883'}", "; write host: ::1 and port: 1883"),
+        ("{host: 'mqtt://bob:hunter2@broker'}", "found 'mqtt://...@broker'"),
+        ("{host: 'bob:hunter2@broker'}", "; write host: broker, and username and password_file for the login"),
+        ("{host: 'mqtt://bob:hun/ter2@broker:1'}", "and port: 1,"),
+        ("{host: ''}", "found nothing; allowed: a host name or an IP address"),
+        ("{host: 'a b'}", "found 'a b'; allowed: a host name or an IP address"),
+        ("{base_topic: whosthere/}", "that does not end with /; write base_topic: whosthere"),
+        ("{base_topic: /whosthere}", "allowed: a topic without +, # or spaces that does not begin with / or $"),
+        ("{base_topic: $SYS/x}", "allowed: a topic without"),
+        ("{home_assistant: {discovery_prefix: ha/}}", "write discovery_prefix: ha"),
+    ],
+)  # fmt: skip
+def test_what_is_meant_by_hosts_and_topics_is_said(file: Path, section: str, told: str) -> None:
+    file.write_text(f"mqtt: {section}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert told in str(caught.value)
+    assert "  mqtt." in str(caught.value)
+    assert "hun" not in str(caught.value)
+    assert "\\s" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "broker.lan", "10.0.0.2", "::1", "fe80::1%eth0", "my_broker", "fd00::"])
+def test_names_and_addresses_are_hosts(file: Path, host: str) -> None:
+    file.write_text(f"mqtt: {{host: '{host}'}}\n", encoding="utf-8")
+    assert load_config(file).config.mqtt.host == host
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r\nmore"])
+def test_a_secret_is_the_same_however_an_editor_saved_it(tmp_path: Path, encoding: str, end: str) -> None:
+    mark = "" if encoding in {"utf-8", "utf-8-sig", "utf-16"} else "\ufeff"
+    (tmp_path / "password").write_bytes(f"{mark}h\u00fcn\u2028ter2{end}".encode(encoding))
+    assert read_secret(str(tmp_path / "password"), "mqtt.password_file") == "h\u00fcn\u2028ter2"
+
+
+@pytest.mark.parametrize("content", ["hunter2".encode("utf-16-le"), b"h\xfcnter2\n", b"\xff\xfehunter\xd8"])
+def test_a_secret_in_another_encoding_is_refused_without_quoting_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "password").write_bytes(content)
+    with pytest.raises(ConfigError, match="is not text in UTF-8") as caught:
+        read_secret(str(tmp_path / "password"), "mqtt.password_file")
+    assert caught.value.__cause__ is None
+    assert "0x" not in str(caught.value)

@@ -1,14 +1,50 @@
 """The `mqtt` section of config.yaml."""
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 TopicPrefix = Annotated[
     str,
-    Meta(pattern=r"^[^+#\s/][^+#\s]*\Z", description="a topic without +, # or spaces that does not begin with /"),
+    Meta(
+        pattern=r"^[^+#\s/$\x00-\x1f][^+#\s\x00-\x1f]*\Z",
+        description="a topic without +, # or spaces that does not begin with / or $",
+    ),
 ]
+_HOST = re.compile(r"[^\s/@\[\]:]+|[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*(%[\w.-]+)?")
+"""A name, an IPv4 address, or a bare IPv6 address."""
+
+
+def _check_prefix(key: str, prefix: str) -> None:
+    if prefix.endswith("/"):
+        raise ValueError(
+            f"{key}: found {prefix!r}; allowed: a topic that does not end with /; write {key}: {prefix.rstrip('/')}"
+        )
+
+
+def _host_mistake(host: str) -> str:
+    """What is wrong with a host, and what was probably meant. A login in it is not quoted."""
+    allowed = "host: found {}; allowed: a host name or an IP address, without scheme, port and brackets"
+    scheme, separator, rest = host.rpartition("://")
+    login, at, place = rest.rpartition("@")
+    shown = f"{scheme}{separator}{'...@' if login or at else ''}{place if separator or not at else '...'}"
+    try:
+        meant = urlsplit(f"//{place}")
+        name, port = meant.hostname or "", meant.port
+    except ValueError:
+        name, port = "", None
+    text = allowed.format(repr(shown) if host else "nothing")
+    if not _HOST.fullmatch(name):
+        return text
+    tls = scheme.lower() in {"mqtts", "ssl", "tls"}
+    port = port or (8883 if tls else None)
+    text += f"; write host: {name}"
+    text += f" and port: {port}" if port else ""
+    text += ", and enabled: true under tls" if tls else ""
+    return text + (", and username and password_file for the login" if at else "")
 
 
 class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +92,9 @@ class HomeAssistantSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     birth_delay_s: Annotated[float, Meta(ge=0, le=300)] = 5.0
     """After Home Assistant has started, each box announces itself again within a random time up to this."""
 
+    def __post_init__(self) -> None:
+        _check_prefix("discovery_prefix", self.discovery_prefix)
+
 
 class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The broker, and how to connect to it."""
@@ -76,3 +115,8 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outbox: OutboxSettings = OutboxSettings()
     snapshot: SnapshotSettings = SnapshotSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+
+    def __post_init__(self) -> None:
+        _check_prefix("base_topic", self.base_topic)
+        if not _HOST.fullmatch(self.host) or (self.host.count(":") == 1):
+            raise ValueError(_host_mistake(self.host))

@@ -1,6 +1,8 @@
 """Secrets from files or systemd credentials; config.yaml only names the file, and no log shows them."""
 
+import codecs
 import os
+import re
 from pathlib import Path
 
 from edge.errors import ConfigError
@@ -13,10 +15,24 @@ def read_secret(path: str, key: str) -> str:
     """
     expanded = os.path.expandvars(path)
     try:
-        text = Path(expanded).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = Path(expanded).read_bytes()
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{key}: cannot read the secret in {expanded}: {error}") from error
-    secret = text.splitlines()[0] if text else ""
+    # Not str.splitlines: it also splits at characters that a password may contain.
+    secret = re.split(r"\r\n|\r|\n", _decoded(content, f"{key}: {expanded}"), maxsplit=1)[0]
     if not secret:
         raise ConfigError(f"{key}: {expanded} is empty; its first line must be the secret")
     return secret
+
+
+def _decoded(content: bytes, where: str) -> str:
+    """Text as editors save it: UTF-8, or with a byte order mark UTF-8 or UTF-16. The mark is no part of the secret."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text.partition("\n")[0]:
+        # Not chained: the error quotes the secret.
+        raise ConfigError(f"{where} is not text in UTF-8; save it as UTF-8, or with a byte order mark as UTF-16")
+    return text
