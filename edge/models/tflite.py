@@ -17,6 +17,7 @@ from edge.models import card as cards
 from edge.models import edgetpu
 from edge.models.card import Card, InputSpec
 from edge.models.edgetpu import EdgeTpu
+from edge.models.quiet import quiet_runtime
 from edge.records import Image
 
 log = logging.getLogger("whosthere.tflite")
@@ -74,8 +75,9 @@ def open_interpreter(
     if delegate is not None:
         options["experimental_delegates"] = [delegate]
     try:
-        interpreter = runtime.module.Interpreter(model_content=content, **options)
-        interpreter.allocate_tensors()
+        with quiet_runtime():
+            interpreter = runtime.module.Interpreter(model_content=content, **options)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"{name}: {runtime.package} {runtime.version} cannot load it: {error}") from error
     return interpreter
