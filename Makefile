@@ -89,12 +89,21 @@ test-systemd: .venv/.dev
 	PYTHON=$(BIN)/python systemd/bundle.sh x86_64 $(BOX)/$(SUITE)/bundle $(BOX_PYTHON)
 	WHOSTHERE_SYSTEMD=1 WHOSTHERE_BOX=$(BOX)/$(SUITE) $(BIN)/python -m pytest -s tests/test_box.py tests/test_box_setup.py $(PYTEST)
 
-# Packages come from the same sources as this machine's own.
-$(BOX)/%/rootfs.tar:
+# Packages come from the same sources as this machine's own. `passwd` is named because trixie stopped bringing it along;
+# tests/test_box.py takes its programs away again. `packages` changes only with this list, and then the box is built again;
+# `manifest` records the day and every package with its version.
+BOX_INCLUDE := systemd-sysv,dbus,ca-certificates,passwd,python3,python3-venv,python3-systemd
+.PHONY: force
+$(BOX)/%/packages: force
 	@mkdir -p $(@D)
+	@echo "$* $(BOX_INCLUDE)" | cmp -s - $@ || echo "$* $(BOX_INCLUDE)" > $@
+.PRECIOUS: $(BOX)/%/packages
+
+$(BOX)/%/rootfs.tar: $(BOX)/%/packages
 	sed "s/$$(. /etc/os-release && echo $$VERSION_CODENAME)/$*/g" /etc/apt/sources.list.d/debian.sources > $(@D)/debian.sources
-	mmdebstrap --quiet --variant=apt --include=systemd-sysv,dbus,ca-certificates,python3,python3-venv,python3-systemd \
-		$* $@ $(@D)/debian.sources
+	@date -u +'snapshot of %Y-%m-%dT%H:%M:%SZ' > $(@D)/manifest
+	mmdebstrap --quiet --variant=apt --include=$(BOX_INCLUDE) \
+		--customize-hook='chroot "$$1" dpkg-query --show >> $(@D)/manifest' $* $@ $(@D)/debian.sources
 
 # The arm64 wheels, on an emulated arm64 Debian: trixie with LiteRT, bookworm with tflite-runtime.
 ARM64 = $(BOX)/$(SUITE)-arm64

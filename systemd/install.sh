@@ -14,7 +14,11 @@
 #
 # If it is interrupted, run it again. An upgrade keeps config, passwords and gallery. If the new version does not become
 # healthy in time, the old one is restored and started, and this script exits with 1.
+#
+# It needs Debian with systemd. What else it needs, it installs: python3-venv and python3-systemd.
 set -euo pipefail
+# `su` may leave out the folders that hold root's programs.
+PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 ROOT=/opt/whosthere
@@ -41,6 +45,11 @@ while [ $# -gt 0 ]; do
 done
 [ "$(id -u)" = 0 ] || fail "this needs root: sudo $0"
 [ -d /run/systemd/system ] || fail "systemd is not running on this machine; without it, use \`whosthere run --config FILE\`"
+missing=()
+for tool in apt-get dpkg-query flock getent journalctl systemctl systemd-sysusers systemd-tmpfiles; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+done
+[ ${#missing[@]} = 0 ] || fail "found no ${missing[*]}; required: Debian with systemd; nothing has changed"
 if [ -z "$wheelhouse" ] && [ -d "$HERE/wheels" ]; then wheelhouse="$HERE/wheels"; fi
 
 # A killed install.sh may have left processes that are still working.
@@ -92,7 +101,8 @@ user_and_folders() {
     systemd-sysusers /etc/sysusers.d/whosthere.conf
     local group
     for group in gpio apex; do
-        if getent group "$group" >/dev/null; then usermod --append --groups "$group" whosthere; fi
+        # Not usermod, which a minimal system may lack.
+        if getent group "$group" >/dev/null; then systemd-sysusers - <<< "m whosthere $group"; fi
     done
     systemd-tmpfiles --create /etc/tmpfiles.d/whosthere.conf
 }

@@ -4,8 +4,11 @@
 #   systemd/uninstall.sh [--remove-gallery | --keep-gallery]
 #
 # It asks whether to remove the gallery, the templates of the people you enrolled; without a terminal, the gallery stays.
-# Debian packages stay, because other programs may need them.
+# Debian packages stay, because other programs may need them. It needs only what every Debian with systemd has; interrupted,
+# run it again.
 set -euo pipefail
+# `su` may leave out the folders that hold root's programs.
+PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 
 GALLERY=/var/lib/whosthere/gallery.whg
 gallery=ask
@@ -22,6 +25,28 @@ for option in "$@"; do
     esac
 done
 [ "$(id -u)" = 0 ] || fail "this needs root: sudo $0"
+missing=()
+for tool in systemctl getent find sed; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+[ ${#missing[@]} = 0 ] || fail "found no ${missing[*]}; required before anything is removed: install them, then run this again"
+
+# A minimal system may lack the package `passwd` and with it `userdel`; then no other program but systemd changes accounts.
+remove_account() {
+    if command -v userdel >/dev/null && command -v groupdel >/dev/null; then
+        if getent passwd whosthere >/dev/null; then userdel whosthere; fi
+        if getent group whosthere >/dev/null; then groupdel whosthere; fi
+        return
+    fi
+    local file
+    for file in passwd shadow group gshadow; do
+        if [ -e "/etc/$file" ]; then sed -i '/^whosthere:/d' "/etc/$file"; fi
+    done
+    # It is also in the last field of its groups: a list of names, separated by commas.
+    for file in group gshadow; do
+        if [ -e "/etc/$file" ]; then
+            sed -E -i ':again; s/^(.*[:,])whosthere(,(.*))?$/\1\3/; t again; s/,$//' "/etc/$file"
+        fi
+    done
+}
 
 if [ "$gallery" = ask ]; then
     gallery=keep
@@ -49,6 +74,5 @@ if [ "$gallery" = keep ] && [ -e "$GALLERY" ]; then
 else
     rm -rf /var/lib/whosthere
 fi
-if getent passwd whosthere >/dev/null; then userdel whosthere; fi
-if getent group whosthere >/dev/null; then groupdel whosthere; fi
+remove_account
 say "whosthere is removed"

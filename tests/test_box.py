@@ -6,6 +6,7 @@ stand in the order of its life.
 
 import json
 import os
+import re
 import shutil
 import signal
 import zipfile
@@ -26,11 +27,17 @@ pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parent.parent
 PASSWORD = "seven ravens"  # noqa: S105  (of a broker that lives as long as this test)
 DROP_IN = "/etc/systemd/system/whosthere.service.d"
+PASSWD_TOOLS = ("useradd", "userdel", "usermod", "groupadd", "groupdel", "groupmod", "gpasswd")
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A minimal box, with none of the programs that change accounts, and with a group that install.sh joins."""
     with furnished(tmp_path_factory.mktemp("box")) as box:
+        for tool in PASSWD_TOOLS:
+            (box.root / "usr/sbin" / tool).unlink(missing_ok=True)
+            (box.root / "usr/bin" / tool).unlink(missing_ok=True)
+        box.run("systemd-sysusers - <<END\ng gpio -\nu neighbour -\nm neighbour gpio\nm neighbour video\nEND")
         yield box
 
 
@@ -240,7 +247,12 @@ def test_after_a_power_cut_during_an_upgrade_the_version_before_is_still_there_t
     assert box.run("ls /opt/whosthere/releases").count("\n") <= 2
 
 
+def test_the_user_is_in_the_groups_of_its_devices(box: Box) -> None:
+    assert {"whosthere", "video", "render", "plugdev", "gpio"} <= set(box.run("id -nG whosthere").split())
+
+
 def test_uninstalling_leaves_nothing_but_the_gallery_if_that_is_wanted(box: Box) -> None:
+    before = {name: box.run(f"cat /etc/{name}").splitlines() for name in ("passwd", "shadow", "group", "gshadow")}
     uninstall = "cp /root/whosthere/systemd/uninstall.sh /root/ && /root/uninstall.sh"
     assert f"kept: {GALLERY}" in box.run(uninstall)
     assert box.run("ls /var/lib/whosthere").split() == ["gallery.whg"]
@@ -248,6 +260,10 @@ def test_uninstalling_leaves_nothing_but_the_gallery_if_that_is_wanted(box: Box)
     left = box.run("find / -xdev -iname '*whosthere*' -not -path '/root/*' -not -path '/proc/*' -not -path '/sys/*'")
     assert left.split() == []
     assert box.attempt("getent passwd whosthere").returncode != 0
+    for name, lines in before.items():
+        after = [re.sub(r"([:,])whosthere(,|$)", r"\1", line).removesuffix(",") for line in lines]
+        assert box.run(f"cat /etc/{name}").splitlines() == [line for line in after if not line.startswith("whosthere:")]
+    assert set(box.run("id -nG neighbour").split()) == {"neighbour", "video", "gpio"}
     assert "could not be found" in status(box)
 
 

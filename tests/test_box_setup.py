@@ -150,7 +150,7 @@ def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera
     assert terminal.shown.count("\N{UPPER HALF BLOCK}") >= 500
     assert "accepts this box" in terminal.shown
     assert f"sudo whosthere enroll --gallery {GALLERY}" in terminal.shown
-    assert "416 MB of memory: the service may have three quarters" in terminal.shown
+    assert "416 MB of memory: the service may use three quarters" in terminal.shown
     assert "MemoryMax=75%" in box.run("systemctl cat whosthere.service")
     assert box.show("ActiveState") == ["active"]
     stat = box.run(f"stat -c '%U:%G %a %n' {ETC}/*")

@@ -154,6 +154,7 @@ def furnished(folder: Path) -> Iterator[Box]:
     if reason is not None:
         pytest.skip(reason)
     made = Path(os.environ["WHOSTHERE_BOX"])
+    print("the box is a", (made / "manifest").read_text().partition("\n")[0])
     with booted(made / "rootfs.tar", folder) as box:
         shutil.copytree(made / "bundle", box.root / "root/whosthere")
         shutil.copytree(PORTRAITS, box.root / "root/portraits")
