@@ -127,4 +127,5 @@ def borrow_packages(venv: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     site = next(venv.glob("lib/python3*/site-packages"))
     mine = Path(sys.executable).parent.parent / site.relative_to(venv)
-    (site / "borrowed.pth").write_text(f"{mine}\n")
+    # Not the bare path: then the .pth files in it would be ignored.
+    (site / "borrowed.pth").write_text(f"import site; site.addsitedir({str(mine)!r})\n")

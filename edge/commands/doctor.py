@@ -11,6 +11,7 @@ from edge.inspection.doctor import Doctor
 from edge.inspection.doctor_report import DoctorReport, Hardware, NameRule, Service
 from edge.inspection.findings import strangers
 from edge.inspection.issue import issue_report
+from edge.owner import as_owner
 from edge.terminal import json_option, print_json, safe_lines
 
 Row = tuple[str, str]
@@ -52,7 +53,8 @@ def command(ctx: click.Context, config_path: Path | None, report: Path | None, a
     if report is not None:
         text = issue_report(click.unstyle(_shown(found)), path, doctor.loaded)
         try:
-            report.write_text(text, encoding="utf-8")
+            with as_owner(report):
+                report.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{report}: cannot be written: {error.strerror}") from error
         click.echo(f"{report}: read it before you send it", err=True)

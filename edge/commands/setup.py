@@ -23,6 +23,7 @@ from edge.faces.detect import BlazeFaceDetector
 from edge.faces.loading import DETECTOR, load_network
 from edge.inspection.findings import CheckStatus
 from edge.inspection.surroundings import broker_finding, try_camera
+from edge.owner import as_owner
 from edge.records import Frame
 from edge.terminal import plural, safe
 
@@ -186,6 +187,14 @@ def _in_memory(password: str) -> str:
 
 def _write(config_path: Path, answers: Answers) -> None:
     """Replace each file as a whole. config.yaml comes last, so one that exists is complete."""
+    try:
+        with as_owner(config_path):
+            _write_files(config_path, answers)
+    except OSError as error:
+        raise ConfigError(f"{error.filename or config_path}: cannot be written: {error.strerror}") from error
+
+
+def _write_files(config_path: Path, answers: Answers) -> None:
     draft = config_path
     try:
         for path, password in answers.passwords.items():
@@ -194,13 +203,13 @@ def _write(config_path: Path, answers: Answers) -> None:
                 file.write(password + "\n")
             Path(beside).replace(path)
         if not config_path.exists():
-            draft = config_path.with_name(f".{config_path.name}.draft")
+            handle, beside = tempfile.mkstemp(dir=config_path.parent, prefix=f".{config_path.name}.")
+            os.close(handle)
+            draft = Path(beside)
             template = next((each for each in TEMPLATES if each.exists()), None)
             draft.write_text(template.read_text(encoding="utf-8") if template else "", encoding="utf-8")
         rewrite(draft, answers.values)
         draft.replace(config_path)
-    except OSError as error:
-        raise ConfigError(f"{error.filename}: cannot be written: {error.strerror}") from error
     finally:
         if draft != config_path:
             draft.unlink(missing_ok=True)

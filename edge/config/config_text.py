@@ -16,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from edge.config import typed_yaml
 from edge.config.loading import InvalidConfig, load_config
 from edge.errors import ConfigError
+from edge.owner import as_owner
 
 Value = str | int | float | bool | None
 
@@ -24,11 +25,16 @@ def rewrite(path: Path, values: Mapping[str, Value]) -> None:
     """Set keys such as `models.threads` in a file, which is replaced whole or not at all; mode and owner stay.
 
     Raises ConfigError, and then nothing has changed: the file cannot be written, its layout does not allow a change in
-    place, or a value is not allowed.
+    place, or a value is not allowed. Root does this as the user who owns the folder.
     """
+    with as_owner(path):
+        _rewrite(path, values)
+
+
+def _rewrite(path: Path, values: Mapping[str, Value]) -> None:
     try:
-        before = path.stat()
         with path.open(encoding="utf-8", newline="") as file:
+            before = os.fstat(file.fileno())
             text = file.read()
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except (OSError, UnicodeDecodeError) as error:
@@ -38,7 +44,7 @@ def rewrite(path: Path, values: Mapping[str, Value]) -> None:
             file.write(_checked(path, text, values))
             file.flush()
             os.fsync(handle)
-            os.fchmod(handle, before.st_mode & 0o7777)
+            os.fchmod(handle, before.st_mode & 0o777)
             with contextlib.suppress(PermissionError):
                 os.fchown(handle, before.st_uid, before.st_gid)
         load_config(Path(name))

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class StatusFile:
         self._failed = False
         self._lock: int | None = None
         try:
-            self._lock = os.open(_running(gallery), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._lock = os.open(_running(gallery), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o640)
             fcntl.flock(self._lock, fcntl.LOCK_SH)
         except OSError as error:
             self._fail(error)
@@ -68,10 +69,11 @@ class StatusFile:
     def write(self, status: GalleryStatus) -> None:
         """Replace the last status."""
         path = _status(self.gallery)
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
+        beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         try:
-            beside.write_bytes(msgspec.json.encode(status))
-            beside.chmod(0o644)
+            with beside.open("xb") as file:
+                os.fchmod(file.fileno(), 0o644)
+                file.write(msgspec.json.encode(status))
             beside.replace(path)
             self._failed = False
         except OSError as error:
@@ -97,7 +99,7 @@ class StatusFile:
 def is_running(gallery: Path) -> bool:
     """Whether a daemon that uses this gallery is alive."""
     try:
-        lock = os.open(_running(gallery), os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(_running(gallery), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import mmap
 import os
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ from edge.galleries.encryption import decrypt, encrypt, is_encrypted
 from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
 from edge.galleries.signature import SignatureError, sign, verify
 from edge.galleries.tensors import Malformed, read_tensors, write_tensors
+from edge.owner import as_owner
 from edge.records import read_only
 
 HEADER = "whosthere"
@@ -174,11 +176,26 @@ def write_gallery(
 
 
 def write_whole(content: bytes, path: Path) -> None:
-    """Write a file atomically: a new file beside it is synced and renamed. Raises GalleryError naming the file."""
-    path = path.resolve()
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    """Write a file atomically: a new file beside it is synced and renamed. Raises GalleryError naming the file.
+
+    Root does this as the user who owns the folder.
+    """
     try:
-        with beside.open("wb") as file:
+        with as_owner(path):
+            _write_beside(content, path.resolve())
+    except OSError as error:
+        raise GalleryError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def new_beside(path: Path) -> Path:
+    """A name that nobody can guess, for the file that will replace `path`. Open it with mode "x"."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(8)}.new")
+
+
+def _write_beside(content: bytes, path: Path) -> None:
+    beside = new_beside(path)
+    try:
+        with beside.open("xb") as file:
             inherit(file.fileno(), path)
             file.write(content)
             file.flush()
@@ -187,10 +204,10 @@ def write_whole(content: bytes, path: Path) -> None:
             raise OSError("the disk gave back something other than what was written")
         beside.replace(path)
         sync_folder(path.parent)
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise GalleryError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -203,12 +220,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def inherit(file: int, path: Path) -> None:
-    """Give an open file the mode of `path`, or 640, and the owner of the daemon's files even when root writes it."""
+    """Give an open new file the mode of `path`, or 640, and its owner or group as far as this process may."""
     old = path.stat() if path.exists() else None
     os.fchmod(file, old.st_mode & 0o777 if old else 0o640)
-    if os.geteuid() == 0:
-        like = old or path.parent.stat()
-        os.fchown(file, like.st_uid, like.st_gid)
+    like = old or path.parent.stat()
+    with contextlib.suppress(PermissionError):
+        os.fchown(file, like.st_uid if os.geteuid() == 0 else -1, like.st_gid)
 
 
 def _digest(header: bytes, embeddings: NDArray[np.float32]) -> bytes:

@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 from edge.errors import GalleryError
-from edge.galleries.file import inherit, sync_folder
+from edge.galleries.file import sync_folder, write_whole
+from edge.owner import as_owner
 
 LOG = "log.jsonl"
 MAX_LINES = 1000
@@ -60,18 +61,21 @@ class History:
         try:
             self._make()
             path = self.folder / LOG
-            with path.open("ab") as file:
-                inherit(file.fileno(), path)
-                file.write(msgspec.json.encode(entry) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            lines = path.read_bytes().splitlines(keepends=True)
-            if len(lines) > MAX_LINES:
-                shorter = path.with_suffix(".new")
-                shorter.write_bytes(b"".join(lines[-MAX_LINES // 2 :]))
-                shorter.replace(path)
+            with as_owner(path):
+                self._append(path, msgspec.json.encode(entry) + b"\n")
         except OSError as error:
             raise GalleryError(f"{self.folder}: the log cannot be written: {error.strerror}") from error
+
+    @staticmethod
+    def _append(path: Path, line: bytes) -> None:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
+        with os.fdopen(handle, "ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        lines = path.read_bytes().splitlines(keepends=True)
+        if len(lines) > MAX_LINES:
+            write_whole(b"".join(lines[-MAX_LINES // 2 :]), path)
 
     @property
     def highest_received(self) -> int:
@@ -87,12 +91,13 @@ class History:
         kept = self.folder / f"{version}-{identity[:16]}.whg"
         try:
             self._make()
-            kept.unlink(missing_ok=True)
-            if copy or not _linked(self.gallery.resolve(), kept):
-                shutil.copy2(self.gallery, kept)
-            for old in self.kept()[limit:]:
-                old.unlink(missing_ok=True)
-            sync_folder(self.folder)
+            with as_owner(kept):
+                kept.unlink(missing_ok=True)
+                if copy or not _linked(self.gallery.resolve(), kept):
+                    shutil.copy2(self.gallery, kept)
+                for old in self.kept()[limit:]:
+                    old.unlink(missing_ok=True)
+                sync_folder(self.folder)
         except OSError as error:
             raise GalleryError(f"{self.folder}: the earlier gallery cannot be kept: {error.strerror}") from error
         return kept
@@ -108,10 +113,8 @@ class History:
     def _make(self) -> None:
         if self.folder.is_dir():
             return
-        self.folder.mkdir(mode=0o750)
-        if os.geteuid() == 0:
-            like = self.folder.parent.stat()
-            os.chown(self.folder, like.st_uid, like.st_gid)
+        with as_owner(self.folder):
+            self.folder.mkdir(mode=0o750)
 
 
 def _linked(file: Path, kept: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ import msgspec
 from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
 from edge.galleries.daemon_status import GalleryStatus, is_running, stamp_of, wait_for_status
-from edge.galleries.file import identity_of, inherit, open_gallery, sync_folder
+from edge.galleries.file import identity_of, inherit, new_beside, open_gallery, sync_folder
 from edge.galleries.forget import Forgotten, Traces, forget, galleries_with
 from edge.galleries.gallery import EmbedderId, Gallery, timestamp
 from edge.galleries.history import History, HistoryEntry
 from edge.galleries.lock import gallery_lock
+from edge.owner import as_owner
 
 CHUNK = 1_048_576
 LOCK_WAIT_S = 30.0
@@ -116,7 +116,8 @@ class Receiver:
             old = self._current()
             beside = self._beside()
             try:
-                os.link(kept, beside)
+                with as_owner(beside):
+                    os.link(kept, beside)
             except OSError as error:
                 raise GalleryError(f"{kept}: cannot be put back: {error.strerror}") from error
             return self._settle(Change("rolled back", new, old, self._replace(beside, old)), began)
@@ -127,7 +128,7 @@ class Receiver:
         beside = self._beside()
         try:
             try:
-                with beside.open("xb") as file:
+                with as_owner(beside), beside.open("xb") as file:
                     inherit(file.fileno(), self.path)
                     self._copy(stream, file)
                     file.flush()
@@ -136,7 +137,7 @@ class Receiver:
                 raise GalleryError(f"{self.path}: cannot be received: {error.strerror or error}") from error
             yield beside
         finally:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), as_owner(beside):
                 beside.unlink(missing_ok=True)
 
     def _copy(self, stream: BinaryIO, file: BinaryIO) -> None:
@@ -156,9 +157,9 @@ class Receiver:
         for left in self.path.parent.glob(f".{self.path.name}.*.new"):
             pid = left.name.split(".")[-2].partition("-")[0]
             if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError), as_owner(left):
                     left.unlink()
-        return self.path.with_name(f".{self.path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
+        return new_beside(self.path)
 
     def _current(self) -> Gallery | None:
         """The current gallery, of any embedder and signer; None: there is none that can be read."""
@@ -179,8 +180,9 @@ class Receiver:
         """Keep the old file and rename the new one over it. Returns where the old one is kept."""
         kept = History(self.path).keep(old.header.version, identity_of(old), self.keep) if old is not None else None
         try:
-            upload.replace(self.path)
-            sync_folder(self.path.parent)
+            with as_owner(self.path):
+                upload.replace(self.path)
+                sync_folder(self.path.parent)
         except OSError as error:
             raise GalleryError(f"{self.path}: cannot be replaced: {error.strerror}") from error
         return kept
@@ -222,9 +224,10 @@ class Receiver:
     def _take_back(self, kept: Path) -> None:
         beside = self._beside()
         try:
-            os.link(kept, beside)
-            beside.replace(self.path)
-            sync_folder(self.path.parent)
+            with as_owner(beside):
+                os.link(kept, beside)
+                beside.replace(self.path)
+                sync_folder(self.path.parent)
         except OSError as error:
             raise GalleryError(f"{self.path}: {kept} cannot be put back: {error.strerror}") from error
 

@@ -9,6 +9,7 @@ from edge.errors import GalleryError
 from edge.galleries.file import decode, identity_of, open_gallery, write_gallery, write_whole
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
+from edge.owner import as_owner
 
 KEEP = GallerySettings().keep_versions
 """How many earlier galleries are kept where no config.yaml says so."""
@@ -68,7 +69,7 @@ def drop_kept(person: str, path: Path, keys: GalleryKeys) -> list[str]:
         except GalleryError:
             # An unreadable gallery may contain anybody.
             pass
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), as_owner(file):
             file.unlink()
             removed.append(str(file))
     return removed

@@ -2,12 +2,15 @@
 
 import contextlib
 import logging
+import os
+import secrets
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from edge.config.visits import UnknownFacesSettings
+from edge.owner import as_owner
 from edge.records import Box, Event, EventKind, Image, Outcome
 
 log = logging.getLogger("whosthere.unknown_faces")
@@ -53,25 +56,25 @@ class UnknownFaces:
         """Remove pictures that are too old, and the oldest when there are too many."""
         kept = self.kept()
         surplus = set(kept[: max(0, len(kept) - self._settings.keep)])
-        for path in kept:
+        for path in [*kept, *self.folder.glob("*.part")]:
             with contextlib.suppress(OSError):
                 if path in surplus or now - path.stat().st_mtime > self._settings.keep_hours * 3600:
                     path.unlink()
 
     def _write(self, path: Path, picture: Image) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
+        beside = path.with_suffix(f".{secrets.token_hex(8)}.part")
         data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-        beside.touch(0o600)
-        beside.write_bytes(data)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
         beside.replace(path)
 
 
 def clear(folder: Path) -> list[Path]:
     """Remove every picture, since nobody knows whom they show; the paths of those removed."""
     gone = []
-    for path in sorted(folder.glob("*.jpg")) if folder.is_dir() else []:
-        with contextlib.suppress(OSError):
+    for path in sorted([*folder.glob("*.jpg"), *folder.glob("*.part")]) if folder.is_dir() else []:
+        with contextlib.suppress(OSError), as_owner(path):
             path.unlink()
             gone.append(path)
     return gone
