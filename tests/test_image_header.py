@@ -1,6 +1,9 @@
 """The size of a picture is known, and refused if need be, before anything is decoded."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,3 +129,39 @@ def test_no_beginning_of_a_file_makes_the_reader_fail(rest: bytes, beginning: by
         read_header(head + rest)
     read_header(beginning + rest)
     decode(beginning + rest)
+
+
+RUNS = 10_000 if "WHOSTHERE_FULL" in os.environ else 40
+FUZZ = """
+import os, random, resource, sys
+from edge.capture import photos
+from edge.errors import WhosthereError
+from pathlib import Path
+seeds = [p.read_bytes() for p in sorted(Path(sys.argv[1]).iterdir())]
+chance = random.Random(1)
+for run in range(int(sys.argv[2])):
+    content = bytearray(chance.choice(seeds))
+    for _ in range(chance.randint(1, 8)):
+        # Most of what can go wrong is in the beginning.
+        at = chance.randrange(min(len(content), chance.choice((64, 600, len(content)))))
+        content[at] = chance.choice((0, 255, chance.randrange(256)))
+    try:
+        photos.decode_photo(bytes(content[: chance.choice((len(content), chance.randrange(len(content))))]), Path("x"))
+    except WhosthereError:
+        pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_damaged_photos_of_every_format_are_read_or_refused(tmp_path: Path) -> None:
+    """A run by command: WHOSTHERE_FULL=1, 10,000 photos."""
+    small = cv2.resize(read_picture(OBAMA_2009), (160, 128))
+    for suffix in ENCODED:
+        if cv2.haveImageWriter(f"x{suffix}"):
+            (tmp_path / f"seed{suffix}").write_bytes(cv2.imencode(suffix, small)[1].tobytes())
+    (tmp_path / "bomb.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True)[:2000])
+    done = subprocess.run(
+        [sys.executable, "-c", FUZZ, tmp_path, str(RUNS)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) < 400
