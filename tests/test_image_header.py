@@ -76,6 +76,13 @@ def test_a_bomb_is_refused_with_found_and_allowed_and_takes_no_memory(name: str,
     assert re.search(reason, found), found
 
 
+def test_a_png_chunk_that_claims_gigabytes_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    content = bombs.png(64, 64)
+    path.write_bytes(content[:33] + b"\xff" + content[34:])
+    assert bombs.read_within(path, 60).endswith("the image is cut off or damaged; copy it again")
+
+
 @pytest.mark.parametrize(
     ("content", "shape"),
     [

@@ -129,6 +129,12 @@ def _coefficient_bytes(width: int, height: int, components: bytes) -> int:
 def _png(content: bytes) -> ImageHeader | None:
     if content[12:16] != b"IHDR":
         return None
+    at = 8
+    while at + 8 <= len(content):
+        at += 12 + int.from_bytes(content[at : at + 4], "big")
+        if at > len(content):
+            # OpenCV would allocate what the chunk claims, up to 4 GB.
+            return None
     return ImageHeader(FileType.PNG, *struct.unpack_from(">II", content, 16))
 
 
