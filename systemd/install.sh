@@ -50,11 +50,15 @@ for tool in apt-get dpkg-query flock getent journalctl systemctl systemd-sysuser
     command -v "$tool" >/dev/null || missing+=("$tool")
 done
 [ ${#missing[@]} = 0 ] || fail "found no ${missing[*]}; required: Debian with systemd; nothing has changed"
+cd /
 if [ -z "$wheelhouse" ] && [ -d "$HERE/wheels" ]; then wheelhouse="$HERE/wheels"; fi
 
 # A killed install.sh may have left processes that are still working.
 wait_for_other_installs() {
-    exec 9>/run/lock/whosthere-install
+    # Not in /run/lock, where everybody may write, and not readable: a user who can open a file can lock it.
+    local lock=/run/whosthere-install.lock
+    (umask 077 && : >> "$lock")
+    exec 9>> "$lock"
     flock --nonblock 9 && return
     say "waiting for another install.sh to finish"
     flock 9
@@ -73,12 +77,13 @@ debian_packages() {
         fail "apt-get could not install ${missing[*]}; install them by hand, then run this again"
 }
 
-is_python() { python3 -c "import sys; sys.exit(not ($1))"; }
+# -I, and not in the caller's folder: a platform.py there must not run as root.
+is_python() { python3 -I -c "import sys; sys.exit(not ($1))"; }
 
 # LiteRT, except where it does not exist, and where it would bring numpy 2 to Debian modules that were built for numpy 1.
 choose_runtime() {
     local version why=""
-    version="$(python3 -c 'import platform; print(platform.python_version())')"
+    version="$(python3 -I -c 'import platform; print(platform.python_version())')"
     is_python 'sys.version_info >= (3, 11)' || fail "found Python $version; required: 3.11 or newer, as in Debian bookworm"
     if ! is_python 'sys.maxsize > 2 ** 32'; then
         why="this is a 32-bit system"
@@ -105,6 +110,25 @@ user_and_folders() {
         if getent group "$group" >/dev/null; then systemd-sysusers - <<< "m whosthere $group"; fi
     done
     systemd-tmpfiles --create /etc/tmpfiles.d/whosthere.conf
+    # A version that is rolled back to may have none; then the new one stays, because the keys have been moved.
+    if [ -e "$1/sshd_config.d/whosthere.conf" ]; then keys_out_of_reach "$1/sshd_config.d/whosthere.conf"; fi
+}
+
+# The keys for pushing used to lie in the service's own folder, where it could have added some.
+keys_out_of_reach() {
+    local old=/var/lib/whosthere/.ssh/authorized_keys moved
+    # As the service's user, which may have made it a link.
+    if [ ! -e "$ETC/authorized_keys" ] && moved="$(runuser -u whosthere -- cat "$old" 2>/dev/null)"; then
+        install -m 640 -o root -g whosthere /dev/stdin "$ETC/authorized_keys" <<< "$moved"
+        runuser -u whosthere -- rm -f "$old"
+        say "moved the keys for pushing to $ETC/authorized_keys; check that each line is yours:"
+        cut -c 1-160 "$ETC/authorized_keys" | LC_ALL=C tr -cd '\11\12\40-\176'
+    fi
+    install -D -m 644 "$1" /etc/ssh/sshd_config.d/whosthere.conf
+    command -v sshd >/dev/null || return 0
+    if systemctl --quiet is-active ssh.service; then systemctl reload ssh.service || true; fi
+    sshd -T -C user=whosthere,host=localhost,addr=127.0.0.1 2>/dev/null | grep -qx "authorizedkeysfile $ETC/authorized_keys" ||
+        say "sshd does not use $ETC/authorized_keys: let /etc/ssh/sshd_config include /etc/ssh/sshd_config.d/*.conf"
 }
 
 # Each release has its own virtual environment, so the old one stays intact until the new one has proven itself.
@@ -119,7 +143,7 @@ new_release() {
         from=("${HERE}[$extras]")
     fi
     if [ -f "$constraints" ]; then from+=(--constraint "$constraints"); fi
-    python3 -m venv --system-site-packages "$release" || return 1
+    python3 -I -m venv --system-site-packages "$release" || return 1
     # A small box has too little memory where /tmp is in memory. No cache: uninstall.sh leaves nothing behind.
     TMPDIR="$release" "$release/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check "${from[@]}" || return 1
     mkdir -p "$release/share/whosthere"

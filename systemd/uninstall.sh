@@ -62,7 +62,11 @@ systemctl reset-failed "${units[@]}" 2>/dev/null || true
 rm -rf /etc/systemd/system/whosthere.service.d
 for unit in "${units[@]}"; do rm -f "/etc/systemd/system/$unit"; done
 systemctl daemon-reload
-rm -rf /opt/whosthere /etc/whosthere /usr/local/bin/whosthere /run/lock/whosthere-install
+rm -rf /opt/whosthere /etc/whosthere /usr/local/bin/whosthere /run/whosthere-install.lock
+rm -f /etc/ssh/sshd_config.d/whosthere.conf
+# Without an SSH server, install.sh made these.
+rmdir /etc/ssh/sshd_config.d /etc/ssh 2>/dev/null || true
+if systemctl --quiet is-active ssh.service; then systemctl reload ssh.service || true; fi
 rm -f /etc/sysusers.d/whosthere.conf /etc/tmpfiles.d/whosthere.conf
 
 if [ "$gallery" = keep ] && [ -e "$GALLERY" ]; then

@@ -72,6 +72,8 @@ def variables(folder: Path, key: Path, server: Sshd) -> dict[str, object]:
         "whosthere_state": str(folder / "state"),
         "whosthere_command": str(folder / "whosthere"),
         "whosthere_service": "",
+        "whosthere_sshd_config": str(folder / "sshd.conf"),
+        "whosthere_sshd_service": "",
         "whosthere_wheel": str(next(folder.parent.glob("*.whl"))),
         # What the wheel needs is taken from the environment of the tests.
         "whosthere_pip_arguments": "--no-deps",
@@ -92,13 +94,20 @@ def test_two_hosts_are_installed_configured_pushed_to_and_rolled_back(tmp_path: 
     names = ["front-door", "back-door"]
     for name in names:
         borrow_packages(tmp_path / name / "opt" / "venv")
+        former = tmp_path / name / "state" / ".ssh"
+        former.mkdir(parents=True)
+        (former / "authorized_keys").touch()
     with hosts(tmp_path, key, names) as inventory:
         first = play(inventory, "site.yml")
         assert "failed=0" in first and "changed=0" not in first
         for name in names:
             assert f"device_id: {name}" in (tmp_path / name / "etc" / "config.yaml").read_text()
-            line = (tmp_path / name / "state" / ".ssh" / "authorized_keys").read_text().splitlines()[1]
+            keys = tmp_path / name / "etc" / "authorized_keys"
+            line = keys.read_text().splitlines()[1]
             assert line.startswith('restrict,command="') and "gallery receive" in line
+            assert keys.stat().st_mode & 0o777 == 0o640
+            assert f"AuthorizedKeysFile {keys}" in (tmp_path / name / "sshd.conf").read_text()
+            assert not (tmp_path / name / "state" / ".ssh" / "authorized_keys").exists()
         again = play(inventory, "site.yml")
         assert again.count("changed=0") == 2, again
         for version in (1, 2):

@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parent.parent
 PASSWORD = "seven ravens"  # noqa: S105  (of a broker that lives as long as this test)
 DROP_IN = "/etc/systemd/system/whosthere.service.d"
+FORMER_KEYS = "/var/lib/whosthere/.ssh/authorized_keys"
+KEYS = "/etc/whosthere/authorized_keys"
+KEY = 'restrict,command="whosthere gallery receive" ssh-ed25519 AAAA ada'
 PASSWD_TOOLS = ("useradd", "userdel", "usermod", "groupadd", "groupdel", "groupmod", "gpasswd")
 
 
@@ -205,10 +208,31 @@ def test_a_wrong_config_ends_in_failed_with_the_reason(box: Box, broker: Broker)
 
 def test_installing_again_upgrades_and_keeps_config_and_gallery(box: Box) -> None:
     before, kept = box.run("readlink /opt/whosthere/current"), kept_files(box)
-    print(box.run(INSTALL, timeout_s=900))
+    plant_hostile_files(box)
+    shown = box.run(f"cd /root/hostile && {INSTALL}", timeout_s=900)
+    # A process that was stopped would keep the box from powering off.
+    box.kill("flock /run/lock/whosthere-install")
+    box.kill("sleep 1000")
+    print(shown)
+    assert box.attempt("ls /root/hostile-ran").returncode != 0, "python3 read a module from the caller's folder"
+    assert box.run("stat -c '%U %a' /run/whosthere-install.lock").split() == ["root", "600"]
+    assert KEY in shown
+    assert box.run(f"cat {KEYS}; stat -c '%U:%G %a' {KEYS}").splitlines() == [KEY, "root:whosthere 640"]
+    assert box.attempt(f"ls {FORMER_KEYS}").returncode != 0
+    assert f"AuthorizedKeysFile {KEYS}" in box.run("cat /etc/ssh/sshd_config.d/whosthere.conf")
     assert box.run("readlink /opt/whosthere/current") != before
     assert kept_files(box) == kept
     assert box.show("ActiveState") == ["active"]
+
+
+def plant_hostile_files(box: Box) -> None:
+    """A module in the caller's folder that must not run, a lock that anybody may hold, and keys where they were."""
+    (box.root / "root/hostile").mkdir()
+    (box.root / "root/hostile/platform.py").write_text("open('/root/hostile-ran', 'w')\n")
+    box.run("setsid runuser -u neighbour -- flock /run/lock/whosthere-install sleep 1000 >/dev/null 2>&1 &")
+    place = "install -o whosthere -g whosthere"
+    box.run(f"{place} -d -m 700 {FORMER_KEYS.rpartition('/')[0]}")
+    box.run(f"{place} -m 600 /dev/stdin {FORMER_KEYS} <<'END'\n{KEY}\nEND")
 
 
 @pytest.mark.parametrize(

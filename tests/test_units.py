@@ -9,6 +9,7 @@ import pytest
 
 from edge.config.sections import RuntimeSettings
 from edge.errors import BrokerError, CameraError, ConfigError, ModelError, UsageError
+from support.sshd import new_key
 
 ROOT = Path(__file__).parent.parent
 SYSTEMD = ROOT / "systemd"
@@ -96,3 +97,26 @@ def test_the_scripts_explain_themselves_and_refuse_what_they_do_not_know(name: s
     refused = subprocess.run([SYSTEMD / name, "--galery"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "unknown option --galery" in refused.stderr
+
+
+def test_the_install_script_runs_no_module_of_the_callers_folder() -> None:
+    text = (SYSTEMD / "install.sh").read_text()
+    calls = re.findall(r"python3 (-\S+)", text)
+    assert len(calls) >= 3 and set(calls) == {"-I"}
+
+
+def test_sshd_reads_the_keys_of_the_service_from_a_file_of_root(tmp_path: Path) -> None:
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+    if sshd is None:
+        pytest.skip("sshd is not installed (Debian: apt-get install openssh-server)")
+    new_key(tmp_path / "host_key")
+    config = tmp_path / "sshd_config"
+    config.write_text(f"Include {SYSTEMD}/sshd_config.d/*.conf\nHostKey {tmp_path}/host_key\n")
+
+    def keys_of(user: str) -> str:
+        asked = [sshd, "-T", "-f", str(config), "-C", f"user={user},host=localhost,addr=127.0.0.1"]
+        shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        return next(line for line in shown.splitlines() if line.startswith("authorizedkeysfile "))
+
+    assert keys_of("whosthere") == "authorizedkeysfile /etc/whosthere/authorized_keys"
+    assert ".ssh/authorized_keys" in keys_of("ada")
