@@ -19,7 +19,7 @@ from edge.galleries.file import decode, encode, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template
 from edge.galleries.history import History
 from edge.galleries.store import replace_gallery, replace_with
-from support.people import AT, gallery_of, somebody
+from support.people import AT, DIMENSIONS, gallery_of, somebody
 from support.portraits import OBAMA, OBAMA_2009, whosthere
 
 ODD_NAMES = [
@@ -77,7 +77,7 @@ def test_the_converter_enrolls_photos_of_any_name_and_keeps_the_gallery_before(t
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_can_be_made_printable_and_then_read(texts: list[str]) -> None:
     sources = [Template(names.printable(text), 1.0, AT) for text in texts]
-    empty = Gallery.empty(EmbedderId("vectors", "0" * 64), 64)
+    empty = Gallery.empty(EmbedderId("vectors", "0" * 64), DIMENSIONS)
     gallery = empty.with_templates("Ada", [somebody(i) for i in range(len(texts))], sources, AT)
     assert decode(encode(gallery), "it", None, NO_KEYS).people == gallery.people
 

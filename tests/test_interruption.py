@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter import convert
+from converter import convert, embeddings
 from converter.convert import Job, ModelOrigin
 from converter.embeddings import CachingEmbedder, embed_with_all
 from converter.exits import Interrupted
@@ -42,15 +42,20 @@ def interrupted_when_read(pipe: Path, process: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def test_what_was_done_before_an_interruption_is_remembered(small: Path, tmp_path: Path) -> None:
+def test_what_was_done_before_an_interruption_is_remembered(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     *pictures, last = sorted((small / "images").glob("*/*.jpg"))
-    last.unlink()
-    os.mkfifo(last)
+
+    def read(picture: Path) -> bytes:
+        if picture == last:
+            raise KeyboardInterrupt
+        return picture.read_bytes()
 
     def embedder() -> CachingEmbedder:
         return CachingEmbedder(ModelSettings(), DetectSettings(), tmp_path / "cache")
 
-    interrupted_when_read(last, os.getpid())
+    monkeypatch.setattr(embeddings, "read_content", read)
     with pytest.raises(Interrupted, match="interrupted; 5 faces are kept, and the same command goes on from"):
         embed_with_all([embedder()], [*pictures, last])
 

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config.visits import VisitSettings
-from edge.records import Problem, Vector
-from edge.visits.swap import LOOKS_TO_SPLIT
-from support.people import Door, alike, gallery_of, somebody
+from edge.records import Candidate, Match, Outcome, Problem, Vector
+from edge.visits.fusion import FusedFaces
+from edge.visits.swap import LOOKS_TO_SPLIT, Verdict, judge
+from edge.visits.thresholds import LinkingThresholds
+from support.people import Door, alike, gallery_of, quality, somebody
 
 ADA, BEN, CAT = somebody(1), somebody(2), somebody(3)
 STRANGERS = [somebody(seed) for seed in (11, 12)]
@@ -135,3 +137,37 @@ def test_a_name_is_never_corrected() -> None:
     door.show(5, t1=twin.astype(np.float32))
     assert not any(event.corrects is not None for event in door.events)
     assert door.announced()[:2] == ["visit1 started", "visit1 recognized ada"]
+
+
+def verdict_of(likeness: float, *, carries: str, named: str | None) -> Verdict:
+    faces = FusedFaces()
+    faces.add(quality(), axis(1.0), 0.0)
+    person = Candidate(named, named, 0.9) if named else None
+    match = Match(Outcome.RECOGNIZED if named else Outcome.UNKNOWN, person, None, 0.5, None)
+    return judge(faces, axis(likeness), carries, match, LinkingThresholds(0.5, 0.125, 0.25))
+
+
+def axis(likeness: float) -> Vector:
+    """A unit vector of exactly that likeness to the first coordinate axis."""
+    vector = np.zeros(4, np.float32)
+    vector[0], vector[1] = likeness, np.sqrt(1 - likeness**2)
+    return vector
+
+
+@pytest.mark.parametrize(
+    ("likeness", "carries", "named", "verdict"),
+    [
+        (0.9, "ben", "ben", Verdict.SAME),
+        (0.25, "ben", None, Verdict.SAME),
+        (0.125, "ben", None, Verdict.DOUBTFUL),
+        (0.125, "ben", "ben", Verdict.DOUBTFUL),
+        (0.25, "ben", "ada", Verdict.OTHER),
+        (0.25, "ben", "cat", Verdict.OTHER),
+        (0.5, "ben", "ada", Verdict.DOUBTFUL),
+        (0.9, "ben", "cat", Verdict.DOUBTFUL),
+    ],
+)
+def test_one_look_is_judged_by_likeness_and_by_the_gallery(
+    likeness: float, carries: str, named: str | None, verdict: Verdict
+) -> None:
+    assert verdict_of(likeness, carries=carries, named=named) is verdict
