@@ -145,7 +145,8 @@ def test_no_pattern_lets_a_line_break_follow() -> None:
     """`$` also matches before one at the end, and msgspec searches for patterns as `re.search` does."""
     everything = {text for kind in (Header, Config, Card, VisitPayload) for text in patterns(inspect.type_info(kind))}
     assert len(everything) >= 6
-    assert not [text for text in everything if re.search(r"(?<!\\)\$", text) and "(?!\\n)$" not in text]
+    anchors = {text: re.sub(r"\[[^]]*\]|\\.", "", text) for text in everything}
+    assert not [text for text, rest in anchors.items() if "$" in rest and "(?!\\n)$" not in text]
 
 
 def test_an_id_with_a_line_break_is_refused() -> None:

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
-import cv2
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +14,7 @@ from converter.people_folder import photos_by_person
 from converter.visit_player.playing import Memory, PlayedScene, play
 from converter.visit_player.scoring import VisitScore, score
 from converter.visit_player.script import VisitScene, scenes
+from edge.capture.photos import read_photo
 from edge.config.loading import Config, default_config, load_config
 from edge.errors import ModelError
 from edge.faces.loading import load_analyser
@@ -96,10 +95,7 @@ def _template(photo: Path, memory: Memory) -> Vector | None:
 
 
 def _embedded(photo: Path, memory: Memory) -> Vector | None:
-    picture = cv2.imdecode(np.fromfile(photo, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise datasets.DatasetError(f"{photo}: not a picture that can be read; it may be damaged or cut short")
-    image = np.asarray(picture, np.uint8)
+    image = read_photo(photo)
     faces = memory.analyser.detector.detect(image)
     return memory.analyser.embed(memory.analyser.look(image, central(faces, image))).embedding if faces else None
 

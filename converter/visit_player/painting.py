@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from converter.visit_player.script import FPS, HEIGHT, WIDTH, Actor, Part, VisitScene
+from edge.capture.photos import read_photo
 from edge.records import Image
 
 SIDE = 250
@@ -19,10 +20,7 @@ NOISE = 1.5
 
 @functools.lru_cache(maxsize=64)
 def _photo(path: Path) -> Image:
-    image = cv2.imread(str(path))
-    if image is None:
-        raise FileNotFoundError(path)
-    return np.asarray(cv2.resize(image, (SIDE, SIDE)), np.uint8)
+    return np.asarray(cv2.resize(read_photo(path), (SIDE, SIDE)), np.uint8)
 
 
 @functools.cache

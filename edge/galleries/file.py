@@ -129,10 +129,7 @@ def _decode(
 
 def encode(gallery: Gallery, signing_key: Path | None = None) -> bytes:
     """Encode a gallery, always to the same bytes; signed if a key is given. Raises GalleryError."""
-    try:
-        header = msgspec.json.encode(gallery.header)
-    except UnicodeEncodeError as error:
-        raise GalleryError(f"the gallery cannot be written: a text in it is not Unicode: {error}") from error
+    header = _encoded_header(gallery)
     embeddings = np.ascontiguousarray(gallery.embeddings)
     tensors: dict[str, NDArray[Any]] = {
         TENSOR: embeddings,
@@ -151,9 +148,16 @@ def signed_text(header: bytes, embeddings: NDArray[np.float32]) -> bytes:
     return f"whosthere gallery\nsha256 {digest}\nheader {len(header)} bytes\nembeddings {shape}\n".encode()
 
 
+def _encoded_header(gallery: Gallery) -> bytes:
+    try:
+        return msgspec.json.encode(gallery.header)
+    except UnicodeEncodeError as error:
+        raise GalleryError(f"the gallery cannot be written: a text in it is not Unicode: {error}") from error
+
+
 def identity_of(gallery: Gallery) -> str:
     """The digest of a gallery's contents, whether it is signed or encrypted or not: 64 hexadecimal digits."""
-    return _digest(msgspec.json.encode(gallery.header), np.ascontiguousarray(gallery.embeddings)).hex()
+    return _digest(_encoded_header(gallery), np.ascontiguousarray(gallery.embeddings)).hex()
 
 
 def write_gallery(
