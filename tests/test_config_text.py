@@ -113,7 +113,7 @@ SETTABLE: dict[str, st.SearchStrategy[Value]] = {
     "camera.region.top": st.floats(0, 0.9),
     "models.threads": st.integers(1, 16),
     "models.device": st.sampled_from(["usb", ":0", "usb:1", None]),
-    "mqtt.host": TEXTS,
+    "mqtt.host": st.sampled_from(["localhost", "broker.lan", "192.168.1.5", "fe80::1"]),
     "mqtt.port": st.integers(1, 65535),
     "mqtt.protocol": st.sampled_from(["5", "3.1.1"]),
     "mqtt.tls.enabled": st.booleans(),
