@@ -233,7 +233,7 @@ class BrokerConnection:
         return reason if self._brief < _FLAPPING else explain.flapping(reason, self._brief, self._client_id, largest)
 
     def _log_outage(self, reason: OutageReason, now: float) -> None:
-        """The first reason of an outage, and any that needs a person; each once."""
+        """Log the first reason of an outage and, once each, every reason that somebody has to act on."""
         if self._outage_at is None or (reason.lasting and reason.text not in self._logged):
             _log.warning("%s. Events wait in the outbox; retrying until it works.", reason.text)
         if self._outage_at is None:
