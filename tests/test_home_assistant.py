@@ -18,10 +18,10 @@ from edge.mqtt.command_payloads import Sensitivity, parse
 from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer, announced, discovery
 from edge.mqtt.home_assistant.entities import components
 from edge.mqtt.home_assistant.entity import HomeAssistantDevice, display_name
-from edge.mqtt.payloads import visit_payload
 from edge.mqtt.presence import HOUSEHOLD
 from edge.mqtt.retained import RetainedTopics
 from edge.mqtt.topics import Topics
+from edge.mqtt.visit_payloads import visit_payload
 from edge.records import Event, EventKind, Outcome
 from support.broker import Broker, Listener, retained
 from support.publishing import ORIGIN, ROOT, controls, event, match, publisher, recognized, settings

@@ -14,9 +14,10 @@ from edge.errors import GalleryError
 from edge.mqtt.command_payloads import Pause, Reload, Request, Resume, Ring
 from edge.mqtt.commands import Reply
 from edge.mqtt.outbox_file import OutboxFile
-from edge.mqtt.payloads import CommandResult, EventOrigin, OutboxHealth, VisitPayload
+from edge.mqtt.payloads import CommandResult, OutboxHealth
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
+from edge.mqtt.visit_payloads import EventOrigin, VisitPayload
 from edge.records import EventKind, Match, Outcome
 from support.broker import Broker, Listener, retained
 from support.publishing import ADA, EVERYBODY, GRACE, ROOT, event, match, publisher, quality, recognized, succeed, until

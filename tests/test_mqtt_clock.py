@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from edge.mqtt.clock import TIMESYNCD, WallClock
-from edge.mqtt.payloads import VisitPayload
+from edge.mqtt.visit_payloads import VisitPayload
 from support.broker import Listener, running_broker
 from support.publishing import ROOT, event, publisher, settings
 

@@ -18,12 +18,10 @@ from edge.mqtt.payloads import (
     OutboxHealth,
     SoftwareHealth,
     StageLatency,
-    marked,
-    names_others,
     rfc3339,
     rounded_inwards,
-    visit_payload,
 )
+from edge.mqtt.visit_payloads import marked, names_others, visit_payload
 from edge.records import Candidate, Event, EventKind, Outcome, Problem
 from support.publishing import ADA, ORIGIN, event, match, quality, recognized
 

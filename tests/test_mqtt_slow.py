@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config.mqtt import OutboxSettings
-from edge.mqtt.payloads import VisitPayload
+from edge.mqtt.visit_payloads import VisitPayload
 from support.broker import Broker, Listener, running_broker
 from support.publishing import ROOT, event, publisher, settings, until
 

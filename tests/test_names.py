@@ -14,7 +14,7 @@ from edge.config.loading import Config
 from edge.galleries import names
 from edge.galleries.gallery import Header, Person
 from edge.models.card import Card
-from edge.mqtt.payloads import VisitPayload
+from edge.mqtt.visit_payloads import VisitPayload
 
 
 @pytest.mark.parametrize(

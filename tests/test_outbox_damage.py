@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from edge.mqtt.outbox import Outbox
 from edge.mqtt.outbox_file import OutboxFile
-from edge.mqtt.payloads import marked, names_any, visit_payload
 from edge.mqtt.queued_event import BootTime, OutboxEntry
+from edge.mqtt.visit_payloads import marked, names_any, visit_payload
 from support.publishing import ORIGIN, recognized
 
 FULL = os.environ.get("WHOSTHERE_FULL") == "1"

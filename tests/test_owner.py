@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from edge.config.config_text import rewrite
 from edge.config.sections import NO_KEYS
 from edge.errors import WhosthereError
+from edge.galleries.atomic_file import write_whole
 from edge.galleries.daemon_status import GalleryStatus, StatusFile
-from edge.galleries.file import write_gallery, write_whole
+from edge.galleries.file import write_gallery
 from edge.galleries.history import LOG, History, HistoryEntry
 from edge.galleries.receive import Receiver
 from edge.galleries.store import drop_kept, remove_person, replace_gallery

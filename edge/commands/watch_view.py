@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload, VisitPayload
+from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload
+from edge.mqtt.visit_payloads import VisitPayload
 from edge.records import EventKind
 from edge.terminal import safe
 

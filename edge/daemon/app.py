@@ -30,8 +30,9 @@ from edge.faces.analyser import Analyser
 from edge.faces.loading import load_analyser
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
-from edge.mqtt.payloads import DoorbellPayload, EventOrigin, Source, rfc3339
+from edge.mqtt.payloads import DoorbellPayload, Source, rfc3339
 from edge.mqtt.publisher import MqttPublisher
+from edge.mqtt.visit_payloads import EventOrigin
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 from edge.visits.unknown_faces import UnknownFaces

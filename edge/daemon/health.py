@@ -12,15 +12,7 @@ from edge.daemon.system_stats import disk_free_mb, memory_mb, temperature_c, thr
 from edge.daemon.timings import Spread, Timings
 from edge.faces.analyser import Analyser
 from edge.models.tflite import find_runtime
-from edge.mqtt.payloads import (
-    GalleryHealth,
-    HealthPayload,
-    ModelHealth,
-    SoftwareHealth,
-    StageLatency,
-    State,
-    rfc3339,
-)
+from edge.mqtt.payloads import GalleryHealth, HealthPayload, ModelHealth, SoftwareHealth, StageLatency, State, rfc3339
 from edge.mqtt.publisher import MqttPublisher
 
 NO_BROKER = "no broker"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from edge.demo.expected import ExpectedVisit
-from edge.mqtt.payloads import VisitPayload
+from edge.mqtt.visit_payloads import VisitPayload
 from edge.records import EventKind
 
 EARLY_S = 1.0

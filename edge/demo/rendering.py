@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.demo.comparison import Comparison, ReportedVisit, answer
-from edge.mqtt.payloads import HealthPayload, VisitPayload
+from edge.mqtt.payloads import HealthPayload
+from edge.mqtt.visit_payloads import VisitPayload
 from edge.records import EventKind
 
 BAR_CELLS = 24

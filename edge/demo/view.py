@@ -15,7 +15,8 @@ from rich.text import Text
 from edge.demo import rendering
 from edge.demo.comparison import Comparison, ReportedVisit, compare
 from edge.demo.expected import ExpectedVisit
-from edge.mqtt.payloads import HealthPayload, VisitPayload
+from edge.mqtt.payloads import HealthPayload
+from edge.mqtt.visit_payloads import VisitPayload
 
 REFRESHES_PER_S = 8
 

@@ -6,11 +6,9 @@ embeddings. Tensor `signature` (n,) uint8, if present, is an armoured OpenSSH si
 pickle, such a file holds no code. An encrypted gallery is an age file that contains all this.
 """
 
-import contextlib
 import hashlib
 import mmap
 import os
-import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,11 +21,11 @@ from numpy.typing import NDArray
 from edge.config.sections import NO_KEYS, GalleryKeys
 from edge.errors import GalleryError
 from edge.galleries import names
+from edge.galleries.atomic_file import write_whole
 from edge.galleries.encryption import decrypt, encrypt, is_encrypted
 from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
 from edge.galleries.signature import SignatureError, sign, verify
 from edge.galleries.tensors import Malformed, read_tensors, write_tensors
-from edge.owner import as_owner
 from edge.records import read_only
 
 HEADER = "whosthere"
@@ -177,59 +175,6 @@ def write_gallery(
     except GalleryError as error:
         raise GalleryError(f"{path}: not written, because it could not be read again: {error}") from error
     write_whole(encrypt(content, recipients) if recipients else content, path)
-
-
-def write_whole(content: bytes, path: Path) -> None:
-    """Write a file atomically: a new file beside it is synced and renamed. Raises GalleryError naming the file.
-
-    Root does this as the user who owns the folder.
-    """
-    try:
-        with as_owner(path):
-            _write_beside(content, path.resolve())
-    except OSError as error:
-        raise GalleryError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def new_beside(path: Path) -> Path:
-    """A name that nobody can guess, for the file that will replace `path`. Open it with mode "x"."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(8)}.new")
-
-
-def _write_beside(content: bytes, path: Path) -> None:
-    beside = new_beside(path)
-    try:
-        with beside.open("xb") as file:
-            inherit(file.fileno(), path)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if beside.read_bytes() != content:
-            raise OSError("the disk gave back something other than what was written")
-        beside.replace(path)
-        sync_folder(path.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync a folder, so that renamed and removed files stay so after a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def inherit(file: int, path: Path) -> None:
-    """Give an open new file the mode of `path`, or 640, and its owner or group as far as this process may."""
-    old = path.stat() if path.exists() else None
-    os.fchmod(file, old.st_mode & 0o777 if old else 0o640)
-    like = old or path.parent.stat()
-    with contextlib.suppress(PermissionError):
-        os.fchown(file, like.st_uid if os.geteuid() == 0 else -1, like.st_gid)
 
 
 def _digest(header: bytes, embeddings: NDArray[np.float32]) -> bytes:

@@ -11,7 +11,8 @@ import msgspec
 
 from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
-from edge.galleries.file import open_gallery, sync_folder
+from edge.galleries.atomic_file import sync_folder
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
 from edge.galleries.store import drop_kept

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from edge.errors import GalleryError
-from edge.galleries.file import sync_folder, write_whole
+from edge.galleries.atomic_file import sync_folder, write_whole
 from edge.owner import as_owner
 
 LOG = "log.jsonl"

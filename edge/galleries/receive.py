@@ -13,8 +13,9 @@ import msgspec
 
 from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError
+from edge.galleries.atomic_file import inherit, new_beside, sync_folder
 from edge.galleries.daemon_status import GalleryStatus, is_running, stamp_of, wait_for_status
-from edge.galleries.file import identity_of, inherit, new_beside, open_gallery, sync_folder
+from edge.galleries.file import identity_of, open_gallery
 from edge.galleries.forget import Forgotten, Traces, forget, galleries_with
 from edge.galleries.gallery import EmbedderId, Gallery, timestamp
 from edge.galleries.history import History, HistoryEntry

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edge.config.sections import NO_KEYS, GalleryKeys, GallerySettings
 from edge.errors import GalleryError
-from edge.galleries.file import decode, identity_of, open_gallery, write_gallery, write_whole
+from edge.galleries.atomic_file import write_whole
+from edge.galleries.file import decode, identity_of, open_gallery, write_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
 from edge.owner import as_owner

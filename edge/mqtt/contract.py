@@ -12,15 +12,9 @@ from typing import Any, Literal
 import msgspec
 
 from edge.mqtt.command_payloads import KINDS, Request
-from edge.mqtt.payloads import (
-    SCHEMA_VERSION,
-    CommandResult,
-    ControlsPayload,
-    DoorbellPayload,
-    HealthPayload,
-    VisitPayload,
-)
+from edge.mqtt.payloads import SCHEMA_VERSION, CommandResult, ControlsPayload, DoorbellPayload, HealthPayload
 from edge.mqtt.topics import OFF, OFFLINE, ON, ONLINE
+from edge.mqtt.visit_payloads import VisitPayload
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -8,12 +8,12 @@ and one write of a few hundred bytes, for the one event under way. Subscribers r
 import math
 from collections.abc import Callable
 
-from edge.mqtt import payloads
 from edge.mqtt.client import OutgoingMessage
 from edge.mqtt.outbox import Outbox
 from edge.mqtt.queued_event import BootTime, OutboxEntry
 from edge.mqtt.reconnect import BrokerConnection, Delivery
 from edge.mqtt.topics import Topics
+from edge.mqtt.visit_payloads import marked
 
 _REFUSED_MIN_S = 2.0
 _REFUSED_MAX_S = 300.0
@@ -88,8 +88,8 @@ class OutboxSender:
         # A moment that is yet to come, or none at all, is the work of a failing card.
         left = math.floor(self._expiry_s - age) if age is not None and 0 <= age <= self._expiry_s else 0
         if left < 1:
-            return OutgoingMessage(self._topics.visit_late, payloads.marked(entry.payload, late=True)), True
-        payload = payloads.marked(entry.payload, delayed=True) if self._waited(entry) else entry.payload
+            return OutgoingMessage(self._topics.visit_late, marked(entry.payload, late=True)), True
+        payload = marked(entry.payload, delayed=True) if self._waited(entry) else entry.payload
         return OutgoingMessage(self._topics.visit, payload, expiry_s=left), False
 
     def _waited(self, entry: OutboxEntry) -> bool:

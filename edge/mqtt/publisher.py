@@ -18,12 +18,13 @@ from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer
 from edge.mqtt.home_assistant.entity import described
 from edge.mqtt.outbox import Outbox
 from edge.mqtt.outbox_sender import OutboxSender
-from edge.mqtt.payloads import ControlsPayload, DoorbellPayload, EventOrigin, HealthPayload, OutboxHealth, names_others
+from edge.mqtt.payloads import ControlsPayload, DoorbellPayload, HealthPayload, OutboxHealth
 from edge.mqtt.queued_event import Inbox, QueuedEvent, RemovedPeople, boot_clock
 from edge.mqtt.reconnect import BrokerConnection, Delivery
 from edge.mqtt.retained import RetainedState, RetainedTopics
 from edge.mqtt.snapshot import SnapshotPublisher
 from edge.mqtt.topics import OFFLINE, Topics
+from edge.mqtt.visit_payloads import EventOrigin, names_others
 from edge.records import Event, Image
 
 _log = logging.getLogger("whosthere.mqtt")

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
-from edge.mqtt.payloads import EventOrigin, event_id, names_any, visit_payload
+from edge.mqtt.visit_payloads import EventOrigin, event_id, names_any, visit_payload
 from edge.records import Event, EventKind
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from edge.config.mqtt import MqttSettings
 from edge.galleries.names import slug
-from edge.mqtt.payloads import EventOrigin
 from edge.mqtt.topics import OFFLINE, ONLINE, Topics
+from edge.mqtt.visit_payloads import EventOrigin
 
 Component = dict[str, Any]
 
