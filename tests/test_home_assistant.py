@@ -15,6 +15,7 @@ import yaml
 from edge.config.mqtt import HomeAssistantSettings, MqttSettings
 from edge.mqtt.client import BrokerSession, IncomingMessage, OutgoingMessage
 from edge.mqtt.command_payloads import Sensitivity, parse
+from edge.mqtt.home_assistant.abbreviations import abbreviated, in_full
 from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer, announced, discovery
 from edge.mqtt.home_assistant.entities import components
 from edge.mqtt.home_assistant.entity import HomeAssistantDevice, display_name
@@ -23,7 +24,7 @@ from edge.mqtt.retained import RetainedTopics
 from edge.mqtt.topics import Topics
 from edge.mqtt.visit_payloads import visit_payload
 from edge.records import Event, EventKind, Outcome
-from support.broker import Broker, Listener, retained
+from support.broker import Broker, Listener, retained, running_broker
 from support.publishing import ORIGIN, ROOT, controls, event, match, publisher, recognized, settings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -54,8 +55,7 @@ def device(*, snapshots: bool = True) -> HomeAssistantDevice:
 
 def message(*people: tuple[str, str], gone: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
     found = components(device(), people, controls(**changes))
-    document: dict[str, Any] = json.loads(discovery(device(), found, gone or {}))
-    return document
+    return in_full(json.loads(discovery(device(), found, gone or {})))
 
 
 def test_the_root_holds_nothing_that_home_assistant_would_refuse() -> None:
@@ -244,7 +244,43 @@ def test_what_is_gone_is_named_once_more_by_its_platform() -> None:
 
     assert document["components"]["person_grace"] == {"platform": "binary_sensor"}
     assert announced(json.dumps(document).encode())["person_grace"] == "binary_sensor"
-    assert announced(b'{"components": 3}') == announced(b"\xff") == announced(b"[" * 100_000) == {}
+    assert announced(json.dumps(abbreviated(document)).encode()) == announced(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b'{"components": 3}', b'{"cmps": {"a": 1}}', b'{"cmps": {"a": {"p": 1}}}', b"3", b"\xff", b"[" * 100_000],
+)
+def test_a_message_that_is_not_ours_announces_nothing(payload: bytes) -> None:
+    assert announced(payload) == {}
+
+
+def test_keys_are_sent_in_short_and_read_in_both_forms() -> None:
+    """`model` and `state` are keys of components too, and stay."""
+    sent = json.loads(discovery(device(), components(device(), [ADA], controls()), {}))
+
+    assert set(sent) == {"dev", "o", "cmps"}
+    assert set(sent["dev"]) == {"ids", "name", "mf", "mdl", "sw"}
+    assert {"model", "state", "camera", "person_ada"} <= set(sent["cmps"])
+    assert sent["cmps"]["person_ada"]["avty"] == [{"t": f"{ROOT}/status"}, {"t": f"{ROOT}/camera"}]
+    long = in_full(sent)
+    assert in_full(long) == long
+    assert abbreviated(long) == sent == abbreviated(sent)
+
+
+def test_the_message_of_a_family_passes_a_broker_that_would_refuse_long_keys(tmp_path: Path) -> None:
+    family = [ADA, GRACE, ("joe-biden", "Joe Biden")]
+    in_short = discovery(device(), components(device(), family, controls()), {})
+    assert len(msgspec.json.encode(in_full(json.loads(in_short)))) > 12_000
+
+    with running_broker(tmp_path / "broker", extra="max_packet_size 12000") as broker, Listener(broker) as listener:
+        box = publisher(settings(broker, tmp_path))
+        box.people(family)
+        box.controls(controls())
+        box.start()
+        listener.wait_for(TOPIC)
+        box.stop(5)
+    assert "person_joe-biden" in parts(listener.on(TOPIC)[-1].payload)
 
 
 def announcer(**options: Any) -> tuple[DiscoveryAnnouncer, RetainedTopics]:
@@ -276,7 +312,7 @@ def accepted(home: DiscoveryAnnouncer, payload: bytes) -> None:
 
 def parts(payload: bytes | None) -> dict[str, Any]:
     assert payload
-    components_: dict[str, Any] = json.loads(payload)["components"]
+    components_: dict[str, Any] = in_full(json.loads(payload))["components"]
     return components_
 
 
@@ -382,7 +418,7 @@ def test_names_of_devices() -> None:
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_over_a_broker(broker: Broker, tmp_path: Path, protocol: str) -> None:
     mqtt = settings(broker, tmp_path, protocol=protocol, home_assistant=HomeAssistantSettings(birth_delay_s=0.1))
-    earlier = json.dumps(message(GRACE)).encode()
+    earlier = json.dumps(abbreviated(message(GRACE))).encode()
     paho.mqtt.publish.single(TOPIC, earlier, 1, retain=True, port=broker.port)
     box = publisher(mqtt)
     with Listener(broker) as listener:
@@ -403,7 +439,7 @@ def test_over_a_broker(broker: Broker, tmp_path: Path, protocol: str) -> None:
 
 
 def test_a_box_without_discovery_disappears(broker: Broker, tmp_path: Path) -> None:
-    paho.mqtt.publish.single(TOPIC, json.dumps(message(ADA)).encode(), 1, retain=True, port=broker.port)
+    paho.mqtt.publish.single(TOPIC, json.dumps(abbreviated(message(ADA))).encode(), 1, retain=True, port=broker.port)
     mqtt = settings(broker, tmp_path, home_assistant=HomeAssistantSettings(enabled=False))
     box = publisher(mqtt)
     with Listener(broker) as listener:

@@ -16,7 +16,7 @@ def breach(topic: str, payload: bytes, *, base: str = "whosthere") -> str | None
     """What is wrong with a message; None: nothing, or it is not ours. An empty payload clears a retained topic."""
     if _DISCOVERY.fullmatch(topic) and payload:
         found = json.loads(payload).keys()
-        return None if found == {"device", "origin", "components"} else f"{topic}: has {sorted(found)}"
+        return None if found == {"dev", "o", "cmps"} else f"{topic}: has {sorted(found)}"
     prefix, _, rest = topic.partition("/")
     if prefix != base or "/" not in rest:
         return None

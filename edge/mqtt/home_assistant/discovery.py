@@ -2,7 +2,7 @@
 
 One message for the whole device, retained, on `<prefix>/device/<id>/config`
 (https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload). An unknown key at its root, in
-`device` or in `origin` makes Home Assistant refuse all of it.
+`device` or in `origin` makes Home Assistant refuse all of it. Keys are abbreviated, as brokers limit a packet's size.
 """
 
 import random
@@ -14,6 +14,7 @@ import msgspec
 from edge import __version__
 from edge.config.mqtt import HomeAssistantSettings
 from edge.mqtt.client import IncomingMessage, OutgoingMessage
+from edge.mqtt.home_assistant.abbreviations import abbreviated, in_full
 from edge.mqtt.home_assistant.entities import components
 from edge.mqtt.home_assistant.entity import HomeAssistantDevice
 from edge.mqtt.payloads import ControlsPayload
@@ -46,16 +47,12 @@ def discovery(
         "origin": {"name": "whosthere", "sw_version": __version__},
         "components": {**entities, **{key: {"platform": platform} for key, platform in removed.items()}},
     }
-    return msgspec.json.encode(document)
+    return msgspec.json.encode(abbreviated(document))
 
 
 def announced(payload: bytes) -> dict[str, str]:
     """The platforms of a discovery message's components, by key; empty when it is not one of ours."""
-    try:
-        document = msgspec.json.decode(payload, type=_Announced)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return {key: component.platform for key, component in document.components.items()}
+    return {key: component.platform for key, component in _components(payload).items()}
 
 
 class DiscoveryAnnouncer:
@@ -169,8 +166,17 @@ class _Announced(msgspec.Struct):
 
 
 def _removed(payload: bytes) -> set[str]:
-    found = msgspec.json.decode(payload, type=_Announced).components
-    return {key for key, part in found.items() if part.unique_id is None and part.automation_type is None}
+    parts = _components(payload)
+    return {key for key, part in parts.items() if part.unique_id is None and part.automation_type is None}
+
+
+def _components(payload: bytes) -> dict[str, _Component]:
+    """The components of an encoded message, with long keys or short ones; empty when it is not one of ours."""
+    try:
+        document = in_full(msgspec.json.decode(payload, type=dict[str, Any]))
+        return msgspec.convert(document, _Announced).components
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        return {}
 
 
 def _node(device_id: str) -> str:

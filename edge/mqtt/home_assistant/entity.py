@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.config.mqtt import MqttSettings
 from edge.galleries.names import slug
-from edge.mqtt.topics import OFFLINE, ONLINE, Topics
+from edge.mqtt.topics import Topics
 from edge.mqtt.visit_payloads import EventOrigin
 
 Component = dict[str, Any]
@@ -59,12 +59,9 @@ def entity(device: HomeAssistantDevice, platform: str, key: str, name: str, **mo
 
 
 def available(device: HomeAssistantDevice, *, camera: bool = False) -> Component:
-    """Unavailable when the box is offline, or (with `camera`) its camera is."""
+    """Unavailable when the box is offline, or (with `camera`) its camera is.
+
+    Both topics carry `online` and `offline`, which are the defaults of Home Assistant.
+    """
     topics = [device.topics.status, *([device.topics.camera] if camera else [])]
-    return {
-        "availability": [
-            {"topic": topic, "payload_available": ONLINE.decode(), "payload_not_available": OFFLINE.decode()}
-            for topic in topics
-        ],
-        "availability_mode": "all",
-    }
+    return {"availability": [{"topic": topic} for topic in topics], "availability_mode": "all"}
