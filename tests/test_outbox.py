@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from edge.mqtt.outbox import Outbox
-from edge.mqtt.outbox_file import OutboxError, OutboxFile
+from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.queued_event import BootTime, OutboxEntry
+from edge.storage.database import StorageError
 
 
 def entry(n: int, size: int = 600) -> OutboxEntry:
@@ -94,7 +95,7 @@ def test_nobody_else_may_read_it(path: Path) -> None:
 def test_two_daemons_cannot_share_one(path: Path) -> None:
     first = OutboxFile(path, 10)
     first.put_many(entries(0))
-    with pytest.raises(OutboxError, match="is another whosthere running with the same outbox"):
+    with pytest.raises(StorageError, match="is another whosthere using the same outbox"):
         OutboxFile(path, 10)
 
 
@@ -250,7 +251,7 @@ def test_on_a_read_only_disk_events_wait_in_memory(small_disk: Path) -> None:
     backlog.close()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
 
-    with pytest.raises(OutboxError, match="Read-only file system"):
+    with pytest.raises(StorageError, match="Read-only file system"):
         OutboxFile(small_disk / "outbox.sqlite3", 1000)
     again = Outbox(small_disk / "outbox.sqlite3", 1000)
     again.add(entries(2), now=1)
@@ -338,7 +339,7 @@ def test_an_entry_that_cannot_be_stored_takes_the_others_with_it_and_no_more(pat
     outbox = OutboxFile(path, 1000)
     outbox.put_many(entries(0))
     odd = OutboxEntry("v/2", entry(2).at, "text, not bytes")
-    with pytest.raises(OutboxError):
+    with pytest.raises(StorageError):
         outbox.put_many([*entries(1), odd])
     outbox.put_many(entries(3))
     assert (ids(outbox), outbox.waiting) == (["v/0", "v/3"], 2)
@@ -346,5 +347,5 @@ def test_an_entry_that_cannot_be_stored_takes_the_others_with_it_and_no_more(pat
 
 def test_on_a_full_disk_the_advice_is_to_make_room(small_disk: Path) -> None:
     outbox = OutboxFile(small_disk / "outbox.sqlite3", 1000)
-    with pytest.raises(OutboxError, match="cannot be written: database or disk is full; make room on that disk"):
+    with pytest.raises(StorageError, match="cannot be written: database or disk is full; make room on that disk"):
         outbox.put_many([entry(n, 10_000) for n in range(100)])

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.mqtt.outbox import Outbox
-from edge.mqtt.outbox_file import OutboxError, OutboxFile
+from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.queued_event import BootTime, OutboxEntry
+from edge.storage.database import StorageError
 
 ROOM = 6
 RETRY_S = 30.0
@@ -222,9 +223,9 @@ def test_a_failed_write_leaves_all_or_nothing_and_the_file_usable(tmp_path: Path
     outbox = OutboxFile(tmp_path / "outbox.sqlite3", 4)
     outbox.put_many([entry(n) for n in range(3)])
     with disk(fails=True):
-        with pytest.raises(OutboxError, match=r"cannot be written: .*; the file and its folder must be writable"):
+        with pytest.raises(StorageError, match=r"cannot be written: .*; the file and its folder must be writable"):
             outbox.put_many([entry(n) for n in range(3, 6)])
-        with pytest.raises(OutboxError, match="cannot be written"):
+        with pytest.raises(StorageError, match="cannot be written"):
             outbox.remove([1, 2])
     assert ([one for _, one in outbox.peek(9)], outbox.waiting, outbox.dropped) == ([entry(n) for n in range(3)], 3, 0)
     outbox.put_many([entry(n) for n in range(3, 6)])

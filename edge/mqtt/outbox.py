@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.mqtt.outbox_file import OutboxError, OutboxFile
+from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.queued_event import OutboxEntry
+from edge.storage.database import StorageError
 
 _log = logging.getLogger("whosthere.mqtt")
 
@@ -99,7 +100,7 @@ class Outbox:
         forgotten = before - len(self._memory)
         try:
             forgotten += self._forget_stored(unwanted)
-        except OutboxError as error:
+        except StorageError as error:
             self._unwanted = unwanted
             self._failed(error, now)
         if forgotten:
@@ -123,7 +124,7 @@ class Outbox:
     def _try(self, now: float) -> None:
         try:
             worked = self._settle()
-        except OutboxError as error:
+        except StorageError as error:
             self._failed(error, now)
             return
         if worked and self._retry_at is not None:
@@ -165,11 +166,11 @@ class Outbox:
             return []
         try:
             return self._file.peek(len(self._sent) + 1)
-        except OutboxError as error:
+        except StorageError as error:
             self._failed(error, now)
             return []
 
-    def _failed(self, error: OutboxError, now: float) -> None:
+    def _failed(self, error: StorageError, now: float) -> None:
         if self._retry_at is None:
             _log.error("%s. Until it works again, events wait in memory only.", error)
         self._retry_at = now + self._retry_s

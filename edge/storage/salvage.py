@@ -1,4 +1,4 @@
-"""What can be read of an outbox that is damaged, or that another version of whosthere has written.
+"""What can be read of a database that is damaged, or that another version of whosthere has written.
 
 A damaged file is never repaired: its readable rows go into a new one, which takes its place, and it is kept beside it.
 """
@@ -9,44 +9,22 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from edge.mqtt.queued_event import BootTime, OutboxEntry
+from edge.storage.layout import GarbledRow, Layout, Values, decode_text
 
-COLUMNS = "row, event_id, boot, seconds, payload"
 _PAGE = 4096
 _LAST_ROW = 2**63 - 1
 _KEPT = 3
 """How many damaged files are kept."""
 
 
-class Row(NamedTuple):
-    """One row of the table `waiting`."""
-
-    number: int
-    entry: OutboxEntry
-
-
-def decode_text(content: bytes) -> str:
-    """Return text as a database holds it. A card that garbles a letter must not hold up the events behind it."""
-    return content.decode(errors="replace")
-
-
-def checked(values: tuple[Any, ...]) -> Row:
-    """Return a row as an entry. Raises sqlite3.DatabaseError for one that whosthere cannot have written."""
-    match values:
-        case (int(number), str(event_id), str(boot), float(seconds), bytes(payload)):
-            return Row(number, OutboxEntry(event_id, BootTime(boot, seconds), payload))
-    raise sqlite3.DatabaseError(f"row {values[0]} does not hold an event")
-
-
-def salvage(path: Path, first_page: bytes) -> list[Row]:
+def salvage(path: Path, layout: Layout, first_page: bytes) -> list[Values]:
     """Return the rows that can be read, in order.
 
-    The file is read as it is, and once more with `first_page`, that of a new outbox: it holds the header and the
+    The file is read as it is, and once more with `first_page`, that of a new database: it holds the header and the
     description of the tables, which are always the same.
     """
-    rows = _readable(path)
+    rows = _readable(path, layout)
     copy = path.with_name(f"{path.name}.salvage")
     with suppress(OSError):
         try:
@@ -57,7 +35,7 @@ def salvage(path: Path, first_page: bytes) -> list[Row]:
             with copy.open("r+b") as file:
                 pages = max(copy.stat().st_size // _PAGE, 1)
                 file.write(first_page[:28] + pages.to_bytes(4, "big") + first_page[32:_PAGE])
-            rows = _readable(copy) | rows
+            rows = _readable(copy, layout) | rows
         finally:
             _discard(copy)
     return [rows[number] for number in sorted(rows)]
@@ -97,22 +75,20 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _readable(path: Path) -> dict[int, Row]:
+def _readable(path: Path, layout: Layout) -> dict[int, Values]:
     """The rows by number. Rows behind a damaged page are reached from the other end, or by leaping over it."""
-    rows: dict[int, Row] = {}
+    rows: dict[int, Values] = {}
     unreadable = (sqlite3.Error, UnicodeDecodeError)
     with suppress(*unreadable), closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as db:
         db.text_factory = decode_text
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         for direction, order in ((1, ">= ? ORDER BY row ASC"), (-1, "<= ? ORDER BY row DESC")):
-            # A constant: nothing from outside is in it.
-            query = f"SELECT {COLUMNS} FROM waiting WHERE row {order}"  # noqa: S608
-            for row in _leaping(db, query, direction):
-                rows.setdefault(row.number, row)
+            for values in _leaping(db, f"{layout.select} WHERE row {order}", direction, layout):
+                rows.setdefault(values[0], values)
     return rows
 
 
-def _leaping(db: sqlite3.Connection, query: str, direction: int) -> Iterator[Row]:
+def _leaping(db: sqlite3.Connection, query: str, direction: int, layout: Layout) -> Iterator[Values]:
     """Yield rows from one end of the table to the other, leaping ever farther over what cannot be read."""
     start = 0 if direction > 0 else _LAST_ROW
     leap = 1
@@ -121,8 +97,9 @@ def _leaping(db: sqlite3.Connection, query: str, direction: int) -> Iterator[Row
             for values in db.execute(query, (start,)):
                 start = values[0] + direction
                 leap = 1
-                with suppress(sqlite3.DatabaseError):
-                    yield checked(values)
+                with suppress(GarbledRow):
+                    layout.check_row(values)
+                    yield values
         except (sqlite3.Error, UnicodeDecodeError, MemoryError, OverflowError, TypeError):
             start += direction * leap
             leap *= 2
