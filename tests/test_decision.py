@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.config.visits import VisitSettings
-from edge.records import Candidate, EventKind, Match, Outcome, Vector
+from edge.events import EventKind
+from edge.records import Candidate, Match, Outcome, Vector
 from edge.visits.decision import Announcement, announcement, correction, likeness, match_all, match_visit
 from edge.visits.fusion import FusedFaces
 from edge.visits.matcher import Matcher

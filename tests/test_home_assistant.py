@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from edge.config.mqtt import HomeAssistantSettings, MqttSettings
+from edge.events import Event, EventKind
 from edge.mqtt.client import BrokerSession, IncomingMessage, OutgoingMessage
 from edge.mqtt.command_payloads import Sensitivity, parse
 from edge.mqtt.home_assistant.abbreviations import abbreviated, in_full
@@ -23,7 +24,7 @@ from edge.mqtt.presence import HOUSEHOLD
 from edge.mqtt.retained import RetainedTopics
 from edge.mqtt.topics import Topics
 from edge.mqtt.visit_payloads import visit_payload
-from edge.records import Event, EventKind, Outcome
+from edge.records import Outcome
 from support.broker import Broker, Listener, retained, running_broker
 from support.publishing import ORIGIN, ROOT, controls, event, match, publisher, recognized, settings
 

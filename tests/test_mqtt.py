@@ -11,6 +11,7 @@ import pytest
 
 from edge.config.mqtt import MqttSettings
 from edge.errors import GalleryError
+from edge.events import EventKind
 from edge.mqtt.command_payloads import Pause, Reload, Request, Resume, Ring
 from edge.mqtt.commands import Reply
 from edge.mqtt.outbox_file import OutboxFile
@@ -18,7 +19,7 @@ from edge.mqtt.payloads import CommandResult, OutboxHealth
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
 from edge.mqtt.visit_payloads import EventOrigin, VisitPayload
-from edge.records import EventKind, Match, Outcome
+from edge.records import Match, Outcome
 from support.broker import Broker, Listener, retained
 from support.publishing import ADA, EVERYBODY, GRACE, ROOT, event, match, publisher, quality, recognized, succeed, until
 

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from edge.config.mqtt import MqttSettings
+from edge.events import Event
 from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
 from edge.mqtt.visit_payloads import visit_payload
-from edge.records import Event
 from support.broker import Listener, running_broker
 from support.publishing import ORIGIN, ROOT, event, publishing_process, settings, succeed, until
 

@@ -9,6 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from edge.events import Event, EventKind
 from edge.mqtt import contract as schema
 from edge.mqtt.payloads import (
     CommandResult,
@@ -22,7 +23,7 @@ from edge.mqtt.payloads import (
     rounded_inwards,
 )
 from edge.mqtt.visit_payloads import marked, names_others, visit_payload
-from edge.records import Candidate, Event, EventKind, Outcome, Problem
+from edge.records import Candidate, Outcome, Problem
 from support.publishing import ADA, ORIGIN, event, match, quality, recognized
 
 DOCS = Path(__file__).parents[1] / "docs"

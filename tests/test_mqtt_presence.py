@@ -1,9 +1,10 @@
 """Who is present and who came last, as events go by."""
 
+from edge.events import EventKind
 from edge.mqtt.presence import HOUSEHOLD, Presence
 from edge.mqtt.queued_event import BootTime
 from edge.mqtt.topics import Topics
-from edge.records import EventKind, Outcome
+from edge.records import Outcome
 from support.publishing import ADA, EVERYBODY, GRACE, event, match, recognized
 
 GRACE_AT_THE_DOOR = match(best=GRACE, runner_up=ADA)

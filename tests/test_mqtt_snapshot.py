@@ -7,8 +7,8 @@ import paho.mqtt.publish
 import pytest
 
 from edge.config.mqtt import MqttSettings, SnapshotSettings
+from edge.events import EventKind
 from edge.mqtt.snapshot import SnapshotChooser, jpeg
-from edge.records import EventKind
 from support.broker import Broker, Listener, retained
 from support.publishing import EVERYBODY, ROOT, event, match, picture, publisher, quality, recognized
 

@@ -12,8 +12,9 @@ from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.subscribers import EventSubscriber
 from edge.daemon.timings import Timings
+from edge.events import Event, EventKind
 from edge.galleries.file import open_gallery
-from edge.records import Event, EventKind, Frame
+from edge.records import Frame
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 from support.portraits import analyser

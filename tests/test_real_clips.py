@@ -9,9 +9,10 @@ import pytest
 from edge.capture.clip import open_clip
 from edge.config.loading import Config
 from edge.config.visits import MatchSettings, VisitSettings
+from edge.events import EventKind
 from edge.galleries.gallery import Gallery, Template
 from edge.inspection.identify_recording import FoundVisit, identify_video
-from edge.records import EventKind, Image
+from edge.records import Image
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import threshold_for
 from support.data_sets import data_set

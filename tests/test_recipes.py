@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from edge.config.mqtt import MqttSettings, OutboxSettings, TlsSettings
+from edge.events import EventKind
 from edge.mqtt.payloads import DoorbellPayload, rfc3339
 from edge.mqtt.probe import check_broker
 from edge.mqtt.publisher import MqttPublisher
-from edge.records import EventKind
 from support import openhab
 from support.broker import Broker, Listener, running_broker
 from support.ports import free_port

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.daemon.subscribers import WAITING, Background, Subscribers
-from edge.records import Event
+from edge.events import Event
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, events_by_visit, running, write_config
 from support.publishing import event, until

@@ -17,8 +17,9 @@ from converter.__main__ import main
 from converter.people_folder import read_people
 from edge.config.visits import UnknownFacesSettings
 from edge.errors import WhosthereError
+from edge.events import Event, EventKind
 from edge.galleries.file import open_gallery
-from edge.records import Box, Event, EventKind, Outcome
+from edge.records import Box, Outcome
 from edge.visits.unknown_faces import UnknownFaces, clear, face_of
 from support.album import make_album
 from support.broker import Listener, running_broker

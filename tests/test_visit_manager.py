@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edge.config.visits import VisitSettings
-from edge.records import Box, Event, EventKind, Image, Problem, Sighting, Vector
+from edge.events import Event, EventKind
+from edge.records import Box, Image, Problem, Sighting, Vector
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds

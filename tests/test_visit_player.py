@@ -13,7 +13,8 @@ from converter.visit_player.playing import Memory, PlayedScene, actor_at, play
 from converter.visit_player.scoring import score
 from converter.visit_player.script import LEAD_S, Actor, Part, VisitScene, scenes
 from edge.config.loading import Config
-from edge.records import Box, Event, EventKind, Match, Outcome
+from edge.events import Event, EventKind
+from edge.records import Box, Match, Outcome
 from edge.records import Candidate as Near
 from support.portraits import PORTRAITS, analyser
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edge.config.visits import VisitSettings
-from edge.records import EventKind, Problem
+from edge.events import EventKind
+from edge.records import Problem
 from support.people import Door, alike, gallery_of, somebody
 
 ADA, BEN, STRANGER = somebody(1), somebody(2), somebody(3)

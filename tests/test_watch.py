@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from edge.__main__ import main
 from edge.commands.watch_view import Boxes, panels, summary
 from edge.config.mqtt import SnapshotSettings
+from edge.events import EventKind
 from edge.mqtt.visit_payloads import visit_payload
-from edge.records import EventKind, Problem
+from edge.records import Problem
 from support.broker import Broker, Listener, running_broker
 from support.publishing import ORIGIN, ROOT, controls, event, picture, publisher, recognized, settings
 

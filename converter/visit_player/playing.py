@@ -14,9 +14,10 @@ from edge.config.camera import CameraSettings
 from edge.config.loading import Config
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.timings import Timings
+from edge.events import Event
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.roi_detect import RoiDetector
-from edge.records import Box, Event, Face, Image
+from edge.records import Box, Face, Image
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from converter.visit_player.playing import PlayedScene
 from converter.visit_player.script import Actor
-from edge.records import Event, EventKind
+from edge.events import Event, EventKind
 
 
 class VisitScore(msgspec.Struct, frozen=True):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edge.events import EventKind
 from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload
 from edge.mqtt.visit_payloads import VisitPayload
-from edge.records import EventKind
 from edge.terminal import safe
 
 if TYPE_CHECKING:

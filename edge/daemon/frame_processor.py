@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from edge.config.loading import Config
 from edge.daemon.timings import Timings
+from edge.events import Event
 from edge.faces.analyser import Analyser
 from edge.faces.appearance import AppearanceWatch
 from edge.faces.motion import MotionGate
-from edge.records import Box, Event, Face, Frame, Match, Quality, Sighting
+from edge.records import Box, Face, Frame, Match, Quality, Sighting
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds

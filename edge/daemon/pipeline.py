@@ -13,8 +13,9 @@ from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.latest import Latest
 from edge.daemon.subscribers import EventSubscriber, Subscribers
 from edge.daemon.timings import Timings
+from edge.events import Event, EventKind
 from edge.mqtt.payloads import Source
-from edge.records import Event, EventKind, Frame
+from edge.records import Frame
 from edge.visits.matcher import Matcher
 
 log = logging.getLogger("whosthere.pipeline")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from edge.records import Event
+from edge.events import Event
 
 log = logging.getLogger("whosthere.subscribers")
 

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Protocol
 
-from edge.records import Event, EventKind
+from edge.events import Event, EventKind
 
 log = logging.getLogger("whosthere.visits")
 service_log = logging.getLogger("whosthere.service")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from edge.demo.expected import ExpectedVisit
+from edge.events import EventKind
 from edge.mqtt.visit_payloads import VisitPayload
-from edge.records import EventKind
 
 EARLY_S = 1.0
 """A visit may be reported this much before its visitor comes into view: clocks are read at different moments."""

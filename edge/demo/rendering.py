@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.demo.comparison import Comparison, ReportedVisit, answer
+from edge.events import EventKind
 from edge.mqtt.payloads import HealthPayload
 from edge.mqtt.visit_payloads import VisitPayload
-from edge.records import EventKind
 
 BAR_CELLS = 24
 _STYLES = {

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from edge.events import EventKind
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.still_image import all_portraits
-from edge.records import Box, EventKind, Image, Match, Quality
+from edge.records import Box, Image, Match, Quality
 from edge.visits.decision import match_all
 from edge.visits.matcher import Matcher
 

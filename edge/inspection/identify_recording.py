@@ -14,8 +14,9 @@ from edge.config.loading import Config
 from edge.daemon.frame_processor import FrameProcessor, SeenFace
 from edge.daemon.timings import Timings
 from edge.errors import CameraError
+from edge.events import Event, EventKind
 from edge.faces.analyser import Analyser
-from edge.records import Event, EventKind, Frame
+from edge.records import Frame
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 

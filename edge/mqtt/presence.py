@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from edge.records import Candidate, Event, EventKind
+from edge.events import Event, EventKind
+from edge.records import Candidate
 
 HOUSEHOLD = 200
 """Up to this many people, each has a presence of their own. In a larger gallery only those who came have one."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config.mqtt import MqttSettings
+from edge.events import Event
 from edge.mqtt.client import IncomingMessage, OutgoingMessage, Signal, check_credentials
 from edge.mqtt.clock import WallClock
 from edge.mqtt.commands import CommandDone, CommandHandler, OnCommand, answers
@@ -25,7 +26,7 @@ from edge.mqtt.retained import RetainedState, RetainedTopics
 from edge.mqtt.snapshot import SnapshotPublisher
 from edge.mqtt.topics import OFFLINE, Topics
 from edge.mqtt.visit_payloads import EventOrigin, names_others
-from edge.records import Event, Image
+from edge.records import Image
 
 _log = logging.getLogger("whosthere.mqtt")
 

@@ -14,8 +14,8 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
+from edge.events import Event, EventKind
 from edge.mqtt.visit_payloads import EventOrigin, event_id, names_any, visit_payload
-from edge.records import Event, EventKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from edge.events import Event
 from edge.mqtt.client import OutgoingMessage
 from edge.mqtt.payloads import ControlsPayload, HealthPayload
 from edge.mqtt.presence import Presence
 from edge.mqtt.topics import NOBODY, OFF, OFFLINE, ON, ONLINE, Topics
-from edge.records import Event
 
 
 class RetainedTopics:

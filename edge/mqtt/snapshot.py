@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from edge.config.mqtt import SnapshotSettings
-from edge.records import Event, EventKind, Image, read_only
+from edge.events import Event, EventKind
+from edge.records import Image, read_only
 
 _BLANK = 64, 48
 """Width and height of the grey picture, in pixels."""

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from edge.events import Event, EventKind
 from edge.mqtt.payloads import SCHEMA_VERSION, Count, Fraction, Similarity, Time, rfc3339
-from edge.records import Box, Candidate, Event, EventKind, Match, Outcome, Problem
+from edge.records import Box, Candidate, Match, Outcome, Problem
 
 _ODD_ID = re.compile(rb'"(?:person_)?id"\s*:\s*"([a-z0-9_-]{1,64})"')
 

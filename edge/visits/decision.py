@@ -9,7 +9,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from edge.config.visits import VisitSettings
-from edge.records import EventKind, Match, Outcome, Vector
+from edge.events import EventKind
+from edge.records import Match, Outcome, Vector
 from edge.visits.fusion import FusedFaces
 from edge.visits.matcher import Matcher
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
 from edge.config.visits import VisitSettings
-from edge.records import Event, EventKind, Image, Match, Sighting
+from edge.events import Event, EventKind
+from edge.records import Image, Match, Sighting
 from edge.visits.decision import Announcement, announcement, correction, likeness, match_visit
 from edge.visits.matcher import Matcher
 from edge.visits.state import Visit

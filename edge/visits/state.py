@@ -1,6 +1,7 @@
 """The state of one visit."""
 
-from edge.records import Box, Event, EventKind, Image, Match, Sighting
+from edge.events import Event, EventKind
+from edge.records import Box, Image, Match, Sighting
 from edge.visits.fusion import FusedFaces
 
 

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from edge.config.visits import UnknownFacesSettings
+from edge.events import Event, EventKind
 from edge.owner import as_owner
-from edge.records import Box, Event, EventKind, Image, Outcome
+from edge.records import Box, Image, Outcome
 
 log = logging.getLogger("whosthere.unknown_faces")
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge.config.visits import VisitSettings
+from edge.events import Event
 from edge.galleries.gallery import EmbedderId, Gallery, Template
-from edge.records import Box, Event, Pose, Problem, Quality, Sighting, Vector
+from edge.records import Box, Pose, Problem, Quality, Sighting, Vector
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds

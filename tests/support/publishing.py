@@ -12,12 +12,13 @@ import msgspec
 import numpy as np
 
 from edge.config.mqtt import MqttSettings, OutboxSettings
+from edge.events import Event, EventKind
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import ControlsPayload
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.visit_payloads import EventOrigin
-from edge.records import Box, Candidate, Event, EventKind, Image, Match, Outcome, Pose, Quality, read_only
+from edge.records import Box, Candidate, Image, Match, Outcome, Pose, Quality, read_only
 from support.broker import WAIT_S, Broker
 
 ORIGIN = EventOrigin("front-door", "porch", "mobilefacenet", "2025-06-01/3")

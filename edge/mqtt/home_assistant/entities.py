@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from edge.events import EventKind
 from edge.mqtt.home_assistant.controls import operation
 from edge.mqtt.home_assistant.entity import Component, HomeAssistantDevice
 from edge.mqtt.home_assistant.sensors import presence, readings
 from edge.mqtt.payloads import ControlsPayload
-from edge.records import EventKind
 
 _NOW = "not value_json.provisional and not value_json.delayed"
 """A decision that is final, about something that is happening now and not before an outage."""

@@ -2,10 +2,10 @@
 
 from typing import Any, get_args
 
+from edge.events import EventKind
 from edge.mqtt.home_assistant.entity import DIAGNOSTIC, Component, HomeAssistantDevice, available, entity
 from edge.mqtt.payloads import State
 from edge.mqtt.topics import OFF, OFFLINE, ON, ONLINE
-from edge.records import EventKind
 
 
 def readings(device: HomeAssistantDevice) -> dict[str, Component]:
