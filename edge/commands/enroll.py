@@ -1,5 +1,6 @@
 """`whosthere enroll`: photos of a person, or portraits taken by the camera, become templates in a gallery."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -22,6 +23,9 @@ from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, json_option, print_left_out, progress
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold
+
+Taken = tuple[list[PhotoReport], str | None]
+"""The outcome of each picture, and why there are too few; None: there are enough."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -91,24 +95,37 @@ def command(
         raise click.UsageError("found neither or both of PHOTOS and --camera; give one of them")
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
+
+    def take(analyser: Analyser, intake: Intake, at: str) -> Taken:
+        if camera:
+            same = linking_thresholds(analyser.embedder.calibration).same
+            return take_portraits(loaded.config.camera, analyser, intake, count, same, timeout_s, at)
+        return _from_photos(photos, analyser, intake, at), None
+
+    report = enroll_into(path, person, take, loaded, dry_run=dry_run)
+    enroll_report.show(report, as_json=as_json)
+    enroll_report.conclude(report)
+
+
+def enroll_into(
+    path: Path, person: str, take: Callable[[Analyser, Intake, str], Taken], loaded: LoadedConfig, *, dry_run: bool
+) -> EnrollReport:
+    """Add what `take` puts into its Intake to the gallery at `path`, at the time that it is given.
+
+    Raises GalleryError and ModelError; then the gallery is as it was.
+    """
     key = signing_key(loaded)
     with gallery_lock(path):
         analyser = load_configured_analyser(loaded)
         at = timestamp()
         known = _known(path, analyser, loaded)
         intake = Intake(known, person)
-        if camera:
-            same = linking_thresholds(analyser.embedder.calibration).same
-            taken, shortfall = take_portraits(loaded.config.camera, analyser, intake, count, same, timeout_s, at)
-        else:
-            taken, shortfall = _from_photos(photos, analyser, intake, at), None
+        taken, shortfall = take(analyser, intake, at)
         gallery = intake.result(at)
         if gallery is not known and not dry_run:
             keep = loaded.config.gallery.keep_versions
             replace_gallery(gallery, path, key, keys=loaded.gallery_keys, keep=keep)
-    report = _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
-    enroll_report.show(report, as_json=as_json)
-    enroll_report.conclude(report)
+    return _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
 
 
 def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
