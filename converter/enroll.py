@@ -122,7 +122,7 @@ def _contents(gallery: Gallery) -> tuple[EmbedderId, list[Person], bytes]:
 def _person(
     person: PersonFolder, chosen: list[Shot]
 ) -> tuple[Person, list[np.ndarray[tuple[int], np.dtype[np.float32]]]]:
-    templates = [Template(shot.source, round(shot.quality.score, 4), shot.taken_at) for shot in chosen]
+    templates = [Template(shot.source, round(shot.quality.score, 4), shot.taken_at, shot.infrared) for shot in chosen]
     notes = "\n".join(map(printable, person.about.notes.splitlines()))
     consent = person.about.consent
     if consent is not None:
@@ -194,7 +194,8 @@ def _admit(
         return
     if portrait.embedding is not None:
         crop = thumbnail(portrait.crop)
-        shots.append(Shot(source, portrait.embedding, portrait.quality, crop, _taken_at(path, person)))
+        taken_at = _taken_at(path, person)
+        shots.append(Shot(source, portrait.embedding, portrait.quality, crop, taken_at, portrait.infrared))
 
 
 def _taken_at(path: Path, person: PersonFolder) -> str:

@@ -36,6 +36,8 @@ class Shot:
     thumbnail: Image
     taken_at: str
     """RFC 3339, UTC."""
+    infrared: bool = False
+    """Whether the picture is grey."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

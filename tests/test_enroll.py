@@ -46,6 +46,15 @@ def test_photos_and_folders_make_a_gallery(gallery: Path) -> None:
     assert open_gallery(gallery, None).header.version == 2
 
 
+def test_the_template_of_a_grey_photo_is_marked_and_shown(gallery: Path, tmp_path: Path) -> None:
+    colour = read_picture(OBAMA_2009)
+    grey = save(tmp_path / "night.png", np.asarray(cv2.merge([cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)] * 3), np.uint8))
+    assert whosthere("enroll", "--gallery", gallery, "--person", "Ada", OBAMA, grey).exit_code == 0
+    assert [t.infrared for t in open_gallery(gallery, None).people[0].templates] == [False, True]
+    shown = whosthere("gallery", "show", "ada", "--gallery", gallery).stdout.splitlines()
+    assert [line.split()[-1] == "infrared" for line in shown if ".jpg" in line or ".png" in line] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -47,6 +47,15 @@ def test_the_same_gallery_is_the_same_bytes(path: Path, tmp_path: Path) -> None:
     assert again.read_bytes() == path.read_bytes()
 
 
+def test_templates_of_grey_pictures_are_marked_and_others_are_written_as_ever(tmp_path: Path) -> None:
+    marked = [Template("night.jpg", 0.5, AT, infrared=True), Template("day.jpg", 1.0, AT)]
+    path = tmp_path / "night.whg"
+    write_gallery(Gallery.empty(EMBEDDER, len(ADA)).with_templates("Ada", [ADA, BEN], marked, AT), path)
+    assert [t.infrared for t in open_gallery(path, EMBEDDER).people[0].templates] == [True, False]
+    assert b"night.jpg" in path.read_bytes()
+    assert path.read_bytes().count(b"infrared") == 1
+
+
 def test_every_flipped_bit_and_every_cut_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "damaged.whg"
     small = Gallery.empty(EMBEDDER, 4).with_templates("Ada", [somebody(1)[:4]], [Template("a.jpg", 1.0, AT)], AT)

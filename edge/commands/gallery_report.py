@@ -104,8 +104,10 @@ def detail(gallery: Gallery, person: Person, threshold: float) -> PersonDetail:
 
 
 def detail_text(report: PersonDetail) -> str:
-    rows = [(t.source, f"{t.quality:.2f}", t.added_at) for t in report.templates]
-    templates = table(("template", "quality", "added"), rows, frozenset({1}))
+    rows = [(t.source, f"{t.quality:.2f}", t.added_at, "infrared" if t.infrared else "") for t in report.templates]
+    columns = 4 if any(t.infrared for t in report.templates) else 3
+    headings = ("template", "quality", "added", "light")
+    templates = table(headings[:columns], [row[:columns] for row in rows], frozenset({1}))
     return f"{report.name} ({report.id}), {plural(len(rows), 'template')}\n\n{templates}\n\n{_nearest_text(report)}"
 
 

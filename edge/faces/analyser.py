@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from edge.config.faces import QualitySettings, enrolment_limits
 from edge.faces.detect import Detector
 from edge.faces.embed import TfliteEmbedder
+from edge.faces.infrared import is_infrared
 from edge.faces.landmarks import FaceMesh
 from edge.faces.quality import assess
 from edge.faces.roi_detect import RoiDetector
@@ -27,6 +28,11 @@ class AnalysedFace:
     quality: Quality
     embedding: Vector | None
     """None: not embedded, because it is not usable or not wanted."""
+
+    @property
+    def infrared(self) -> bool:
+        """Whether the face is grey, as under infrared light."""
+        return is_infrared(self.crop)
 
 
 @dataclass(frozen=True, slots=True)

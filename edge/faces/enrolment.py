@@ -83,7 +83,7 @@ class Intake:
         """Add an embedded portrait; `source` is a photo's name, whatever it holds, and `at` an RFC 3339 time."""
         if portrait.embedding is None:
             raise ValueError("a portrait without an embedding cannot become a template")
-        self.templates.append(Template(printable(source), round(portrait.quality.score, 4), at))
+        self.templates.append(Template(printable(source), round(portrait.quality.score, 4), at, portrait.infrared))
         self.vectors.append(portrait.embedding)
 
     def result(self, at: str) -> Gallery:

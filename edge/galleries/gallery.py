@@ -17,7 +17,7 @@ from edge.records import Vector, read_only
 SCHEMA: Literal[2] = 2
 
 
-class Template(msgspec.Struct, frozen=True, gc=False):
+class Template(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The origin of one embedding."""
 
     source: str
@@ -25,6 +25,8 @@ class Template(msgspec.Struct, frozen=True, gc=False):
     quality: float
     added_at: str
     """RFC 3339, UTC."""
+    infrared: bool = False
+    """Made from a grey picture. Not written when false; earlier releases ignore it."""
 
 
 class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
