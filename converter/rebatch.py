@@ -7,6 +7,7 @@ import numpy as np
 
 from converter.graph import IDENTIFIER, schema
 from edge.errors import ModelError
+from edge.models.tflite import Engine, open_interpreter
 
 
 def set_batch(content: bytes, batch: int, name: str = "model") -> bytes:
@@ -30,6 +31,21 @@ def set_batch(content: bytes, batch: int, name: str = "model") -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def rebatched(content: bytes, batch: int, name: str) -> bytes:
+    """`set_batch`, tried out: every picture of a batch gives what it gave before.
+
+    Raises ModelError when it does not, as in a network that looks at several pictures together.
+    """
+    made = set_batch(content, batch, name)
+    one, other = Engine(open_interpreter(content, name)), Engine(open_interpreter(made, name))
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, *one.input_shape[1:])).astype(np.float32)
+    given = one.run(np.repeat(picture, one.input_shape[0], 0))[0]
+    found = other.run(np.repeat(picture, batch, 0))[0]
+    if given.shape[1:] != found.shape[1:] or not np.allclose(given[:1], found[:1], rtol=1e-3, atol=1e-4):
+        raise ModelError(f"{name}: its batch of {one.input_shape[0]} cannot be changed: save the network with batch 1")
+    return made
 
 
 def _reshape_to(operator: Any, graph: Any, model: Any, batch: int) -> None:

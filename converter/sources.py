@@ -3,27 +3,42 @@
 import importlib
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from converter.graph import Graph, schema
+from converter.rebatch import rebatched
 from edge.errors import ModelError
+from edge.models.quiet import quiet_runtime
 
 INSTALL = "install it: pip install 'whosthere[converter]'"
 FORMS = "a .keras or .h5 file, the folder of a SavedModel, or a .tflite file"
+BEFORE = "give the network as it was before quantisation"
+INTEGERS = frozenset({schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16})
+HALF = frozenset({"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"})
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
-def float_model(path: Path) -> bytes:
-    """Raises ModelError naming the file when it is no trained network, is quantised, or TensorFlow is not installed."""
+def float_model(path: Path, allow_lambda: bool = False) -> bytes:
+    """The network as TFLite for one picture. `allow_lambda`: run Python code that the file holds, as Lambda layers do.
+
+    Raises ModelError naming the file when it is no trained network, is quantised, or TensorFlow is not installed.
+    """
     if path.suffix.lower() == ".tflite":
-        content = _read(path)
+        content = _one_picture(_read(path), str(path))
     else:
-        model = load_network(path)
-        content = to_tflite(model, path)
+        content = to_tflite(load_network(path, allow_lambda), path)
     check_float(Graph(content, str(path)))
     return content
+
+
+def _one_picture(content: bytes, name: str) -> bytes:
+    """A .tflite file with batch 1, whatever its batch was."""
+    graph = Graph(content, name)
+    batches = {graph.shape(tensor)[:1] for tensor in graph.inputs}
+    return content if batches <= {(1,), ()} else rebatched(content, 1, name)
 
 
 def check_float(graph: Graph) -> None:
@@ -33,7 +48,10 @@ def check_float(graph: Graph) -> None:
             raise ModelError(f"{graph.name}: it has {len(tensors)} {what}s; an embedder has one")
         kind = graph.body.tensors[tensors[0]].type
         if kind != schema.TensorType.FLOAT32:
-            raise ModelError(f"{graph.name}: its {what} is not float32: give the network as it was before quantisation")
+            raise ModelError(f"{graph.name}: its {what} is not float32: {BEFORE}")
+    if integers := [tensor for tensor in graph.body.tensors if tensor.type in INTEGERS and _has_scale(tensor)]:
+        found = f"{len(integers)} of its tensors hold integers with a scale, for example {_name(integers[0])!r}"
+        raise ModelError(f"{graph.name}: it is quantised already: {found}; {BEFORE}")
     taken, given = graph.shape(graph.inputs[0]), graph.shape(graph.outputs[0])
     if len(taken) != 4 or taken[1] != taken[2] or taken[3] not in {1, 3} or min(taken) < 1:
         raise ModelError(f"{graph.name}: its input is {taken}; (1, side, side, 1 or 3) is expected: one square picture")
@@ -41,8 +59,17 @@ def check_float(graph: Graph) -> None:
         raise ModelError(f"{graph.name}: its output is {given}; (1, numbers) is expected: one vector for the face")
 
 
-def load_network(path: Path) -> Any:
-    """A Keras model, or what a SavedModel holds. Raises ModelError."""
+def _has_scale(tensor: Any) -> bool:
+    scale = tensor.quantization.scale if tensor.quantization is not None else None
+    return scale is not None and len(scale) > 0
+
+
+def _name(tensor: Any) -> str:
+    return str(tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name)
+
+
+def load_network(path: Path, allow_lambda: bool = False) -> Any:
+    """A Keras model in float32, or what a SavedModel holds. Raises ModelError."""
     if path.is_dir():
         return _load_saved_model(path)
     if path.suffix.lower() not in {".keras", ".h5", ".hdf5"} or not path.is_file():
@@ -50,10 +77,36 @@ def load_network(path: Path) -> Any:
         raise ModelError(f"{path}: {found}; {FORMS} is expected")
     keras = keras_of(_keras_version(path))
     try:
-        return keras.models.load_model(str(path), compile=False)
-    except (ValueError, TypeError, OSError, KeyError, AttributeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{path}: Keras {keras.__version__} cannot load it: {first}") from error
+        model = keras.models.load_model(str(path), compile=False, safe_mode=not allow_lambda)
+        return _in_float32(model, keras)
+    except (ValueError, TypeError, OSError, KeyError, AttributeError, ImportError, NameError) as error:
+        raise ModelError(f"{path}: Keras {keras.__version__} cannot load it: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "lambda" in str(error).lower() and "safe_mode" in str(error):
+        return "it has a Lambda layer, which is Python code in the file; --allow-lambda runs it, if you trust the file"
+    return first
+
+
+def _in_float32(model: Any, keras: Any) -> Any:
+    """The same network without mixed precision, which only training gains from: TFLite has no such operators."""
+    config = keras.saving.serialize_keras_object(model)
+    single = _single_precision(config)
+    if single == config:
+        return model
+    rebuilt = keras.saving.deserialize_keras_object(single, safe_mode=False)
+    rebuilt.set_weights(model.get_weights())
+    return rebuilt
+
+
+def _single_precision(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _single_precision(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return [_single_precision(value) for value in config]
+    return "float32" if isinstance(config, str) and config in HALF else config
 
 
 def to_tflite(model: Any, path: Path) -> bytes:
@@ -64,10 +117,21 @@ def to_tflite(model: Any, path: Path) -> bytes:
     # Left to itself the converter keeps the weights of Keras 3 as variables, which nobody would fill on the box.
     freezing = importlib.import_module("tensorflow.python.framework.convert_to_constants")
     frozen = freezing.convert_variables_to_constants_v2(serve)
+    convert_phase = importlib.import_module("tensorflow.lite.python.convert_phase")
+    failures = (ValueError, RuntimeError, tf.errors.OpError, convert_phase.ConverterError)
     try:
-        return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert())
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise ModelError(f"{path}: TensorFlow cannot make TFLite of it: {str(error).splitlines()[0]}") from error
+        with quiet_runtime():
+            return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert())
+    except failures as error:
+        raise ModelError(f"{path}: TensorFlow cannot make TFLite of it: {_unsupported(str(error))}") from error
+
+
+def _unsupported(text: str) -> str:
+    """What the converter's long message comes down to: the operators that TFLite does not have, or its first line."""
+    operators = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", text)))
+    if operators:
+        return f"TFLite has no {', '.join(operators)}; save the network without them, as an embedder in float32"
+    return text.strip().splitlines()[0] if text.strip() else "it gives no reason"
 
 
 def tensorflow() -> Any:

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from converter.convert import VariantResult
 from converter.profile import describe
+from converter.rebatch import set_batch
+from converter.runner import Runner
+from converter.variant_accuracy import judged_by
 from converter.variants import VARIANTS
 from edge.__main__ import main as edge_main
 from edge.config import typed_yaml
@@ -25,8 +29,8 @@ from edge.models import card
 from edge.models.tflite import Model
 from support import tiny_models
 from support.converting import run
-from support.float_models import residual_network
-from support.portraits import COLLINS, OBAMA, OBAMA_2009, OBAMA_2010, PORTRAITS, read_picture
+from support.float_models import Builder, residual_network
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, PORTRAITS, read_picture
 
 EMBEDDER = card.BUNDLED / "mobilefacenet.tflite"
 ALIGNED = ["--card", str(card.BUNDLED / "mobilefacenet.yaml")]
@@ -123,13 +127,90 @@ def test_a_second_run_keeps_what_is_there_and_mends_what_is_not(converted: Path,
     )
 
 
-def test_too_much_loss_fails(tmp_path: Path) -> None:
-    given = ["convert", EMBEDDER, "-o", tmp_path, *ALIGNED, "--count", "8", "--variants", "fp16"]
+def test_a_variant_below_the_limit_is_set_aside(tmp_path: Path) -> None:
+    given = ["convert", EMBEDDER, "-o", tmp_path, *ALIGNED, "--count", "8", "--variants", "fp32,dynamic", "--json"]
 
-    assert run(*given, "--max-loss", "0.01")[0] == 0
-    code, _, said = run(*given, "--max-loss", "0")
-    assert code == 1
-    assert "fp16 loses" in said
+    code, printed, said = run(*given, "--min-cosine", "0.99999")
+    assert code == 4
+    assert "not fit for use: dynamic: its mean cosine to float32 is 0.99" in said
+    fine, unfit = json.loads(printed)
+    assert (fine["unfit"], Path(fine["card"]).parent) == ("", tmp_path)
+    assert Path(unfit["card"]).parent == tmp_path / "unfit"
+    assert sorted(p.name for p in tmp_path.glob("*.*")) == ["mobilefacenet-fp32.tflite", "mobilefacenet-fp32.yaml"]
+
+    code, printed, _ = run(*given, "--min-cosine", "0.99")
+    assert code == 0
+    assert [(r["kept"], r["unfit"], Path(r["card"]).parent) for r in json.loads(printed)] == [(True, "", tmp_path)] * 2
+    assert not list((tmp_path / "unfit").iterdir())
+
+
+def test_a_variant_that_cannot_be_made_does_not_stop_the_others(tmp_path: Path) -> None:
+    builder = Builder()
+    x = builder.conv(builder.input, 16, 3, 2)
+    (tmp_path / "odd.tflite").write_bytes(builder.vector(builder.add("SIN", [x], builder.graph.shape(x))).pack())
+    given = ["convert", tmp_path / "odd.tflite", "-o", tmp_path / "out", "--range", "-1..1", "--count", "8"]
+
+    code, printed, said = run(*given)
+    assert code == 0, said
+    assert "int8-full is not fit for use: could not be made:" in printed.replace("\n", " ")
+    assert {"odd-fp32.yaml", "odd-fp16.yaml", "odd-dynamic.yaml"} <= {p.name for p in (tmp_path / "out").iterdir()}
+    code, _, said = run(*given, "--variants", "fp32,int8-full")
+    assert code == 4
+    assert "SIN" in said
+
+
+def test_a_variant_that_costs_accuracy_is_set_aside(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, images = tmp_path / "out", tmp_path / "images"
+    shutil.copytree(converted, folder)
+    photos = {"Obama": [OBAMA, OBAMA_2009, OBAMA_2010], "Biden": [BIDEN], "Hopper": [HOPPER]}
+    for name, own in photos.items():
+        (images / name).mkdir(parents=True)
+        for number, photo in enumerate(own, 1):
+            shutil.copy(photo, images / name / f"{name}_{number:04}.jpg")
+    lines = ["2\t1", "Obama\t1\t2", "Obama\t1\tBiden\t1", "Obama\t2\t3", "Obama\t2\tHopper\t1"]
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    given = ["convert", EMBEDDER, "-o", folder, *ALIGNED, "--count", "12", "--variants", "fp32,int8", "--json"]
+
+    code, printed, said = run(*given, "--pairs", pairs, "--images", images)
+
+    assert code == 0, said
+    assert [(r["accuracy"], r["unfit"]) for r in json.loads(printed)] == [(1.0, "")] * 2
+    code, _, said = run(*given, "--pairs", pairs)
+    assert code == 2
+    assert "--images" in said
+
+
+def test_accuracy_below_that_of_float32_makes_a_variant_unfit(converted: Path, tmp_path: Path) -> None:
+    shutil.copytree(converted, tmp_path / "out")
+    fp32, int8 = (str(tmp_path / "out" / f"mobilefacenet-{variant}.yaml") for variant in ("fp32", "int8"))
+    results = [VariantResult("fp32", card=fp32), VariantResult("int8", card=int8), VariantResult("fp16", unfit="x")]
+
+    judged = judged_by({"fp32": 0.99, "int8": 0.98}, results, 0.005)
+
+    assert [(r.variant, r.unfit) for r in judged] == [
+        ("fp32", ""),
+        ("int8", "its accuracy is lower by 1.00% of the pairs; at most 0.50% is allowed"),
+        ("fp16", "x"),
+    ]
+    assert Path(judged[1].card) == tmp_path / "out" / "unfit" / "mobilefacenet-int8.yaml"
+    assert card.load(Path(judged[1].card), "embed").card.name == "mobilefacenet-int8"
+    assert judged_by({"fp32": 0.99, "int8": 0.985}, [*results[:1], judged[1]], 0.005)[0].unfit == ""
+
+
+def test_a_model_for_several_pictures_is_made_one_for_a_single_one(tmp_path: Path) -> None:
+    (tmp_path / "eight.tflite").write_bytes(set_batch(EMBEDDER.read_bytes(), 8))
+
+    code, printed, said = run(
+        "convert", tmp_path / "eight.tflite", "-o", tmp_path, *ALIGNED, "--count", "8", "--variants", "fp32", "--json"
+    )
+
+    assert code == 0, said
+    made = Runner(card.load(Path(json.loads(printed)[0]["card"]), "embed").content, "made")
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
+    assert float(made(picture) @ Runner(EMBEDDER.read_bytes(), "bundled")(picture)) > 0.999999
 
 
 def test_a_card_of_another_file_is_refused(converted: Path, tmp_path: Path) -> None:
@@ -177,6 +258,10 @@ def quantised(folder: Path) -> list[str | Path]:
     return [folder / "int.tflite", "--range", "0..1"]
 
 
+def quantised_inside(folder: Path) -> list[str | Path]:
+    return [card.BUNDLED / "mobilefacenet-int8.tflite", *ALIGNED]
+
+
 def not_a_model(folder: Path) -> list[str | Path]:
     (folder / "text.tflite").write_text("hello", encoding="utf-8")
     return [folder / "text.tflite", "--range", "0..1"]
@@ -191,6 +276,7 @@ def not_a_model(folder: Path) -> list[str | Path]:
         (no_pictures, 1, "no photos found"),
         (another_card, 4, "(1, 160, 160, 3), but it takes (1, 112, 112, 3)"),
         (quantised, 4, "not float32"),
+        (quantised_inside, 4, "it is quantised already:"),
         (not_a_model, 4, "not a TFLite model"),
         (lambda _: [EMBEDDER], 2, "--range"),
         (lambda _: [EMBEDDER, *ALIGNED, "--channels", "grey"], 4, "takes 3 channels"),

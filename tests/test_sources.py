@@ -86,6 +86,65 @@ def test_grey_and_standardised_pictures(keras: Any, tmp_path: Path) -> None:
     assert np.allclose(loaded.run([picture])[0][0], wanted, atol=1e-3)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("form", ["keras", "h5", "h5 of Keras 2"])
+def test_mixed_precision_is_only_for_training(keras: Any, tmp_path: Path, policy: str, form: str) -> None:
+    if form == "h5 of Keras 2":
+        keras = pytest.importorskip("tf_keras")
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model = small_network(keras, 96)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    path = tmp_path / ("mine.keras" if form == "keras" else "mine.h5")
+    model.save(path)
+
+    runner = Runner(float_model(path), "made")
+
+    picture = np.random.default_rng(1).uniform(-1, 1, (1, 96, 96, 3)).astype(np.float32)
+    wanted = np.asarray(model(picture, training=False), np.float32)[0]
+    assert float(runner(picture) @ wanted / np.linalg.norm(wanted)) > 0.999
+
+
+def test_operators_that_tflite_does_not_have_are_named(
+    keras: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = keras.Input((96, 96, 3))
+    x = keras.layers.Dense(8)(keras.layers.GlobalAveragePooling2D()(given))
+    keras.Model(given, keras.ops.erfinv(keras.ops.tanh(x))).save(tmp_path / "mine.keras")
+
+    with pytest.raises(ModelError, match=r"mine\.keras: .*TFLite has no Erfinv;"):
+        float_model(tmp_path / "mine.keras")
+    assert "mlir" not in capfd.readouterr().err.lower()
+
+
+def test_lambda_layers_run_only_when_allowed(keras: Any, tmp_path: Path) -> None:
+    given = keras.Input((96, 96, 3))
+    x = keras.layers.Dense(8)(keras.layers.GlobalAveragePooling2D()(given))
+    keras.Model(given, keras.layers.Lambda(lambda v: v * 2)(x)).save(tmp_path / "mine.keras")
+
+    with pytest.raises(ModelError, match=r"mine\.keras: .*Lambda layer.*--allow-lambda"):
+        float_model(tmp_path / "mine.keras")
+    assert float_model(tmp_path / "mine.keras", allow_lambda=True)
+
+
+@pytest.mark.parametrize("bias", ["none", "zeros"])
+def test_layers_without_a_bias_convert_to_every_variant(keras: Any, tmp_path: Path, bias: str) -> None:
+    layers = keras.layers
+    given = keras.Input((96, 96, 3))
+    x = layers.Conv2D(16, 3, 4, use_bias=bias != "none")(given)
+    x = layers.DepthwiseConv2D(3, use_bias=bias != "none")(layers.ReLU()(x))
+    vector = layers.Dense(32, use_bias=bias != "none")(layers.Flatten()(layers.AveragePooling2D(4)(x)))
+    keras.Model(given, vector).save(tmp_path / "mine.keras")
+
+    code, printed, said = run(
+        "convert", tmp_path / "mine.keras", "-o", tmp_path, "--range", "-1..1", "--count", "8", "--json"
+    )
+
+    assert code == 0, said
+    assert [(r["variant"], r["unfit"]) for r in json.loads(printed)] == [(variant, "") for variant in VARIANTS]
+
+
 @pytest.mark.parametrize("damage", ["cut", "no zip", "no model", "two outputs", "any size"])
 def test_what_keras_cannot_load_is_refused_by_name(keras: Any, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "mine.keras"

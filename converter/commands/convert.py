@@ -1,22 +1,27 @@
 """`whosthere-converter convert`: a trained network into its quantised variants."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from converter import edgetpu, faces, sources
 from converter.commands import options
-from converter.convert import Job, ModelOrigin, VariantResult, check, run
-from converter.datasets import DatasetError
+from converter.convert import MIN_COSINE, Job, ModelOrigin, VariantResult, check, run
+from converter.datasets import pictures_of, read_pairs, require
 from converter.graph import Graph
 from converter.input_spec import PIXELS, model_input
+from converter.variant_accuracy import judged_on_pairs
 from converter.variants import VARIANTS, Variant
-from edge.errors import UsageError
-from edge.terminal import echo, json_option, print_json
+from edge.errors import ModelError, UsageError
+from edge.terminal import echo, json_option, print_json, safe
 
 HELD_OUT = 40
 
@@ -67,36 +72,72 @@ HELD_OUT = 40
     help="How many faces to measure ranges on. If there are fewer, variations of them fill up the number.",
 )
 @click.option(
-    "--max-loss",
+    "--min-cosine",
+    type=click.FloatRange(-1, 1),
+    default=MIN_COSINE,
+    show_default=True,
+    help="A variant whose mean cosine to float32 is lower is reported as unfit, and written to DIR/unfit.",
+)
+@click.option(
+    "--pairs",
+    type=options.FILE,
+    help="Measure accuracy too: a list of pairs in the format of LFW's pairs.txt. It needs --images.",
+)
+@click.option(
+    "--images", type=options.FOLDER, help="The photos of --pairs: one folder per person, with their photos in it."
+)
+@click.option(
+    "--max-accuracy-loss",
     type=click.FloatRange(0, 1),
-    help="Fail if a variant's mean cosine to float32 is lower than 1 by more than this.",
+    default=0.005,
+    show_default=True,
+    help="With --pairs: a variant that is less accurate than float32 by more than this share of the pairs is unfit.",
+)
+@click.option(
+    "--allow-lambda",
+    is_flag=True,
+    help="Run Python code that MODEL holds in Lambda layers. Use it only for files whose origin you trust.",
 )
 @json_option
 def command(
-    model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, max_loss: float | None,
-    as_json: bool, **feeding: Any,
+    model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, min_cosine: float,
+    pairs: Path | None, images: Path | None, max_accuracy_loss: float, allow_lambda: bool, as_json: bool,
+    **feeding: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL to the variants that a box can run, and write them to DIR with a card each.
 
     MODEL is a .keras or .h5 file, the folder of a SavedModel, or a float .tflite file. Variants that DIR already holds,
     made from the same network and faces, are kept: after an interruption, run the same command again.
 
+    A variant that cannot be made, or is too far from float32, does not stop the others. The command fails if you named
+    it in --variants, or if no variant is fit for use.
+
     \b
-    Example:
+    Examples:
       whosthere-converter convert mine.keras -o out --range -1..1 --licence "my own" --origin "trained on ..."
+      whosthere-converter convert mine.keras -o out --range -1..1 --pairs lfw/pairs.txt --images lfw/images
     """
+    if (pairs is None) != (images is None):
+        raise UsageError("--pairs and --images belong together: found only one of them")
     wanted = _wanted(variants)
-    content = sources.float_model(model)
+    listed = read_pairs(pairs, images) if pairs and images else []
+    require(pictures_of(listed))
+    content = sources.float_model(model, allow_lambda)
     job = _job(model, content, pictures, count, feeding)
     check(content, str(model), job.origin.spec, job.faces)
-    results = run(job, output, wanted)
+    results = run(job, output, wanted, min_cosine)
+    accuracies: dict[Variant, float] = {}
+    if listed:
+        results, accuracies = judged_on_pairs(results, listed, max_accuracy_loss)
     if as_json:
-        print_json(results)
+        print_json([asdict(r) | ({"accuracy": accuracies.get(r.variant)} if listed else {}) for r in results])
     else:
-        _show(results, job.described)
-    if "int8-full" in wanted:
-        echo(edgetpu.compile_model(output / f"{job.origin.name}-int8-full.tflite"), err=True)
-    _refuse(results, max_loss)
+        _show(results, job.described, accuracies)
+    for result in results:
+        if result.variant == "int8-full" and not result.unfit:
+            echo(edgetpu.compile_model(Path(result.card).with_suffix(".tflite")), err=True)
+    given = click.get_current_context().get_parameter_source("variants") is not ParameterSource.DEFAULT
+    _refuse(results, wanted if given else [])
 
 
 def _wanted(variants: str) -> list[Variant]:
@@ -139,22 +180,35 @@ def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> ModelOrigin
     )
 
 
-def _show(results: list[VariantResult], described: str) -> None:
+def _show(results: list[VariantResult], described: str, accuracies: Mapping[Variant, float]) -> None:
     console = Console()
     console.print(f"value ranges from {described}; cosine to float32 on {HELD_OUT + 1} other faces")
-    table = Table("variant", "bytes", "mean cosine", "least", Column("card", overflow="fold"))
+    measured = ["accuracy"] if accuracies else []
+    table = Table("variant", "bytes", "mean cosine", "least", *measured, Column("card", overflow="fold"))
     for r in results:
+        accuracy = [f"{accuracies[r.variant]:.2%}" if r.variant in accuracies else "-"] if accuracies else []
+        card = f"{safe(r.card)}{' (kept)' * r.kept}" if r.card else "-"
         table.add_row(
-            r.variant, str(r.bytes), f"{r.mean_cosine:.5f}", f"{r.least_cosine:.5f}", f"{r.card}{' (kept)' * r.kept}"
-        )
+            f"{r.variant}{' (unfit)' * bool(r.unfit)}", str(r.bytes) if r.card else "-", _cosine(r.mean_cosine),
+            _cosine(r.least_cosine), *accuracy, Text(card),
+        )  # fmt: skip
     console.print(table)
     for r in results:
-        if r.variant == "int8-full" and r.not_for_edgetpu:
+        if r.unfit:
+            console.print(Text(f"{r.variant} is not fit for use: {safe(r.unfit)}"), soft_wrap=True)
+        elif r.variant == "int8-full" and r.not_for_edgetpu:
             console.print(f"operators that an Edge TPU does not have: {', '.join(r.not_for_edgetpu)}")
 
 
-def _refuse(results: list[VariantResult], max_loss: float | None) -> None:
-    bad = [r for r in results if max_loss is not None and 1 - r.mean_cosine > max_loss]
-    if bad:
-        listed = ", ".join(f"{r.variant} loses {1 - r.mean_cosine:.5f}" for r in bad)
-        raise DatasetError(f"--max-loss is {max_loss:g}, but {listed}; the files were written anyway")
+def _cosine(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5f}"
+
+
+def _refuse(results: list[VariantResult], named: Sequence[Variant]) -> None:
+    """Raises ModelError when a variant that was asked for by name is unfit, or when all are."""
+    unfit = [r for r in results if r.unfit]
+    if len(unfit) == len(results) or any(r.variant in named for r in unfit):
+        listed = "; ".join(f"{r.variant}: {r.unfit}" for r in unfit if r.variant in named or len(unfit) == len(results))
+        raise ModelError(
+            f"not fit for use: {listed}; see what can be done in docs/51-converter.md, or lower --min-cosine"
+        )

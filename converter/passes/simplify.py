@@ -25,6 +25,7 @@ ACTIVATIONS = {"RELU": RELU, "RELU6": RELU6}
 def simplify(graph: Graph) -> None:
     """All passes of this file, in the order that lets each find the most."""
     widen_constants(graph)
+    give_biases(graph)
     recognise_prelu(graph)
     fold_affine(graph)
     fuse_activations(graph)
@@ -41,6 +42,20 @@ def widen_constants(graph: Graph) -> None:
             output = int(operator.outputs[0])
             graph.redirect(output, graph.add_constant(graph.tensor_name(output), values.astype(np.float32)))
             graph.operators.remove(operator)
+
+
+def give_biases(graph: Graph) -> None:
+    """Give every convolution and dense layer without a bias one of zeros, which the other passes can change.
+
+    TensorFlow's converter leaves a bias out, or puts -1 for it, where it is not used or is zero.
+    """
+    for operator in graph.operators:
+        if graph.kind(operator) not in CONVOLUTIONS or (len(operator.inputs) > 2 and operator.inputs[2] >= 0):
+            continue
+        channels = graph.shape(int(operator.outputs[0]))[-1]
+        name = f"{graph.tensor_name(int(operator.outputs[0]))}/bias"
+        bias = graph.add_constant(name, np.zeros(channels, np.float32))
+        operator.inputs = np.array([*operator.inputs[:2], bias], np.int32)
 
 
 def recognise_prelu(graph: Graph) -> None:

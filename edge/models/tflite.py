@@ -117,6 +117,10 @@ class Engine:
         self.int8 = any(tensor["dtype"] is np.int8 for tensor in self._interpreter.get_tensor_details())
         """Whether any of its tensors is int8."""
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(int(n) for n in self._input["shape"])
+
     def run(self, batch: Tensor) -> list[Tensor]:
         """Return the outputs as float32. Raises RuntimeError when the device fails."""
         self._interpreter.set_tensor(self._input["index"], quantise(batch, self._input))
@@ -147,7 +151,7 @@ class Engine:
                 )
 
     def _check_shapes(self, path: Path, card: Card) -> None:
-        found = tuple(int(n) for n in self._input["shape"])
+        found = self.input_shape
         if found != card.input.shape:
             raise ModelError(f"{path}: input shape is {found}, but its card says {card.input.shape}")
         outputs = sorted([int(n) for n in o["shape"]] for o in self._outputs)
