@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from converter.enroll import THUMBNAIL_PX, Build, Enrolled
+from converter.enroll import Build, Enrolled
+from converter.person_pictures import THUMBNAIL_PX
 from converter.template_selection import Fate, PictureVerdict
 from edge.errors import WhosthereError
 from edge.faces.annotate import FONT, drawable

@@ -39,6 +39,8 @@ class PersonFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consent: Consent | None = None
     expires: date | None = None
     """The last day on which the person may be recognised, whatever the consent."""
+    faces: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    """Photo -> which of its faces is the person, from 1, from left to right; for photos where that is not clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,10 @@ def _person(folder: Path, mistakes: list[str], left_out: list[str], *, videos: b
         mistakes.append(f"{folder}: {name!r} cannot be a person's name: {problem}")
         return None
     pictures = photos_in(folder, left_out, videos=videos)
+    inside = {path.relative_to(folder).as_posix() for path in pictures}
+    if absent := sorted(set(about.faces) - inside):
+        mistakes.append(f"{folder / PERSON_FILE}: faces: found {absent[0]!r}, which is no photo in the folder")
+        return None
     return PersonFolder(folder, names.slug(name), names.tidy(name), about, pictures)
 
 

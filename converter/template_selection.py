@@ -36,6 +36,8 @@ class Shot:
     thumbnail: Image
     taken_at: str
     """RFC 3339, UTC."""
+    choice: str = ""
+    """Why this face of the picture, in words; empty: it is the only one."""
     infrared: bool = False
     """Whether the picture is grey."""
 
@@ -70,7 +72,7 @@ def select(shots: Mapping[str, Sequence[Shot]], names: Mapping[str, str], thresh
         chosen[person] = [shot for shot in some if any(shot is one for one in kept)]
         for shot in some:
             if any(shot is one for one in kept):
-                verdicts[person].append(_verdict(shot, Fate.IN, ""))
+                verdicts[person].append(_verdict(shot, Fate.IN, shot.choice))
             else:
                 verdicts[person].append(_verdict(shot, Fate.SURPLUS, f"{limit} others cover pose and light better"))
     return Selection(chosen, verdicts)

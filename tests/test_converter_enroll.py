@@ -15,6 +15,7 @@ from converter.__main__ import main
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Consent
 from support.album import VISITS, brighter, make_album
+from support.portraits import BIDEN, COLLINS, OBAMA_2009, save, side_by_side
 
 
 def enroll(folder: Path, output: Path, *options: str) -> Result:
@@ -38,7 +39,9 @@ def test_a_folder_of_people_becomes_a_gallery(tmp_path: Path) -> None:
     twins = {fates["Barack Obama", name][0] for name in ("again.png", "barack-obama-photo.jpg")}
     assert twins == {"in", "near-duplicate"}
     assert fates["Barack Obama", "stray.jpg"][0] == "set aside"
-    assert fates["Barack Obama", "stray.jpg"][1].startswith("looks like Joe Biden (joe-biden-photo.jpg")
+    reason = fates["Barack Obama", "stray.jpg"][1]
+    assert reason.startswith("unlike the person's other photos: similarity 0.")
+    assert reason.endswith("; it looks like Joe Biden (similarity 1.00)")
     assert fates["Joe Biden", "torn.jpg"] == ("refused", "the image is cut off or damaged; copy it again")
     gallery = open_gallery(output, None)
     assert {p.id: len(p.templates) for p in gallery.people} == {
@@ -106,3 +109,28 @@ def test_frames_of_a_video_count_when_asked_for(tmp_path: Path) -> None:
     told = report(enroll(folder.parent, tmp_path / "family.whg", "--from-video", "--json"))
     assert sorted(p["fate"] for p in told["pictures"]) == ["in", *["near-duplicate"] * 3]
     assert told["pictures"][1]["picture"] == "door.avi@0.5s"
+
+
+def test_a_face_among_several_is_chosen_or_picked_in_person_yaml(tmp_path: Path) -> None:
+    people = make_album(tmp_path / "people")
+    ben = people / "Joe Biden"
+    save(ben / "party.png", side_by_side(COLLINS, BIDEN))
+    save(people / "Grace Hopper" / "party.png", side_by_side(COLLINS, OBAMA_2009))
+    told = report(enroll(people, tmp_path / "family.whg", "--json"))
+    found = {(p["person"], p["picture"]): (p["fate"], p["reason"]) for p in told["pictures"]}
+    assert "near-duplicate" in {found["Joe Biden", name][0] for name in ("party.png", "joe-biden-photo.jpg")}
+    fate, reason = found["Grace Hopper", "party.png"]
+    assert fate == "refused"
+    assert reason.startswith("2 faces in it, and none is like the other photos (similarity 0.")
+    assert reason.endswith(
+        "; write the number of the right face in person.yaml, as `faces: {photo: number}`, or crop the photo"
+    )
+    (ben / "joe-biden-photo.jpg").unlink()
+    (ben / "person.yaml").write_text("faces: {party.png: 2}\n")
+    told = report(enroll(people, tmp_path / "family.whg", "--json"))
+    [party] = [p for p in told["pictures"] if p["person"] == "Joe Biden"]
+    assert party["fate"] == "in" and "face 2 of 2" in party["reason"] and "picked by number" in party["reason"]
+    (ben / "person.yaml").write_text("faces: {wedding.png: 2}\n")
+    wrong = enroll(people, tmp_path / "family.whg")
+    assert wrong.exit_code == 1
+    assert "person.yaml: faces: found 'wedding.png', which is no photo in the folder" in wrong.output

@@ -19,7 +19,7 @@ from edge.faces.detect import (
     decode,
     letterbox,
     squares,
-    suppress_across,
+    suppress_nested,
     weighted_suppression,
 )
 from edge.models import card
@@ -139,10 +139,16 @@ def test_letterbox_centres_the_picture_and_says_how(width: int, height: int) -> 
     assert abs((128 - 1 - xs.max()) - xs.min()) <= 1
 
 
+def test_a_box_that_lies_in_another_is_the_same_face() -> None:
+    whole, half, beside = face_at(100, 100, 80, 0.9), face_at(70, 110, 56, 0.7), face_at(170, 100, 60, 0.6)
+    assert whole.box.iou(half.box) < 0.3
+    assert [f.score for f in suppress_nested([half, whole, beside])] == [0.9, 0.6]
+
+
 def test_one_face_in_two_squares_is_one_face() -> None:
     whole, cut, other = face_at(100, 100, 60, 0.8), face_at(130, 105, 30, 0.9), face_at(400, 100, 60, 0.7)
 
-    assert [f.score for f in suppress_across([whole, cut, other])] == [0.9, 0.7]
+    assert [f.score for f in suppress_nested([whole, cut, other])] == [0.9, 0.7]
 
 
 @pytest.mark.parametrize("name", ["blazeface-back", "blazeface-short-range"])

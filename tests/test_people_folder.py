@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from converter.enroll import _exif_date
 from converter.people_folder import PeopleError, photos_by_person, read_people
+from converter.person_pictures import _exif_date
 from support.album import make_album
 
 PHOTOS = (

@@ -122,6 +122,7 @@ def command(
       notes: the neighbour
       consent: {given_by: Ada Lovelace, given_on: 2026-01-31, purpose: the front door, until: 2027-01-31}
       expires: 2026-12-31              # the last day on which she may be recognised
+      faces: {party.jpg: 2}            # her face in a photo where it is not clear: the second from the left
 
     Faces are found, judged and embedded as on a box; with --config, with the settings of that box. The same photos
     always give the same file, byte for byte. Photos are not changed and do not leave this desktop.
@@ -214,13 +215,13 @@ def _report(
 
 
 def show(built: Build, report: EnrolReport) -> None:
-    """Print two tables: the people, and every photo that was not enrolled."""
+    """Print two tables: the people, and every photo that was not enrolled, or of which one face was chosen."""
     rows = [_row(person) for person in built.people]
     headings = ("person", "pictures", *(fate.value for fate in Fate), "until")
     echo(table(headings, rows, frozenset(range(1, 2 + len(Fate)))))
-    left_out = [(p.person, p.picture, p.fate.value, p.reason) for p in report.pictures if p.fate is not Fate.IN]
-    if left_out:
-        echo("\n" + table(("person", "picture", "result", "why"), left_out))
+    told = [(p.person, p.picture, p.fate.value, p.reason) for p in report.pictures if p.reason]
+    if told:
+        echo("\n" + table(("person", "picture", "result", "why"), told))
     click.echo()
     for text in report.warnings:
         warn(text)

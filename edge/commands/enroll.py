@@ -5,23 +5,22 @@ from pathlib import Path
 
 import click
 
-from edge.capture.media_files import expand
-from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.commands import enroll_report
 from edge.commands.context import gallery_option, signing_key
 from edge.commands.enroll_camera import take_portraits
-from edge.commands.enroll_report import EnrollReport, PhotoOutcome, PhotoReport
+from edge.commands.enroll_photos import take_photos
+from edge.commands.enroll_report import EnrollReport, PhotoReport
+from edge.commands.identify_copies import Copies
 from edge.config.loading import LoadedConfig, load_config_or_defaults
-from edge.errors import GalleryError
 from edge.faces.analyser import Analyser
-from edge.faces.enrolment import Intake, Refusal, admit, outliers, resemblances
+from edge.faces.enrolment import Intake, outliers, resemblances
 from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, json_option, print_left_out, progress
+from edge.terminal import config_option, json_option
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold
 
 Taken = tuple[list[PhotoReport], str | None]
@@ -30,7 +29,7 @@ Taken = tuple[list[PhotoReport], str | None]
 EXIT_CODES = """\b
 Exit codes:
   0  every photo is in the gallery now
-  1  some photos were refused, the others are in
+  1  some photos were refused or set aside, the others are in
   3  config
   4  no photo is in; or something is wrong with a model or the gallery
   5  the camera cannot be used
@@ -66,6 +65,19 @@ def _name(_: click.Context, __: click.Parameter, value: str) -> str:
     show_default=True,
     help="With --camera: give up after this many seconds.",
 )
+@click.option(
+    "--face",
+    "picked",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With a single photo: take its N-th face from the left, whatever the other photos of the person show.",
+)
+@click.option(
+    "--annotate",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a copy of every photo with several faces into this folder, with the number of each face drawn on it.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be enrolled, and write nothing.")
 @json_option
 @config_option
@@ -76,6 +88,8 @@ def command(
     camera: bool,
     count: int,
     timeout_s: float,
+    picked: int | None,
+    folder: Path | None,
     dry_run: bool,
     as_json: bool,
     config_path: Path | None,
@@ -83,16 +97,23 @@ def command(
 ) -> None:
     """Add a person to a gallery, or more photos of somebody who is in it.
 
-    PHOTOS are files or folders. Each photo shows only this person, from the front, in good light. Three to ten photos
-    that differ work best: with and without glasses, in daylight and lamplight. A photo without a face, with several
-    faces or with an unusable face is refused and the reason is shown; the others go in. The photos are not kept.
+    PHOTOS are files or folders. Three to ten photos that differ work best: from the front, in good light, with and
+    without glasses, in daylight and lamplight. The photos are not kept.
+
+    A photo with several faces is used when one of them is like the person's other photos or, if there are none, by far
+    the largest and in the middle; the choice is shown. Otherwise its faces are listed: pick one with --face. A photo
+    that is unlike the person's others is set aside. One without a usable face is refused. Each time the reason is shown
+    and the others go in.
 
     \b
       whosthere enroll --person "Ada Lovelace" ada/*.jpg
+      whosthere enroll --person "Ada Lovelace" --face 2 party.jpg
       sudo -u whosthere whosthere enroll --config /etc/whosthere/config.yaml --person Ada --camera
     """
     if camera == bool(photos):
         raise click.UsageError("found neither or both of PHOTOS and --camera; give one of them")
+    if camera and (picked is not None or folder is not None):
+        raise click.UsageError("--face and --annotate are for photos; found them with --camera")
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
 
@@ -100,7 +121,8 @@ def command(
         if camera:
             same = linking_thresholds(analyser.embedder.calibration).same
             return take_portraits(loaded.config.camera, analyser, intake, count, same, timeout_s, at)
-        return _from_photos(photos, analyser, intake, at), None
+        copies = Copies(folder) if folder else None
+        return take_photos(photos, picked, analyser, intake, at, copies), None
 
     report = enroll_into(path, person, take, loaded, dry_run=dry_run)
     enroll_report.show(report, as_json=as_json)
@@ -133,30 +155,6 @@ def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
     if path.exists():
         return open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
     return Gallery.empty(analyser.embedder.id, analyser.embedder.dimensions)
-
-
-def _from_photos(paths: tuple[Path, ...], analyser: Analyser, intake: Intake, at: str) -> list[PhotoReport]:
-    left_out: list[str] = []
-    files = list(expand(paths, videos=False, left_out=left_out))
-    print_left_out(left_out)
-    return [_enroll_photo(*file, analyser, intake, at) for file in progress(files, "Reading photos")]
-
-
-def _enroll_photo(path: Path, inside: Path, analyser: Analyser, intake: Intake, at: str) -> PhotoReport:
-    shown = click.format_filename(path)
-    try:
-        portrait = admit(analyser, shrunk(read_photo(path)))
-    except PhotoError as error:
-        return PhotoReport(shown, PhotoOutcome.REFUSED, reason=error.reason)
-    except Refusal as error:
-        return PhotoReport(shown, PhotoOutcome.REFUSED, reason=str(error))
-    if portrait.embedding is None:
-        raise GalleryError(f"{shown}: its face was not embedded")
-    if twin := intake.same_picture(portrait.embedding):
-        return PhotoReport(shown, PhotoOutcome.ALREADY_IN, reason=f"the same picture as {twin}")
-    similarity = intake.similarity(portrait.embedding)
-    intake.add(str(inside), portrait, at)
-    return PhotoReport(shown, PhotoOutcome.ENROLLED, quality=portrait.quality.score, similarity=similarity)
 
 
 def _report(

@@ -20,6 +20,8 @@ class PhotoOutcome(StrEnum):
     ENROLLED = "enrolled"
     ALREADY_IN = "already_in"
     REFUSED = "refused"
+    SET_ASIDE = "set_aside"
+    """Its face is good, but unlike the person's other photos."""
 
 
 class PhotoReport(msgspec.Struct, frozen=True):
@@ -32,6 +34,14 @@ class PhotoReport(msgspec.Struct, frozen=True):
     quality: float | None = None
     similarity: float | None = None
     """The similarity to the person's nearest other template; None for the first."""
+    faces: int | None = None
+    """How many faces the photo has that may be the person's; None: it could not be read, or has none."""
+    face: int | None = None
+    """Which of them was enrolled, from 1, from left to right."""
+    choice: str | None = None
+    """Why that one, in words; None: it is the only one."""
+    by_size: bool = False
+    """It was chosen only because it is the largest: somebody should look whether it is the person."""
 
 
 class Likeness(msgspec.Struct, frozen=True):
@@ -105,11 +115,15 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
 def _show_photo(photo: PhotoReport, enrolled: str) -> None:
     name = safe(photo.photo)
     if photo.result is PhotoOutcome.ENROLLED:
-        echo(f"{name}: {enrolled}, quality {photo.quality:.2f}")
+        line = f"{name}: {enrolled}, quality {photo.quality:.2f}"
+        if photo.by_size:
+            warn(f"{line}; {photo.choice}; no other photo to compare it with: check that it is the right face")
+        else:
+            echo(f"{line}; {photo.choice}" if photo.choice else line)
     elif photo.result is PhotoOutcome.ALREADY_IN:
         echo(f"{name}: skipped: {photo.reason}")
     else:
-        warn(f"{name}: refused: {photo.reason}")
+        warn(f"{name}: {photo.result.value.replace('_', ' ')}: {photo.reason}")
 
 
 def _summary(report: EnrollReport) -> str:
@@ -138,12 +152,15 @@ def _alike(like: Likeness, report: EnrollReport) -> str:
 
 def conclude(report: EnrollReport) -> None:
     """Raises GalleryError when none went in, WhosthereError when some were refused or are missing."""
-    refused, total = report.count(PhotoOutcome.REFUSED), len(report.photos)
-    fine = total - refused
+    refused, aside, total = report.count(PhotoOutcome.REFUSED), report.count(PhotoOutcome.SET_ASIDE), len(report.photos)
+    fine = total - refused - aside
     if report.shortfall:
         trouble = report.shortfall
-    elif refused:
-        trouble = f"{refused} of {plural(total, 'photo')} refused, {fine} {'is' if fine == 1 else 'are'} in"
+    elif refused or aside:
+        photos = f"of {plural(total, 'photo')}"
+        also = f" and {aside} set aside" if aside else ""
+        left_out = f"{refused} {photos} refused{also}" if refused else f"{aside} {photos} set aside"
+        trouble = f"{left_out}, {fine} {'is' if fine == 1 else 'are'} in"
     else:
         return
     raise (WhosthereError if fine else GalleryError)(f"{report.gallery}: {trouble}")

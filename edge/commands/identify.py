@@ -17,6 +17,7 @@ from edge.commands.identify_rows import CsvFile, IdentifyRow, RowOutcome
 from edge.config.loading import Config, load_config_or_defaults
 from edge.errors import CameraError, UsageError, WhosthereError
 from edge.faces.analyser import Analyser
+from edge.faces.annotate import note
 from edge.faces.loading import load_configured_analyser
 from edge.galleries.file import open_gallery
 from edge.inspection.identify_picture import identify_image
@@ -131,7 +132,8 @@ class Batch:
         image, reduction = read_reduced(path)
         faces = identify_image(self._analyser, self._matcher, image)
         if self._copies:
-            self._copies.image(path, inside, image, faces)
+            notes = [note(face.box, face.match, face.quality.problem) for face in faces]
+            self._copies.image(path, inside, image, notes)
         return identify_rows.of_image(shown, faces, reduction)
 
     def _video(self, path: Path, inside: Path, shown: str) -> list[IdentifyRow]:

@@ -1,6 +1,6 @@
-"""Annotated copies of the files that `whosthere identify` reads."""
+"""Annotated copies of the files that `whosthere identify` and `whosthere enroll` read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,8 +10,7 @@ from edge.capture.media_files import IMAGE_SUFFIXES
 from edge.capture.video_io import open_writer
 from edge.daemon.frame_processor import SeenFace
 from edge.errors import UsageError, WhosthereError
-from edge.faces.annotate import annotate, note
-from edge.inspection.identify_picture import Identified
+from edge.faces.annotate import Note, annotate, note
 from edge.records import Frame, Image
 
 VIDEO_SUFFIX = ".mp4"
@@ -33,12 +32,14 @@ class Copies:
         """Whether the file is a copy from this run or an earlier one."""
         return self._folder.resolve() in path.resolve().parents
 
-    def image(self, original: Path, inside: Path, image: Image, faces: Sequence[Identified]) -> Path:
-        """Write an annotated copy. `inside` is the picture's path in the folder given. Raises WhosthereError."""
+    def image(self, original: Path, inside: Path, image: Image, notes: Iterable[Note]) -> Path:
+        """Write a copy with notes drawn on it. Raises WhosthereError.
+
+        `inside` is the picture's path in the folder given.
+        """
         suffix = inside.suffix if inside.suffix.lower() in IMAGE_SUFFIXES else ".jpg"
         path = self._place(original, inside.with_suffix(suffix))
-        marked = annotate(image, [note(face.box, face.match, face.quality.problem) for face in faces])
-        _, content = cv2.imencode(suffix, marked)
+        _, content = cv2.imencode(suffix, annotate(image, notes))
         try:
             path.write_bytes(content.tobytes())
         except OSError as error:

@@ -1,58 +1,17 @@
-"""Photos -> templates of one person: which are admitted, which are already there, and which look wrong."""
+"""The templates of one person: which are already there, and which look wrong."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from edge.errors import WhosthereError
-from edge.faces.advice import explain
-from edge.faces.analyser import AnalysedFace, Analyser
-from edge.faces.still_image import all_portraits
+from edge.faces.analyser import AnalysedFace
+from edge.faces.likeness import CHOICE_RATE, LikenessBar
 from edge.galleries.gallery import Gallery, Person, Template
 from edge.galleries.names import printable
-from edge.records import Image, Problem, Vector
+from edge.records import Vector
 
 SAME_PICTURE = 0.995
 """Only the same photo saved twice is this similar, never two photos of one person."""
-ON_ITS_SIDE_DEG = 60.0
-UPSIDE_DOWN_LEAD = 0.1
-"""By how much the detector must prefer the photo turned round: some upright faces score equally both ways."""
-UPSIDE_DOWN_SCORE = 0.75
-"""The least score of the photo turned round: half a face may be found only that way."""
-
-
-class Refusal(WhosthereError):
-    """A picture must not become a template. The message says why and what to do, without the file's name."""
-
-
-def admit(analyser: Analyser, image: Image) -> AnalysedFace:
-    """Return the only usable face of a picture, embedded. Raises Refusal."""
-    analyser = analyser.for_enrolment()
-    portraits = all_portraits(analyser, image)
-    faces = [p for p in portraits if p.quality.problem is not Problem.NOT_A_FACE]
-    if _upside_down(analyser, image, portraits):
-        raise Refusal("the photo is upside down; turn it upright")
-    if len(faces) > 1:
-        raise Refusal(f"{len(faces)} faces in it; crop it so that only this person is left")
-    if not portraits:
-        raise Refusal("no face found; take a photo that shows the whole face from the front")
-    portrait = faces[0] if faces else portraits[0]
-    if not portrait.quality.usable:
-        raise Refusal(explain(portrait.quality, analyser.limits))
-    if abs(portrait.quality.pose.roll) > ON_ITS_SIDE_DEG:
-        raise Refusal("the photo lies on its side; turn it upright")
-    return portrait
-
-
-def _upside_down(analyser: Analyser, image: Image, portraits: list[AnalysedFace]) -> bool:
-    """Whether the picture shows a face upside down.
-
-    The landmark network takes upside-down faces for upright ones, and their embeddings are meaningless.
-    """
-    turned = analyser.detector.detect(np.ascontiguousarray(image[::-1, ::-1]))
-    upright = max((p.face.score for p in portraits), default=0.0)
-    best = max((face.score for face in turned), default=0.0)
-    return best > max(upright + UPSIDE_DOWN_LEAD, UPSIDE_DOWN_SCORE)
 
 
 class Intake:
@@ -68,6 +27,11 @@ class Intake:
         self.templates: list[Template] = []
         self.vectors: list[Vector] = []
 
+    @property
+    def known(self) -> list[Vector]:
+        """The person's templates from before."""
+        return self._known
+
     def similarity(self, vector: Vector) -> float | None:
         """Return the similarity to the nearest template of this person, old or new; None if there is none."""
         everything = self._known + self.vectors
@@ -78,6 +42,18 @@ class Intake:
         sources = self._sources + [t.source for t in self.templates]
         pairs = zip(sources, self._known + self.vectors, strict=True)
         return next((source for source, known in pairs if float(known @ vector) > SAME_PICTURE), None)
+
+    @property
+    def others(self) -> list[tuple[Person, Vector]]:
+        """The templates of everybody else in the gallery."""
+        return [(p, v) for p, some in self._gallery.known() if p is not self.person for v in some]
+
+    def likeness_to_others(self, vector: Vector, bar: LikenessBar) -> str:
+        """Say which other person of the gallery a face is like, to go on with a sentence; empty: like none."""
+        best = max(self.others, key=lambda other: float(other[1] @ vector), default=None)
+        if best is None or float(best[1] @ vector) < bar.similarity(CHOICE_RATE, len(self.others)):
+            return ""
+        return f"; it looks like {best[0].name} (similarity {float(best[1] @ vector):.2f})"
 
     def add(self, source: str, portrait: AnalysedFace, at: str) -> None:
         """Add an embedded portrait; `source` is a photo's name, whatever it holds, and `at` an RFC 3339 time."""

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from edge.faces.detect import Detector, suppress_across
+from edge.faces.detect import Detector, suppress_nested
 from edge.records import Box, Face, Image
 
 REGION = 3.5
@@ -31,7 +31,7 @@ class RoiDetector:
         for window in windows(places, width, height):
             part = image[window.top : window.bottom, window.left : window.right]
             faces += [face.moved(window.left, window.top) for face in self._detector.detect(part)]
-        return suppress_across(faces)
+        return suppress_nested(faces)
 
 
 def windows(places: list[Box], width: int, height: int) -> list[Window]:

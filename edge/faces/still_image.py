@@ -1,4 +1,4 @@
-"""Every face of a still picture, including close-ups."""
+"""Every face of a still picture, including close-ups, each once."""
 
 from dataclasses import replace
 
@@ -11,6 +11,11 @@ from edge.records import Face, Image, Landmarks, read_only
 
 BORDER = 0.5
 """Fraction of each side to add: shrinks a face that fills the picture to a size that the detector knows."""
+SAME_POINTS = 0.5
+"""Eye distances between the points of two detections of one face, at most.
+
+On close crops of lfw-dev they were at most 0.25 for one face found twice, and at least 1.66 for two faces.
+"""
 
 
 def all_portraits(analyser: Analyser, image: Image) -> list[AnalysedFace]:
@@ -18,7 +23,22 @@ def all_portraits(analyser: Analyser, image: Image) -> list[AnalysedFace]:
 
     A face cropped so tightly that the detector misses it is found with a border added.
     """
-    return analyser.portraits(image) or _closeups(analyser, image)
+    return each_once(analyser.portraits(image) or _closeups(analyser, image))
+
+
+def each_once(portraits: list[AnalysedFace]) -> list[AnalysedFace]:
+    """Leave out detections whose landmarks are those of a better one: one face, found twice."""
+    kept: list[AnalysedFace] = []
+    for portrait in portraits:
+        if not any(_same_points(portrait.landmarks, other.landmarks) for other in kept):
+            kept.append(portrait)
+    return kept
+
+
+def _same_points(one: Landmarks, other: Landmarks) -> bool:
+    eyes = max(float(np.linalg.norm(marks.five[1] - marks.five[0])) for marks in (one, other))
+    apart = float(np.linalg.norm(one.five - other.five, axis=1).mean())
+    return apart <= SAME_POINTS * eyes
 
 
 def _closeups(analyser: Analyser, image: Image) -> list[AnalysedFace]:

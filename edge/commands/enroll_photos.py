@@ -1,0 +1,99 @@
+"""Enrolment from photos: reads them, decides about all of them together, and takes what is new."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from edge.capture.media_files import expand
+from edge.capture.photos import PhotoError, read_photo, shrunk
+from edge.commands.enroll_report import PhotoOutcome, PhotoReport
+from edge.commands.identify_copies import Copies
+from edge.errors import UsageError
+from edge.faces.analyser import Analyser
+from edge.faces.annotate import Note, Tone
+from edge.faces.enrolment import Intake
+from edge.faces.face_choice import ChosenFace
+from edge.faces.likeness import LikenessBar
+from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
+from edge.faces.photo_set import EnrolmentPhoto, PhotoDecision, decide
+from edge.terminal import print_left_out, progress
+
+HOW_TO_PICK = "give this photo alone, with --face and the number of the right face"
+
+PhotoFile = tuple[Path, Path]
+"""A photo's path, and its path within the folder that was given."""
+
+
+def take_photos(
+    paths: Sequence[Path], picked: int | None, analyser: Analyser, intake: Intake, at: str, copies: Copies | None
+) -> list[PhotoReport]:
+    """Enrol photos into the intake, and report on each. With `copies`, mark the faces of photos that have several.
+
+    `picked` is the number of the face to take. Raises UsageError when it comes with several photos.
+    """
+    left_out: list[str] = []
+    files = [f for f in expand(paths, videos=False, left_out=left_out) if copies is None or not copies.holds(f[0])]
+    print_left_out(left_out)
+    if picked is not None and len(files) != 1:
+        raise UsageError(f"--face: found {len(files)} photos; allowed: one, because every photo has its own faces")
+    read = [_read(path, analyser) for path, _ in progress(files, "Reading photos")]
+    photos = [EnrolmentPhoto(faces, picked) for faces in read if isinstance(faces, PhotoFaces)]
+    bar = LikenessBar(analyser.embedder.calibration)
+    others = [vector for _, vector in intake.others]
+    decisions = iter(decide(photos, intake.known, bar, analyser.for_enrolment().limits, HOW_TO_PICK, others))
+    reports = []
+    for file, faces in zip(files, read, strict=True):
+        if isinstance(faces, str):
+            reports.append(PhotoReport(click.format_filename(file[0]), PhotoOutcome.REFUSED, reason=faces))
+            continue
+        decision = next(decisions)
+        if copies is not None and len(faces.faces) > 1:
+            mark(file, faces, decision.chosen, copies)
+        reports.append(_report(file, faces, decision, bar, intake, at))
+    return reports
+
+
+def _read(path: Path, analyser: Analyser) -> PhotoFaces | str:
+    """The faces of a photo, or why it cannot be used."""
+    try:
+        return read_faces(analyser, shrunk(read_photo(path)))
+    except PhotoError as error:
+        return error.reason
+    except Refusal as error:
+        return str(error)
+
+
+def _report(
+    file: PhotoFile, faces: PhotoFaces, decision: PhotoDecision, bar: LikenessBar, intake: Intake, at: str
+) -> PhotoReport:
+    shown, count = click.format_filename(file[0]), len(faces.faces)
+    chosen = decision.chosen
+    if chosen is None or decision.set_aside:
+        result = PhotoOutcome.SET_ASIDE if decision.set_aside else PhotoOutcome.REFUSED
+        reason = decision.reason + (intake.likeness_to_others(chosen.vector, bar) if chosen else "")
+        return PhotoReport(shown, result, reason=reason, faces=count)
+    vector = chosen.vector
+    if twin := intake.same_picture(vector):
+        return PhotoReport(shown, PhotoOutcome.ALREADY_IN, reason=f"the same picture as {twin}", faces=count)
+    similarity = intake.similarity(vector)
+    intake.add(str(file[1]), chosen.portrait, at)
+    return PhotoReport(
+        shown,
+        PhotoOutcome.ENROLLED,
+        quality=chosen.portrait.quality.score,
+        similarity=similarity,
+        faces=count,
+        face=chosen.number,
+        choice=chosen.why or None,
+        by_size=chosen.by_size,
+    )
+
+
+def mark(file: PhotoFile, faces: PhotoFaces, chosen: ChosenFace | None, copies: Copies) -> None:
+    """Write a copy of a photo with the number of every face, the chosen one in the colour of known people."""
+    notes = [
+        Note(portrait.face.box, str(i), Tone.KNOWN if chosen and chosen.number == i else Tone.UNDECIDED)
+        for i, portrait in enumerate(faces.faces, 1)
+    ]
+    copies.image(*file, shrunk(read_photo(file[0])), notes)
