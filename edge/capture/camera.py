@@ -53,8 +53,10 @@ class CameraKind:
     """The cameras of this kind on this machine, for `whosthere setup`."""
     shown: Callable[[str], str] = str
     """The source without login, query or anything else that looks like a password."""
-    notice: Callable[[str], str] = lambda _: ""
-    """A sentence about a source that its owner should know; empty: there is nothing to say."""
+    notice: Callable[[CameraSettings], str] = lambda _: ""
+    """A sentence about a camera that its owner should know; empty: there is nothing to say."""
+    advice: Callable[[CameraSettings], str] = lambda _: ""
+    """What to do about the notice, which the camera itself may be asked for; empty: nothing, or it does not answer."""
     suggest: Callable[[str], str | None] = lambda _: None
     """For a source that no kind takes: the one that was probably meant."""
     takes_login: bool = False

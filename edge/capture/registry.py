@@ -38,7 +38,13 @@ def describe(settings: CameraSettings) -> str:
 def notice(settings: CameraSettings) -> str:
     """Return a sentence that the camera's owner should know, or an empty text."""
     kind = kind_of(settings.source)
-    return kind.notice(settings.source) if kind else ""
+    return kind.notice(settings) if kind else ""
+
+
+def advice(settings: CameraSettings) -> str:
+    """Return what to do about the notice, or an empty text. The camera may be asked, which can take seconds."""
+    kind = kind_of(settings.source)
+    return kind.advice(settings) if kind else ""
 
 
 def discover_cameras() -> list[FoundCamera]:

@@ -1,14 +1,15 @@
 """Cameras that answer each HTTP request with one JPEG: polled at `camera.fps`."""
 
 import http.client
-import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from edge.capture import geometry
+from edge.capture import certificate, geometry
 from edge.capture.address import Address
 from edge.capture.image_header import read_header
 from edge.capture.limits import frame_problem
@@ -21,12 +22,16 @@ _MAX_BYTES = 32_000_000
 _FAILURES = (OSError, http.client.HTTPException, ValueError)
 
 
-def is_snapshot(address: Address, timeout_s: float) -> bool:
-    """Whether an address answers with a single picture instead of a stream. False too when it does not answer."""
+def is_snapshot(address: Address, settings: CameraSettings) -> bool:
+    """Whether an address answers with a single picture instead of a stream. False too when it does not answer.
+
+    Raises CameraError when its certificate is not the pinned one.
+    """
     if address.scheme not in ("http", "https"):
         return False
     try:
-        with _opener(address).open(address.bare_url, timeout=timeout_s) as answer:
+        opener = _opener(address, settings.certificate_sha256)
+        with opener.open(address.bare_url, timeout=settings.open_timeout_s) as answer:
             return str(answer.headers.get_content_type()).startswith("image/")
     except _FAILURES:
         return False
@@ -40,7 +45,7 @@ class SnapshotCamera:
     def __init__(self, address: Address, settings: CameraSettings) -> None:
         self._address = address
         self._settings = settings
-        self._opener = _opener(address)
+        self._opener = _opener(address, settings.certificate_sha256)
         self._validators: dict[str, str] = {}
         self._image: Image | None = None
         self._next_at = 0.0
@@ -105,13 +110,41 @@ def _read(answer: Any, deadline: float) -> bytes:
     return b"".join(parts)
 
 
-def _opener(address: Address) -> urllib.request.OpenerDirector:
-    """Basic and digest logins; no proxies. Certificates are not checked, as FFmpeg does not either."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+class _PinnedConnection(http.client.HTTPSConnection):
+    """Says nothing to a camera whose certificate does not pass `check`."""
+
+    def __init__(self, host: str, check: Callable[[bytes], None], **options: Any) -> None:
+        super().__init__(host, **options)
+        self._check = check
+
+    def connect(self) -> None:
+        super().connect()
+        try:
+            self._check(self.sock.getpeercert(binary_form=True) or b"")
+        except CameraError:
+            self.close()
+            raise
+
+
+class _PinnedHandler(urllib.request.HTTPSHandler):
+    """Opens connections over TLS to cameras that have the pinned certificate."""
+
+    def __init__(self, address: Address, pinned: str) -> None:
+        super().__init__()
+        self._check = partial(certificate.require, address, pinned=pinned)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        def connection(host: str, /, **options: Any) -> http.client.HTTPConnection:
+            return _PinnedConnection(host, self._check, context=certificate.unchecked(), **options)
+
+        return self.do_open(connection, req)
+
+
+def _opener(address: Address, pinned: str | None) -> urllib.request.OpenerDirector:
+    """Basic and digest logins; no proxies. Without a fingerprint, certificates are not checked, as by FFmpeg."""
     handlers: list[urllib.request.BaseHandler] = [
         urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=context),
+        _PinnedHandler(address, pinned) if pinned else urllib.request.HTTPSHandler(context=certificate.unchecked()),
     ]
     if address.login:
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()

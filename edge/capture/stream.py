@@ -6,7 +6,7 @@ import time
 
 import cv2
 
-from edge.capture import geometry
+from edge.capture import certificate, geometry
 from edge.capture.address import Address, is_address, parse, shown
 from edge.capture.camera import Camera, CameraKind
 from edge.capture.live_capture import LiveCapture
@@ -15,7 +15,7 @@ from edge.capture.stream_diagnosis import why_not
 from edge.capture.video_io import open_address, size_problem, take_jpegs
 from edge.config.camera import CameraSettings
 from edge.config.secret_file import read_secret
-from edge.errors import CameraError
+from edge.errors import CameraError, ConfigError
 from edge.records import Frame
 
 _log = logging.getLogger("whosthere.capture")
@@ -35,10 +35,7 @@ class StreamCamera:
     def __init__(self, settings: CameraSettings) -> None:
         self._settings = settings
         address = address_of(settings)
-        began = time.monotonic()
-        capture = open_address(address.login_url, _time_outs(settings))
-        if not capture.isOpened():
-            raise CameraError(f"{address}: cannot be opened: {_why(address, settings, time.monotonic() - began)}")
+        capture = _opened(address, settings)
         if problem := size_problem(capture):
             capture.release()
             raise CameraError(f"{address}: {problem}")
@@ -52,12 +49,29 @@ class StreamCamera:
         self._capture.close()
 
 
+def _opened(address: Address, settings: CameraSettings) -> cv2.VideoCapture:
+    """Raises CameraError."""
+    began = time.monotonic()
+    pinned, within, reason = settings.certificate_sha256, settings.open_timeout_s, None
+    if pinned is None:
+        capture = open_address(address.login_url, _time_outs(settings))
+    else:
+        with certificate.trusted(address, pinned, within) as trusted:
+            capture = open_address(address.login_url, _time_outs(settings), trusted)
+            if not capture.isOpened():
+                reason = certificate.why_refused(address, trusted, within)
+    if capture.isOpened():
+        return capture
+    reason = reason or _why(address, settings, time.monotonic() - began)
+    raise CameraError(f"{address}: cannot be opened: {reason}")
+
+
 def open_network_camera(settings: CameraSettings) -> Camera:
     """Open a stream, or a snapshot address. Raises CameraError and ConfigError."""
     address = address_of(settings)
-    if text := _notice(settings.source):
+    if text := _notice(settings):
         _log_once(f"{address}: {text}")
-    if is_snapshot(address, settings.open_timeout_s):
+    if is_snapshot(address, settings):
         return SnapshotCamera(address, settings)
     return StreamCamera(settings)
 
@@ -82,9 +96,26 @@ def _why(address: Address, settings: CameraSettings, took_s: float) -> str:
     return why_not(address, min(settings.open_timeout_s, _PROBE_S))
 
 
-def _notice(source: str) -> str:
-    secure = source.lower().startswith(("https:", "rtsps:"))
-    return "the camera's certificate is not checked: anybody on the way could pose as the camera" if secure else ""
+def _notice(settings: CameraSettings) -> str:
+    if settings.certificate_sha256 is not None or not _is_secure(settings.source):
+        return ""
+    return "the camera's certificate is not checked: anybody on the way could pose as the camera"
+
+
+def _advice(settings: CameraSettings) -> str:
+    if not _notice(settings):
+        return ""
+    try:
+        found = certificate.fingerprint(
+            certificate.fetch(parse(settings.source), min(settings.open_timeout_s, _PROBE_S))
+        )
+    except (OSError, ConfigError):
+        return ""
+    return f'to have it checked, if this is the camera\'s own, set {certificate.KEY}: "{found}"'
+
+
+def _is_secure(source: str) -> bool:
+    return source.strip().partition("://")[0].lower() in certificate.SCHEMES
 
 
 @functools.cache
@@ -99,5 +130,6 @@ KIND = CameraKind(
     open=open_network_camera,
     shown=shown,
     notice=_notice,
+    advice=_advice,
     takes_login=True,
 )

@@ -8,8 +8,9 @@ Captures are opened silently: OpenCV and FFmpeg would print addresses with their
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,20 @@ import cv2
 from edge.capture.limits import frame_problem
 from edge.errors import ConfigError
 
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_environment = threading.Lock()
 
-def open_address(address: str, options: Sequence[int] = ()) -> cv2.VideoCapture:
+
+def open_address(address: str, options: Sequence[int] = (), trusted: Path | None = None) -> cv2.VideoCapture:
     """Return a capture for a stream's address; it may have failed to open. `options`: property, value, property...
 
-    RTSP uses TCP and falls back to UDP, OpenCV's default. Raises ConfigError for an address that is not valid text.
+    RTSP uses TCP and falls back to UDP, OpenCV's default. With `trusted`, a PEM file, the server must have one of its
+    certificates. Raises ConfigError for an address that is not valid text.
     """
     if not _is_text(address):
         raise ConfigError("camera.source: found a lone surrogate or a NUL; allowed: text, with other bytes as %XX")
-    return _capture(address, cv2.CAP_FFMPEG, options)
+    with _trusting(trusted) if trusted else nullcontext():
+        return _capture(address, cv2.CAP_FFMPEG, options)
 
 
 def open_file(path: Path) -> cv2.VideoCapture:
@@ -70,6 +76,24 @@ def _capture(name: str, backend: int, options: Sequence[int]) -> cv2.VideoCaptur
         return cv2.VideoCapture(name, backend, options)
     finally:
         log.setLogLevel(level)
+
+
+@contextmanager
+def _trusting(certificates: Path) -> Iterator[None]:
+    """Let FFmpeg check the certificates of what is opened within the block.
+
+    OpenCV reads FFmpeg's options from the environment each time, and then leaves out its own default for RTSP.
+    """
+    with _environment:
+        before = os.environ.get(_OPTIONS)
+        os.environ[_OPTIONS] = f"{before or 'rtsp_flags;prefer_tcp'}|tls_verify;1|ca_file;{certificates}"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_OPTIONS]
+            else:
+                os.environ[_OPTIONS] = before
 
 
 @contextmanager

@@ -7,6 +7,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+Fingerprint = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}\Z|^[0-9A-Fa-f]{64}\Z",
+        description="a SHA-256 fingerprint in quotes: 64 hexadecimal digits, with a colon after every two or without",
+    ),
+]
+
 
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the picture, as fractions of its width and height after rotation and mirroring."""
@@ -53,6 +61,8 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For network cameras; separate from the address so that it appears in no log."""
     password_file: str | None = None
     """A file that holds nothing but the password; may begin with `$CREDENTIALS_DIRECTORY/`."""
+    certificate_sha256: Fingerprint | None = None
+    """For cameras over https and rtsps: the certificate that they must have. None: any certificate is accepted."""
     realtime: bool = True
     """Recordings only: play at the recording's pace (true), or as fast as possible without losing a frame (false)."""
     loop: bool = False

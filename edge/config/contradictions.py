@@ -1,6 +1,6 @@
 """Settings that are valid individually but contradict each other."""
 
-from edge.config.camera import CameraSettings
+from edge.config.camera import CameraSettings, scheme_of
 from edge.config.faces import QualitySettings
 from edge.config.mqtt import MqttSettings
 
@@ -19,6 +19,11 @@ def contradictions(camera: CameraSettings, mqtt: MqttSettings, quality: QualityS
         found.append(
             "mqtt.tls.enabled: found false, but mqtt.tls names certificates: nothing would be encrypted; "
             "set it to true, or remove them"
+        )
+    if camera.certificate_sha256 is not None and scheme_of(camera.source).lower() not in ("https", "rtsps"):
+        found.append(
+            "camera.certificate_sha256: found with a camera.source that does not use TLS, so nothing would be checked; "
+            "change the address to https:// or rtsps://, or remove the fingerprint"
         )
     if camera.reopen_min_s > camera.reopen_max_s:
         found.append(

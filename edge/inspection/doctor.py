@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 
 from edge import __version__
-from edge.capture.registry import describe
+from edge.capture.registry import describe, notice
 from edge.config.camera import CameraSettings
 from edge.config.loading import LoadedConfig, default_config
 from edge.config.visits import MatchSettings
@@ -103,6 +103,9 @@ def _few_templates(gallery: Gallery) -> list[str]:
 
 
 def _camera_hints(camera: CameraSettings) -> list[str]:
+    if text := notice(camera):
+        # Not the fingerprint: this goes into reports, and search engines find cameras by it.
+        return [f"{text}; `whosthere check` shows the fingerprint for camera.certificate_sha256"]
     if not camera.source.startswith("picamera2:") or util.find_spec("picamera2") is not None:
         return []
     cannot = "camera.source names a picamera2 camera, but this Python cannot import picamera2"

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from edge.capture.camera import Camera, EndOfRecording
-from edge.capture.registry import describe, notice, open_camera
+from edge.capture.registry import advice, describe, notice, open_camera
 from edge.config.camera import CameraSettings
 from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.errors import CameraBusy, WhosthereError
@@ -48,13 +48,16 @@ def try_camera(settings: CameraSettings, clock: Callable[[], float] = time.monot
         return failed("camera", error, _busy_advice(error)), None
     height, width = frame.image.shape[:2]
     found = f"{describe(settings)}: {width} x {height}, the first frame after {took:.1f} s"
-    if text := notice(settings):
+    todo, brightness, text = [], float(frame.preview.mean()), notice(settings)
+    if brightness < DARK:
+        found += f", but nearly black: brightness {brightness:.0f} of 255"
+        todo.append("uncover the lens, or switch a light on: faces need light")
+    if text:
         found += f"; {text}"
-    brightness = float(frame.preview.mean())
-    if brightness >= DARK:
-        return ok("camera", found), frame
-    advice = "uncover the lens, or switch a light on: faces need light"
-    return warning("camera", f"{found}, but nearly black: brightness {brightness:.0f} of 255", advice), frame
+        todo.append(advice(settings))
+    if todo:
+        return warning("camera", found, "; ".join(filter(None, todo))), frame
+    return ok("camera", found), frame
 
 
 def _enough(frame: Frame, camera: Camera) -> Frame:

@@ -1,6 +1,7 @@
 """Real recordings and a real camera server, made on the spot for the capture tests."""
 
 import base64
+import ssl
 import struct
 import threading
 import time
@@ -53,13 +54,22 @@ def write_gif(path: Path, delays_s: Sequence[float]) -> Path:
 class MjpegServer:
     """An HTTP camera. It sends frame `current`, over and over, or a film of JPEGs at 12 a second, again and again."""
 
-    def __init__(self, login: str = "", host: str = "127.0.0.1", film: Sequence[bytes] = ()) -> None:
+    def __init__(
+        self,
+        login: str = "",
+        host: str = "127.0.0.1",
+        film: Sequence[bytes] = (),
+        certificate: ssl.SSLContext | None = None,
+    ) -> None:
+        """With a `certificate`, it speaks TLS."""
         self.current = 1
         self.instead = b""
         """Sent in place of the frame, if not empty."""
         self.film = film
         self.connections = 0
         self.unchanged = 0
+        self.logins: list[str | None] = []
+        """The Authorization of each request."""
         self._expected = "Basic " + base64.b64encode(login.encode()).decode() if login else None
         self._changed = threading.Event()
         self._stopped = False
@@ -74,6 +84,10 @@ class MjpegServer:
 
         self._server = ThreadingHTTPServer((host, 0), Handler)
         self._server.daemon_threads = True
+        if certificate:
+            self._server.socket = certificate.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -83,6 +97,7 @@ class MjpegServer:
         self._server.server_close()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.logins.append(request.headers.get("Authorization"))
         if self._expected is not None and request.headers.get("Authorization") != self._expected:
             request.send_response(401)
             request.send_header("WWW-Authenticate", 'Basic realm="camera"')

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -53,9 +54,10 @@ class RtspServer:
 
 
 class Line:
-    """A TCP proxy in front of a server."""
+    """A TCP proxy in front of a server; with a `certificate`, it speaks TLS."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, certificate: ssl.SSLContext | None = None) -> None:
+        self._certificate = certificate
         self.bad = False
         """True: some of what the server sends arrives changed."""
         self._server = port
@@ -82,6 +84,14 @@ class Line:
         while True:
             try:
                 camera, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                if self._certificate:
+                    camera = self._certificate.wrap_socket(camera, server_side=True)
+            except OSError:
+                continue
+            try:
                 server = socket.create_connection(("127.0.0.1", self._server))
             except OSError:
                 return
