@@ -22,6 +22,7 @@ COMMANDS = {
     "calibrate": "Measure similarity -> false-match rate, and write it to the card.",
     "households": "Measure how many strangers a false-alarm target lets through in random households.",
     "play-visits": "Play scripted visits through the box's own loop, and count right and wrong names.",
+    "play-film": "Play a recording with a known truth through the box's own loop, and count right and wrong names.",
     "report": "Write one HTML page about several models, with curves and the worst pairs.",
     "evaluate-detection": "Measure recall and precision of a detector by the size of the face.",
     "degrade": "Measure what blur, small size and darkness cost, which the quality limits rest on.",

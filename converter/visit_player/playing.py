@@ -1,142 +1,119 @@
-"""Scenes through the daemon's own loop, and what came of it beside what was true."""
+"""Scenes and films through several engines, frame by frame, and what each said beside what was true."""
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Protocol
 
-import msgspec
-
-from converter.visit_player.painting import frames, part_at, place
-from converter.visit_player.script import Actor, VisitScene
+from converter.visit_player.script import Actor
 from edge.capture import geometry
 from edge.config.camera import CameraSettings
-from edge.config.loading import Config
-from edge.daemon.frame_processor import FrameProcessor
-from edge.daemon.timings import Timings
-from edge.events import Event
-from edge.faces.analyser import AnalysedFace, Analyser
-from edge.faces.roi_detect import RoiDetector
-from edge.records import Box, Face, Image
-from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_thresholds
-
-T = TypeVar("T")
+from edge.records import Box, Frame, Image
 
 
-class Memory:
-    """What the networks answered for each frame, so that a second run of the same scenes costs nothing."""
+class Take(Protocol):
+    """Frames with a known truth."""
 
-    def __init__(self, analyser: Analyser) -> None:
-        self.analyser = analyser
-        self.key: tuple[object, ...] = ()
-        """The frame being processed."""
-        self.answers: dict[tuple[object, ...], object] = {}
+    @property
+    def kind(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def actors(self) -> tuple[Actor, ...]: ...
+    @property
+    def enrolled(self) -> Mapping[str, Sequence[Path]]:
+        """Person -> the photos of their templates."""
 
-    def ask(self, what: str, detail: object, compute: Callable[[], T]) -> T:
-        """The answer given before to the same question about the same frame, else what `compute` finds."""
-        key = (*self.key, what, detail)
-        if key not in self.answers:
-            self.answers[key] = compute()
-        return cast("T", self.answers[key])
+    def frames(self) -> Iterator[tuple[float, Image]]:
+        """(seconds, BGR frame), the same pixels each time."""
 
-
-def _rounded(box: Box) -> tuple[float, ...]:
-    return tuple(round(v, 2) for v in (box.left, box.top, box.right, box.bottom))
-
-
-class _Detector:
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-
-    def detect(self, image: Image) -> list[Face]:
-        return self._memory.ask("detect", None, lambda: self._memory.analyser.detector.detect(image))
+    def actor_at(self, at: float, box: Box | None) -> Actor | None:
+        """Whose face lies under a box."""
 
 
-class _RoiDetector:
-    def __init__(self, memory: Memory, roi: RoiDetector) -> None:
-        self._memory = memory
-        self._roi = roi
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that an engine announced about a face."""
 
-    def detect(self, image: Image, places: list[Box]) -> list[Face]:
-        return self._memory.ask("roi", tuple(map(_rounded, places)), lambda: self._roi.detect(image, places))
+    at: float
+    box: Box | None
+    name: str | None = None
+    """The person that it names; None: nobody."""
+    started: bool = False
+    """A visit begins. Otherwise it is a decision: that name, or none."""
+    corrects: bool = False
+    """It replaces an earlier decision of the same visit."""
+    spoof: bool = False
+    """It says that this is no living person."""
 
 
-class RememberingAnalyser:
-    """An Analyser with a memory in front of its networks."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an engine made of one frame."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-        self.detector = _Detector(memory)
-        near = memory.analyser.near
-        self.near = None if near is None else _RoiDetector(memory, near)
-        self.embedder = memory.analyser.embedder
-        self.networks = ()
-        self.limits = memory.analyser.limits
+    said: list[Said]
+    labels: list[tuple[Box, str | None]]
+    """(face, the name shown with it) for every face that is followed."""
+    usable: list[Box] = field(default_factory=list)
+    """Faces that were good enough to decide by."""
+    looks: int = 0
+    """How many faces were analysed closely."""
 
-    def look(self, image: Image, face: Face) -> AnalysedFace:
-        return self._memory.ask("look", _rounded(face.box), lambda: self._memory.analyser.look(image, face))
 
-    def embed(self, face: AnalysedFace) -> AnalysedFace:
-        return self._memory.ask("embed", _rounded(face.face.box), lambda: self._memory.analyser.embed(face))
+class EngineRun(Protocol):
+    """An engine at work on one take."""
+
+    def frame(self, frame: Frame) -> Told: ...
+    def end(self, at: float) -> list[Said]:
+        """There will be no more frames."""
+
+
+class NamingEngine(Protocol):
+    """Something that names people on video."""
+
+    @property
+    def name(self) -> str: ...
+    def start(self, enrolled: Mapping[str, Sequence[Path]]) -> EngineRun: ...
 
 
 @dataclass
-class PlayedScene:
-    """What the box said of a scene."""
+class Played:
+    """What one engine said of one take."""
 
-    scene: VisitScene
-    events: list[tuple[Event, Actor | None]] = field(default_factory=list)
-    """Each event, with the actor who stood where and when it was caused."""
+    engine: str
+    kind: str
+    actors: tuple[Actor, ...]
+    said: list[tuple[Said, Actor | None]] = field(default_factory=list)
+    """Each announcement, with the actor who stood where and when it was caused."""
     labels: list[tuple[Actor, str | None]] = field(default_factory=list)
     """(actor, name shown) for every followed face that is an actor's, frame by frame."""
     usable: dict[str, float] = field(default_factory=dict)
-    """Actor -> when their first usable face was seen."""
+    """Person -> when the first engine saw their first usable face; all engines' times count from there."""
     looks: int = 0
 
 
-def actor_at(scene: VisitScene, at: float, box: Box | None) -> Actor | None:
-    """Whose face lies under the middle of a box."""
-    if box is None:
-        return None
-    x, y = box.centre
-    best, nearest = None, 90.0
-    for actor in scene.actors:
-        part = part_at(actor, at)
-        if part is not None:
-            px, py, scale = place(part, at)
-            off = ((px - x) ** 2 + (py - y) ** 2) ** 0.5 / max(scale, 0.3)
-            if off < nearest:
-                best, nearest = actor, off
-    return best
-
-
-def play(scene: VisitScene, matcher: Matcher, memory: Memory, config: Config) -> PlayedScene:
-    """Every frame in order; nothing depends on the clock."""
-    analyser = RememberingAnalyser(memory)
-    numbers = itertools.count(1)
-    processor = FrameProcessor(
-        analyser, matcher, linking_thresholds(analyser.embedder.calibration),  # type: ignore[arg-type]
-        msgspec.structs.replace(config, motion=msgspec.structs.replace(config.motion, enabled=False)),
-        lambda: f"{scene.kind}-{scene.number}-{next(numbers)}", Timings(),
-    )  # fmt: skip
-    settings, found, at = CameraSettings(), PlayedScene(scene), 0.0
-    for index, (at, image) in enumerate(frames(scene)):
-        memory.key = (scene.kind, scene.number, index)
-        step = processor.process(geometry.frame(image, settings, at))
-        for event in step.events:
-            found.events.append((event, actor_at(scene, at, event.box)))
-        for seen in step.seen:
-            actor = actor_at(scene, at, seen.box)
-            if actor is None:
-                continue
-            if seen.quality is not None:
-                found.looks += 1
-                if seen.quality.usable:
-                    found.usable.setdefault(actor.person, at)
-            if seen.visit_id is not None:
-                person = seen.match.person if seen.match else None
-                found.labels.append((actor, person.name if person else None))
-    for event in processor.flush(at + 0.1):
-        found.events.append((event, None))
+def play(take: Take, engines: Sequence[NamingEngine]) -> list[Played]:
+    """Every frame in order through every engine; nothing depends on the clock."""
+    settings, at = CameraSettings(), 0.0
+    runs = [engine.start(take.enrolled) for engine in engines]
+    usable: dict[str, float] = {}
+    found = [Played(engine.name, take.kind, take.actors, usable=usable) for engine in engines]
+    for at, image in take.frames():
+        frame = geometry.frame(image, settings, at)
+        for number, (run, played) in enumerate(zip(runs, found, strict=True)):
+            told = run.frame(frame)
+            _note(take, at, told, played)
+            for box in told.usable if number == 0 else ():
+                actor = take.actor_at(at, box)
+                if actor is not None:
+                    usable.setdefault(actor.person, at)
+    for run, played in zip(runs, found, strict=True):
+        played.said += [(said, None) for said in run.end(at + 0.1)]
     return found
+
+
+def _note(take: Take, at: float, told: Told, played: Played) -> None:
+    played.said += [(said, take.actor_at(said.at, said.box)) for said in told.said]
+    labels = ((take.actor_at(at, box), name) for box, name in told.labels)
+    played.labels += [(actor, name) for actor, name in labels if actor is not None]
+    played.looks += told.looks

@@ -1,18 +1,18 @@
-"""What a box said of scripted visits against what is true."""
+"""What an engine said of takes against what is true."""
 
 from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
 
-from converter.visit_player.playing import PlayedScene
+from converter.visit_player.playing import Played, Said
 from converter.visit_player.script import Actor
-from edge.events import Event, EventKind
 
 
 class VisitScore(msgspec.Struct, frozen=True):
-    """Scenes of one kind, together."""
+    """Takes of one kind, together, as one engine answered them."""
 
+    engine: str
     kind: str
     scenes: int
     known: int
@@ -20,12 +20,12 @@ class VisitScore(msgspec.Struct, frozen=True):
     usable: int
     """Those of them who showed at least one usable face."""
     named: int
-    """Those of them who were called by their own name in a final decision."""
+    """Those with a usable face who were called by their own name in a decision."""
     strangers: int
     rightly_unknown: int
     """Strangers who were called by no name."""
     wrong_names: int
-    """Final decisions that called somebody by a name that is not theirs."""
+    """People who were called by a name that is not theirs, and decisions that named somebody where nobody was."""
     wrong_labels: int
     """Faces of single frames that carried somebody else's name, of `labels`."""
     labels: int
@@ -34,77 +34,86 @@ class VisitScore(msgspec.Struct, frozen=True):
     people: int
     decisions: int
     corrections: int
+    pictures: int
+    """Pictures of known people, held up to the camera."""
+    pictures_named: int
+    """Those that were called by the name of the person in the picture."""
+    pictures_noticed: int
+    """Those that were said to be no living person."""
+    spoofs: int
+    """Living people who were said to be a picture."""
     looks: int
     """Faces that were analysed closely."""
     seconds_to_name: list[float]
     """From the first usable face to the right name, per person named."""
+
+    @property
+    def decisions_per_visit(self) -> float:
+        return self.decisions / max(self.people, 1)
 
     def seconds(self, percentile: float) -> float | None:
         """A percentile of `seconds_to_name`; None when nobody was named."""
         return float(np.percentile(self.seconds_to_name, percentile)) if self.seconds_to_name else None
 
 
-def score(played: Iterable[PlayedScene]) -> list[VisitScore]:
-    """One row per kind, in order, and one for all of them."""
-    by_kind: dict[str, list[VisitScore]] = {}
-    for scene in played:
-        by_kind.setdefault(scene.scene.kind, []).append(_scene_score(scene))
-    rows = [_sum(kind, rows) for kind, rows in by_kind.items()]
-    return [*rows, _sum("all", rows)]
+def score(played: Iterable[Played]) -> list[VisitScore]:
+    """One row per engine and kind, in the order in which they come, and per engine one for all kinds."""
+    by_kind: dict[str, dict[str, list[VisitScore]]] = {}
+    for take in played:
+        by_kind.setdefault(take.engine, {}).setdefault(take.kind, []).append(_take_score(take))
+    rows = []
+    for engine, kinds in by_kind.items():
+        sums = [_sum(engine, kind, rows) for kind, rows in kinds.items()]
+        rows += [*sums, _sum(engine, "all", sums)]
+    return rows
 
 
-def _scene_score(played: PlayedScene) -> VisitScore:
-    known = [actor for actor in played.scene.actors if actor.known]
-    strangers = [actor for actor in played.scene.actors if not actor.known]
-    first_named = {actor.person: _first_named(played, actor) for actor in known}
-    named = {person: event for person, event in first_named.items() if event is not None}
-    waited = [max(0.0, e.at - played.usable.get(person, e.at)) for person, e in named.items()]
-    names = _names_given(played)
+def _take_score(played: Played) -> VisitScore:
+    living = [actor for actor in played.actors if not actor.pictured]
+    pictured = [actor for actor in played.actors if actor.pictured]
+    known = [actor for actor in living if actor.known and actor.person in played.usable]
+    strangers = [actor for actor in living if not actor.known]
+    decisions = [(said, who) for said, who in played.said if not said.started]
+    named = {actor.person: at for actor in known if (at := _first_named(decisions, actor)) is not None}
+    fooled = [actor for actor in pictured if _first_named(decisions, actor) is not None]
+    wrong = [who for said, who in decisions if said.name is not None and (who is None or said.name != who.person)]
+    noticed = {who.person for said, who in decisions if said.spoof and who is not None}
     return VisitScore(
-        kind=played.scene.kind,
+        engine=played.engine,
+        kind=played.kind,
         scenes=1,
-        known=len(known),
-        usable=sum(actor.person in played.usable for actor in known),
+        known=sum(actor.known for actor in living),
+        usable=len(known),
         named=len(named),
         strangers=len(strangers),
-        rightly_unknown=sum(not any(who is actor for who, _ in names) for actor in strangers),
-        wrong_names=sum(who is None or name != who.person for who, name in names),
+        rightly_unknown=sum(actor not in wrong for actor in strangers),
+        wrong_names=sum(who is None for who in wrong) + len({who.person for who in wrong if who is not None}),
         wrong_labels=sum(name not in (None, actor.person) for actor, name in played.labels),
         labels=len(played.labels),
-        visits=sum(event.kind is EventKind.STARTED for event, _ in played.events),
-        people=len(played.scene.actors),
-        decisions=sum(_is_decision(event) for event, _ in played.events),
-        corrections=sum(event.corrects is not None for event, _ in played.events),
+        visits=sum(said.started for said, _ in played.said),
+        people=len(played.actors),
+        decisions=len(decisions),
+        corrections=sum(said.corrects for said, _ in decisions),
+        pictures=len(pictured),
+        pictures_named=len(fooled),
+        pictures_noticed=sum(actor.person in noticed for actor in pictured),
+        spoofs=sum(actor.person in noticed for actor in living),
         looks=played.looks,
-        seconds_to_name=waited,
+        seconds_to_name=[max(0.0, at - played.usable[person]) for person, at in named.items()],
     )
 
 
-def _is_decision(event: Event) -> bool:
-    return event.kind not in (EventKind.STARTED, EventKind.ENDED) and not event.provisional
+def _first_named(decisions: Sequence[tuple[Said, Actor | None]], actor: Actor) -> float | None:
+    """When somebody was first called by their own name."""
+    return next((said.at for said, who in decisions if who is actor and said.name == actor.person), None)
 
 
-def _names_given(played: PlayedScene) -> list[tuple[Actor | None, str]]:
-    """(who stood there, the name that was announced) of each final name."""
-    return [
-        (actor, event.match.person.name)
-        for event, actor in played.events
-        if event.kind is EventKind.RECOGNIZED and not event.provisional and event.match and event.match.person
-    ]
-
-
-def _first_named(played: PlayedScene, actor: Actor) -> Event | None:
-    for event, who in played.events:
-        name = event.match.person.name if event.match and event.match.person else None
-        if who is actor and event.kind is EventKind.RECOGNIZED and not event.provisional and name == actor.person:
-            return event
-    return None
-
-
-def _sum(kind: str, rows: Sequence[VisitScore]) -> VisitScore:
+def _sum(engine: str, kind: str, rows: Sequence[VisitScore]) -> VisitScore:
     totals = {
         name: sum(getattr(row, name) for row in rows)
         for name in VisitScore.__struct_fields__
-        if name not in {"kind", "seconds_to_name"}
+        if name not in {"engine", "kind", "seconds_to_name"}
     }
-    return VisitScore(kind=kind, seconds_to_name=[s for row in rows for s in row.seconds_to_name], **totals)
+    return VisitScore(
+        engine=engine, kind=kind, seconds_to_name=[s for row in rows for s in row.seconds_to_name], **totals
+    )
