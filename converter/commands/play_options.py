@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 BASELINES = ("naive", "frigate", "face-recognition")
 ALL = "all"
 COLUMNS = (
-    "known", "named", "wrong", "unknown", "labels", "visits", "each", "fixed", "pictures", "p50", "p95", "looks",
+    "known", "named", "wrong", "unknown", "labels", "visits", "each", "fixed", "pictures", "noticed", "p50", "p95", "looks",
 )  # fmt: skip
 LEGEND = """\
 known     those with a usable face, of all known people who came
@@ -38,6 +38,7 @@ visits    started, for how many people who came
 each      decisions per person
 fixed     `unknown` or `uncertain` that became a name
 pictures  of known people, held up: called by the name of the person in them, of all
+noticed   pictures that were said to be no living person, and living people who were
 p50, p95  seconds of video from the first face that the box could use to the right name
 looks     faces that were analysed closely
 """
@@ -183,6 +184,7 @@ def _lines(heading: str, rows: Sequence[tuple[str, VisitScore]]) -> str:
             f"{row.decisions_per_visit:.1f}",
             str(row.corrections),
             f"{row.pictures_named}/{row.pictures}",
+            f"{row.pictures_noticed}+{row.spoofs}",
             *(("-" if value is None else f"{value:.1f}") for value in (row.seconds(50), row.seconds(95))),
             str(row.looks),
         )
