@@ -19,7 +19,7 @@ PICTURE: Image = np.zeros((40, 40, 3), np.uint8)
 
 
 class Script:
-    """Names what it was told to name, one list per frame."""
+    """Names what it is given, one list per frame."""
 
     def __init__(self, *frames: list[tuple[Box, str | None]]) -> None:
         self._frames = list(frames)

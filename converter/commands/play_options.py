@@ -26,7 +26,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 BASELINES = ("naive", "frigate", "face-recognition")
 ALL = "all"
 COLUMNS = (
-    "known", "named", "wrong", "unknown", "labels", "visits", "each", "fixed", "pictures", "noticed", "p50", "p95", "looks",
+    "known", "named", "wrong", "unknown", "labels", "visits", "each", "fixed", "pictures", "noticed", "p50", "p95",
+    "looks",
 )  # fmt: skip
 LEGEND = """\
 known     those with a usable face, of all known people who came
@@ -73,7 +74,7 @@ def choices(command: F) -> F:
             type=click.Choice(BASELINES),
             multiple=True,
             help="Play the same frames through another engine too, and show it beside the box. `naive` is the box's "
-            "networks with each frame by itself; `frigate` imitates Frigate's rule on the box's networks; "
+            "networks with each frame alone; `frigate` imitates Frigate's rule on the box's networks; "
             "`face-recognition` is that package with its defaults (slow: 0.2 s per frame). Repeat it for several.",
         ),
         click.option(

@@ -36,7 +36,7 @@ class KeptAnswers:
         self._saved = 0
         self.asked = 0
         self.computed = 0
-        """Of those asked, how many the networks had to answer."""
+        """The part of them that the networks had to answer."""
 
     def open(self, name: str) -> None:
         """Load what is known about a scene, and forget the one before. Call `save` first."""

@@ -1,6 +1,6 @@
 """Other ways to name people on video, run on the same frames as the box.
 
-`naive`: the box's networks and threshold, each frame by itself. `face-recognition`: that package with the defaults of
+`naive`: the box's networks and threshold, each frame alone. `face-recognition`: that package with the defaults of
 its README. For Frigate's rule: `frigate`.
 """
 
@@ -29,7 +29,7 @@ TOLERANCE = 0.6
 
 
 class Naive:
-    """The nearest person over the threshold, in each frame anew."""
+    """The nearest person over the threshold, in each frame alone."""
 
     name = "naive"
 
@@ -49,7 +49,7 @@ class Namer(Protocol):
 
 
 class FrameByFrame:
-    """Every face of every frame is answered by itself.
+    """Every face of every frame is answered alone.
 
     To count decisions, an answer is a new one only if it differs from the last one at the same place.
     """

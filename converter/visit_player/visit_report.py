@@ -25,7 +25,7 @@ class PlayedDocument(msgspec.Struct, frozen=True):
     scenes: int
     """How many were played."""
     of: int
-    """How many were to be played; fewer were if it was interrupted."""
+    """How many there are; fewer were played if it was interrupted."""
     events: int
     """Messages of the box that were checked against the published schema `visit.json`."""
     schema_faults: list[str]
@@ -57,7 +57,7 @@ def write(folder: Path, document: PlayedDocument) -> Path:
 
 
 def _people(rows: Sequence[VisitScore]) -> bytes:
-    """Two bars per engine: what became of known people, and of strangers."""
+    """Two bars per engine: known people, and strangers."""
     figure, axes = _figure(1.6 + 0.5 * len(rows))
     places = np.arange(len(rows), dtype=np.float64)
     for offset, group in ((-0.2, [_known(row) for row in rows]), (0.2, [_strangers(row) for row in rows])):
