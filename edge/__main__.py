@@ -12,6 +12,7 @@ COMMANDS = {
     "setup": "Ask for name, camera and broker, try them, and write config.yaml.",
     "check": "Check config, models, gallery, camera and broker, and say what to do.",
     "watch": "Follow boxes live: their visits and health; as JSON for scripts.",
+    "visits": "List the last visits: who came when, and how sure the box was.",
     "broker-acl": "Print an access control list for mosquitto that keeps boxes apart.",
     "enroll": "Add a person to a gallery, from photos or from the camera.",
     "identify": "Say who is in pictures and videos: a table, CSV, annotated copies.",

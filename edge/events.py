@@ -1,9 +1,73 @@
 """What happens in a visit, as its subscribers hear of it. Immutable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from edge.records import Box, Image, Match, Problem, Quality
+from edge.records import Box, Image, Match, Problem, Quality, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One analysed face of a visit."""
+
+    at: float
+    """Monotonic seconds."""
+    quality: float
+    """The score, 0..1."""
+    problem: Problem | None
+    """Why it was not used; None: it was."""
+    similarity: float | None
+    """To the nearest person, for this face alone; None: not embedded, or the gallery is empty."""
+    fused: float | None
+    """That of all faces up to here together; None: the visit was decided."""
+
+    def with_fused(self, similarity: float) -> "Look":
+        return replace(self, fused=similarity)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFaces:
+    """The faces of a visit that were not used for one reason."""
+
+    problem: Problem
+    count: int
+    least: float | None
+    """The smallest value found of what the problem is about (`Quality.measured`); None: it has no measure."""
+    most: float | None
+
+    @classmethod
+    def of(cls, problem: Problem, quality: Quality) -> "RefusedFaces":
+        found = quality.measured(problem)
+        return cls(problem, 1, found, found)
+
+    def merged(self, other: "RefusedFaces | None") -> "RefusedFaces":
+        """These and others that were refused for the same reason."""
+        if other is None:
+            return self
+        found = [value for value in (self.least, self.most, other.least, other.most) if value is not None]
+        least, most = (min(found), max(found)) if found else (None, None)
+        return RefusedFaces(self.problem, self.count + other.count, least, most)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisitAccount:
+    """How a visit came to its decisions. Its size is bounded, however long the visit lasts."""
+
+    decisions: "tuple[Event, ...]"
+    """Without pictures, in order: perhaps a provisional one, the final one, perhaps its correction."""
+    looks: tuple[Look, ...]
+    """Spread over the whole visit: not every face, if there were many."""
+    analysed: int
+    """How many faces were analysed in all."""
+    usable: int
+    refused: tuple[RefusedFaces, ...]
+    """The most frequent reason first."""
+    doubtful: int
+    """How many looks turned out to show somebody else."""
+    rang_at: float | None
+    """When the visitor rang; None: not at all."""
+    embeddings: tuple[Vector, ...]
+    """The probes: all faces together and, where they fall into groups, each group. Empty without a usable face."""
 
 
 class EventKind(StrEnum):
@@ -47,3 +111,5 @@ class Event:
     """The visit's best frame so far, when pictures are wanted."""
     picture_box: Box | None = None
     """Where the visitor's face is in it."""
+    account: VisitAccount | None = None
+    """Set on `ended`."""

@@ -166,6 +166,18 @@ class Quality:
     def usable(self) -> bool:
         return self.problem is None
 
+    def measured(self, problem: Problem) -> float | None:
+        """The value that a problem is about, in its own unit; None: it is not about one value."""
+        values = {
+            Problem.TOO_SMALL: self.eye_distance_px,
+            Problem.TOO_BLURRED: self.sharpness,
+            Problem.TOO_DARK: self.brightness,
+            Problem.TOO_BRIGHT: self.brightness,
+            Problem.TURNED_AWAY: self.pose.off_axis,
+            Problem.NOT_A_FACE: self.presence,
+        }
+        return values.get(problem)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -188,6 +200,19 @@ class Outcome(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class Doubt(StrEnum):
+    """Why a match is uncertain."""
+
+    MARGIN = "margin"
+    """The second person is too close."""
+    TAKEN = "taken"
+    """Another face in the same picture has that name."""
+    GROUPS = "groups"
+    """The visit's faces fall into groups that name different people."""
+    FEW_FACES = "few_faces"
+    """A name needs more usable faces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The answer of a gallery to a probe."""
@@ -200,6 +225,8 @@ class Match:
     """The cosine similarity that a name needs."""
     false_match_rate: float | None
     """How often a stranger is as similar to some template of the gallery as this probe; None: not calibrated."""
+    doubt: Doubt | None = None
+    """Set when it is uncertain."""
 
     def renamed(self, names: Mapping[str, str]) -> "Match":
         """The same answer with the names that people have now, by id."""

@@ -273,7 +273,7 @@ def test_a_push_that_forgets_says_what_it_removed_and_where_something_is_left(
     state.mkdir()
     (state / "note").write_text('{"person": "benny"}')
     picture = tmp_path / "picture.jpg"
-    receiver = replace(box.receiver(), state=(state,), clear_unknown_faces=lambda: [picture])
+    receiver = replace(box.receiver(), state=(state,), forget_elsewhere=lambda _: [str(picture)])
     answer = receiver.receive(stream(4, "ada", key=key), without="benny")
     assert (answer.status, answer.version) == ("written", 4)
     assert answer.forgotten is not None

@@ -14,7 +14,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import remove_person
-from edge.terminal import echo, json_option, print_json
+from edge.terminal import echo, json_option, plural, print_json
 
 EXIT_CODES = """\b
 Exit codes:
@@ -92,7 +92,7 @@ def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery) -> None
         forgotten = outcome.answer.forgotten if outcome.answer else None
         if forgotten is None:
             continue
-        echo(f"\n{outcome.box}: {len(forgotten.removed)} earlier galleries that held {person_id} deleted")
+        echo(f"\n{outcome.box}: {plural(len(forgotten.removed), 'place')} that held {person_id} cleared")
         echo("  nothing about them is left" if not forgotten.still_held else "  still held:")
         for place in forgotten.still_held:
             echo(f"    {place}")

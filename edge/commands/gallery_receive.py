@@ -5,12 +5,14 @@ import re
 import sys
 import tarfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from edge.commands.context import box_config
+from edge.commands.forgetting import forget_elsewhere, state_folders
 from edge.config.loading import LoadedConfig, load_config
 from edge.config.visits import UnknownFacesSettings
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
@@ -20,7 +22,7 @@ from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.models import card
 from edge.terminal import print_json
-from edge.visits.unknown_faces import UnknownFaces, clear
+from edge.visits.unknown_faces import UnknownFaces
 
 EXIT_CODES = """\b
 Exit codes:
@@ -136,7 +138,6 @@ def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
     path = loaded.gallery_path
     if not path.parent.is_dir():
         raise GalleryError(f"{path.parent}: no such folder, but gallery.path in config.yaml is in it; make it")
-    state = (Path(loaded.config.mqtt.outbox.path).parent,)
     return Receiver(
         path,
         loaded.gallery_keys,
@@ -145,8 +146,8 @@ def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
         limit,
         gallery.keep_versions,
         sender=sender,
-        state=state,
-        clear_unknown_faces=lambda: clear(Path(loaded.config.strangers.path)),
+        state=state_folders(loaded),
+        forget_elsewhere=partial(forget_elsewhere, loaded),
     )
 
 

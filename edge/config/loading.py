@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from edge.config import typed_yaml
 from edge.config.camera import CameraSettings, is_recording
 from edge.config.contradictions import contradictions
+from edge.config.diary import DiarySettings
 from edge.config.faces import DetectSettings, MotionSettings, QualitySettings
 from edge.config.mqtt import MqttSettings
 from edge.config.sections import DoorbellSettings, GalleryKeys, GallerySettings, ModelSettings, RuntimeSettings
@@ -39,6 +40,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     match: MatchSettings = MatchSettings()
     visit: VisitSettings = VisitSettings()
     strangers: UnknownFacesSettings = UnknownFacesSettings()
+    diary: DiarySettings = DiarySettings()
     doorbell: DoorbellSettings = DoorbellSettings()
     mqtt: MqttSettings = MqttSettings()
     models: ModelSettings = ModelSettings()
@@ -166,6 +168,7 @@ def _placed(config: Config, base: Path) -> LoadedConfig:
         config,
         camera=replace(camera, source=source, password_file=_beside(base, camera.password_file)),
         gallery=_placed_gallery(config.gallery, base),
+        diary=replace(config.diary, path=str(base / Path(config.diary.path).expanduser())),
         strangers=replace(config.strangers, path=str(base / Path(config.strangers.path).expanduser())),
         mqtt=replace(
             mqtt,

@@ -13,6 +13,7 @@ from edge.config.camera import is_recording
 from edge.config.loading import LoadedConfig, load_config
 from edge.config.sections import DoorbellSettings
 from edge.daemon.controls import Controls
+from edge.daemon.diary_thread import DiaryThread
 from edge.daemon.doorbell import Doorbell
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.gallery_manager import GalleryManager
@@ -58,10 +59,15 @@ class App:
         clock = None if _lossless(loaded) else time.monotonic
         self._publisher = MqttPublisher(config.mqtt, self._origin(), self._on_command, clock=clock, on_stored=log_event)
         self._unknown_faces = _unknown_faces(loaded)
+        self._diary = DiaryThread(
+            loaded, self._gallery, analyser.embedder.name, lambda: self._publisher.clock_set, clock
+        )
         self._pipeline = self._new_pipeline(analyser, timings)
         self._reloader = Reloader(config_path, loaded, self._gallery, notifier, self._use)
         self._controls = Controls(loaded, self._pipeline, self._publisher, self._gallery, self._reloader)
-        self._health = HealthReport(loaded, analyser, self._gallery, self._pipeline, self._publisher, timings)
+        self._health = HealthReport(
+            loaded, analyser, self._gallery, self._pipeline, self._publisher, timings, lambda: self._diary.health
+        )
         self._watchdog = Watchdog(notifier, config.runtime.stall_s)
         self._doorbell = self._new_doorbell(config.doorbell)
 
@@ -75,6 +81,7 @@ class App:
         self._publisher.people(_people(self._gallery.matcher))
         self._publisher.start()
         self._unknown_faces.start()
+        self._diary.start()
         self._pipeline.start()
         self._reloader.start()
         self._controls.publish()
@@ -116,6 +123,7 @@ class App:
         self._publisher.health(self._health.payload(stopping=True))
         self._publisher.stop(STOP_S)
         self._unknown_faces.stop(BACKGROUND_STOP_S)
+        self._diary.stop(BACKGROUND_STOP_S)
         self._gallery.close()
         return stopped
 
@@ -134,7 +142,7 @@ class App:
             timings,
             lossless=_lossless(loaded),
             max_fps=config.runtime.max_fps,
-            subscribers=[self._publisher.publish, self._unknown_faces.on_event],
+            subscribers=[self._publisher.publish, self._unknown_faces.on_event, self._diary.on_event],
             on_ring=self._on_ring,
         )
 

@@ -58,7 +58,7 @@ class FrameProcessor:
         self._gate = MotionGate(config.motion)
         self._tracker = Tracker(config.track)
         self._appearance = AppearanceWatch()
-        pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0
+        pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0 or config.diary.pictures_days > 0
         self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures)
 
     def use(self, matcher: Matcher) -> None:

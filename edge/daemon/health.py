@@ -1,6 +1,7 @@
 """How the daemon is doing, for the health topic and systemd's status line."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from edge import __version__
@@ -12,7 +13,16 @@ from edge.daemon.system_stats import disk_free_mb, memory_mb, temperature_c, thr
 from edge.daemon.timings import Spread, Timings
 from edge.faces.analyser import Analyser
 from edge.models.tflite import find_runtime
-from edge.mqtt.payloads import GalleryHealth, HealthPayload, ModelHealth, SoftwareHealth, StageLatency, State, rfc3339
+from edge.mqtt.payloads import (
+    DiaryHealth,
+    GalleryHealth,
+    HealthPayload,
+    ModelHealth,
+    SoftwareHealth,
+    StageLatency,
+    State,
+    rfc3339,
+)
 from edge.mqtt.publisher import MqttPublisher
 
 NO_BROKER = "no broker"
@@ -32,6 +42,7 @@ class HealthReport:
         pipeline: Pipeline,
         publisher: MqttPublisher,
         timings: Timings,
+        diary: Callable[[], DiaryHealth | None],
     ) -> None:
         self.camera_online: bool | None = None
         """None: neither a frame nor a failure so far."""
@@ -43,6 +54,7 @@ class HealthReport:
         self._pipeline = pipeline
         self._publisher = publisher
         self._timings = timings
+        self._diary = diary
         self._began = time.monotonic()
         self._last = (self._began, 0)
 
@@ -80,6 +92,7 @@ class HealthReport:
             model=self._models(),
             software=SoftwareHealth(__version__, software_version()),
             clock_set=self._publisher.clock_set,
+            diary=self._diary(),
         )
 
     @property

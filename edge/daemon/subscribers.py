@@ -62,6 +62,8 @@ class Background:
         self._guard = _Guard(name)
         self._events: queue.Queue[Event | None] = queue.Queue(WAITING)
         self._full = False
+        self.dropped = 0
+        """Events that did not fit into the queue, since the start."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -75,6 +77,7 @@ class Background:
             self._events.put_nowait(event)
             self._full = False
         except queue.Full:
+            self.dropped += 1
             if not self._full:
                 log.warning("%s: too slow, so events are dropped until it has caught up", self._thread.name)
             self._full = True

@@ -44,6 +44,7 @@ def write_config(folder: Path, clip: Path, gallery: Path, port: int, embedder: s
             "health_interval_s": 2.0,
             "outbox": {"path": str(folder / "outbox.sqlite3")},
         },
+        "diary": {"path": str(folder / "diary.sqlite3")},
     }
     if embedder:
         document["models"] = {"embedder": embedder}

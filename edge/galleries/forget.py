@@ -3,14 +3,14 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from edge.config.sections import GalleryKeys
-from edge.errors import GalleryError
+from edge.errors import GalleryError, WhosthereError
 from edge.galleries.atomic_file import sync_folder
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
@@ -23,13 +23,16 @@ SEARCH_S = 10.0
 """How long to wait for the daemon to clear its outbox."""
 CHUNK = 1 << 22
 
+ForgetElsewhere = Callable[[str], Sequence[str]]
+"""Removes the person with an id from whatever a box keeps beside galleries; what was removed. Raises WhosthereError."""
+
 
 class Forgotten(msgspec.Struct, frozen=True):
     """The result of forgetting somebody on a box."""
 
     person: str
     removed: list[str]
-    """Files that held something about them and were removed."""
+    """What held something about them and was removed: files, and `FILE: 3 visits`."""
     still_held: list[str]
     """Where something about them is still found, and what to do about it; empty: nowhere."""
 
@@ -77,21 +80,23 @@ def galleries_with(person: str, path: Path, keys: GalleryKeys) -> list[Gallery]:
 
 
 def forget(
-    traces: Traces, path: Path, keys: GalleryKeys, folders: Sequence[Path], *, pictures: Sequence[Path] = ()
+    traces: Traces, path: Path, keys: GalleryKeys, folders: Sequence[Path], elsewhere: ForgetElsewhere
 ) -> Forgotten:
-    """Remove kept galleries with this person, and unreadable ones, then search `folders` for what is left.
-
-    `pictures` are files that were already removed because whom they show is unknown; they are reported as well.
-    """
-    removed = [*map(str, pictures), *drop_kept(traces.person, path, keys)]
-    if removed:
+    """Remove kept galleries with this person, and unreadable ones, then search `folders` for what is left."""
+    dropped = drop_kept(traces.person, path, keys)
+    if dropped:
         sync_folder(History(path).folder)
+    failed = []
+    try:
+        removed = [*elsewhere(traces.person), *dropped]
+    except WhosthereError as error:
+        removed, failed = dropped, [str(error)]
     held = _search(traces, folders)
     deadline = time.monotonic() + SEARCH_S
     while held and time.monotonic() < deadline:
         time.sleep(0.2)
         held = _search(traces, folders)
-    return Forgotten(traces.person, removed, held + _journal(traces.person))
+    return Forgotten(traces.person, removed, failed + held + _journal(traces.person))
 
 
 def _search(traces: Traces, folders: Sequence[Path]) -> list[str]:

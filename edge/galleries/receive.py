@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from edge.errors import GalleryError
 from edge.galleries.atomic_file import inherit, new_beside, sync_folder
 from edge.galleries.daemon_status import GalleryStatus, is_running, stamp_of, wait_for_status
 from edge.galleries.file import identity_of, open_gallery
-from edge.galleries.forget import Forgotten, Traces, forget, galleries_with
+from edge.galleries.forget import ForgetElsewhere, Forgotten, Traces, forget, galleries_with
 from edge.galleries.gallery import EmbedderId, Gallery, timestamp
 from edge.galleries.history import History, HistoryEntry
 from edge.galleries.lock import gallery_lock
@@ -24,6 +24,10 @@ from edge.owner import as_owner
 
 CHUNK = 1_048_576
 LOCK_WAIT_S = 30.0
+
+
+def _nowhere(_: str) -> list[str]:
+    return []
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -75,8 +79,8 @@ class Receiver:
     sender: str | None = None
     state: tuple[Path, ...] = ()
     """Folders in which this box keeps anything else, searched when somebody is forgotten."""
-    clear_unknown_faces: Callable[[], Sequence[Path]] = tuple
-    """Removes every picture of an unknown visitor, because whom they show is unknown. Returns what it removed."""
+    forget_elsewhere: ForgetElsewhere = _nowhere
+    """Removes a person from whatever this box keeps beside galleries."""
 
     def receive(
         self, stream: BinaryIO, *, force: bool = False, dry_run: bool = False, without: str | None = None
@@ -106,7 +110,7 @@ class Receiver:
                 if traces is None:
                     return answer
                 folders = [self.path.parent, *self.state]
-                gone = forget(traces, self.path, self.keys, folders, pictures=self.clear_unknown_faces())
+                gone = forget(traces, self.path, self.keys, folders, self.forget_elsewhere)
                 return msgspec.structs.replace(answer, forgotten=gone)
 
     def roll_back(self, kept: Path) -> Answer:

@@ -46,6 +46,16 @@ class OutboxHealth(msgspec.Struct, frozen=True):
     ] = 0
 
 
+class DiaryHealth(msgspec.Struct, frozen=True):
+    """The record of visits on the box."""
+
+    visits: Annotated[Count, Meta(description="Visits in it")]
+    size_mb: Annotated[float, Meta(ge=0)]
+    on_disk: Annotated[bool, Meta(description="false: the disk fails, and the last visits wait in memory")]
+    replaced: Annotated[Count, Meta(description="Diaries set aside since the start, not readable as a whole")]
+    dropped: Annotated[Count, Meta(description="Visits since the start that were lost because the disk failed")]
+
+
 class GalleryHealth(msgspec.Struct, frozen=True):
     """The current gallery."""
 
@@ -102,6 +112,7 @@ class HealthPayload(msgspec.Struct, frozen=True):
     model: ModelHealth
     software: SoftwareHealth
     clock_set: Annotated[bool, Meta(description="false: the box's clock is not set yet, so times are meaningless")]
+    diary: Annotated[DiaryHealth | None, Meta(description="null: diary.keep_days is 0, so that there is none")] = None
     schema_version: Literal[1] = SCHEMA_VERSION
 
 

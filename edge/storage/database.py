@@ -66,6 +66,20 @@ def open_sound(path: Path, layout: Layout) -> Database:
     return db
 
 
+def open_for_reading(path: Path, layout: Layout) -> Database:
+    """Open a database that another process may be writing, without checking every row. Raises sqlite3.Error."""
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None)
+    db.text_factory = decode_text
+    try:
+        version = only_value(db, "PRAGMA user_version")
+        if version != layout.version:
+            raise GarbledRow(f"found version {version}, this whosthere needs version {layout.version}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
 def first_page(layout: Layout) -> bytes:
     """The first page of a new database: its header and the description of its tables."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:

@@ -37,14 +37,14 @@ def salvage(path: Path, layout: Layout, first_page: bytes) -> list[Values]:
                 file.write(first_page[:28] + pages.to_bytes(4, "big") + first_page[32:_PAGE])
             rows = _readable(copy, layout) | rows
         finally:
-            _discard(copy)
+            discard(copy)
     return [rows[number] for number in sorted(rows)]
 
 
 def set_aside(path: Path) -> Path:
     """Move a damaged file, and what SQLite keeps beside it, out of the way. Return where it is now."""
     for old in sorted(path.parent.glob(f"{path.name}.damaged-*Z"))[: -_KEPT + 1 or None]:
-        _discard(old)
+        discard(old)
     aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     for suffix in ("-wal", "-journal", ""):
         with suppress(FileNotFoundError):
@@ -56,7 +56,7 @@ def set_aside(path: Path) -> Path:
 def discard_damaged(path: Path) -> None:
     """Delete the files that have been set aside."""
     for old in path.parent.glob(f"{path.name}.damaged-*Z"):
-        _discard(old)
+        discard(old)
 
 
 def _copy(path: Path, copy: Path) -> None:
@@ -66,7 +66,8 @@ def _copy(path: Path, copy: Path) -> None:
     shutil.copyfile(path, copy)
 
 
-def _discard(path: Path) -> None:
+def discard(path: Path) -> None:
+    """Delete a database, and what SQLite keeps beside it."""
     for suffix in ("-wal", "-shm", "-journal", ""):
         _beside(path, suffix).unlink(missing_ok=True)
 

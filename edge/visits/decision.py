@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from edge.config.visits import VisitSettings
 from edge.events import EventKind
-from edge.records import Match, Outcome, Vector
+from edge.records import Doubt, Match, Outcome, Vector
 from edge.visits.fusion import FusedFaces
 from edge.visits.matcher import Matcher
 
@@ -39,7 +39,7 @@ def announcement(
         return Announcement(EventKind.NO_USABLE_FACE, None) if last else None
     if match.outcome is Outcome.RECOGNIZED and faces.count < settings.min_faces:
         if last:
-            return Announcement(EventKind.UNCERTAIN, replace(match, outcome=Outcome.UNCERTAIN))
+            return Announcement(EventKind.UNCERTAIN, replace(match, outcome=Outcome.UNCERTAIN, doubt=Doubt.FEW_FACES))
         return Announcement(EventKind.RECOGNIZED, match, provisional=True) if settings.provisional else None
     if match.outcome is Outcome.RECOGNIZED or last or _out_of_patience(faces, settings, now):
         return Announcement(EventKind(match.outcome.value), match)
@@ -68,7 +68,7 @@ def match_visit(matcher: Matcher, faces: FusedFaces, settings: VisitSettings, ta
         return None
     best = max(matches, key=lambda m: (m.outcome is Outcome.RECOGNIZED, likeness(m)))
     others = [m.person for m in matches if m.person and best.person and m.person.person_id != best.person.person_id]
-    return replace(best, outcome=Outcome.UNCERTAIN, runner_up=others[0]) if others else best
+    return replace(best, outcome=Outcome.UNCERTAIN, runner_up=others[0], doubt=Doubt.GROUPS) if others else best
 
 
 def likeness(match: Match | None) -> float:

@@ -89,6 +89,8 @@ class VisitManager:
         if visit is None:
             visit = Visit.rung(self._new_id(), now)
             self._visits.append(visit)
+        if visit.log.rang_at is None:
+            visit.log.rang_at = now
         if not visit.started:
             return visit.id, self._start(visit, now)
         return visit.id, []
@@ -112,28 +114,33 @@ class VisitManager:
         if sighting.quality is None:
             return
         visit.unconfirmed += 1
-        verdict = self._verdict(visit, sighting)
+        match = self._match_look(sighting)
+        verdict = self._verdict(visit, sighting, match)
         if verdict is Verdict.SAME:
-            self._add(visit, sighting, image)
+            self._add(visit, sighting, match, image)
             return
         visit.doubts.append(sighting)
         if verdict is Verdict.OTHER or visit.assumed or len(visit.doubts) >= LOOKS_TO_SPLIT:
             self._split(visit, image)
 
-    def _add(self, visit: Visit, sighting: Sighting, image: Image | None) -> None:
+    def _add(self, visit: Visit, sighting: Sighting, match: Match | None, image: Image | None) -> None:
         if sighting.quality is None:
             return
+        visit.log.add(sighting.quality, match.best.similarity if match and match.best else None, sighting.at)
         visit.faces.add(sighting.quality, sighting.embedding, sighting.at)
         if sighting.embedding is not None or visit.faces.count == 0:
             visit.confirm(sighting)
             if self._pictures and image is not None:
                 visit.keep_picture(sighting.quality.score, image, sighting.box)
 
-    def _verdict(self, visit: Visit, sighting: Sighting) -> Verdict:
+    def _match_look(self, sighting: Sighting) -> Match | None:
+        """The gallery's answer to one look alone; None: it was not embedded."""
+        return None if sighting.embedding is None else self.matcher.match(sighting.embedding)
+
+    def _verdict(self, visit: Visit, sighting: Sighting, match: Match | None) -> Verdict:
         """A look without an embedding says nothing, and neither does the first one of a visit."""
-        if sighting.embedding is None or visit.faces.count == 0:
+        if sighting.embedding is None or match is None or visit.faces.count == 0:
             return Verdict.SAME
-        match = self.matcher.match(sighting.embedding)
         named = visit.person_id if visit.decided else None
         return judge(visit.faces, sighting.embedding, named, match, self.linking)
 
@@ -150,7 +157,7 @@ class VisitManager:
         for sighting in doubts:
             new.see(sighting)
             # Only the last of them was taken from this frame.
-            self._add(new, sighting, image if sighting is doubts[-1] else None)
+            self._add(new, sighting, self._match_look(sighting), image if sighting is doubts[-1] else None)
 
     def _unstarted(self) -> list[Visit]:
         return [visit for visit in self._visits if not visit.started]
@@ -211,6 +218,8 @@ class VisitManager:
 
     def _decide(self, visit: Visit, now: float, *, last: bool) -> list[Event]:
         match = self._match(visit, self._taken(visit))
+        if match is not None and match.best is not None:
+            visit.log.fused(match.best.similarity)
         if visit.decided:
             return self._correct(visit, correction(visit.faces, match, self._settings), now)
         found = announcement(visit.faces, match, self._settings, now, last=last)
@@ -239,7 +248,8 @@ class VisitManager:
     def _end(self, visit: Visit, now: float) -> list[Event]:
         decision = [] if visit.decided else self._decide(visit, now, last=True)
         self._visits.remove(visit)
-        return [*decision, visit.event(EventKind.ENDED, now, visit.decision)]
+        ended = visit.event(EventKind.ENDED, now, visit.decision)
+        return [*decision, replace(ended, account=visit.account(self._settings.min_faces))]
 
     def _of_track(self, track_id: int) -> Visit | None:
         return next((visit for visit in self._visits if visit.track_id == track_id), None)

@@ -8,7 +8,7 @@ from edge.config.loading import LoadedConfig
 from edge.galleries.file import check_dimensions, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.models.card import Calibration, Card
-from edge.records import Candidate, Match, Outcome, Vector
+from edge.records import Candidate, Doubt, Match, Outcome, Vector
 from edge.visits.thresholds import Bounds, target_bounds, threshold_in_force
 
 
@@ -40,7 +40,9 @@ class Matcher:
         best = ranked[0] if ranked else None
         runner_up = ranked[1] if len(ranked) > 1 else None
         rate = self._rate(best.similarity) if best else None
-        return Match(self._outcome(best, runner_up, taken, threshold), best, runner_up, threshold, rate)
+        is_taken = best is not None and best.person_id in taken
+        outcome, doubt = outcome_of(best, runner_up, threshold, self.min_margin, taken=is_taken)
+        return Match(outcome, best, runner_up, threshold, rate, doubt)
 
     def threshold_for_probes(self, probes: int) -> float:
         """The similarity that a name needs if the gallery is asked with so many probes (Bonferroni's bound).
@@ -51,17 +53,6 @@ class Matcher:
             return self.threshold
         stricter, _ = self.calibration.similarity_at(self.calibration.rate_at(self.threshold) / probes)
         return max(self.threshold, stricter)
-
-    def _outcome(
-        self, best: Candidate | None, runner_up: Candidate | None, taken: Set[str], threshold: float
-    ) -> Outcome:
-        if best is None or best.similarity < threshold:
-            return Outcome.UNKNOWN
-        if best.person_id in taken:
-            return Outcome.UNCERTAIN
-        if runner_up is not None and best.similarity - runner_up.similarity < self.min_margin:
-            return Outcome.UNCERTAIN
-        return Outcome.RECOGNIZED
 
     def _ranked(self, probe: Vector) -> list[Candidate]:
         """The two most similar people. A person is as similar as their most similar template."""
@@ -78,6 +69,22 @@ class Matcher:
             return None
         rate = self.calibration.rate_at(similarity)
         return float(1.0 - (1.0 - rate) ** len(self.gallery.embeddings))
+
+
+def outcome_of(
+    best: Candidate | None, runner_up: Candidate | None, threshold: float, min_margin: float, *, taken: bool
+) -> tuple[Outcome, Doubt | None]:
+    """The outcome for the two most similar people, and why it is uncertain.
+
+    `taken`: another face in the same picture has the best one's name.
+    """
+    if best is None or best.similarity < threshold:
+        return Outcome.UNKNOWN, None
+    if taken:
+        return Outcome.UNCERTAIN, Doubt.TAKEN
+    if runner_up is not None and best.similarity - runner_up.similarity < min_margin:
+        return Outcome.UNCERTAIN, Doubt.MARGIN
+    return Outcome.RECOGNIZED, None
 
 
 def load_matcher(loaded: LoadedConfig, card: Card, gallery: Gallery | None = None) -> Matcher:

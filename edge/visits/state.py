@@ -1,8 +1,11 @@
 """The state of one visit."""
 
-from edge.events import Event, EventKind
+from dataclasses import replace
+
+from edge.events import Event, EventKind, VisitAccount
 from edge.records import Box, Image, Match, Sighting
 from edge.visits.fusion import FusedFaces
+from edge.visits.visit_log import LookLog
 
 
 class Visit:
@@ -15,6 +18,7 @@ class Visit:
         self.last_seen_at = at
         self.box = box
         self.faces = FusedFaces()
+        self.log = LookLog()
         self.doubts: list[Sighting] = []
         """Looks in a row that may show somebody else; they are in no other way part of the visit."""
         self.assumed = False
@@ -69,6 +73,7 @@ class Visit:
     def lose(self) -> list[Sighting]:
         """Somebody else is where this visitor was: forget what was seen since. Returns the doubtful looks."""
         doubts, self.doubts = self.doubts, []
+        self.log.doubtful += len(doubts)
         self.track_id, self.unconfirmed, self.assumed = None, 0, False
         self.last_seen_at, self.box = self.confirmed_at, self.confirmed_box
         return doubts
@@ -86,6 +91,7 @@ class Visit:
         if not self.assumed:
             self.confirmed_at, self.confirmed_box = other.confirmed_at, other.confirmed_box
         self.faces.absorb(other.faces)
+        self.log.absorb(other.log)
 
     @property
     def person_id(self) -> str | None:
@@ -127,4 +133,9 @@ class Visit:
             picture_box=self.picture_box,
         )
         self.sequence += 1
+        self.log.note(replace(made, picture=None, picture_box=None))
         return made
+
+    def account(self, min_faces: int) -> VisitAccount:
+        """The story of the visit, for its last event."""
+        return self.log.account(self.faces.count, (group.embedding for group in self.faces.groups(min_faces)))

@@ -40,6 +40,7 @@ def write_config(folder: Path, broker: Broker, known: Path, /, **sections: dict[
             "health_interval_s": 1.0,
             "outbox": {"path": "outbox.sqlite3"},
         },
+        "diary": {"path": "diary.sqlite3"},
     }
     for name, values in sections.items():
         document[name] = {**document.get(name, {}), **values}

@@ -1,0 +1,39 @@
+"""What the commands about visits share: the diary, and the names that people have now."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.config.loading import LoadedConfig
+from edge.config.sections import GalleryKeys
+from edge.diary.listing import Names
+from edge.diary.reader import DiaryReader
+from edge.errors import ConfigError, GalleryError
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Gallery
+from edge.owner import as_owner
+
+
+@contextlib.contextmanager
+def open_diary(loaded: LoadedConfig) -> Iterator[DiaryReader]:
+    """The diary of this box, for reading. Raises ConfigError when it keeps none, and StorageError."""
+    settings = loaded.config.diary
+    if settings.keep_days == 0:
+        raise ConfigError("diary.keep_days is 0 in config.yaml, so this box keeps no diary of visits")
+    path = Path(settings.path)
+    # SQLite makes files beside it, even to read.
+    with as_owner(path), DiaryReader(path) as diary:
+        yield diary
+
+
+def current_gallery(loaded: LoadedConfig) -> Gallery | None:
+    """The gallery on disk, signed or not; None: there is none that can be read. Only for names."""
+    try:
+        return open_gallery(loaded.gallery_path, None, GalleryKeys(None, loaded.gallery_keys.identity))
+    except GalleryError:
+        return None
+
+
+def names_of(gallery: Gallery | None) -> Names:
+    """Everybody's name by id."""
+    return {} if gallery is None else {person.id: person.name for person in gallery.people}
