@@ -13,54 +13,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
-from edge.records import Image
 from support.broker import Broker, Listener, running_broker
 from support.daemon import TOPIC, Daemon, running, visits, write_config
-from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, analyser, read_picture
+from support.film import PART, film
 
 pytestmark = pytest.mark.slow
 
 FULL = os.environ.get("WHOSTHERE_FULL") == "1"
 VISITS = 1000 if FULL else 10
-PART = 100
-"""Frames from one visitor's coming to the next one's."""
-THERE = 20
 DAY_S = 86400
 FPS = 1000 * PART / DAY_S
 QUIET_S = 190 if FULL else 12
 PATIENCE_S = 3 * 3600
-SIZE = (320, 240)
-VISITORS = (BIDEN, OBAMA_2009, COLLINS, HOPPER, OBAMA_2010)
-
-
-def film(folder: Path) -> Path:
-    """A folder of images: a quiet porch, and every hundred frames somebody for twenty."""
-    folder.mkdir()
-    noise = np.random.default_rng(5)
-    porch = cv2.GaussianBlur(noise.integers(60, 190, (SIZE[1], SIZE[0], 3), np.uint8), (0, 0), 9)
-    for number, portrait in enumerate(VISITORS):
-        face = head(portrait)
-        for i in range(PART):
-            image = porch.copy()
-            if i < THERE:
-                x, y = noise.integers(0, 4, 2)
-                image[40 + y : 40 + y + face.shape[0], 90 + x : 90 + x + face.shape[1]] = face
-            grain = noise.integers(-3, 4, image.shape)
-            cv2.imwrite(str(folder / f"{number * PART + i}.jpg"), np.clip(image + grain, 0, 255).astype(np.uint8))
-    return folder
-
-
-def head(portrait: Path) -> Image:
-    """The face of a portrait with what is around it, 160 pixels square."""
-    whole = read_picture(portrait)
-    box = analyser().detector.detect(whole)[0].box
-    side, x, y = round(1.6 * box.height), round(box.left + box.right) // 2, round(box.top + box.bottom) // 2
-    left, top = max(0, x - side // 2), max(0, y - side // 2)
-    return np.asarray(cv2.resize(whole[top : top + side, left : left + side], (160, 160)), np.uint8)
 
 
 def sample(daemon: Daemon, folder: Path) -> dict[str, int]:

@@ -169,6 +169,8 @@ class Heard:
     qos: int
     expiry_s: int | None
     correlation: bytes | None
+    duplicate: bool
+    """The broker's DUP flag: it sends this again."""
 
 
 def retained(broker: Broker, **options: Any) -> dict[str, bytes]:
@@ -275,6 +277,14 @@ class Listener:
         correlation = getattr(message.properties, "CorrelationData", None)
         with self._changed:
             self.heard.append(
-                Heard(message.topic, bytes(message.payload), message.retain, message.qos, expiry, correlation)
+                Heard(
+                    message.topic,
+                    bytes(message.payload),
+                    message.retain,
+                    message.qos,
+                    expiry,
+                    correlation,
+                    message.dup,
+                )
             )
             self._changed.notify_all()
