@@ -1,6 +1,8 @@
 # make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip; DEMO=--fast on a slow or busy machine
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs the tests; PYTEST="-k name" runs some of them
 # make test-slow   the tests that take long: a soak, real data sets, thousands of people, training
+# make fuzz    ten thousand odd galleries, bundles, outboxes, addresses, configurations and photos; memory under 300 MB
+# make test-kills   kill -9 of the daemon and of the broker a hundred times each during visits: what arrives, and how often
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
 # make lint    ruff, mypy --strict, import-linter, vulture (dead code), codespell, tools/prose.py (turns of phrase)
@@ -29,7 +31,7 @@ JOBS ?= $(shell n=$$(( 2 * $$(nproc) )); echo $$(( n > 8 ? 8 : n )))
 # With worksteal, the tests of a file mostly share a worker, and with it the fixtures that are expensive to make.
 PARALLEL = -n $(JOBS) --dist worksteal
 
-.PHONY: demo test test-slow test-tflite-runtime test-homeassistant test-node-red lint bench format clean
+.PHONY: demo test test-slow fuzz test-kills test-tflite-runtime test-homeassistant test-node-red lint bench format clean
 # The parts of the box of `make test-systemd`, kept outside the checkout because they take a minute or two to make.
 BOX ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-box
 SUITE ?= trixie
@@ -49,6 +51,14 @@ test: .venv/.dev test-tflite-runtime
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest $(PARALLEL) -m slow $(PYTEST)
+
+# One file after another, each in a process of its own: the memory that it takes is measured.
+FUZZ_TESTS ?= $(addprefix tests/test_,gallery.py damaged_bundles.py outbox_damage.py capture_stream.py config_fuzz.py image_header.py)
+fuzz: .venv/.dev
+	@for file in $(FUZZ_TESTS); do WHOSTHERE_FULL=1 nice $(BIN)/python -m pytest -s -q -m fuzz $$file $(PYTEST) || exit 1; done
+
+test-kills: .venv/.dev
+	WHOSTHERE_FULL=1 nice $(BIN)/python -m pytest -s -q tests/test_kills.py $(PYTEST)
 
 # The networks, and the whole daemon, on the other runtime: the wheel as a 32-bit or bookworm box installs it.
 test-tflite-runtime: .venv/.dev

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from edge.config.mqtt import MqttSettings
 from edge.demo.box import make_gallery
 from support.broker import Broker, running_broker
+from support.fuzzing import FULL, MAX_MB, MAX_MORE_MB, forget_peak, memory_mb
 from support.publishing import settings
 from support.rtsp import RtspServer, why_not
 
@@ -21,6 +23,22 @@ hypothesis.settings.load_profile("busy")
 def pytest_configure() -> None:
     """A shell starts background jobs with ^C ignored, and what they start inherits that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def little_memory(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Bounds the memory of tests that are marked `fuzz`, and prints it."""
+    if request.node.get_closest_marker("fuzz") is None:
+        yield
+        return
+    # The first time, Hypothesis makes a table of all characters, which takes 200 MB for a moment.
+    st.text().validate()
+    forget_peak()
+    before = memory_mb("VmRSS")
+    yield
+    peak = memory_mb()
+    print(f"{request.node.name}: at most {peak} MB of memory, {before} MB of them before")
+    assert peak < (MAX_MB if FULL else before + MAX_MORE_MB)
 
 
 @pytest.fixture(scope="session")

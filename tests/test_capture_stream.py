@@ -1,7 +1,6 @@
 """Network cameras, against a real HTTP server in this process and a real RTSP server next to it."""
 
 import itertools
-import os
 import resource
 import signal
 import socket
@@ -24,6 +23,7 @@ from edge.config.camera import CameraSettings
 from edge.errors import CameraError, ConfigError
 from support import bombs
 from support.capture_helpers import MjpegServer, number_of
+from support.fuzzing import cases
 from support.ports import free_port
 
 PASSWORD = "s3:c@r/t %41#"  # noqa: S105 - every character that means something in an address
@@ -211,7 +211,8 @@ _FORMS = st.sampled_from(
 )
 
 
-@settings(max_examples=10_000 if os.environ.get("WHOSTHERE_FULL") == "1" else 300, deadline=None)
+@pytest.mark.fuzz
+@settings(max_examples=cases(300), deadline=None)
 @given(form=_FORMS, before=_PIECE, after=_PIECE)
 def test_whatever_the_address_no_part_of_a_secret_is_shown(form: str, before: str, after: str) -> None:
     source = form.format(f"{before}=QZQ{after}")

@@ -19,6 +19,7 @@ from edge.errors import GalleryError
 from edge.galleries.file import DIGEST, HEADER, TENSOR, decode, encode, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template, lookalikes
 from edge.galleries.lock import gallery_lock
+from support.fuzzing import cases
 from support.people import AT, alike, gallery_of, somebody
 
 EMBEDDER = EmbedderId("vectors", "0" * 64)
@@ -233,7 +234,6 @@ JSON = st.recursive(
     max_leaves=6,
 )
 ANY_JSON = JSON | st.integers(0, 2**70)
-FUZZED = 10_000 if os.environ.get("WHOSTHERE_FULL") else 300
 
 
 def replaced(document: Any, where: float, value: Any) -> bytes:
@@ -279,10 +279,10 @@ def odd_file(draw: st.DrawFn) -> bytes:
     return save({TENSOR: rows, DIGEST: digest}, metadata={HEADER: text.decode()})
 
 
-@settings(max_examples=FUZZED, deadline=None)
+@pytest.mark.fuzz
+@settings(max_examples=cases(300), deadline=None)
 @given(odd_file())
 def test_whatever_a_file_holds_it_is_a_gallery_or_refused_by_name(content: bytes) -> None:
-    """10,000 files with WHOSTHERE_FULL=1 in the environment."""
     try:
         gallery = decode(content, "odd.whg", None, NO_KEYS)
     except GalleryError as error:

@@ -18,6 +18,7 @@ from edge.capture.image_header import REDUCTIONS, ImageHeader, read_header
 from edge.capture.limits import MAX_ASPECT, MAX_DECODING_BYTES, MAX_PHOTO_PIXELS
 from edge.capture.photos import decode, read_reduced
 from support import bombs
+from support.fuzzing import FULL, MAX_MB, cases
 from support.portraits import OBAMA_2009, read_picture
 
 ENCODED = (".jpg", ".png", ".bmp", ".webp", ".tiff", ".jp2", ".gif", ".avif")
@@ -138,38 +139,71 @@ def test_no_beginning_of_a_file_makes_the_reader_fail(rest: bytes, beginning: by
     decode(beginning + rest)
 
 
-RUNS = 10_000 if "WHOSTHERE_FULL" in os.environ else 40
 FUZZ = """
-import os, random, sys
+import random, sys
+from pathlib import Path
 from edge.capture import photos
 from edge.errors import WhosthereError
-from pathlib import Path
-seeds = [p.read_bytes() for p in sorted(Path(sys.argv[1]).iterdir())]
+from support.fuzzing import memory_mb
+small, large = (sorted(Path(folder).iterdir()) for folder in sys.argv[1:3])
 chance = random.Random(1)
-for run in range(int(sys.argv[2])):
-    content = bytearray(chance.choice(seeds))
+for run in range(int(sys.argv[3])):
+    content = bytearray(chance.choice(large if run % 50 == 49 and large else small).read_bytes())
     for _ in range(chance.randint(1, 8)):
         # Most of what can go wrong is in the beginning.
         at = chance.randrange(min(len(content), chance.choice((64, 600, len(content)))))
         content[at] = chance.choice((0, 255, chance.randrange(256)))
+    cut = bytes(content[: chance.choice((len(content), chance.randrange(len(content))))])
+    del content
     try:
-        photos.decode_photo(bytes(content[: chance.choice((len(content), chance.randrange(len(content))))]), Path("x"))
+        photos.decode_photo(cut, Path("x"))
     except WhosthereError:
         pass
-# Not ru_maxrss, which a process inherits from the one that started it.
-print(int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024)
+print(memory_mb())
 """
+LARGEST = {".webp": 4900, ".tiff": 4000, ".bmp": 4700, ".gif": 3850, ".jp2": 3400, ".avif": 3500}
+"""The side of a square that is just allowed, by format."""
 
 
+def large_photos(folder: Path) -> Path:
+    """Whole ones, as large as they may be."""
+    for suffix, side in LARGEST.items():
+        if cv2.haveImageWriter(f"x{suffix}"):
+            image = cv2.resize(read_picture(OBAMA_2009), (side, side))
+            content = cv2.imencode(suffix, image)[1].tobytes()
+            header = read_header(content)
+            assert header is not None and header.problem() is None and header.decoding_bytes > 0.8 * MAX_DECODING_BYTES
+            (folder / f"large{suffix}").write_bytes(content)
+    (folder / "large.png").write_bytes(bombs.png(6400, 5000, bits=8))
+    (folder / "progressive.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True))
+    (folder / "baseline.jpg").write_bytes(bombs.jpeg(16320, 12240))
+    return folder
+
+
+@pytest.mark.fuzz
 def test_damaged_photos_of_every_format_are_read_or_refused(tmp_path: Path) -> None:
-    """A run by command: WHOSTHERE_FULL=1, 10,000 photos."""
+    """One in fifty is as large as a photo may be, in the long run only: these take seconds each."""
+    (tmp_path / "small").mkdir()
+    (tmp_path / "large").mkdir()
     small = cv2.resize(read_picture(OBAMA_2009), (160, 128))
     for suffix in ENCODED:
         if cv2.haveImageWriter(f"x{suffix}"):
-            (tmp_path / f"seed{suffix}").write_bytes(cv2.imencode(suffix, small)[1].tobytes())
-    (tmp_path / "bomb.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True)[:2000])
+            (tmp_path / f"small/seed{suffix}").write_bytes(cv2.imencode(suffix, small)[1].tobytes())
+    (tmp_path / "small/cut.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True)[:2000])
     done = subprocess.run(
-        [sys.executable, "-c", FUZZ, tmp_path, str(RUNS)], capture_output=True, text=True, check=False
+        [
+            sys.executable,
+            "-c",
+            FUZZ,
+            tmp_path / "small",
+            large_photos(tmp_path / "large") if FULL else tmp_path / "large",
+            str(cases(40)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) < 400
+    print(f"{cases(40)} damaged photos: at most {int(done.stdout)} MB of memory")
+    assert int(done.stdout) < MAX_MB

@@ -1,6 +1,6 @@
 """`kill -9` of the daemon and of the broker during visits: nothing is lost, and what comes twice says so.
 
-A few kills each, or with WHOSTHERE_FULL=1 in the environment 100: `make kills` shows the figures.
+A few kills each, or with WHOSTHERE_FULL=1 in the environment 100: `make test-kills` shows the figures.
 """
 
 import os

@@ -1,9 +1,5 @@
-"""Outbox files with bytes flipped anywhere, and payloads of other versions: the publisher lives, the events go on.
+"""Outbox files with bytes flipped anywhere, and payloads of other versions: the publisher lives, the events go on."""
 
-With WHOSTHERE_FULL=1: ten thousand damaged files.
-"""
-
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -20,9 +16,9 @@ from edge.mqtt.outbox import Outbox
 from edge.mqtt.outbox_file import OutboxFile
 from edge.mqtt.queued_event import BootTime, OutboxEntry
 from edge.mqtt.visit_payloads import marked, names_any, visit_payload
+from support.fuzzing import FULL, cases
 from support.publishing import ORIGIN, recognized
 
-FULL = os.environ.get("WHOSTHERE_FULL") == "1"
 SHM = Path("/dev/shm")  # noqa: S108
 NAME = "outbox.sqlite3"
 SETTLED, WAITING = 30, 10
@@ -78,7 +74,8 @@ Flips = st.lists(
 )
 
 
-@settings(max_examples=10_000 if FULL else 60, deadline=None, derandomize=not FULL)
+@pytest.mark.fuzz
+@settings(max_examples=cases(60), deadline=None, derandomize=not FULL)
 @given(flips=Flips)
 @example(flips=[(False, 18 / 20480, 255)])
 @example(flips=[(False, 100 / 20480, 1)])
@@ -95,6 +92,7 @@ def test_bytes_flipped_anywhere_leave_an_outbox_that_works(flips: list[tuple[boo
     assert len(sent) == len(set(sent))
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("page", range(1 if not FULL else 2))
 @pytest.mark.parametrize("step", [7 if not FULL else 1])
 def test_one_flipped_byte_of_header_and_schema_costs_no_event(tmp_path: Path, page: int, step: int) -> None:

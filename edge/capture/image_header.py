@@ -5,7 +5,7 @@ Formats: JPEG (ITU T.81), PNG, GIF89a, BMP, TIFF 6 and BigTIFF, WebP (RFC 9649),
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.capture import tiff
 from edge.capture.file_type import HEAD_BYTES, FileType, file_type
@@ -34,6 +34,8 @@ class ImageHeader:
     """The coefficients of a JPEG in several scans, which libjpeg must hold at once; 0 for others."""
     reducible: bool = False
     """Whether it can be decoded at a fraction of its size."""
+    file_bytes: int = 0
+    """The size of the file, which is in memory while it is decoded."""
 
     @property
     def pixels(self) -> int:
@@ -48,12 +50,12 @@ class ImageHeader:
 
     @property
     def decoding_bytes(self) -> int:
-        """About how much memory decoding takes, at `reduction`."""
+        """About how much memory decoding takes, at `reduction`, with the file."""
         return self._bytes_at(self.reduction)
 
     def _bytes_at(self, reduction: int) -> int:
         result = self.pixels * BYTES_PER_PIXEL.get(self.kind, 6) // reduction**2
-        return max(self.coefficient_bytes + result // 2, result)
+        return self.file_bytes + max(self.coefficient_bytes + result // 2, result)
 
     def problem(self) -> str | None:
         """Why it must not be decoded: found and allowed; None: it may be."""
@@ -76,7 +78,8 @@ def read_header(content: bytes) -> ImageHeader | None:
     if reader is None:
         return None
     try:
-        return reader(content)
+        header = reader(content)
+        return header and replace(header, file_bytes=len(content))
     except (struct.error, IndexError, ValueError, OverflowError):
         return None
 

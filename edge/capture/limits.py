@@ -3,9 +3,9 @@
 from edge.capture.file_type import FileType
 
 MAX_FILE_BYTES = 200_000_000
-"""Uncompressed 48-megapixel photos have 150 MB; a file without an end would fill the memory."""
+"""A file without an end would fill the memory."""
 MAX_DECODING_BYTES = 200_000_000
-"""What decoding one picture may take. A box of 512 MB has about 300 MB left beside the system and the networks."""
+"""What a picture's file and decoding it may take together. A box of 512 MB has about 300 MB left beside the system."""
 MAX_PHOTO_PIXELS = 256_000_000
 """The largest phone photos have 200 megapixels; JPEGs of more than 33 are decoded at a fraction of their size."""
 MAX_FRAME_PIXELS = 36_000_000

@@ -8,18 +8,14 @@ from types import UnionType
 from typing import Any, TypeVar, get_args
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import Node, ScalarNode
-from ruamel.yaml.resolver import VersionedResolver
-from ruamel.yaml.tag import Tag
+from ruamel.yaml.nodes import Node
 
 from edge.config.allowed import in_words
+from edge.config.bounded_yaml import TooLarge, bounded_yaml, read_bounded
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-YES_AND_NO = {"yes", "no", "on", "off"}
 WIDTH = 110
 
 
@@ -31,50 +27,23 @@ class Mistakes(ValueError):
         self.lines = lines
 
 
-class _Resolver(VersionedResolver):
-    """YAML 1.2, in which `1e-3` is a number, plus the booleans of 1.1 that people write: yes, no, on, off."""
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        if kind is ScalarNode and implicit[0] and value.lower() in YES_AND_NO:
-            return Tag(suffix="tag:yaml.org,2002:bool")
-        return super().resolve(kind, value, implicit)
-
-
-class _Constructor(SafeConstructor):
-    """Reports a duplicate key without quoting its values, which may be secret."""
-
-    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
-        if key in mapping:
-            first = next(each for each, _ in node.value if each.value == key_node.value).start_mark.line + 1
-            problem = f"the key {key!r} is given twice in one section, first in line {first}"
-            raise DuplicateKeyError(problem=problem, problem_mark=key_node.start_mark)
-        return True
-
-
-def _yaml(width: int = WIDTH) -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Resolver, yaml.Constructor = _Resolver, _Constructor
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = width
-    return yaml
-
-
 def read(path: Path) -> Any:
     """Return the document in a YAML file.
 
     Raises OSError when it cannot be read and Mistakes when it is not YAML.
     """
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return parse(read_bounded(path))
     except UnicodeDecodeError as error:
         raise Mistakes([f"not UTF-8 text: {error}"]) from error
+    except TooLarge as error:
+        raise Mistakes([str(error)]) from error
 
 
 def parse(text: str) -> Any:
     """Return the document in a text. Raises Mistakes when it is not YAML."""
     try:
-        return _yaml().load(text)
+        return bounded_yaml(WIDTH).load(text)
     except YAMLError as error:
         raise Mistakes([_not_yaml(error)]) from error
 
@@ -85,7 +54,7 @@ def compose(text: str) -> Node | None:
     Raises Mistakes when it is not YAML.
     """
     try:
-        node: Node | None = _yaml().compose(text)
+        node: Node | None = bounded_yaml(WIDTH).compose(text)
         return node
     except YAMLError as error:
         raise Mistakes([_not_yaml(error)]) from error
@@ -112,7 +81,7 @@ def dump_value(value: str | float | bool | None) -> str:
 
 def _dumped(document: Any, width: int) -> str:
     text = io.StringIO()
-    _yaml(width).dump(document, text)
+    bounded_yaml(width).dump(document, text)
     # A folded line ends in a space, which means nothing.
     return re.sub(r" +$", "", text.getvalue(), flags=re.MULTILINE)
 
