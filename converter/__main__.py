@@ -20,6 +20,7 @@ COMMANDS = {
     "profile": "Compare size and speed of models, on this machine or on a box over SSH.",
     "evaluate": "Measure verification or identification: accuracy, TAR at FAR, faces missed.",
     "calibrate": "Measure similarity -> false-match rate, and write it to the card.",
+    "strangers": "Measure how well strangers who come again are told apart.",
     "households": "Measure how many strangers a false-alarm target lets through in random households.",
     "play-visits": "Play scripted visits through the box's own loop, and count right and wrong names.",
     "play-film": "Play a recording with a known truth through the box's own loop, and count right and wrong names.",

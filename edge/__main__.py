@@ -17,6 +17,7 @@ COMMANDS = {
     "enroll": "Add a person to a gallery, from photos or from the camera.",
     "identify": "Say who is in pictures and videos: a table, CSV, annotated copies.",
     "gallery": "List and change the people of a gallery; receive a pushed one, roll back.",
+    "strangers": "List unknown visitors who came again; name them with all their pictures, or forget them.",
     "doctor": "Report everything in force on this box: runtime, models, threshold, gallery.",
     "tune": "Measure this box and write the fastest settings into config.yaml.",
     "bench": "Measure how fast this box is: every stage, beside its bare network.",

@@ -70,6 +70,34 @@ class VisitAccount:
     """The probes: all faces together and, where they fall into groups, each group. Empty without a usable face."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GoodFace:
+    """A face of a visit that is good enough to become a template."""
+
+    picture: Image
+    """Cut out, with a margin."""
+    quality: float
+    """The score, 0..1."""
+    embedding: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerVisits:
+    """How often a stranger has come, this visit included. Times are seconds since the epoch."""
+
+    number: int
+    times: int
+    first_seen: float
+    last_seen: float | None
+    """When the visit before this one began; None: this is the first."""
+    seen: float
+    """When this visit began."""
+
+    @property
+    def id(self) -> str:
+        return f"stranger-{self.number}"
+
+
 class EventKind(StrEnum):
     """`event_type` of the visit topic."""
 
@@ -113,3 +141,9 @@ class Event:
     """Where the visitor's face is in it."""
     account: VisitAccount | None = None
     """Set on `ended`."""
+    probe: Vector | None = None
+    """The good faces of an unknown visitor together, when strangers are grouped and there are enough."""
+    good_faces: tuple[GoodFace, ...] = ()
+    """The best of them, set on `ended`."""
+    stranger: StrangerVisits | None = None
+    """Who of those who came before, or a new number; on `unknown`, on what corrects it, and on `ended`."""

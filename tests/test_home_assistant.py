@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from edge.config.mqtt import HomeAssistantSettings, MqttSettings
-from edge.events import Event, EventKind
+from edge.events import Event, EventKind, StrangerVisits
 from edge.mqtt.client import BrokerSession, IncomingMessage, OutgoingMessage
 from edge.mqtt.command_payloads import Sensitivity, parse
 from edge.mqtt.home_assistant.abbreviations import abbreviated, in_full
@@ -49,9 +49,9 @@ FIELDS = {
 """The fields in each platform's schema (Home Assistant 2025.4), as far as we use them."""
 
 
-def device(*, snapshots: bool = True) -> HomeAssistantDevice:
+def device(*, snapshots: bool = True, strangers: bool = True) -> HomeAssistantDevice:
     topics = Topics("whosthere", "front-door")
-    return HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", snapshots)
+    return HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", snapshots, strangers)
 
 
 def message(*people: tuple[str, str], gone: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -85,6 +85,7 @@ def test_every_component_is_complete_and_unique() -> None:
         [
             ("came", "a known person"),
             ("came", "a stranger"),
+            ("came again", "the same stranger"),
             ("came", "Ada Lovelace"),
             ("came", "Grace Hopper"),
             ("rang", "the doorbell"),
@@ -96,7 +97,16 @@ def test_event_entities_have_no_availability_so_that_an_old_event_never_looks_ne
     parts = message(ADA)["components"]
 
     without = {key for key, part in parts.items() if "availability" not in part}
-    assert without == {"visit", "doorbell", "connection", "came_known", "came_stranger", "rang", "came_ada"}
+    assert without == {
+        "visit",
+        "doorbell",
+        "connection",
+        "came_known",
+        "came_stranger",
+        "came_again",
+        "rang",
+        "came_ada",
+    }
     assert parts["visit"]["event_types"] == [kind.value for kind in EventKind]
     assert "device_class" not in parts["visit"]
     assert (parts["doorbell"]["device_class"], parts["doorbell"]["event_types"]) == ("doorbell", ["ring"])
@@ -107,6 +117,11 @@ def test_pictures_and_a_number_only_where_there_are_any() -> None:
     without = components(device(snapshots=False), [], controls(false_alarm_min=None, false_alarm_max=None))
     assert not {"picture", "snapshot", "strangers_named"} & set(without)
     assert {"picture", "snapshot", "strangers_named"} <= set(components(device(), [], controls()))
+
+
+def test_a_trigger_for_strangers_who_come_again_only_where_they_are_grouped() -> None:
+    assert "came_again" in components(device(), [], controls())
+    assert "came_again" not in components(device(strangers=False), [], controls())
 
 
 def rendered(template: str, **variables: Any) -> str:
@@ -164,6 +179,9 @@ HAPPENED = {
     "came_known": recognized(),
     "came_ada": recognized(),
     "came_stranger": event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN)),
+    "came_again": event(
+        EventKind.UNKNOWN, match=match(Outcome.UNKNOWN), stranger=StrangerVisits(3, 6, 1e9, 1.5e9, 1.6e9)
+    ),
 }
 """An event that fires each trigger."""
 
@@ -181,6 +199,14 @@ def test_a_trigger_fires_on_a_final_decision_that_is_happening_now(key: str) -> 
     assert not fires(delayed=True)
     assert not fires(provisional=True)
     assert not fires(event_type="ended")
+
+
+def test_a_stranger_who_comes_for_the_first_time_does_not_come_again() -> None:
+    trigger = message()["components"]["came_again"]
+    first = event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN), stranger=StrangerVisits(3, 1, 1e9, None, 1e9))
+
+    for happened in (first, HAPPENED["came_stranger"], HAPPENED["came_known"]):
+        assert rendered(trigger["value_template"], value_json=encoded(happened)) != trigger["payload"]
 
 
 def test_no_trigger_and_no_entity_acts_on_a_delayed_or_late_event() -> None:
@@ -218,10 +244,8 @@ def test_the_automations_in_docs_leave_delayed_events_alone(name: str) -> None:
         variables |= {"now": lambda: moment, "as_datetime": lambda _: moment}
         return all(rendered(condition, **variables) == "True" for condition in conditions()[name])
 
-    known, stranger = HAPPENED["came_known"], HAPPENED["came_stranger"]
-    assert runs(known) or runs(stranger)
-    assert not runs(known, delayed=True)
-    assert not runs(stranger, delayed=True)
+    assert any(runs(each) for each in HAPPENED.values())
+    assert not any(runs(each, delayed=True) for each in HAPPENED.values())
 
 
 def test_the_blueprint_leaves_corrections_out_if_wanted() -> None:
@@ -238,6 +262,22 @@ def test_the_blueprint_leaves_corrections_out_if_wanted() -> None:
     assert runs(corrections=True, corrects="v/1")
     assert not runs(corrections=False, corrects="v/1")
     assert runs(corrections=False, corrects=None)
+
+
+def test_the_blueprint_and_the_automation_leave_strangers_out_who_come_for_the_first_time() -> None:
+    first = event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN), stranger=StrangerVisits(3, 1, 1e9, None, 1e9))
+
+    def runs(name: str, happened: Event, *, again_only: bool = True) -> bool:
+        moment = datetime(2025, 1, 1, tzinfo=UTC)
+        variables: dict[str, Any] = {"trigger": {"to_state": {"state": "now", "attributes": encoded(happened)}}}
+        variables |= {"strangers": True, "corrections": True, "again_only": again_only, "timedelta": timedelta}
+        variables |= {"now": lambda: moment, "as_datetime": lambda _: moment}
+        return all(rendered(condition, **variables) == "True" for condition in conditions()[name])
+
+    for name in ("blueprint", "The same stranger is at the door"):
+        assert runs(name, HAPPENED["came_again"])
+        assert not runs(name, first) and not runs(name, HAPPENED["came_stranger"])
+    assert runs("blueprint", first, again_only=False) and runs("blueprint", HAPPENED["came_known"])
 
 
 def test_what_is_gone_is_named_once_more_by_its_platform() -> None:

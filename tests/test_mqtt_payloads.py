@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from edge.events import Event, EventKind
+from edge.events import Event, EventKind, StrangerVisits
 from edge.mqtt import contract as schema
 from edge.mqtt.payloads import (
     CommandResult,
@@ -19,6 +20,7 @@ from edge.mqtt.payloads import (
     OutboxHealth,
     SoftwareHealth,
     StageLatency,
+    StrangersHealth,
     rfc3339,
     rounded_inwards,
 )
@@ -73,6 +75,7 @@ def test_a_recognition_says_who_and_how_surely() -> None:
         "delayed": False,
         "clock_set": True,
         "corrects": None,
+        "stranger": None,
         "schema_version": 1,
     }
 
@@ -95,6 +98,26 @@ def test_only_uncertain_events_have_candidates() -> None:
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_every_kind_of_event_keeps_to_the_schema(kind: EventKind) -> None:
     assert encoded(event(kind, problem=Problem.TOO_DARK, box=None))["event_type"] == kind
+
+
+def test_a_stranger_is_told_by_number_and_times() -> None:
+    came = StrangerVisits(3, 6, 1_700_000_000.0, 1_700_086_400.0, 1_700_090_000.0)
+    unknown = event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN), stranger=came)
+
+    assert encoded(unknown)["stranger"] == {
+        "id": "stranger-3",
+        "times": 6,
+        "first_seen": "2023-11-14T22:13:20.000Z",
+        "last_seen": "2023-11-15T22:13:20.000Z",
+    }
+    first = replace(unknown, stranger=replace(came, times=1, last_seen=None))
+    assert encoded(first)["stranger"]["last_seen"] is None
+    assert encoded(event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN)))["stranger"] is None
+
+
+def test_somebody_who_has_a_name_is_no_stranger() -> None:
+    """A correction, whose visit had a stranger's number before."""
+    assert encoded(recognized(stranger=StrangerVisits(3, 6, 0.0, 0.0, 0.0)))["stranger"] is None
 
 
 def test_numbers_stay_in_range_when_rounding_errors_do_not() -> None:
@@ -140,6 +163,7 @@ def test_health_and_command_results_keep_to_their_schema() -> None:
         model=ModelHealth("mobilefacenet", "blazeface", "litert 2.0", ["mobilefacenet"]),
         software=SoftwareHealth("1.0"),
         clock_set=True,
+        strangers=StrangersHealth(kept=3, on_disk=True, replaced=0),
     )
 
     valid(msgspec.json.decode(msgspec.json.encode(health)), "health")

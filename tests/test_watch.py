@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from edge.__main__ import main
-from edge.commands.watch_view import Boxes, panels, summary
+from edge.commands.watch_view import Boxes, panels, sentence, summary
 from edge.config.mqtt import SnapshotSettings
-from edge.events import EventKind
-from edge.mqtt.visit_payloads import visit_payload
-from edge.records import Problem
+from edge.events import EventKind, StrangerVisits
+from edge.mqtt.visit_payloads import StrangerPayload, visit_payload
+from edge.records import Outcome, Problem
 from support.broker import Broker, Listener, running_broker
-from support.publishing import ORIGIN, ROOT, controls, event, picture, publisher, recognized, settings
+from support.publishing import ORIGIN, ROOT, controls, event, match, picture, publisher, recognized, settings
 
 EVERYBODY = [("ada", "Ada Lovelace"), ("grace", "Grace Hopper")]
 
@@ -100,6 +100,16 @@ def test_lines_for_people(broker: Broker, tmp_path: Path) -> None:
     ):
         assert line in out
     assert any(line.startswith("garden  visit: unreadable: JSON is malformed") for line in out)
+
+
+def test_a_stranger_with_a_number_is_told_by_it() -> None:
+    came = StrangerVisits(3, 6, 1e9, 1.1e9, 1.2e9)
+    payload = visit_payload(
+        event(EventKind.UNKNOWN, match=match(Outcome.UNKNOWN), stranger=came), wall_offset=0.0, origin=ORIGIN
+    )
+    assert sentence(payload) == "a stranger (stranger-3, came 6 times)"
+    new = msgspec.structs.replace(payload, stranger=StrangerPayload("stranger-4", 1, "", None))
+    assert sentence(new) == "a stranger (stranger-4, new)"
 
 
 def test_json_for_scripts(broker: Broker, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ Exit codes:
 """
 
 
-def _name(_: click.Context, __: click.Parameter, value: str) -> str:
+def person_name(_: click.Context, __: click.Parameter, value: str) -> str:
+    """A name as it is stored. Raises BadParameter for one that nobody can have."""
     if problem := names.problem(value):
         raise click.BadParameter(problem)
     return names.tidy(value)
@@ -45,7 +46,7 @@ def _name(_: click.Context, __: click.Parameter, value: str) -> str:
 @click.command(epilog=EXIT_CODES)
 @gallery_option
 @click.option(
-    "--person", required=True, callback=_name, help="The name of the person in the photos, as it will be shown."
+    "--person", required=True, callback=person_name, help="The name of the person in the photos, as it will be shown."
 )
 @click.option(
     "--camera", is_flag=True, help="Take portraits now, with the camera that --config names, in place of PHOTOS."

@@ -38,20 +38,25 @@ def take_photos(
     if picked is not None and len(files) != 1:
         raise UsageError(f"--face: found {len(files)} photos; allowed: one, because every photo has its own faces")
     read = [_read(path, analyser) for path, _ in progress(files, "Reading photos")]
+    decisions = decide_all(read, picked, analyser, intake)
+    reports = []
+    for file, faces, decision in zip(files, read, decisions, strict=True):
+        if copies is not None and isinstance(faces, PhotoFaces) and len(faces.faces) > 1:
+            mark(file, faces, decision.chosen if decision else None, copies)
+        shown, source = click.format_filename(file[0]), str(file[1])
+        reports.append(enter(shown, source, faces, decision, LikenessBar(analyser.embedder.calibration), intake, at))
+    return reports
+
+
+def decide_all(
+    read: Sequence[PhotoFaces | str], picked: int | None, analyser: Analyser, intake: Intake
+) -> list[PhotoDecision | None]:
+    """Decide about all photos of a person together; None for one that could not be read."""
     photos = [EnrolmentPhoto(faces, picked) for faces in read if isinstance(faces, PhotoFaces)]
     bar = LikenessBar(analyser.embedder.calibration)
     others = [vector for _, vector in intake.others]
     decisions = iter(decide(photos, intake.known, bar, analyser.for_enrolment().limits, HOW_TO_PICK, others))
-    reports = []
-    for file, faces in zip(files, read, strict=True):
-        if isinstance(faces, str):
-            reports.append(PhotoReport(click.format_filename(file[0]), PhotoOutcome.REFUSED, reason=faces))
-            continue
-        decision = next(decisions)
-        if copies is not None and len(faces.faces) > 1:
-            mark(file, faces, decision.chosen, copies)
-        reports.append(_report(file, faces, decision, bar, intake, at))
-    return reports
+    return [next(decisions) if isinstance(faces, PhotoFaces) else None for faces in read]
 
 
 def _read(path: Path, analyser: Analyser) -> PhotoFaces | str:
@@ -64,11 +69,19 @@ def _read(path: Path, analyser: Analyser) -> PhotoFaces | str:
         return str(error)
 
 
-def _report(
-    file: PhotoFile, faces: PhotoFaces, decision: PhotoDecision, bar: LikenessBar, intake: Intake, at: str
+def enter(
+    shown: str,
+    source: str,
+    faces: PhotoFaces | str,
+    decision: PhotoDecision | None,
+    bar: LikenessBar,
+    intake: Intake,
+    at: str,
 ) -> PhotoReport:
-    shown, count = click.format_filename(file[0]), len(faces.faces)
-    chosen = decision.chosen
+    """Put the face that was decided on into the intake, and report on the photo."""
+    if decision is None or isinstance(faces, str):
+        return PhotoReport(shown, PhotoOutcome.REFUSED, reason=str(faces))
+    count, chosen = len(faces.faces), decision.chosen
     if chosen is None or decision.set_aside:
         result = PhotoOutcome.SET_ASIDE if decision.set_aside else PhotoOutcome.REFUSED
         reason = decision.reason + (intake.likeness_to_others(chosen.vector, bar) if chosen else "")
@@ -77,7 +90,7 @@ def _report(
     if twin := intake.same_picture(vector):
         return PhotoReport(shown, PhotoOutcome.ALREADY_IN, reason=f"the same picture as {twin}", faces=count)
     similarity = intake.similarity(vector)
-    intake.add(str(file[1]), chosen.portrait, at)
+    intake.add(source, chosen.portrait, at)
     return PhotoReport(
         shown,
         PhotoOutcome.ENROLLED,

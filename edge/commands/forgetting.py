@@ -6,15 +6,17 @@ from edge.config.loading import LoadedConfig
 from edge.diary.diary_file import DiaryFile
 from edge.owner import as_owner
 from edge.terminal import plural
+from edge.visits.strangers_file import NAME, forget_everybody
 from edge.visits.unknown_faces import clear
 
 
 def forget_elsewhere(loaded: LoadedConfig, person: str) -> list[str]:
-    """Clear the pictures of unknown visitors, who may be this person, and remove the person from the diary.
+    """Clear unknown visitors, who may be this person, and remove the person from the diary.
 
     Returns what was removed. Raises StorageError.
     """
-    removed = [str(path) for path in clear(Path(loaded.config.strangers.path))]
+    strangers = Path(loaded.config.strangers.path)
+    removed = [str(path) for path in [*clear(strangers), *forget_everybody(strangers / NAME)]]
     path = Path(loaded.config.diary.path)
     if not path.exists():
         return removed

@@ -8,7 +8,7 @@ import msgspec
 
 from edge.events import EventKind
 from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload
-from edge.mqtt.visit_payloads import VisitPayload
+from edge.mqtt.visit_payloads import StrangerPayload, VisitPayload
 from edge.terminal import safe
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def sentence(event: VisitPayload) -> str:
             perhaps = "perhaps " if event.provisional else "after all, " if event.corrects else ""
             return f"{perhaps}{event.person_name} ({event.similarity}, needed {event.threshold})"
         case EventKind.UNKNOWN:
-            return "a stranger"
+            return f"a stranger ({_came(event.stranger)})" if event.stranger else "a stranger"
         case EventKind.UNCERTAIN:
             return "either " + " or ".join(candidate.name for candidate in event.candidates)
         case EventKind.NO_USABLE_FACE:
@@ -112,6 +112,10 @@ def sentence(event: VisitPayload) -> str:
             return "a picture held before the camera"
         case kind:
             return kind.value
+
+
+def _came(stranger: StrangerPayload) -> str:
+    return f"{stranger.id}, came {stranger.times} times" if stranger.times > 1 else f"{stranger.id}, new"
 
 
 def document(place: tuple[str, str], payload: bytes, *, retained: bool) -> dict[str, Any]:

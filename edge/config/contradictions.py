@@ -3,9 +3,12 @@
 from edge.config.camera import CameraSettings, scheme_of
 from edge.config.faces import QualitySettings
 from edge.config.mqtt import MqttSettings
+from edge.config.visits import UnknownFacesSettings
 
 
-def contradictions(camera: CameraSettings, mqtt: MqttSettings, quality: QualitySettings) -> list[str]:
+def contradictions(
+    camera: CameraSettings, mqtt: MqttSettings, quality: QualitySettings, strangers: UnknownFacesSettings
+) -> list[str]:
     """Return one line per contradiction, beginning with the key to change."""
     found = []
     for section, settings in (("camera", camera), ("mqtt", mqtt)):
@@ -34,5 +37,10 @@ def contradictions(camera: CameraSettings, mqtt: MqttSettings, quality: QualityS
         found.append(
             f"quality.min_brightness: found {quality.min_brightness:g}; allowed: less than quality.max_brightness, "
             f"which is {quality.max_brightness:g}; otherwise no face is usable"
+        )
+    if strangers.group and not strangers.keep:
+        found.append(
+            "strangers.group: found true with strangers.keep 0, so there would be nobody to recognise; "
+            "set strangers.keep to how many strangers to keep"
         )
     return found

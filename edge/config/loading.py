@@ -51,7 +51,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runtime: RuntimeSettings = RuntimeSettings()
 
     def __post_init__(self) -> None:
-        if problems := contradictions(self.camera, self.mqtt, self.quality):
+        if problems := contradictions(self.camera, self.mqtt, self.quality, self.strangers):
             raise ValueError("\n".join(problems))
 
 

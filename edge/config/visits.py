@@ -57,5 +57,7 @@ class UnknownFacesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     keep: Annotated[int, Meta(ge=0, le=500)] = 0
     """How many visitors to keep; 0: no picture is ever written."""
     keep_hours: Annotated[float, Meta(gt=0, le=2160)] = 48.0
+    group: bool = False
+    """Whether visits of the same stranger are recognised as such, numbered and counted."""
     path: str = "/var/lib/whosthere/strangers"
     """Relative to the folder of config.yaml."""

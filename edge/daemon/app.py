@@ -27,7 +27,10 @@ from edge.daemon.systemd import Notifier, log_event, reloading
 from edge.daemon.thermal import ThermalThrottle
 from edge.daemon.timings import Timings
 from edge.daemon.watchdog import Watchdog
+from edge.errors import ModelError
+from edge.events import Event
 from edge.faces.analyser import Analyser
+from edge.faces.embed import TfliteEmbedder
 from edge.faces.loading import load_analyser
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
@@ -35,12 +38,16 @@ from edge.mqtt.payloads import DoorbellPayload, Source, rfc3339
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.visit_payloads import EventOrigin
 from edge.visits.matcher import Matcher
+from edge.visits.stranger_keeper import StrangerKeeper
+from edge.visits.strangers import StrangerWatch
 from edge.visits.thresholds import linking_thresholds
 from edge.visits.unknown_faces import UnknownFaces
 
 STOP_S = 10.0
 BACKGROUND_STOP_S = 5.0
 TIDY_S = 600.0
+FOLLOW_S = 5.0
+"""How soon strangers that `whosthere strangers` has named or discarded are no longer recognised."""
 
 
 class App:
@@ -57,16 +64,35 @@ class App:
         self._embedder = analyser.embedder
         self._gallery = GalleryManager(loaded, analyser.embedder, datetime.now(UTC))
         clock = None if _lossless(loaded) else time.monotonic
-        self._publisher = MqttPublisher(config.mqtt, self._origin(), self._on_command, clock=clock, on_stored=log_event)
+        self._publisher = MqttPublisher(
+            config.mqtt,
+            self._origin(),
+            self._on_command,
+            clock=clock,
+            on_stored=log_event,
+            strangers=config.strangers.group,
+        )
         self._unknown_faces = _unknown_faces(loaded)
         self._diary = DiaryThread(
             loaded, self._gallery, analyser.embedder.name, lambda: self._publisher.clock_set, clock
         )
+        self._stranger_watch = _stranger_watch(loaded, analyser.embedder)
+        self._stranger_keeper = StrangerKeeper(
+            config.strangers, analyser.embedder.id.sha256, self._stranger_watch, self._gallery.matcher
+        )
+        self._strangers = _strangers(self._stranger_keeper)
         self._pipeline = self._new_pipeline(analyser, timings)
         self._reloader = Reloader(config_path, loaded, self._gallery, notifier, self._use)
         self._controls = Controls(loaded, self._pipeline, self._publisher, self._gallery, self._reloader)
         self._health = HealthReport(
-            loaded, analyser, self._gallery, self._pipeline, self._publisher, timings, lambda: self._diary.health
+            loaded,
+            analyser,
+            self._gallery,
+            self._pipeline,
+            self._publisher,
+            timings,
+            lambda: self._diary.health,
+            self._stranger_keeper,
         )
         self._watchdog = Watchdog(notifier, config.runtime.stall_s)
         self._doorbell = self._new_doorbell(config.doorbell)
@@ -82,6 +108,7 @@ class App:
         self._publisher.start()
         self._unknown_faces.start()
         self._diary.start()
+        self._strangers.start()
         self._pipeline.start()
         self._reloader.start()
         self._controls.publish()
@@ -124,6 +151,7 @@ class App:
         self._publisher.stop(STOP_S)
         self._unknown_faces.stop(BACKGROUND_STOP_S)
         self._diary.stop(BACKGROUND_STOP_S)
+        self._strangers.stop(BACKGROUND_STOP_S)
         self._gallery.close()
         return stopped
 
@@ -142,7 +170,13 @@ class App:
             timings,
             lossless=_lossless(loaded),
             max_fps=config.runtime.max_fps,
-            subscribers=[self._publisher.publish, self._unknown_faces.on_event, self._diary.on_event],
+            subscribers=[
+                self._publisher.publish,
+                self._unknown_faces.on_event,
+                self._strangers.on_event,
+                self._diary.on_event,
+            ],
+            mark=self._mark,
             on_ring=self._on_ring,
         )
 
@@ -156,11 +190,18 @@ class App:
         self._publisher.origin = self._origin()
         self._publisher.people(_people(matcher))
         self._pipeline.use(matcher)
+        self._stranger_keeper.matcher = matcher
+        if self._stranger_watch is not None:
+            self._stranger_watch.target = self._gallery.target
         self._controls.publish()
 
     def _origin(self) -> EventOrigin:
         version = str(self._gallery.matcher.gallery.header.version)
         return EventOrigin(self._loaded.device_id, self._loaded.config.camera.name, self._embedder.name, version)
+
+    def _mark(self, event: Event) -> Event:
+        """Runs on the inference thread."""
+        return self._stranger_watch.mark(event, time.time()) if self._stranger_watch else event
 
     def _on_camera(self, online: bool, reason: str) -> None:
         """Runs on the capture thread."""
@@ -200,6 +241,29 @@ def _unknown_faces(loaded: LoadedConfig) -> Background:
         wants=faces.wants,
         tidy=lambda: faces.tidy(time.time()),
         tidy_s=TIDY_S,
+    )
+
+
+def _stranger_watch(loaded: LoadedConfig, embedder: TfliteEmbedder) -> StrangerWatch | None:
+    """None: strangers are not grouped. Raises ModelError for an embedder without a calibration."""
+    if not loaded.config.strangers.group:
+        return None
+    if embedder.calibration is None:
+        raise ModelError(
+            f"the card of the embedder {embedder.name!r} has no calibration, so nothing says how alike two visits "
+            "of one stranger are: calibrate it with `whosthere-converter calibrate`, or set strangers.group to false"
+        )
+    return StrangerWatch(embedder.calibration, loaded.config.match.false_alarm_target)
+
+
+def _strangers(keeper: StrangerKeeper) -> Background:
+    return Background(
+        "strangers",
+        lambda event: keeper.take(event, time.time()),
+        wants=keeper.wants,
+        tidy=lambda: keeper.tidy(time.time()),
+        tidy_s=FOLLOW_S,
+        close=keeper.close,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge.config.faces import enrolment_limits
 from edge.config.loading import Config
 from edge.daemon.timings import Timings
 from edge.events import Event
@@ -59,7 +60,8 @@ class FrameProcessor:
         self._tracker = Tracker(config.track)
         self._appearance = AppearanceWatch()
         pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0 or config.diary.pictures_days > 0
-        self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures)
+        good = enrolment_limits(config.quality) if config.strangers.group else None
+        self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures, good_faces=good)
 
     def use(self, matcher: Matcher) -> None:
         """Match against another gallery or threshold from now on. Decisions that were made stay."""

@@ -21,9 +21,11 @@ from edge.mqtt.payloads import (
     SoftwareHealth,
     StageLatency,
     State,
+    StrangersHealth,
     rfc3339,
 )
 from edge.mqtt.publisher import MqttPublisher
+from edge.visits.stranger_keeper import StrangerKeeper
 
 NO_BROKER = "no broker"
 STALE = "last frame"
@@ -43,6 +45,7 @@ class HealthReport:
         publisher: MqttPublisher,
         timings: Timings,
         diary: Callable[[], DiaryHealth | None],
+        strangers: StrangerKeeper,
     ) -> None:
         self.camera_online: bool | None = None
         """None: neither a frame nor a failure so far."""
@@ -55,6 +58,7 @@ class HealthReport:
         self._publisher = publisher
         self._timings = timings
         self._diary = diary
+        self._strangers = strangers
         self._began = time.monotonic()
         self._last = (self._began, 0)
 
@@ -93,6 +97,7 @@ class HealthReport:
             software=SoftwareHealth(__version__, software_version()),
             clock_set=self._publisher.clock_set,
             diary=self._diary(),
+            strangers=self._strangers_kept(),
         )
 
     @property
@@ -122,6 +127,11 @@ class HealthReport:
             runtime=self._runtime,
             edge_tpu=[network.card.name for network in self._analyser.networks if network.runs_on == "edgetpu"],
         )
+
+    def _strangers_kept(self) -> StrangersHealth | None:
+        keeper = self._strangers
+        grouped = self._loaded.config.strangers.group
+        return StrangersHealth(keeper.count, keeper.on_disk, keeper.replaced) if grouped else None
 
     def _fps(self) -> float:
         """Frames analysed per second since the last report."""

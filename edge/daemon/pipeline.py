@@ -49,7 +49,9 @@ class Pipeline:
         max_fps: float,
         subscribers: Sequence[EventSubscriber],
         on_ring: Callable[[Source, str | None], None] = lambda *_: None,
+        mark: Callable[[Event], Event] = lambda event: event,
     ) -> None:
+        """`mark` adds to an event, on the inference thread, before any subscriber gets it."""
         self.paused = False
         self.frames = 0
         """Frames analysed so far."""
@@ -68,6 +70,7 @@ class Pipeline:
         """The part of `max_fps` to analyse, 0..1: less while the box is hot. Has no effect when `lossless`."""
         self._subscribers = Subscribers(subscribers)
         self._on_ring = on_ring
+        self._mark = mark
         self._rung: deque[Source] = deque(maxlen=RINGS)
         self._slot: Latest[Frame] = Latest()
         self._stop = threading.Event()
@@ -191,7 +194,7 @@ class Pipeline:
 
     def _publish(self, events: list[Event], lag: float) -> None:
         for event in events:
-            ready = replace(event, latency_s=event.latency_s + lag)
+            ready = self._mark(replace(event, latency_s=event.latency_s + lag))
             self.visits += event.kind is EventKind.STARTED
             self._subscribers.on_event(ready)
 

@@ -53,12 +53,17 @@ class Background:
         wants: Callable[[Event], bool],
         tidy: Callable[[], None],
         tidy_s: float,
+        close: Callable[[], None] = lambda: None,
     ) -> None:
-        """Pass `handle` the events that `wants` picks; call `tidy` at the start and then every `tidy_s`."""
+        """Pass `handle` the events that `wants` picks; call `tidy` at the start and then every `tidy_s`.
+
+        `close` is called at the end. All of them run on the same thread.
+        """
         self._handle = handle
         self._wants = wants
         self._tidy = tidy
         self._tidy_s = tidy_s
+        self._close = close
         self._guard = _Guard(name)
         self._events: queue.Queue[Event | None] = queue.Queue(WAITING)
         self._full = False
@@ -100,6 +105,7 @@ class Background:
             except queue.Empty:
                 continue
             if event is None:
+                self._guard.run(self._close)
                 return
             self._guard.run(partial(self._handle, event))
 

@@ -131,6 +131,11 @@ def event_line(event: VisitPayload) -> str:
     remark = " (provisional)" if event.provisional else " (corrected)" if event.corrects else ""
     parts = [event.event_type.value + remark]
     parts += [_answered(event)] if event.event_type is not EventKind.UNKNOWN else []
+    parts += (
+        [f"{event.stranger.id}, came {event.stranger.times} times"]
+        if event.stranger and event.stranger.times > 1
+        else []
+    )
     if event.similarity is not None and event.threshold is not None:
         parts.append(f"similarity {event.similarity:.3f} (needs {event.threshold:.3f})")
     parts.append(f"{event.usable_faces} faces, {event.latency_ms / 1000:.1f} s after the first")

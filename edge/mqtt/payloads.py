@@ -56,6 +56,16 @@ class DiaryHealth(msgspec.Struct, frozen=True):
     dropped: Annotated[Count, Meta(description="Visits since the start that were lost because the disk failed")]
 
 
+class StrangersHealth(msgspec.Struct, frozen=True):
+    """Strangers who would be recognised if they came again."""
+
+    kept: Count
+    on_disk: Annotated[bool, Meta(description="false: the disk fails, so that new visits of strangers are not kept")]
+    replaced: Annotated[
+        Count, Meta(description="Files of strangers since the start that could not be read whole and were set aside")
+    ]
+
+
 class GalleryHealth(msgspec.Struct, frozen=True):
     """The current gallery."""
 
@@ -113,6 +123,7 @@ class HealthPayload(msgspec.Struct, frozen=True):
     software: SoftwareHealth
     clock_set: Annotated[bool, Meta(description="false: the box's clock is not set yet, so times are meaningless")]
     diary: Annotated[DiaryHealth | None, Meta(description="null: diary.keep_days is 0, so that there is none")] = None
+    strangers: Annotated[StrangersHealth | None, Meta(description="null: strangers are not grouped")] = None
     schema_version: Literal[1] = SCHEMA_VERSION
 
 

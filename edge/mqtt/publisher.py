@@ -53,8 +53,9 @@ class MqttPublisher:
         *,
         clock: Callable[[], float] | None = time.monotonic,
         on_stored: Callable[[Event], None] = lambda _: None,
+        strangers: bool = False,
     ) -> None:
-        """`on_stored` is called on the publisher's thread with each event that will not be lost any more."""
+        """`on_stored` gets each event once it is stored, on the publisher's thread. `strangers`: they are grouped."""
         self.origin = origin
         self.heartbeat = time.monotonic()
         self._settings = settings
@@ -70,7 +71,7 @@ class MqttPublisher:
         self._people_known = False
         self._retained = RetainedTopics()
         self._state = RetainedState(topics, self._retained)
-        device = described(settings, topics, origin)
+        device = described(settings, topics, origin, strangers=strangers)
         self._discovery = DiscoveryAnnouncer(settings.home_assistant, device, self._retained)
         self._connection = self._connection_to_broker(f"whosthere-{origin.device_id}")
         self._outbox = Outbox(Path(settings.outbox.path), settings.outbox.max_events)
@@ -107,8 +108,8 @@ class MqttPublisher:
     def publish(self, event: Event) -> None:
         """Queue an event; dropped, and counted, when the publisher's thread is stuck."""
         age = max(self._clock() - event.at, 0.0) if self._clock else 0.0
-        if not self._settings.snapshot.enabled:
-            event = replace(event, picture=None)
+        picture = event.picture if self._settings.snapshot.enabled else None
+        event = replace(event, picture=picture, good_faces=())
         wall_offset = time.time() - age - event.at
         self._inbox.offer(QueuedEvent(event, wall_offset, self._boot_clock().earlier(age), self.origin, self.clock_set))
 

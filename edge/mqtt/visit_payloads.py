@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.events import Event, EventKind
+from edge.events import Event, EventKind, StrangerVisits
 from edge.mqtt.payloads import SCHEMA_VERSION, Count, Fraction, Similarity, Time, rfc3339
 from edge.records import Box, Candidate, Match, Outcome, Problem
 
@@ -32,6 +32,15 @@ class CandidatePayload(msgspec.Struct, frozen=True):
     id: str
     name: str
     similarity: Similarity
+
+
+class StrangerPayload(msgspec.Struct, frozen=True):
+    """An unknown visitor who has a number, which tells their visits from those of others."""
+
+    id: Annotated[str, Meta(pattern=r"^stranger-[1-9][0-9]*(?!\n)$", description="Never used for anybody else")]
+    times: Annotated[int, Meta(ge=1, description="How often they have come, this visit included")]
+    first_seen: Annotated[Time, Meta(description="When their first visit began")]
+    last_seen: Annotated[Time | None, Meta(description="When the visit before this one began; null on the first")]
 
 
 class VisitPayload(msgspec.Struct, frozen=True):
@@ -71,6 +80,10 @@ class VisitPayload(msgspec.Struct, frozen=True):
     corrects: Annotated[
         str | None,
         Meta(description="The event_id of this visit's unknown or uncertain that the name replaces; null otherwise"),
+    ] = None
+    stranger: Annotated[
+        StrangerPayload | None,
+        Meta(description="Which stranger, on unknown and ended, if strangers are grouped; null otherwise"),
     ] = None
     schema_version: Literal[1] = SCHEMA_VERSION
 
@@ -143,6 +156,7 @@ def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, cloc
         model=origin.model,
         clock_set=clock_set,
         corrects=None if event.corrects is None else f"{event.visit_id}/{event.corrects}",
+        stranger=_stranger(event.stranger) if event.stranger and match and match.outcome is Outcome.UNKNOWN else None,
     )
 
 
@@ -167,6 +181,11 @@ def _candidates(match: Match | None) -> tuple[CandidatePayload, ...]:
     if match is None or match.outcome is not Outcome.UNCERTAIN:
         return ()
     return tuple(_candidate(candidate) for candidate in (match.best, match.runner_up) if candidate)
+
+
+def _stranger(visits: StrangerVisits) -> StrangerPayload:
+    last = None if visits.last_seen is None else rfc3339(visits.last_seen)
+    return StrangerPayload(visits.id, visits.times, rfc3339(visits.first_seen), last)
 
 
 def _candidate(candidate: Candidate) -> CandidatePayload:

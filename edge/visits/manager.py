@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
+from edge.config.faces import QualitySettings
 from edge.config.visits import VisitSettings
 from edge.events import Event, EventKind
 from edge.records import Image, Match, Sighting
 from edge.visits.decision import Announcement, announcement, correction, likeness, match_visit
+from edge.visits.good_faces import is_good
 from edge.visits.matcher import Matcher
 from edge.visits.state import Visit
 from edge.visits.swap import LOOKS_TO_SPLIT, Verdict, judge
@@ -24,12 +26,15 @@ class VisitManager:
         new_id: Callable[[], str],
         *,
         pictures: bool,
+        good_faces: QualitySettings | None = None,
     ) -> None:
+        """`good_faces`: what a face needs to link visits of a stranger; None: strangers are not grouped."""
         self._matcher = matcher
         self.linking = linking
         self._settings = settings
         self._new_id = new_id
         self._pictures = pictures
+        self._good_faces = good_faces
         self._visits: list[Visit] = []
 
     @property
@@ -128,10 +133,18 @@ class VisitManager:
             return
         visit.log.add(sighting.quality, match.best.similarity if match and match.best else None, sighting.at)
         visit.faces.add(sighting.quality, sighting.embedding, sighting.at)
+        self._add_good(visit, sighting, image)
         if sighting.embedding is not None or visit.faces.count == 0:
             visit.confirm(sighting)
             if self._pictures and image is not None:
                 visit.keep_picture(sighting.quality.score, image, sighting.box)
+
+    def _add_good(self, visit: Visit, sighting: Sighting, image: Image | None) -> None:
+        limits, quality, embedding = self._good_faces, sighting.quality, sighting.embedding
+        named = visit.decided and visit.person_id is not None
+        if limits is None or quality is None or embedding is None or named or not is_good(quality, limits):
+            return
+        visit.good_faces.add(quality, embedding, image, sighting.box)
 
     def _match_look(self, sighting: Sighting) -> Match | None:
         """The gallery's answer to one look alone; None: it was not embedded."""

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from edge.events import Event, EventKind, VisitAccount
-from edge.records import Box, Image, Match, Sighting
+from edge.records import Box, Image, Match, Outcome, Sighting
 from edge.visits.fusion import FusedFaces
+from edge.visits.good_faces import GoodFaces
 from edge.visits.visit_log import LookLog
 
 
@@ -19,6 +20,8 @@ class Visit:
         self.box = box
         self.faces = FusedFaces()
         self.log = LookLog()
+        self.good_faces = GoodFaces()
+        """Those of the faces that may link this visit to others, when strangers are grouped."""
         self.doubts: list[Sighting] = []
         """Looks in a row that may show somebody else; they are in no other way part of the visit."""
         self.assumed = False
@@ -92,6 +95,7 @@ class Visit:
             self.confirmed_at, self.confirmed_box = other.confirmed_at, other.confirmed_box
         self.faces.absorb(other.faces)
         self.log.absorb(other.log)
+        self.good_faces.absorb(other.good_faces)
 
     @property
     def person_id(self) -> str | None:
@@ -114,6 +118,7 @@ class Visit:
         corrects: int | None = None,
     ) -> Event:
         faces = self.faces
+        unknown = match is not None and match.outcome is Outcome.UNKNOWN
         problem = faces.main_problem if kind is EventKind.NO_USABLE_FACE else None
         made = Event(
             kind=kind,
@@ -131,9 +136,11 @@ class Visit:
             problem=problem,
             picture=self.picture,
             picture_box=self.picture_box,
+            probe=self.good_faces.probe if unknown else None,
+            good_faces=tuple(self.good_faces.kept) if unknown and kind is EventKind.ENDED else (),
         )
         self.sequence += 1
-        self.log.note(replace(made, picture=None, picture_box=None))
+        self.log.note(replace(made, picture=None, picture_box=None, good_faces=()))
         return made
 
     def account(self, min_faces: int) -> VisitAccount:

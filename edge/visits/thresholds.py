@@ -37,6 +37,8 @@ SAME_PERSON_RATE = 1e-3
 OTHER_PERSON_RATE = 1e-1
 DOUBTFUL_RATE = 1e-2
 """One impostor in a hundred is that similar to somebody else."""
+AGAIN_SHARE = 0.1
+"""The part of the false-alarm target that holds for strangers among each other."""
 
 
 def threshold_for(settings: MatchSettings, calibration: Calibration | None, templates: int) -> Threshold | None:
@@ -49,7 +51,20 @@ def threshold_for(settings: MatchSettings, calibration: Calibration | None, temp
         return Threshold(settings.threshold, calibrated=False, within_data=True)
     if calibration is None:
         return None
-    rate = 1.0 - (1.0 - settings.false_alarm_target) ** (1.0 / max(1, templates))
+    return _among(calibration, settings.false_alarm_target, templates)
+
+
+def again_threshold(calibration: Calibration, target: float, strangers: int) -> Threshold:
+    """The similarity from which an unknown visitor is one of so many strangers who came before.
+
+    A new stranger is taken for one of them ten times more rarely than for somebody in the gallery: naming a stranger
+    enrols all their pictures, so two people in one group would become one person.
+    """
+    return _among(calibration, target * AGAIN_SHARE, strangers)
+
+
+def _among(calibration: Calibration, target: float, comparisons: int) -> Threshold:
+    rate = 1.0 - (1.0 - target) ** (1.0 / max(1, comparisons))
     similarity, within = calibration.similarity_at(rate)
     return Threshold(similarity, calibrated=True, within_data=within)
 

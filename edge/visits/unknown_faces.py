@@ -37,7 +37,9 @@ class UnknownFaces:
     def wants(self, event: Event) -> bool:
         """Whether `take` would keep a face: of an unknown visitor's last event, if pictures are kept. Fast."""
         unknown = event.match is not None and event.match.outcome is Outcome.UNKNOWN
-        return self._settings.keep > 0 and event.kind is EventKind.ENDED and unknown and event.picture is not None
+        ended = event.kind is EventKind.ENDED and event.picture is not None
+        # Pictures of a numbered stranger are kept with the others of the same one.
+        return self._settings.keep > 0 and ended and unknown and event.stranger is None
 
     def take(self, event: Event, now: float) -> None:
         """Keep the face of an unknown visitor, and tidy. Encodes and writes a picture: not for the inference thread."""

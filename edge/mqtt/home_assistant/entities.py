@@ -28,11 +28,18 @@ def components(
 
 def _triggers(device: HomeAssistantDevice) -> dict[str, Component]:
     kind = f"{{{{ value_json.event_type if {_NOW} else '' }}}}"
-    return {
+    found = {
         "came_known": _trigger(device, "came", "a known person", kind, EventKind.RECOGNIZED.value),
         "came_stranger": _trigger(device, "came", "a stranger", kind, EventKind.UNKNOWN.value),
         "rang": _trigger(device, "rang", "the doorbell", "{{ value_json.event_type }}", "ring", device.topics.doorbell),
     }
+    if device.strangers:
+        again = (
+            f"value_json.event_type == 'unknown' and value_json.stranger and value_json.stranger.times > 1 and {_NOW}"
+        )
+        template = f"{{{{ 'again' if {again} else '' }}}}"
+        found["came_again"] = _trigger(device, "came again", "the same stranger", template, "again")
+    return found
 
 
 def _trigger(

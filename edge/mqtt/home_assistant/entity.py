@@ -30,13 +30,18 @@ class HomeAssistantDevice:
     """The embedder's name."""
     snapshots: bool
     """Whether pictures leave the box."""
+    strangers: bool = False
+    """Whether events say which strangers come again."""
 
 
-def described(settings: MqttSettings, topics: Topics, origin: EventOrigin) -> HomeAssistantDevice:
+def described(
+    settings: MqttSettings, topics: Topics, origin: EventOrigin, *, strangers: bool = False
+) -> HomeAssistantDevice:
     """The device of a box: named and placed as in its settings."""
     home = settings.home_assistant
     name = home.name or display_name(origin.device_id)
-    return HomeAssistantDevice(topics, origin.device_id, name, home.area, origin.model, settings.snapshot.enabled)
+    snapshots = settings.snapshot.enabled
+    return HomeAssistantDevice(topics, origin.device_id, name, home.area, origin.model, snapshots, strangers)
 
 
 def display_name(device_id: str) -> str:

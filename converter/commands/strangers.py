@@ -1,0 +1,135 @@
+"""`whosthere-converter strangers`: how well strangers who come again are told apart."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from converter import datasets
+from converter.commands import options
+from converter.embeddings import EmbeddedFaces, FaceRecord
+from converter.people_folder import photos_by_person
+from converter.strangers import Street, simulate
+from edge.config.faces import ENROLMENT_LIMITS
+from edge.errors import ModelError
+from edge.models import card
+from edge.terminal import json_option, print_json, progress
+
+
+@click.command("strangers")
+@options.stages
+@options.images
+@click.option(
+    "--not-compared",
+    type=options.FILE,
+    help="A list of names, two per line, that are one person or share a photo; one of the two is left out.",
+)
+@click.option(
+    "--people",
+    type=click.IntRange(2),
+    multiple=True,
+    default=(20, 100),
+    show_default=True,
+    help="How many strangers come to a box. Repeat it for several numbers.",
+)
+@click.option(
+    "--faces",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(1, 2),
+    show_default=True,
+    help="How many pictures make a visit. Repeat it for several numbers.",
+)
+@click.option(
+    "--draws", type=click.IntRange(1), default=100, show_default=True, help="How many boxes of each kind to draw."
+)
+@click.option(
+    "--false-alarm",
+    type=click.FloatRange(0, 0.5, min_open=True),
+    multiple=True,
+    default=(1e-2, 1e-3, 1e-4),
+    show_default=True,
+    help="The false-alarm target of the box. Repeat it for several targets.",
+)
+@json_option
+def command(
+    images: Path,
+    not_compared: Path | None,
+    people: tuple[int, ...],
+    faces: tuple[int, ...],
+    draws: int,
+    false_alarm: tuple[float, ...],
+    as_json: bool,
+    **stages: Any,
+) -> None:
+    """Measure how often the visits of a stranger are grouped, and how often two strangers are taken for one.
+
+    Strangers are drawn from IMAGES, the same ones every time, and come in random order, each at least twice. The box's
+    own rule decides. Pictures that may not link visits are left out: they must be good enough to be enrolled.
+    """
+    everybody = photos_by_person(images)
+    skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
+    embedded = options.embedder(**stages).embed(p for pictures in everybody.values() for p in pictures)
+    alike = {one for one, _ in skipped}
+    usable = {name: vectors for name, vectors in good(everybody, embedded).items() if name not in alike}
+    calibration = card.read_card(card.find(stages["model"])).calibration
+    if calibration is None:
+        raise ModelError("the embedder's card has no calibration; run `whosthere-converter calibrate` first")
+    kinds = [(p, n, target) for p in people for n in faces for target in false_alarm]
+    rows = [simulate(usable, p, n, draws, target, calibration) for p, n, target in progress(kinds, "streets")]
+    if as_json:
+        print_json(rows)
+    else:
+        show(rows)
+
+
+def good(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[str, NDArray[np.float32]]:
+    """The faces that are good enough to be enrolled, by person; people without one are left out."""
+    found = {
+        name: embedded.matrix([p for p in pictures if _is_good(embedded.records[p])])
+        for name, pictures in everybody.items()
+    }
+    return {name: vectors for name, vectors in found.items() if len(vectors)}
+
+
+def _is_good(face: FaceRecord) -> bool:
+    """As `edge.visits.good_faces.is_good` has it."""
+    limits = ENROLMENT_LIMITS
+    return (
+        bool(face.vector)
+        and face.problem is None
+        and face.eye_distance_px >= limits.min_eye_distance_px
+        and face.sharpness >= limits.min_sharpness
+        and limits.min_brightness <= face.brightness <= limits.max_brightness
+        and face.off_axis <= limits.max_turn_deg
+    )
+
+
+def show(rows: list[Street]) -> None:
+    console = Console()
+    columns = ("target", "people", "faces", "bar", "again", "grouped", "astray", "first", "merged", "numbers", "mixed")
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(
+            f"{row.target:g}",
+            str(row.strangers),
+            str(row.faces),
+            f"{row.bar:.3f}",
+            str(row.again),
+            f"{row.grouped / row.again:.2%}",
+            str(row.astray),
+            str(row.first),
+            str(row.merged),
+            str(row.numbers),
+            str(row.mixed),
+        )
+    console.print(table)
+    console.print(
+        "again: visits of people who had come before; grouped: given the same person's number; astray: given another "
+        "person's. first: first visits; merged: taken for somebody who had come before. numbers: all that were given; "
+        "mixed: those of two people or more. bar: the similarity that was needed, at the end."
+    )
