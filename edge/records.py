@@ -239,6 +239,22 @@ class Match:
         return self.best if self.outcome is Outcome.RECOGNIZED else None
 
     @property
+    def contenders(self) -> tuple[Candidate, ...]:
+        """Whom an uncertain visitor may be: the most similar person, and the second unless out of the question.
+
+        Where too few faces were seen for a clear name, or the name is somebody else's in the same picture, the second
+        person has nothing to do with the doubt, unless over the threshold as well. Empty unless uncertain.
+        """
+        if self.outcome is not Outcome.UNCERTAIN:
+            return ()
+        both = tuple(candidate for candidate in (self.best, self.runner_up) if candidate)
+        if self.doubt is Doubt.FEW_FACES:
+            return both[:1]
+        if self.doubt is Doubt.TAKEN and self.runner_up and self.runner_up.similarity < self.threshold:
+            return both[:1]
+        return both
+
+    @property
     def margin(self) -> float | None:
         """How much more similar the first person is than the second; None with fewer than two people."""
         if self.best is None or self.runner_up is None:

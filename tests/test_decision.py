@@ -130,7 +130,7 @@ def test_groups_that_name_different_people_are_uncertain_and_name_both() -> None
     answer = match_visit(matcher, hybrid(second=BEN), VisitSettings(), frozenset())
     assert answer is not None
     assert answer.outcome is Outcome.UNCERTAIN
-    assert {answer.best and answer.best.person_id, answer.runner_up and answer.runner_up.person_id} == {"ada", "ben"}
+    assert {candidate.person_id for candidate in answer.contenders} == {"ada", "ben"}
 
 
 def test_one_group_names_the_visitor_although_all_faces_together_do_not() -> None:

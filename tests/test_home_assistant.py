@@ -29,6 +29,7 @@ from support.broker import Broker, Listener, retained, running_broker
 from support.publishing import ORIGIN, ROOT, controls, event, match, publisher, recognized, settings
 
 DOCS = Path(__file__).parents[1] / "docs"
+BLUEPRINT = DOCS / "home-assistant" / "who-is-there.yaml"
 ADA, GRACE = ("ada", "Ada Lovelace"), ("grace-hopper", "Grace Hopper")
 TOPIC = "homeassistant/device/whosthere_front-door/config"
 OURS = {"qos", "platform", "unique_id", "default_entity_id", "name", "icon", "entity_category", "device_class"} | {
@@ -86,6 +87,7 @@ def test_every_component_is_complete_and_unique() -> None:
             ("came", "a known person"),
             ("came", "a stranger"),
             ("came again", "the same stranger"),
+            ("came", "somebody uncertain"),
             ("came", "Ada Lovelace"),
             ("came", "Grace Hopper"),
             ("rang", "the doorbell"),
@@ -97,16 +99,8 @@ def test_event_entities_have_no_availability_so_that_an_old_event_never_looks_ne
     parts = message(ADA)["components"]
 
     without = {key for key, part in parts.items() if "availability" not in part}
-    assert without == {
-        "visit",
-        "doorbell",
-        "connection",
-        "came_known",
-        "came_stranger",
-        "came_again",
-        "rang",
-        "came_ada",
-    }
+    came = {"came_known", "came_stranger", "came_again", "came_uncertain", "came_ada"}
+    assert without == {"visit", "doorbell", "connection", "rang"} | came
     assert parts["visit"]["event_types"] == [kind.value for kind in EventKind]
     assert "device_class" not in parts["visit"]
     assert (parts["doorbell"]["device_class"], parts["doorbell"]["event_types"]) == ("doorbell", ["ring"])
@@ -182,6 +176,7 @@ HAPPENED = {
     "came_again": event(
         EventKind.UNKNOWN, match=match(Outcome.UNKNOWN), stranger=StrangerVisits(3, 6, 1e9, 1.5e9, 1.6e9)
     ),
+    "came_uncertain": event(EventKind.UNCERTAIN, match=match(Outcome.UNCERTAIN)),
 }
 """An event that fires each trigger."""
 
@@ -228,7 +223,7 @@ def conditions() -> dict[str, list[str]]:
     page = (DOCS / "60-home-assistant.md").read_text()
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(alias: .*?)```", page, re.DOTALL)]
     found = {block["alias"]: block["conditions"] for block in blocks if "triggers" in block}
-    blueprint = (DOCS / "home-assistant" / "who-is-there.yaml").read_text().replace("!input", "")
+    blueprint = BLUEPRINT.read_text().replace("!input", "")
     return found | {"blueprint": yaml.safe_load(blueprint)["conditions"]}
 
 
@@ -246,6 +241,27 @@ def test_the_automations_in_docs_leave_delayed_events_alone(name: str) -> None:
 
     assert any(runs(each) for each in HAPPENED.values())
     assert not any(runs(each, delayed=True) for each in HAPPENED.values())
+
+
+def test_the_blueprint_gives_both_names_between_look_alikes() -> None:
+    blueprint = yaml.safe_load(BLUEPRINT.read_text().replace("!input", ""))
+    who = blueprint["actions"][0]["variables"]["who"]
+    said = {
+        name: rendered(who, trigger={"to_state": {"attributes": encoded(HAPPENED[name])}})
+        for name in ("came_known", "came_stranger", "came_uncertain")
+    }
+    assert said == {
+        "came_known": "Ada Lovelace",
+        "came_stranger": "A stranger",
+        "came_uncertain": "Ada Lovelace or Grace Hopper",
+    }
+    state = {"state": "now", "attributes": encoded(HAPPENED["came_uncertain"])}
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    for wanted in (True, False):
+        variables: dict[str, Any] = {"trigger": {"to_state": state}, "strangers": True, "corrections": True}
+        variables |= {"timedelta": timedelta, "now": lambda: moment, "as_datetime": lambda _: moment}
+        results = [rendered(one, **variables, uncertain=wanted) for one in conditions()["blueprint"]]
+        assert all(result == "True" for result in results) is wanted
 
 
 def test_the_blueprint_leaves_corrections_out_if_wanted() -> None:
@@ -523,4 +539,4 @@ def test_of_a_crowd_nobody_has_entities_and_triggers_stay_for_all(broker: Broker
 def _keys_of_people(listener: Listener) -> list[str]:
     ours = ("person_", "came_")
     found = {key for key in parts(listener.on(TOPIC)[-1].payload) if key.startswith(ours)}
-    return sorted(found - {"came_known", "came_stranger"})
+    return sorted(found - {"came_known", "came_stranger", "came_uncertain"})

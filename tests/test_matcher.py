@@ -60,6 +60,30 @@ def test_too_close_between_two_people_is_uncertain_with_both() -> None:
     assert match.margin < 0.05
 
 
+@pytest.mark.parametrize(
+    ("best", "second", "taken", "names"),
+    [
+        (0.60, 0.57, False, ["ada", "ben"]),  # too close
+        (0.52, 0.49, False, ["ada", "ben"]),  # too close, though the second one is below the threshold
+        (0.75, 0.60, True, ["ada", "ben"]),  # Ada is beside them, and Ben is over the threshold as well
+        (0.80, 0.20, True, ["ada"]),  # Ada is beside them, and Ben is out of the question
+        (0.75, 0.60, False, []),
+        (0.30, 0.29, False, []),
+    ],
+)
+def test_uncertain_names_everybody_whom_it_may_be_and_nobody_else(
+    best: float, second: float, taken: bool, names: list[str]
+) -> None:
+    """With Ada and Ben at right angles, the probe has these similarities to them."""
+    ben = alike(ADA, 0.0, seed=5)
+    rest = alike(ADA, 0.0, seed=6)
+    rest = rest - ben * float(rest @ ben)
+    rest /= np.linalg.norm(rest)
+    probe = best * ADA + second * ben + np.sqrt(1 - best**2 - second**2) * rest
+    match = matcher(ada=ADA, ben=ben).match(probe.astype(np.float32), {"ada"} if taken else set())
+    assert [candidate.person_id for candidate in match.contenders] == names
+
+
 def test_two_templates_of_one_person_are_no_doubt() -> None:
     gallery = gallery_of(ada=ADA).with_templates("ada", [alike(ADA, 0.95)], [Template("b", 1.0, AT)], AT)
     match = Matcher(gallery, 0.5, 0.05, None).match(alike(ADA, 0.9, seed=7))

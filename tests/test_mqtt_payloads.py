@@ -25,7 +25,7 @@ from edge.mqtt.payloads import (
     rounded_inwards,
 )
 from edge.mqtt.visit_payloads import marked, names_others, visit_payload
-from edge.records import Candidate, Outcome, Problem
+from edge.records import Candidate, Doubt, Outcome, Problem
 from support.publishing import ADA, ORIGIN, event, match, quality, recognized
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -93,6 +93,14 @@ def test_only_uncertain_events_have_candidates() -> None:
     assert unknown["similarity"] == 0.7123
     assert [c["id"] for c in uncertain["candidates"]] == ["ada", "grace"]
     assert uncertain["person_id"] is None is uncertain["person_name"]
+
+
+def test_whom_an_uncertain_visitor_cannot_be_is_no_candidate() -> None:
+    """Too few faces for a name, or the name is taken: the second person has nothing to do with it."""
+    behind = replace(match(Outcome.UNCERTAIN), doubt=Doubt.TAKEN)
+    payload = encoded(event(EventKind.UNCERTAIN, match=behind, quality=quality()))
+    assert [c["name"] for c in payload["candidates"]] == ["Ada Lovelace"]
+    assert payload["margin"] == 0.4023
 
 
 @pytest.mark.parametrize("kind", list(EventKind))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from edge.commands.watch_view import Boxes, panels, sentence, summary
 from edge.config.mqtt import SnapshotSettings
 from edge.events import EventKind, StrangerVisits
 from edge.mqtt.visit_payloads import StrangerPayload, visit_payload
-from edge.records import Outcome, Problem
+from edge.records import Doubt, Match, Outcome, Problem
 from support.broker import Broker, Listener, running_broker
 from support.publishing import ORIGIN, ROOT, controls, event, match, picture, publisher, recognized, settings
 
@@ -198,3 +199,12 @@ def test_the_printed_acl_lets_a_box_write_its_own_topics_only(tmp_path: Path) ->
 
 def test_an_acl_for_what_is_not_a_name_is_refused() -> None:
     assert CliRunner().invoke(main, ["broker-acl", "front/door"]).exit_code == 2
+
+
+def test_an_uncertain_visitor_is_named_by_everybody_whom_it_may_be() -> None:
+    def said(found: Match) -> str:
+        happened = event(EventKind.UNCERTAIN, match=found)
+        return sentence(visit_payload(happened, wall_offset=0.0, origin=ORIGIN))
+
+    assert said(match(Outcome.UNCERTAIN)) == "either Ada Lovelace or Grace Hopper"
+    assert said(replace(match(Outcome.UNCERTAIN), doubt=Doubt.FEW_FACES)) == "perhaps Ada Lovelace, not certain"

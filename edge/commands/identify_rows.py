@@ -42,6 +42,8 @@ class IdentifyRow(msgspec.Struct, frozen=True, kw_only=True):
     person_id: str | None = None
     person_name: str | None = None
     """Only when recognized."""
+    candidates: str | None = None
+    """Only when uncertain: whom it may be, one name or two, ` or ` between them."""
     nearest_id: str | None = None
     nearest_name: str | None = None
     similarity: float | None = None
@@ -121,6 +123,7 @@ def _with_match(row: IdentifyRow, match: Match | None) -> IdentifyRow:
         row,
         person_id=person.person_id if person else None,
         person_name=person.name if person else None,
+        candidates=" or ".join(candidate.name for candidate in match.contenders) or None,
         nearest_id=best.person_id if best else None,
         nearest_name=best.name if best else None,
         similarity=_short(best.similarity) if best else None,
@@ -199,7 +202,7 @@ def who(row: IdentifyRow) -> str:
     if row.outcome is RowOutcome.RECOGNIZED:
         return row.person_name or ""
     if row.outcome is RowOutcome.UNCERTAIN:
-        return f"uncertain: {row.nearest_name}" + (f" or {row.second_name}" if row.second_name else "")
+        return f"uncertain: {row.candidates}"
     if row.outcome is RowOutcome.NO_USABLE_FACE:
         return f"not usable: {_words(row.problem)}" if row.problem else "not usable"
     return _words(row.outcome)

@@ -105,7 +105,8 @@ def sentence(event: VisitPayload) -> str:
         case EventKind.UNKNOWN:
             return f"a stranger ({_came(event.stranger)})" if event.stranger else "a stranger"
         case EventKind.UNCERTAIN:
-            return "either " + " or ".join(candidate.name for candidate in event.candidates)
+            names = " or ".join(candidate.name for candidate in event.candidates)
+            return f"either {names}" if len(event.candidates) > 1 else f"perhaps {names}, not certain"
         case EventKind.NO_USABLE_FACE:
             return f"no usable face: {event.problem or 'none seen'}"
         case EventKind.SPOOF:

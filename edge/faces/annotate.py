@@ -49,13 +49,11 @@ def note(box: Box, match: Match | None, problem: Problem | None = None) -> Note:
 
 
 def _caption(match: Match) -> str:
-    best, second = match.best, match.runner_up
+    best = match.best
     if best is None or match.outcome is Outcome.UNKNOWN:
         return "unknown" + (f" {best.similarity:.2f}" if best else "")
-    names = best.name
-    if match.outcome is Outcome.UNCERTAIN:
-        names += f" or {second.name}?" if second and second.similarity >= match.threshold else "?"
-    return f"{names} {best.similarity:.2f}"
+    names = " or ".join(candidate.name for candidate in match.contenders)
+    return f"{names}? {best.similarity:.2f}" if names else f"{best.name} {best.similarity:.2f}"
 
 
 def annotate(image: Image, notes: Iterable[Note]) -> Image:

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from edge.events import Event, EventKind, StrangerVisits
 from edge.mqtt.payloads import SCHEMA_VERSION, Count, Fraction, Similarity, Time, rfc3339
-from edge.records import Box, Candidate, Match, Outcome, Problem
+from edge.records import Box, Candidate, Problem
 
 _ODD_ID = re.compile(rb'"(?:person_)?id"\s*:\s*"([a-z0-9_-]{1,64})"')
 
@@ -54,7 +54,10 @@ class VisitPayload(msgspec.Struct, frozen=True):
     camera: str
     person_id: Annotated[str | None, Meta(description="null unless recognized")]
     person_name: Annotated[str | None, Meta(description="null unless recognized")]
-    candidates: Annotated[tuple[CandidatePayload, ...], Meta(description="The two most similar people, if uncertain")]
+    candidates: Annotated[
+        tuple[CandidatePayload, ...],
+        Meta(description="Whom an uncertain visitor may be: one person, or two too close to tell apart"),
+    ]
     similarity: Annotated[Similarity | None, Meta(description="To the most similar person in the gallery")]
     threshold: Annotated[Similarity | None, Meta(description="The similarity that was needed for a name")]
     margin: Annotated[float | None, Meta(description="Lead of the most similar person over the second")]
@@ -139,7 +142,7 @@ def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, cloc
         camera=origin.camera,
         person_id=person.person_id if person else None,
         person_name=person.name if person else None,
-        candidates=_candidates(match),
+        candidates=tuple(_candidate(candidate) for candidate in match.contenders) if match else (),
         similarity=_similarity(best.similarity) if best else None,
         threshold=_similarity(match.threshold) if match else None,
         margin=_given(match.margin if match else None, lambda margin: round(margin, 4)),
@@ -175,12 +178,6 @@ def marked(payload: bytes, **marks: bool) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return payload
     return msgspec.json.encode(document | marks)
-
-
-def _candidates(match: Match | None) -> tuple[CandidatePayload, ...]:
-    if match is None or match.outcome is not Outcome.UNCERTAIN:
-        return ()
-    return tuple(_candidate(candidate) for candidate in (match.best, match.runner_up) if candidate)
 
 
 def _stranger(visits: StrangerVisits) -> StrangerPayload:

@@ -31,6 +31,7 @@ def _triggers(device: HomeAssistantDevice) -> dict[str, Component]:
     found = {
         "came_known": _trigger(device, "came", "a known person", kind, EventKind.RECOGNIZED.value),
         "came_stranger": _trigger(device, "came", "a stranger", kind, EventKind.UNKNOWN.value),
+        "came_uncertain": _trigger(device, "came", "somebody uncertain", kind, EventKind.UNCERTAIN.value),
         "rang": _trigger(device, "rang", "the doorbell", "{{ value_json.event_type }}", "ring", device.topics.doorbell),
     }
     if device.strangers:
