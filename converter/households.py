@@ -4,7 +4,7 @@ The box's own matcher decides, at the threshold that follows from target, calibr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -17,10 +17,12 @@ from edge.errors import ModelError
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Calibration
 from edge.records import Match, Outcome
+from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import threshold_for
 
 PROBES_EACH = 2
+PAIRS_SHOWN = 5
 STRANGERS = 500
 """How many strangers visit each household, with one picture each."""
 
@@ -44,6 +46,10 @@ class Household(msgspec.Struct, frozen=True):
     strangers_named: int
     worst_twentieth: float
     """In 19 of 20 households no larger share of the strangers is called by a name."""
+    look_alike_households: int
+    """In how many households somebody cannot be told apart from somebody else, or hardly."""
+    lookalikes: list[LookAlikes]
+    """Some of those people: the pairs with the least lead, or the most similar where none can be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,12 @@ class UsableFaces:
 
     vectors: Mapping[str, NDArray[np.float32]]
     not_compared: Sequence[tuple[str, str]] = ()
+    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The photos' names by person, as many as vectors; without them they are numbered from 1."""
+
+    def source(self, person: str, row: int) -> str:
+        """The name of the photo that a person's vector was made of."""
+        return self.sources[person][row] if person in self.sources else str(row + 1)
 
 
 def simulate(
@@ -76,10 +88,13 @@ def simulate(
     rng = np.random.default_rng(0)
     own: list[tuple[str, Match]] = []
     strangers: list[list[Match]] = []
+    alike: list[list[LookAlikes]] = []
+    rule = MatchRule(threshold.similarity, settings.min_margin, calibration)
     for _ in range(households):
         chosen = [able[i] for i in rng.choice(len(able), people, replace=False)]
         rows = {name: rng.permutation(len(faces.vectors[name])) for name in chosen}
-        gallery = _gallery({name: faces.vectors[name][rows[name][:templates]] for name in chosen})
+        gallery = _gallery(faces, {name: rows[name][:templates] for name in chosen})
+        alike.append(look_alikes(gallery, rule))
         matcher = Matcher(gallery, threshold.similarity, settings.min_margin, calibration)
         for name in chosen:
             asked = rows[name][templates : templates + PROBES_EACH]
@@ -100,15 +115,35 @@ def simulate(
         strangers=sum(map(len, strangers)),
         strangers_named=sum(m.outcome is Outcome.RECOGNIZED for some in strangers for m in some),
         worst_twentieth=float(np.quantile(named, 0.95, method="higher")),
+        look_alike_households=sum(map(bool, alike)),
+        lookalikes=_hardest(alike),
     )
 
 
-def _gallery(enrolled: Mapping[str, NDArray[np.float32]]) -> Gallery:
+def _gallery(faces: UsableFaces, enrolled: Mapping[str, NDArray[np.intp]]) -> Gallery:
+    """A gallery of some rows of each person's vectors."""
     known = [
-        (Person(f"p{i}", name, [Template("", 1.0, "") for _ in vectors]), list(vectors))
-        for i, (name, vectors) in enumerate(enrolled.items())
+        (Person(f"p{i}", name, _templates(faces, name, rows)), list(faces.vectors[name][rows]))
+        for i, (name, rows) in enumerate(enrolled.items())
     ]
-    return Gallery.of(1, "", EmbedderId("", ""), next(iter(enrolled.values())).shape[1], known)
+    return Gallery.of(1, "", EmbedderId("", ""), next(iter(faces.vectors.values())).shape[1], known)
+
+
+def _templates(faces: UsableFaces, name: str, rows: NDArray[np.intp]) -> list[Template]:
+    return [Template(faces.source(name, int(row)), 1.0, "") for row in rows]
+
+
+def _hardest(alike: Sequence[Sequence[LookAlikes]]) -> list[LookAlikes]:
+    """The hardest pairs, each once."""
+    pairs: dict[frozenset[str], LookAlikes] = {}
+    for pair in sorted((pair for some in alike for pair in some), key=_ease):
+        pairs.setdefault(frozenset(pair.names), pair)
+    return list(pairs.values())[:PAIRS_SHOWN]
+
+
+def _ease(pair: LookAlikes) -> tuple[float, float]:
+    """The key that puts the hardest pair first."""
+    return (-pair.similarity if pair.lead is None else pair.lead, -pair.similarity)
 
 
 def _strangers(faces: UsableFaces, chosen: Sequence[str], rng: Generator) -> list[NDArray[np.float32]]:

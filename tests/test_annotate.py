@@ -7,6 +7,7 @@ from edge.faces.annotate import Note, Tone, annotate, note
 from edge.records import Box, Candidate, Doubt, Match, Outcome, Problem
 
 ADA, BEN = Candidate("ada", "Ada Lovelace", 0.81), Candidate("ben", "Ben", 0.79)
+UNSURE = Tone.UNCERTAIN
 BOX = Box(200, 150, 300, 280)
 
 
@@ -17,7 +18,12 @@ BOX = Box(200, 150, 300, 280)
         (Match(Outcome.UNKNOWN, Candidate("ben", "Ben", 0.2), None, 0.5, None), None, "unknown 0.20", Tone.UNKNOWN),
         (Match(Outcome.UNKNOWN, None, None, 0.5, None), None, "unknown", Tone.UNKNOWN),
         (Match(Outcome.UNCERTAIN, ADA, BEN, 0.5, None), None, "Ada Lovelace or Ben? 0.81", Tone.UNCERTAIN),
-        (Match(Outcome.UNCERTAIN, ADA, BEN, 0.8, None, Doubt.MARGIN), None, "Ada Lovelace or Ben? 0.81", Tone.UNCERTAIN),
+        (
+            Match(Outcome.UNCERTAIN, ADA, BEN, 0.8, None, Doubt.MARGIN),
+            None,
+            "Ada Lovelace or Ben? 0.81",
+            Tone.UNCERTAIN,
+        ),
         (Match(Outcome.UNCERTAIN, ADA, BEN, 0.8, None, Doubt.TAKEN), None, "Ada Lovelace? 0.81", Tone.UNCERTAIN),
         (None, Problem.TOO_BLURRED, "too blurred", Tone.UNDECIDED),
         (None, None, "", Tone.UNDECIDED),

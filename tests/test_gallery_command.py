@@ -11,7 +11,7 @@ from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.galleries.history import History
 from support.people import AT, gallery_of, somebody
-from support.portraits import BIDEN, HOPPER, OBAMA, OBAMA_2009, analyser, whosthere
+from support.portraits import BIDEN, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, analyser, whosthere
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +135,25 @@ def test_verify_names_who_is_enrolled_twice(gallery: Path) -> None:
     verified = whosthere("gallery", "verify", "--gallery", gallery)
     assert verified.exit_code == 0
     assert "Barack Obama and Barry look alike (1.00): visits of either may come out as `uncertain`" in verified.stdout
+    assert "  What would help: this is the same picture, or one person under two names" in verified.stdout
+
+
+def test_verify_says_by_what_margin_look_alikes_differ_and_what_would_help(tmp_path: Path) -> None:
+    """Photos of one man under two names: as alike as twins."""
+    path = tmp_path / "twins.whg"
+    for name, photos in {"Barack Obama": [OBAMA, OBAMA_2010], "Barry": [OBAMA_2009], "Grace Hopper": [HOPPER]}.items():
+        assert whosthere("enroll", "--gallery", path, "--person", name, *photos).exit_code == 0
+    report = json.loads(whosthere("gallery", "verify", "--gallery", path, "--json").stdout)
+    [pair] = report["lookalikes"]
+    assert pair["names"] == ["Barack Obama", "Barry"] and report["min_margin"] == 0.05
+    assert 0.7 < pair["similarity"] < 0.9 and pair["false_match_rate"] < 1e-5
+    assert pair["tried"] == 2 == pair["named"] + pair["uncertain"] + pair["wrong"]
+    vectors = {p.id: open_gallery(path, None).vectors(p) for p in open_gallery(path, None).people}
+    own, barry = vectors["barack-obama"], vectors["barry"]
+    lead = float(own[0] @ own[1]) - float((own @ barry.T).max())
+    assert pair["lead"] == pytest.approx(lead, abs=1e-4)
+    assert pair["margin"] == (pair["lead"] if lead > 0 else None)
+    assert any("enrol more photos of Barry, who has 1 photo" in advice for advice in pair["advice"])
 
 
 def of_another_embedder(path: Path) -> None:

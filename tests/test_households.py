@@ -69,6 +69,22 @@ def test_whoever_may_be_the_same_person_is_no_stranger() -> None:
     assert simulate(UsableFaces(twins, pairs), 2, 2, 20, settings, None).strangers_named == 0
 
 
+def test_residents_who_look_alike_are_listed_with_their_photos() -> None:
+    faces = crowd(3, 3, 0.0)
+    twins = faces | {f"{name}, again": own for name, own in faces.items()}
+    sources = {name: ["a.jpg", "b.jpg", "c.jpg"] for name in twins}
+    settings = MatchSettings(threshold=0.5)
+    plain = simulate(UsableFaces(faces), 2, 2, 20, settings, None)
+    assert (plain.look_alike_households, plain.lookalikes) == (0, [])
+    found = simulate(UsableFaces(twins, sources=sources), 4, 2, 40, settings, None)
+    assert found.look_alike_households == 40, "of six people in three pairs, four include a pair"
+    assert 1 <= len(found.lookalikes) <= 3
+    for pair in found.lookalikes:
+        assert sorted(pair.names)[1] == f"{sorted(pair.names)[0]}, again"
+        assert set(pair.photos) <= {"a.jpg", "b.jpg", "c.jpg"}
+        assert pair.lead == pytest.approx(0, abs=1e-5) and pair.tried == 4
+
+
 def test_what_cannot_be_drawn_is_refused() -> None:
     faces = UsableFaces(crowd(5, 2, 0.1))
     with pytest.raises(DatasetError, match="0 people have more than 2 usable pictures; 3 are needed"):
@@ -85,6 +101,7 @@ def test_the_command_on_a_few_portraits(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     row = next(line.split() for line in result.stdout.splitlines() if line.split()[:2] == ["1", "1"])
     assert row[3:] == ["40", "100.0%", "0.0%", "0", "0.00%", "0.0%"]
+    assert "1 person, 1 each: somebody looks like somebody else in 0 of 20 households" in result.stdout
 
 
 @pytest.mark.slow

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -16,7 +14,8 @@ from converter.households import Household, UsableFaces, simulate
 from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.models import card
-from edge.terminal import json_option, print_json, progress
+from edge.terminal import echo, json_option, plural, print_json, progress
+from edge.visits.lookalikes import pair_in_words
 
 
 @click.command("households")
@@ -68,12 +67,15 @@ def command(
 
     Households are drawn from IMAGES, the same ones every time. The box's own matcher decides, at the threshold that
     follows from the target, the card's calibration and the number of templates. Faces that a box would not use are left
-    out. All figures are for single faces; a visit combines several.
+    out. All figures are for single faces; a visit combines several. Residents who cannot be told apart are listed, with
+    the margin that would tell them apart and the photos that would help, as in `whosthere gallery verify`.
     """
     everybody = photos_by_person(images)
     skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
     embedded = options.embedder(**stages).embed(p for pictures in everybody.values() for p in pictures)
-    faces = UsableFaces(usable(everybody, embedded), skipped)
+    photos = usable(everybody, embedded)
+    vectors = {name: embedded.matrix(pictures) for name, pictures in photos.items()}
+    faces = UsableFaces(vectors, skipped, {name: [p.name for p in pictures] for name, pictures in photos.items()})
     calibration = card.read_card(card.find(stages["model"])).calibration
     settings = MatchSettings(false_alarm_target=false_alarm)
     kinds = [(p, n) for p in people for n in enroll]
@@ -82,17 +84,16 @@ def command(
         print_json(rows)
     else:
         show(rows, false_alarm)
+        show_lookalikes(rows, settings.min_margin)
 
 
-def usable(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[str, NDArray[np.float32]]:
-    """The faces that a box would use, by person; people without one are left out."""
+def usable(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[str, list[Path]]:
+    """The pictures with a face that boxes would use, by person; people without one are left out."""
     found = {
-        name: embedded.matrix(
-            [p for p in pictures if embedded.records[p].vector and embedded.records[p].problem is None]
-        )
+        name: [p for p in pictures if embedded.records[p].vector and embedded.records[p].problem is None]
         for name, pictures in everybody.items()
     }
-    return {name: vectors for name, vectors in found.items() if len(vectors)}
+    return {name: pictures for name, pictures in found.items() if pictures}
 
 
 def show(rows: list[Household], target: float) -> None:
@@ -123,3 +124,15 @@ def show(rows: list[Household], target: float) -> None:
     )
     if not all(row.within_data for row in rows):
         console.print("*: the calibration does not reach the target; its strictest point is used")
+
+
+def show_lookalikes(rows: list[Household], min_margin: float) -> None:
+    """Print in how many households people look alike, and the pairs that are hardest to tell apart."""
+    for row in rows:
+        residents = plural(row.people, "person", "people")
+        alike = f"{row.look_alike_households} of {row.households} households"
+        echo(f"{residents}, {row.templates_each} each: somebody looks like somebody else in {alike}")
+        for pair in row.lookalikes:
+            echo(f"  {pair_in_words(pair, min_margin)}")
+            for advice in pair.advice:
+                echo(f"    What would help: {advice}.")

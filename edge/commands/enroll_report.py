@@ -8,10 +8,9 @@ from edge.errors import GalleryError, WhosthereError
 from edge.faces.enrolment import Oddity
 from edge.inspection.service import is_active
 from edge.terminal import echo, plural, print_json, safe, warn
+from edge.visits.lookalikes import SURELY_THE_SAME
 
 RELOADED = "The daemon loads it within a second."
-SURELY_THE_SAME = 0.9
-"""Hardly any two people in millions of pairs are so similar."""
 
 
 class PhotoOutcome(StrEnum):

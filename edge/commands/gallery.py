@@ -168,8 +168,8 @@ def rename(person: str, name: str, gallery_path: Path | None, as_json: bool, con
 def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -> None:
     """Check that the gallery is whole, fits the embedder in use, and keeps its people apart.
 
-    The exit code is 4 when the daemon would refuse it. People who look alike and templates that look odd are listed;
-    they do not change the exit code.
+    The exit code is 4 when the daemon would refuse it. People who look alike are listed, with the margin that would
+    tell them apart and the photos that would help, and so are templates that look odd; neither changes the exit code.
     """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
@@ -181,8 +181,8 @@ def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -
             print_json(gallery_report.refused(path, str(error)))
         raise
     threshold = threshold_in_force(loaded, embedder.card, gallery)
-    target = loaded.config.match.false_alarm_target
-    report = gallery_report.verified(path, gallery, threshold, target, linking_thresholds(embedder.calibration).same)
+    same = linking_thresholds(embedder.calibration).same
+    report = gallery_report.verified(path, gallery, threshold, loaded.config.match, embedder.calibration, same)
     if as_json:
         print_json(report)
     else:

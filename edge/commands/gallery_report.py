@@ -6,9 +6,12 @@ import click
 import msgspec
 
 from edge.commands.enroll_report import Likeness, likeness
+from edge.config.visits import MatchSettings
 from edge.faces.enrolment import outliers, resemblances
-from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
+from edge.models.card import Calibration
 from edge.terminal import echo, plural, table, warn
+from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes, pair_in_words
 from edge.visits.thresholds import Threshold
 
 
@@ -46,13 +49,6 @@ class PersonDetail(msgspec.Struct, frozen=True):
     """How much the similarity to that person is below the threshold; negative: above."""
 
 
-class Lookalikes(msgspec.Struct, frozen=True):
-    """Two people whom the embedder can mistake for each other."""
-
-    names: tuple[str, str]
-    similarity: float
-
-
 class VerifyReport(msgspec.Struct, frozen=True):
     """`gallery verify --json`."""
 
@@ -68,7 +64,10 @@ class VerifyReport(msgspec.Struct, frozen=True):
     """None: config.yaml sets the threshold itself."""
     target_met: bool | None = None
     """False: the target is rarer than the calibration can show, so the strictest measured threshold is used."""
-    lookalikes: list[Lookalikes] = []
+    min_margin: float | None = None
+    """By how much the most similar person must lead the second, as in match.min_margin."""
+    lookalikes: list[LookAlikes] = []
+    """Who cannot be told apart, or hardly, most similar first."""
     outliers: list[Likeness] = []
 
 
@@ -125,8 +124,15 @@ def refused(path: Path, error: str) -> VerifyReport:
     return VerifyReport(click.format_filename(path), ok=False, error=error)
 
 
-def verified(path: Path, gallery: Gallery, threshold: Threshold, target: float, same: float) -> VerifyReport:
-    pairs = lookalikes(gallery, threshold.similarity)
+def verified(
+    path: Path,
+    gallery: Gallery,
+    threshold: Threshold,
+    match: MatchSettings,
+    calibration: Calibration | None,
+    same: float,
+) -> VerifyReport:
+    rule = MatchRule(threshold.similarity, match.min_margin, calibration)
     return VerifyReport(
         click.format_filename(path),
         ok=True,
@@ -135,9 +141,10 @@ def verified(path: Path, gallery: Gallery, threshold: Threshold, target: float, 
         templates=len(gallery.embeddings),
         embedder=gallery.header.embedder,
         threshold=threshold.similarity,
-        false_alarm_target=target if threshold.calibrated else None,
+        false_alarm_target=match.false_alarm_target if threshold.calibrated else None,
         target_met=threshold.within_data if threshold.calibrated else None,
-        lookalikes=[Lookalikes((a.name, b.name), similarity) for a, b, similarity in pairs],
+        min_margin=match.min_margin,
+        lookalikes=look_alikes(gallery, rule),
         outliers=[likeness(odd) for person in gallery.people for odd in outliers(gallery, person, same)],
     )
 
@@ -152,8 +159,9 @@ def show_verified(report: VerifyReport) -> None:
     if not report.people:
         warn("Nobody is in it, so every visitor will be `unknown`.")
     for pair in report.lookalikes:
-        one, other = pair.names
-        warn(f"{one} and {other} look alike ({pair.similarity:.2f}): visits of either may come out as `uncertain`.")
+        warn(pair_in_words(pair, report.min_margin or 0.0))
+        for advice in pair.advice:
+            echo(f"  What would help: {advice}.")
     for odd in report.outliers:
         warn(
             f"{odd.person_name}: {odd.photo} looks unlike their other templates ({odd.similarity:.2f} at best); check "

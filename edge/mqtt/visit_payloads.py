@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from edge.events import Event, EventKind, StrangerVisits
 from edge.mqtt.payloads import SCHEMA_VERSION, Count, Fraction, Similarity, Time, rfc3339
-from edge.records import Box, Candidate, Problem
+from edge.records import Box, Candidate, Outcome, Problem
 
 _ODD_ID = re.compile(rb'"(?:person_)?id"\s*:\s*"([a-z0-9_-]{1,64})"')
 
