@@ -351,3 +351,41 @@ def test_a_secret_in_another_encoding_is_refused_without_quoting_it(tmp_path: Pa
         read_secret(str(tmp_path / "password"), "mqtt.password_file")
     assert caught.value.__cause__ is None
     assert "0x" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("gallery: {path: ~no-such-user/x}", "gallery.path: found '~no-such-user/x'; there is no user 'no-such-user'"),
+        (
+            "camera: {source: ~no-such-user/x}",
+            "camera.source: found '~no-such-user/x'; there is no user",
+        ),
+        ("strangers: {path: ~no-such-user/x}", "strangers.path: found '~no-such-user/x'; there is no user"),
+        (
+            "gallery: {identity_file: ~no-such-user/x}",
+            "gallery.identity_file: found '~no-such-user/x'; there is no user",
+        ),
+        (f"gallery: {{path: {'x' * 300}}}", "allowed: a path of up to 3800 bytes, with names of up to 200"),
+        (
+            f"mqtt: {{tls: {{enabled: true, ca_file: {'x/' * 3000}}}}}",
+            "allowed: a path of up to 3800 bytes, with names of up to 200",
+        ),
+        (f"camera: {{source: {'x' * 300}}}", "allowed: a path of up to 3800 bytes, with names of up to 200"),
+        ("mqtt: {outbox: {path: /}}", "mqtt.outbox.path: found '/'; allowed: the path of a file"),
+        ("gallery: {path: ''}", "gallery.path: found ''; allowed: the path of a file"),
+        ("diary: {path: a/..}", "diary.path: found 'a/..'; allowed: the path of a file"),
+    ],
+)
+def test_paths_that_nothing_can_have_are_mistakes(file: Path, line: str, told: str) -> None:
+    file.write_text(line)
+    with pytest.raises(InvalidConfig) as caught:
+        load_config(file)
+    assert told in str(caught.value)
+    assert caught.value.sound is not None
+    assert getattr(caught.value.sound.config, line.partition(":")[0]) is not None
+
+
+def test_a_secret_without_an_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"mqtt.password_file: /dev/zero: found more than 64 kB"):
+        read_secret("/dev/zero", "mqtt.password_file")

@@ -42,6 +42,13 @@ def test_what_is_written_is_read(path: Path) -> None:
         gallery.embeddings[0, 0] = 0
 
 
+def test_a_pipe_or_a_device_is_no_gallery(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(GalleryError, match=f"{path}: cannot be read: not a regular file"):
+            open_gallery(path, None)
+
+
 def test_the_same_gallery_is_the_same_bytes(path: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.whg"
     write_gallery(open_gallery(path, None), again)
@@ -111,7 +118,7 @@ def test_a_gallery_that_contradicts_itself_is_refused(tmp_path: Path, changes: d
 def test_files_that_are_no_gallery(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match=r"none\.whg: no such gallery; make one with `whosthere enroll"):
         open_gallery(tmp_path / "none.whg", None)
-    with pytest.raises(GalleryError, match="Is a directory"):
+    with pytest.raises(GalleryError, match="cannot be read: a folder"):
         open_gallery(tmp_path, None)
     other = tmp_path / "weights.safetensors"
     other.write_bytes(save({"w": np.zeros(3, np.float32)}))

@@ -161,7 +161,7 @@ for run in range(int(sys.argv[3])):
         pass
 print(memory_mb())
 """
-LARGEST = {".webp": 4900, ".tiff": 4000, ".bmp": 4700, ".gif": 3850, ".jp2": 3400, ".avif": 3500}
+LARGEST = {".webp": 4700, ".tiff": 4500, ".bmp": 4700, ".gif": 3850, ".jp2": 3400, ".avif": 3500}
 """The side of a square that is just allowed, by format."""
 
 
@@ -172,7 +172,7 @@ def large_photos(folder: Path) -> Path:
             image = cv2.resize(read_picture(OBAMA_2009), (side, side))
             content = cv2.imencode(suffix, image)[1].tobytes()
             header = read_header(content)
-            assert header is not None and header.problem() is None and header.decoding_bytes > 0.8 * MAX_DECODING_BYTES
+            assert header is not None and header.problem() is None and header.decoding_bytes > 0.9 * MAX_DECODING_BYTES
             (folder / f"large{suffix}").write_bytes(content)
     (folder / "large.png").write_bytes(bombs.png(6400, 5000, bits=8))
     (folder / "progressive.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True))
@@ -180,30 +180,40 @@ def large_photos(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.fuzz
-def test_damaged_photos_of_every_format_are_read_or_refused(tmp_path: Path) -> None:
-    """One in fifty is as large as a photo may be, in the long run only: these take seconds each."""
-    (tmp_path / "small").mkdir()
-    (tmp_path / "large").mkdir()
-    small = cv2.resize(read_picture(OBAMA_2009), (160, 128))
-    for suffix in ENCODED:
-        if cv2.haveImageWriter(f"x{suffix}"):
-            (tmp_path / f"small/seed{suffix}").write_bytes(cv2.imencode(suffix, small)[1].tobytes())
-    (tmp_path / "small/cut.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True)[:2000])
+MAKE_LARGE = """
+import sys
+from pathlib import Path
+from test_image_header import large_photos
+large_photos(Path(sys.argv[1]))
+"""
+
+
+def alone(program: str, *arguments: object) -> str:
+    """Run a program in a process of its own, whose memory is nobody else's, and return what it prints."""
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            FUZZ,
-            tmp_path / "small",
-            large_photos(tmp_path / "large") if FULL else tmp_path / "large",
-            str(cases(40)),
-        ],
+        [sys.executable, "-c", program, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    print(f"{cases(40)} damaged photos: at most {int(done.stdout)} MB of memory")
-    assert int(done.stdout) < MAX_MB
+    return done.stdout
+
+
+@pytest.mark.fuzz
+def test_damaged_photos_of_every_format_are_read_or_refused(tmp_path: Path) -> None:
+    """One in fifty is as large as a photo may be, in the long run only: these take seconds each."""
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.mkdir()
+    large.mkdir()
+    picture = cv2.resize(read_picture(OBAMA_2009), (160, 128))
+    for suffix in ENCODED:
+        if cv2.haveImageWriter(f"x{suffix}"):
+            (small / f"seed{suffix}").write_bytes(cv2.imencode(suffix, picture)[1].tobytes())
+    (small / "cut.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True)[:2000])
+    if FULL:
+        alone(MAKE_LARGE, large)
+    peak = int(alone(FUZZ, small, large, cases(40)))
+    print(f"{cases(40)} damaged photos: at most {peak} MB of memory")
+    assert peak < MAX_MB

@@ -8,11 +8,12 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from edge.capture.media_files import IMAGE_SUFFIXES, Media, media, natural, open_regular
+from edge.capture.media_files import IMAGE_SUFFIXES, Media, media, natural
 from edge.capture.photos import PhotoError, read_photo
 from edge.capture.video_io import open_file, size_problem
 from edge.errors import CameraError
 from edge.records import Image
+from edge.regular_file import open_regular
 
 SUPPORTED = (
     "a video (MP4, MKV, WebM, AVI, MPEG or another format that FFmpeg reads), an animated GIF, "

@@ -2,13 +2,12 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO
 
 from edge.capture.file_type import FileType, file_type, is_still_gif
+from edge.regular_file import open_regular
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 PHOTO_SUFFIXES = IMAGE_SUFFIXES | {".heic", ".heif", ".hif", ".avif", ".jp2"}
@@ -29,19 +28,6 @@ class Media(Enum):
 
     PHOTO = "photo"
     VIDEO = "video"
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading. Raises OSError, also for pipes, which would wait, and for devices."""
-    # Without O_NONBLOCK, opening a pipe waits for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(None, "a folder", str(path))
-    raise OSError(None, "not a regular file, but a pipe, socket or device")
 
 
 def media(path: Path) -> Media | None:

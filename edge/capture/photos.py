@@ -12,9 +12,9 @@ from edge.capture import iso_photo, tiff
 from edge.capture.file_type import HEAD_BYTES, FileType, file_type
 from edge.capture.image_header import read_header
 from edge.capture.limits import MAX_FILE_BYTES
-from edge.capture.media_files import open_regular
 from edge.errors import WhosthereError
 from edge.records import Image
+from edge.regular_file import open_regular
 
 MAX_SIDE_PX = 4000
 """Larger photos do not show faces better, and cost memory and time."""

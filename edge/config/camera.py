@@ -71,16 +71,16 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def is_recording(source: str) -> bool:
     """Whether a `camera.source` is a file or folder: failing to read one is final, while a camera may come back."""
-    path = Path(source).expanduser()
     try:
+        path = Path(source).expanduser()
         return (
             bool(source)
             and "://" not in source
             and not path.is_char_device()
             and (path.exists() or not scheme_of(source))
         )
-    except PermissionError:
-        # Python 3.11 raises where later versions say that it does not exist; opening it reports what is wrong.
+    except (OSError, RuntimeError):
+        # No permission, a name that is too long, no such user: opening it, or placing it, reports what is wrong.
         return True
 
 

@@ -3,6 +3,8 @@
 import os
 import re
 import socket
+from collections.abc import Callable, Collection
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +30,25 @@ DeviceId = Annotated[
     ),
 ]
 DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
+
+_FILES = ("gallery.path", "mqtt.outbox.path", "diary.path")
+"""What the daemon writes."""
+_FOLDERS = ("strangers.path",)
+_GIVEN_FILES = (
+    "camera.password_file",
+    "gallery.allowed_signers",
+    "gallery.signing_key",
+    "gallery.identity_file",
+    "mqtt.password_file",
+    "mqtt.tls.ca_file",
+    "mqtt.tls.certificate_file",
+    "mqtt.tls.key_file",
+)
+"""What somebody else puts there, perhaps at a place that an environment variable names."""
+_NAME_BYTES = 200
+"""Linux allows 255; suffixes such as `.damaged-20260101T000000Z` are added."""
+_PATH_BYTES = 3800
+"""Linux allows 4095."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,6 +138,9 @@ def load_config(path: Path) -> LoadedConfig:
         raise InvalidConfig(path, error.lines, None) from error
     base = path.resolve().parent
     right, mistakes = _by_section(_filled({} if document is None else document, Config()))
+    mistakes += _path_mistakes(typed_yaml.convert(right, Config), right)
+    wrong = {line.partition(".")[0] for line in mistakes}
+    right = {key: value for key, value in right.items() if key not in wrong}
     loaded = _placed(typed_yaml.convert(right, Config), base)
     if mistakes:
         raise InvalidConfig(path, mistakes, loaded)
@@ -160,39 +184,51 @@ def _by_section(document: Any) -> tuple[dict[Any, Any], list[str]]:
     return right, mistakes
 
 
+def _path_mistakes(config: Config, sections: Collection[str]) -> list[str]:
+    """What is wrong with the paths in those sections, whether or not there is anything at them."""
+    mistakes = []
+    for key in (*_FILES, *_FOLDERS, *_GIVEN_FILES, "camera.source"):
+        text = attrgetter(key)(config)
+        recording = key != "camera.source" or is_recording(text)
+        if text is not None and key.partition(".")[0] in sections and recording:
+            problem = _path_problem(text, is_file=key in _FILES)
+            mistakes += [f"{key}: found {typed_yaml.shown(text)}; {problem}"] if problem else []
+    return mistakes
+
+
+def _path_problem(text: str, *, is_file: bool) -> str | None:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        return f"there is no user {text.partition('/')[0][1:]!r} with a home folder"
+    if is_file and path.name in {"", ".."}:
+        return "allowed: the path of a file"
+    if len(os.fsencode(path)) > _PATH_BYTES or any(len(os.fsencode(part)) > _NAME_BYTES for part in path.parts):
+        return f"allowed: a path of up to {_PATH_BYTES} bytes, with names of up to {_NAME_BYTES}"
+    return None
+
+
 def _placed(config: Config, base: Path) -> LoadedConfig:
     """Make every relative path absolute, relative to `base`."""
-    camera, mqtt, tls = config.camera, config.mqtt, config.mqtt.tls
-    source = str(base / Path(camera.source).expanduser()) if is_recording(camera.source) else camera.source
-    placed = replace(
-        config,
-        camera=replace(camera, source=source, password_file=_beside(base, camera.password_file)),
-        gallery=_placed_gallery(config.gallery, base),
-        diary=replace(config.diary, path=str(base / Path(config.diary.path).expanduser())),
-        strangers=replace(config.strangers, path=str(base / Path(config.strangers.path).expanduser())),
-        mqtt=replace(
-            mqtt,
-            password_file=_beside(base, mqtt.password_file),
-            outbox=replace(mqtt.outbox, path=str(base / Path(mqtt.outbox.path).expanduser())),
-            tls=replace(
-                tls,
-                ca_file=_beside(base, tls.ca_file),
-                certificate_file=_beside(base, tls.certificate_file),
-                key_file=_beside(base, tls.key_file),
-            ),
-        ),
-    )
+    placed: Any = config
+    if is_recording(config.camera.source):
+        placed = _changed(placed, "camera.source", lambda text: _absolute(base, text))
+    for key in (*_FILES, *_FOLDERS):
+        placed = _changed(placed, key, lambda text: _absolute(base, text))
+    for key in _GIVEN_FILES:
+        placed = _changed(placed, key, lambda text: _beside(base, text))
     return LoadedConfig(placed, base)
 
 
-def _placed_gallery(gallery: GallerySettings, base: Path) -> GallerySettings:
-    return replace(
-        gallery,
-        path=str(base / Path(gallery.path).expanduser()),
-        allowed_signers=_beside(base, gallery.allowed_signers),
-        signing_key=_beside(base, gallery.signing_key),
-        identity_file=_beside(base, gallery.identity_file),
-    )
+def _changed(section: Any, key: str, change: Callable[[Any], Any]) -> Any:
+    """A section, or the whole configuration, with the value at a key such as `mqtt.outbox.path` changed."""
+    name, _, rest = key.partition(".")
+    value = getattr(section, name)
+    return replace(section, **{name: _changed(value, rest, change) if rest else change(value)})
+
+
+def _absolute(base: Path, path: str) -> str:
+    return str(base / Path(path).expanduser())
 
 
 def _beside(base: Path, path: str | None) -> str | None:
@@ -200,4 +236,4 @@ def _beside(base: Path, path: str | None) -> str | None:
         return path
     expanded = os.path.expandvars(path)
     # A variable that is not set stays visible, so that the error about the missing file explains itself.
-    return path if expanded.startswith("$") else str(base / Path(expanded).expanduser())
+    return path if expanded.startswith("$") else _absolute(base, expanded)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from edge.errors import ConfigError
 
+_MAX_BYTES = 64_000
+
 
 def read_secret(path: str, key: str) -> str:
     """Return the first line of the file at `path`, in which environment variables are expanded.
@@ -15,9 +17,14 @@ def read_secret(path: str, key: str) -> str:
     """
     expanded = os.path.expandvars(path)
     try:
-        content = Path(expanded).read_bytes()
+        with Path(expanded).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{key}: cannot read the secret in {expanded}: {error}") from error
+    if len(content) > _MAX_BYTES:
+        raise ConfigError(
+            f"{key}: {expanded}: found more than {_MAX_BYTES // 1000} kB; its first line must be the secret"
+        )
     # Not str.splitlines: it also splits at characters that a password may contain.
     secret = re.split(r"\r\n|\r|\n", _decoded(content, f"{key}: {expanded}"), maxsplit=1)[0]
     if not secret:

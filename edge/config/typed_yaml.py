@@ -103,7 +103,7 @@ def convert(document: Any, kind: type[S]) -> S:
 
 def _mistakes(document: Any, kind: type[msgspec.Struct], where: str) -> list[str]:
     if not isinstance(document, dict):
-        return [f"{where.rstrip('.') or 'document'}: expected keys and values, found {_shown(document)}"]
+        return [f"{where.rstrip('.') or 'document'}: expected keys and values, found {shown(document)}"]
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     lines = [_unknown(f"{where}{key}", str(key), list(fields)) for key in document if key not in fields]
     for name, field in fields.items():
@@ -137,7 +137,7 @@ def _mistake(value: Any, kind: Any, path: str) -> list[str]:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         words = in_words(kind)
-        return [f"{path}: found {_shown(value)}; " + (f"allowed: {words}" if words else _lower(str(error)))]
+        return [f"{path}: found {shown(value)}; " + (f"allowed: {words}" if words else _lower(str(error)))]
     return []
 
 
@@ -151,7 +151,7 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _shown(value: Any) -> str:
-    # As it stands in YAML.
+def shown(value: Any) -> str:
+    """Return a value for an error: as it stands in YAML, cut after 60 characters."""
     text = dump_value(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

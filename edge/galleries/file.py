@@ -27,6 +27,7 @@ from edge.galleries.gallery import EmbedderId, Gallery, Header, Person
 from edge.galleries.signature import SignatureError, sign, verify
 from edge.galleries.tensors import Malformed, read_tensors, write_tensors
 from edge.records import read_only
+from edge.regular_file import open_regular
 
 HEADER = "whosthere"
 TENSOR = "embeddings"
@@ -52,7 +53,7 @@ def open_gallery(
     embedder, or not signed by somebody who may sign.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             large = os.fstat(file.fileno()).st_size >= MAP_FROM
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if large else file.read()
     except FileNotFoundError as error:
