@@ -18,7 +18,8 @@ from edge.capture.limits import (
 )
 
 REDUCTIONS = (1, 2, 4, 8)
-"""The fractions of its size at which libjpeg can decode a JPEG."""
+"""The fractions of its size at which OpenCV can read a picture."""
+_WEBP_ALPHA, _WEBP_ANIMATION = 0x10, 0x02
 _SCAN_BYTES = 1_000_000
 """How far to look into a file for the header of its picture."""
 
@@ -30,10 +31,11 @@ class ImageHeader:
     kind: FileType
     width: int
     height: int
-    coefficient_bytes: int = 0
-    """The coefficients of a JPEG in several scans, which libjpeg must hold at once; 0 for others."""
+    held_bytes: int = 0
+    """What the decoder must hold at once besides the picture: the coefficients of a JPEG in several scans, a TIFF's
+    strip, an animation's canvas."""
     reducible: bool = False
-    """Whether it can be decoded at a fraction of its size."""
+    """Whether it can be had at a fraction of its size: decoded so (JPEG), or shrunk at once, without a second copy."""
     file_bytes: int = 0
     """The size of the file, which is in memory while it is decoded."""
 
@@ -54,8 +56,12 @@ class ImageHeader:
         return self._bytes_at(self.reduction)
 
     def _bytes_at(self, reduction: int) -> int:
-        result = self.pixels * BYTES_PER_PIXEL.get(self.kind, 6) // reduction**2
-        return self.file_bytes + max(self.coefficient_bytes + result // 2, result)
+        if self.kind is FileType.JPEG:
+            result = self.pixels * BYTES_PER_PIXEL[self.kind] // reduction**2
+            return self.file_bytes + max(self.held_bytes + result // 2, result)
+        if reduction == 1:
+            return self.file_bytes + self.held_bytes + self.pixels * BYTES_PER_PIXEL.get(self.kind, 6)
+        return self.file_bytes + self.held_bytes + 3 * self.pixels + 3 * self.pixels // reduction**2
 
     def problem(self) -> str | None:
         """Why it must not be decoded: found and allowed; None: it may be."""
@@ -66,8 +72,11 @@ class ImageHeader:
             return f"{found}; allowed: {megapixels(MAX_PHOTO_PIXELS)}; make it smaller"
         if self.decoding_bytes > MAX_DECODING_BYTES:
             allowed = self.pixels * MAX_DECODING_BYTES // self.decoding_bytes
-            kind = "progressive JPEG" if self.coefficient_bytes else self.kind.value
-            return f"{found}; allowed: {megapixels(allowed)} for this {kind}; make it smaller"
+            kind = "progressive JPEG" if self.kind is FileType.JPEG else self.kind.value
+            return (
+                f"{found}; allowed: {megapixels(allowed)} for this {kind}; save it as a baseline JPEG, of which "
+                f"{megapixels(MAX_PHOTO_PIXELS)} are allowed, or make it smaller"
+            )
         return aspect_problem(self.width, self.height)
 
 
@@ -132,13 +141,15 @@ def _coefficient_bytes(width: int, height: int, components: bytes) -> int:
 def _png(content: bytes) -> ImageHeader | None:
     if content[12:16] != b"IHDR":
         return None
-    at = 8
+    at, animated = 8, False
     while at + 8 <= len(content):
+        animated |= content[at + 4 : at + 8] == b"acTL"
         at += 12 + int.from_bytes(content[at : at + 4], "big")
         if at > len(content):
             # OpenCV would allocate what the chunk claims, up to 4 GB.
             return None
-    return ImageHeader(FileType.PNG, *struct.unpack_from(">II", content, 16))
+    width, height = struct.unpack_from(">II", content, 16)
+    return ImageHeader(FileType.PNG, width, height, 6 * width * height if animated else 0, reducible=not animated)
 
 
 def _gif(content: bytes) -> ImageHeader:
@@ -147,9 +158,10 @@ def _gif(content: bytes) -> ImageHeader:
 
 def _bmp(content: bytes) -> ImageHeader:
     if int.from_bytes(content[14:18], "little") == 12:
-        return ImageHeader(FileType.BMP, *struct.unpack_from("<HH", content, 18))
-    width, height = struct.unpack_from("<ii", content, 18)
-    return ImageHeader(FileType.BMP, abs(width), abs(height))
+        width, height = struct.unpack_from("<HH", content, 18)
+    else:
+        width, height = struct.unpack_from("<ii", content, 18)
+    return ImageHeader(FileType.BMP, abs(width), abs(height), reducible=True)
 
 
 def _webp(content: bytes) -> ImageHeader | None:
@@ -163,7 +175,21 @@ def _webp(content: bytes) -> ImageHeader | None:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", content, 26))
     else:
         return None
-    return ImageHeader(FileType.WEBP, width, height)
+    lossy = form == b"VP8 " or _is_plain_webp(content)
+    return ImageHeader(FileType.WEBP, width, height, 0 if lossy else 4 * width * height, reducible=lossy)
+
+
+def _is_plain_webp(content: bytes) -> bool:
+    """Whether an extended WebP is lossy, opaque and still; others are decoded with four channels."""
+    if content[20] & (_WEBP_ALPHA | _WEBP_ANIMATION):
+        return False
+    at = 12
+    while at + 8 <= len(content):
+        if content[at : at + 4] in {b"VP8 ", b"VP8L"}:
+            return content[at : at + 4] == b"VP8 "
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    return False
 
 
 def _tiff(content: bytes) -> ImageHeader | None:
@@ -171,7 +197,15 @@ def _tiff(content: bytes) -> ImageHeader | None:
     sides = (tiff.WIDTH, tiff.TILE_WIDTH), (tiff.HEIGHT, tiff.TILE_HEIGHT)
     # A decoder allocates whole tiles, however small the picture is.
     width, height = (max((found.get(tag, (0,))[0] for tag in tags), default=0) for tags in sides)
-    return ImageHeader(FileType.TIFF, width, height)
+    samples = found.get(tiff.SAMPLES_PER_PIXEL, (1,))[0]
+    if samples not in {1, 3}:
+        # Transparency and CMYK take another way through OpenCV, with copies of everything.
+        return ImageHeader(FileType.TIFF, width, height, 6 * width * height)
+    rows = found.get(tiff.TILE_HEIGHT) or found.get(tiff.ROWS_PER_STRIP) or (height,)
+    across = (found.get(tiff.TILE_WIDTH) or (width,))[0]
+    # A strip or tile is read, decoded and converted: often a TIFF is one single strip.
+    strip = 3 * across * min(rows[0], height) * samples * max(found.get(tiff.BITS_PER_SAMPLE, (8,))) // 8
+    return ImageHeader(FileType.TIFF, width, height, strip, reducible=True)
 
 
 def _jpeg2000(content: bytes) -> ImageHeader | None:

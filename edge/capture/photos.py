@@ -40,7 +40,7 @@ def read_photo(path: Path) -> Image:
 
 
 def read_reduced(path: Path) -> tuple[Image, int]:
-    """Read a photo as `read_photo` does, with the number by which its sides were divided: 1, or 2 to 8 for huge JPEGs.
+    """Read a photo as `read_photo` does, with the number by which its sides were divided: 1, or 2 to 8 for huge ones.
 
     Raises PhotoError.
     """
@@ -80,7 +80,7 @@ def decode_photo(content: bytes, path: Path) -> Image:
 def decode(content: bytes, *, upright: bool = True) -> Image | None:
     """Decode an image file's bytes to BGR; None if they are not a complete image of an allowed size.
 
-    With `upright`, it is rotated as its EXIF data says. A huge JPEG comes at a fraction of its size, so that decoding
+    With `upright`, it is rotated as its EXIF data says. A huge one comes at a fraction of its size, so that decoding
     stays within `limits.MAX_DECODING_BYTES`.
     """
     header = read_header(content)
