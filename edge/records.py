@@ -201,7 +201,7 @@ class Outcome(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why a match is uncertain."""
+    """Why a match is no name although it may be similar enough."""
 
     MARGIN = "margin"
     """The second person is too close."""
@@ -226,7 +226,7 @@ class Match:
     false_match_rate: float | None
     """How often a stranger is as similar to some template of the gallery as this probe; None: not calibrated."""
     doubt: Doubt | None = None
-    """Set when it is uncertain."""
+    """Set when it is uncertain, and when it is unknown but its nearest person's name is taken."""
 
     def renamed(self, names: Mapping[str, str]) -> "Match":
         """The same answer with the names that people have now, by id."""

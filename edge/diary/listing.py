@@ -22,9 +22,11 @@ class NamedScore(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, score: PersonScore | None, names: Names) -> "NamedScore | None":
-        if score is None:
-            return None
-        return cls(score.person_id, names.get(score.person_id, score.person_id), score.similarity)
+        return None if score is None else cls.known(score, names)
+
+    @classmethod
+    def known(cls, score: PersonScore, names: Names) -> "NamedScore":
+        return cls(score.person_id, names.get(score.person_id, score.person_id), round(score.similarity, 4))
 
 
 class VisitLine(msgspec.Struct, frozen=True):
@@ -45,6 +47,8 @@ class VisitLine(msgspec.Struct, frozen=True):
     best: NamedScore | None
     """The most similar person, whatever the decision."""
     second: NamedScore | None
+    candidates: list[NamedScore]
+    """Whom an uncertain visitor may be."""
     threshold: float | None
     margin: float | None
     false_match_rate: float | None
@@ -61,6 +65,7 @@ class VisitLine(msgspec.Struct, frozen=True):
         best = NamedScore.of(last.best, names) if last else None
         named = best if visit.person_id else None
         margin = last.margin if last else None
+        uncertain = visit.kind is EventKind.UNCERTAIN
         return cls(
             visit_id=visit.id,
             started_at=datetime.fromtimestamp(visit.started_at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
@@ -74,7 +79,8 @@ class VisitLine(msgspec.Struct, frozen=True):
             person_name=named.name if named else None,
             best=best,
             second=NamedScore.of(last.second, names) if last else None,
-            threshold=last.threshold if last else None,
+            candidates=[NamedScore.known(one, names) for one in last.contenders] if last and uncertain else [],
+            threshold=None if last is None or last.threshold is None else round(last.threshold, 4),
             margin=None if margin is None else round(margin, 4),
             false_match_rate=last.false_match_rate if last else None,
             faces=visit.analysed,
@@ -91,7 +97,7 @@ class VisitLine(msgspec.Struct, frozen=True):
             case EventKind.RECOGNIZED:
                 return self.person_name or "?"
             case EventKind.UNCERTAIN:
-                likely = " or ".join(one.name for one in (self.best, self.second) if one)
+                likely = " or ".join(one.name for one in self.candidates)
                 return f"uncertain: {likely}" if likely else "uncertain"
             case EventKind.NO_USABLE_FACE:
                 return "no usable face"

@@ -6,7 +6,7 @@ import msgspec
 
 from edge.config.faces import QualitySettings
 from edge.events import Event, EventKind, Look, RefusedFaces, VisitAccount
-from edge.records import Candidate, Doubt, Problem
+from edge.records import Candidate, Doubt, Match, Outcome, Problem
 
 
 class PersonScore(msgspec.Struct, frozen=True):
@@ -17,7 +17,7 @@ class PersonScore(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, candidate: Candidate | None) -> "PersonScore | None":
-        return None if candidate is None else cls(candidate.person_id, round(candidate.similarity, 4))
+        return None if candidate is None else cls(candidate.person_id, candidate.similarity)
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,7 +50,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
             corrects=event.corrects,
             best=PersonScore.of(match.best) if match else None,
             second=PersonScore.of(match.runner_up) if match else None,
-            threshold=round(match.threshold, 4) if match else None,
+            threshold=match.threshold if match else None,
             false_match_rate=match.false_match_rate if match else None,
             doubt=match.doubt if match else None,
             problem=event.problem,
@@ -60,6 +60,15 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     def margin(self) -> float | None:
         """The lead of the first person over the second; None with fewer than two."""
         return self.best.similarity - self.second.similarity if self.best and self.second else None
+
+    @property
+    def contenders(self) -> list[PersonScore]:
+        """Whom an uncertain visitor may be, as `Match.contenders` has it."""
+        best, second = (
+            None if one is None else Candidate(one.person_id, "", one.similarity) for one in (self.best, self.second)
+        )
+        match = Match(Outcome.UNCERTAIN, best, second, self.threshold or 0.0, None, self.doubt)
+        return [PersonScore(one.person_id, one.similarity) for one in match.contenders]
 
     @property
     def person_id(self) -> str | None:
@@ -97,7 +106,7 @@ class RefusedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def of(cls, found: RefusedFaces) -> "RefusedRecord":
-        least, most = (None if value is None else round(value, 2) for value in (found.least, found.most))
+        least, most = (None if value is None else round(value, 3) for value in (found.least, found.most))
         return cls(found.problem, found.count, least, most)
 
 
@@ -129,6 +138,8 @@ class VisitRecord(msgspec.Struct, frozen=True):
     usable: int
     refused: list[RefusedRecord]
     doubtful: int
+    probes: int
+    """Into how many groups the faces fell, all of them together counting as one."""
     model: str
     gallery_version: str
     rules: Rules
@@ -159,6 +170,7 @@ class VisitRecord(msgspec.Struct, frozen=True):
             usable=account.usable,
             refused=[RefusedRecord.of(found) for found in account.refused],
             doubtful=account.doubtful,
+            probes=len(account.embeddings),
             model=model,
             gallery_version=gallery_version,
             rules=rules,

@@ -7,12 +7,26 @@ never share one. `manager` applies the rule to visits, `whosthere identify` to s
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from edge.config.visits import VisitSettings
 from edge.events import EventKind
 from edge.records import Doubt, Match, Outcome, Vector
 from edge.visits.fusion import FusedFaces
 from edge.visits.matcher import Matcher
+
+
+class Evidence(Protocol):
+    """What a visit has gathered."""
+
+    @property
+    def count(self) -> int:
+        """How many faces were usable."""
+        ...
+
+    def age(self, now: float) -> float:
+        """Seconds since the first of them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +41,7 @@ class Announcement:
 
 
 def announcement(
-    faces: FusedFaces, match: Match | None, settings: VisitSettings, now: float, *, last: bool
+    faces: Evidence, match: Match | None, settings: VisitSettings, now: float, *, last: bool
 ) -> Announcement | None:
     """Decide about a visit that has no final decision yet; None: wait for more faces.
 
@@ -46,7 +60,7 @@ def announcement(
     return None
 
 
-def correction(faces: FusedFaces, match: Match | None, settings: VisitSettings) -> Announcement | None:
+def correction(faces: Evidence, match: Match | None, settings: VisitSettings) -> Announcement | None:
     """What corrects a final `unknown` or `uncertain`: a name, on the terms of any other name; None: nothing yet.
 
     There is at most one correction per visit, and a name is never corrected: a face that turns out to be somebody
@@ -91,5 +105,5 @@ def match_all(matcher: Matcher, probes: Sequence[Vector | None]) -> list[Match |
     return matches
 
 
-def _out_of_patience(faces: FusedFaces, settings: VisitSettings, now: float) -> bool:
+def _out_of_patience(faces: Evidence, settings: VisitSettings, now: float) -> bool:
     return faces.count >= settings.patience_faces and faces.age(now) >= settings.patience_s

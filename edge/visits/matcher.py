@@ -79,7 +79,7 @@ def outcome_of(
     `taken`: another face in the same picture has the best one's name.
     """
     if best is None or best.similarity < threshold:
-        return Outcome.UNKNOWN, None
+        return Outcome.UNKNOWN, Doubt.TAKEN if taken else None
     if taken:
         return Outcome.UNCERTAIN, Doubt.TAKEN
     if runner_up is not None and best.similarity - runner_up.similarity < min_margin:

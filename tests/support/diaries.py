@@ -46,6 +46,7 @@ def visit(
         usable=20,
         refused=[RefusedRecord(Problem.TURNED_AWAY, 3, 46.0, 71.5)],
         doubtful=0,
+        probes=1,
         model="mobilefacenet",
         gallery_version="3",
         rules=RULES,
