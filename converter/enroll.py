@@ -12,7 +12,9 @@ from converter.people_folder import PersonFolder
 from converter.person_pictures import LONG_AGO, PersonPictures
 from converter.template_selection import PictureVerdict, Shot, select
 from edge.faces.analyser import Analyser
-from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, lookalikes
+from edge.faces.enrolment import template
+from edge.galleries.coverage import Coverage, coverage
+from edge.galleries.gallery import EmbedderId, Gallery, Person, lookalikes
 from edge.galleries.names import printable
 from edge.terminal import progress
 
@@ -27,6 +29,8 @@ class Enrolled:
     folder: PersonFolder
     verdicts: list[PictureVerdict]
     templates: int
+    coverage: Coverage
+    """Which views of the person the templates show."""
     warnings: list[str]
 
 
@@ -71,11 +75,13 @@ def build(
     known = [_person(person, selection.chosen[person.id]) for person in people if selection.chosen[person.id]]
     at = max((template.added_at for person, _ in known for template in person.templates), default=LONG_AGO)
     gallery = Gallery.of(1, at, analyser.embedder.id, analyser.embedder.dimensions, known)
+    covered = {person.id: coverage(person.templates) for person, _ in known}
     enrolled = [
         Enrolled(
             person,
             sorted(selection.verdicts[person.id] + refused[person.id], key=lambda v: _natural(v.source)),
             len(selection.chosen[person.id]),
+            covered.get(person.id, coverage([])),
             _warnings(person, len(selection.chosen[person.id]), late=person.id in late),
         )
         for person in people
@@ -106,7 +112,7 @@ def _contents(gallery: Gallery) -> tuple[EmbedderId, list[Person], bytes]:
 def _person(
     person: PersonFolder, chosen: list[Shot]
 ) -> tuple[Person, list[np.ndarray[tuple[int], np.dtype[np.float32]]]]:
-    templates = [Template(shot.source, round(shot.quality.score, 4), shot.taken_at, shot.infrared) for shot in chosen]
+    templates = [template(shot.source, shot.quality, shot.taken_at, infrared=shot.infrared) for shot in chosen]
     notes = "\n".join(map(printable, person.about.notes.splitlines()))
     consent = person.about.consent
     if consent is not None:

@@ -14,6 +14,7 @@ from converter.template_selection import Fate
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_configured_analyser
+from edge.galleries.coverage import Coverage
 from edge.galleries.file import NoGallery, open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
@@ -61,6 +62,8 @@ class EnrolReport(msgspec.Struct, frozen=True):
     signed: bool
     sheet: str
     pictures: list[PictureReport]
+    coverage: dict[str, Coverage]
+    """Which views of each person who is in the gallery the templates show."""
     warnings: list[str]
     mistakes: list[str]
     """Why folders and photos of the folder of people were left out."""
@@ -208,6 +211,7 @@ def _report(
         signed=signed,
         sheet=str(sheet),
         pictures=pictures,
+        coverage={person.folder.name: person.coverage for person in built.people if person.templates},
         warnings=[f"{person.folder.name}: {text}" for person in built.people for text in person.warnings],
         mistakes=mistakes,
         lookalikes=[LookalikePair(p.names, round(p.similarity, 4), round(p.margin, 4)) for p in built.pairs],
@@ -223,6 +227,8 @@ def show(built: Build, report: EnrolReport) -> None:
     if told:
         echo("\n" + table(("person", "picture", "result", "why"), told))
     click.echo()
+    for name, coverage in report.coverage.items():
+        echo(f"{name}: {coverage.in_words()}")
     for text in report.warnings:
         warn(text)
     for pair in report.lookalikes:

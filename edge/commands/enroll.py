@@ -16,6 +16,7 @@ from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake, outliers, resemblances
 from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
+from edge.galleries.coverage import coverage
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
@@ -190,4 +191,5 @@ def _report(
         same_person_threshold=same,
         outliers=[enroll_report.likeness(o) for o in outliers(gallery, person, same)] if person else [],
         lookalikes=[enroll_report.likeness(o) for o in resemblances(gallery, person, threshold)] if person else [],
+        coverage=coverage(person.templates if person else []),
     )

@@ -6,6 +6,7 @@ import msgspec
 
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.enrolment import Oddity
+from edge.galleries.coverage import Coverage
 from edge.inspection.service import is_active
 from edge.terminal import echo, plural, print_json, safe, warn
 from edge.visits.lookalikes import SURELY_THE_SAME
@@ -78,6 +79,8 @@ class EnrollReport(msgspec.Struct, frozen=True):
     """Templates of this person that are unlike all their others."""
     lookalikes: list[Likeness]
     """Templates of this person that are like somebody else's."""
+    coverage: Coverage
+    """Which views of the person all their templates show."""
 
     def count(self, result: PhotoOutcome) -> int:
         return sum(photo.result is result for photo in self.photos)
@@ -95,6 +98,8 @@ def show(report: EnrollReport, *, as_json: bool) -> None:
     for photo in report.photos:
         _show_photo(photo, "would be enrolled" if report.dry_run else "enrolled")
     echo(_summary(report))
+    if report.templates:
+        echo(f"Photos of {report.person_name}: {report.coverage.in_words()}")
     if report.similar_names:
         warn(
             f"{report.person_name} is not {' or '.join(report.similar_names)}, whose name is similar; to add photos to "

@@ -8,6 +8,7 @@ import msgspec
 from edge.commands.enroll_report import Likeness, likeness
 from edge.config.visits import MatchSettings
 from edge.faces.enrolment import outliers, resemblances
+from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Calibration
 from edge.terminal import echo, plural, table, warn
@@ -45,6 +46,8 @@ class PersonDetail(msgspec.Struct, frozen=True):
     nearest: Likeness | None
     """The other person who looks most like this one; None when there is nobody else."""
     threshold: float
+    coverage: Coverage
+    """Which views of the person the templates show."""
     room: float | None
     """How much the similarity to that person is below the threshold; negative: above."""
 
@@ -99,7 +102,8 @@ def detail(gallery: Gallery, person: Person, threshold: float) -> PersonDetail:
     near = resemblances(gallery, person, -1.0)
     nearest = likeness(near[0]) if near else None
     room = threshold - nearest.similarity if nearest else None
-    return PersonDetail(person.id, person.name, person.templates, nearest, threshold, room)
+    shown = coverage(person.templates)
+    return PersonDetail(person.id, person.name, person.templates, nearest, threshold, shown, room)
 
 
 def detail_text(report: PersonDetail) -> str:
@@ -107,7 +111,9 @@ def detail_text(report: PersonDetail) -> str:
     columns = 4 if any(t.infrared for t in report.templates) else 3
     headings = ("template", "quality", "added", "light")
     templates = table(headings[:columns], [row[:columns] for row in rows], frozenset({1}))
-    return f"{report.name} ({report.id}), {plural(len(rows), 'template')}\n\n{templates}\n\n{_nearest_text(report)}"
+    title = f"{report.name} ({report.id}), {plural(len(rows), 'template')}"
+    views = f"Photos: {report.coverage.in_words()}"
+    return "\n".join([title, "", templates, "", views, _nearest_text(report)])
 
 
 def _nearest_text(report: PersonDetail) -> str:

@@ -8,7 +8,7 @@ from edge.faces.analyser import AnalysedFace
 from edge.faces.likeness import CHOICE_RATE, LikenessBar
 from edge.galleries.gallery import Gallery, Person, Template
 from edge.galleries.names import printable
-from edge.records import Vector
+from edge.records import Quality, Vector
 
 SAME_PICTURE = 0.995
 """Only the same photo saved twice is this similar, never two photos of one person."""
@@ -59,7 +59,7 @@ class Intake:
         """Add an embedded portrait; `source` is a photo's name, whatever it holds, and `at` an RFC 3339 time."""
         if portrait.embedding is None:
             raise ValueError("a portrait without an embedding cannot become a template")
-        self.templates.append(Template(printable(source), round(portrait.quality.score, 4), at, portrait.infrared))
+        self.templates.append(template(source, portrait.quality, at, infrared=portrait.infrared))
         self.vectors.append(portrait.embedding)
 
     def result(self, at: str) -> Gallery:
@@ -67,6 +67,12 @@ class Intake:
         if not self.templates:
             return self._gallery
         return self._gallery.with_templates(self.name, self.vectors, self.templates, at)
+
+
+def template(source: str, quality: Quality, at: str, *, infrared: bool) -> Template:
+    """Record the origin of an embedding, and which view of the person it shows."""
+    yaw, brightness = round(quality.pose.yaw, 1), round(quality.brightness, 1)
+    return Template(printable(source), round(quality.score, 4), at, infrared, yaw, brightness)
 
 
 @dataclass(frozen=True, slots=True)

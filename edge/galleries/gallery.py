@@ -27,6 +27,13 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """RFC 3339, UTC."""
     infrared: bool = False
     """Made from a grey picture. Not written when false; earlier releases ignore it."""
+    yaw: float | None = None
+    """Degrees that the head was turned, positive to the right of the picture; None: not recorded.
+
+    Earlier releases ignore it, and `brightness`.
+    """
+    brightness: float | None = None
+    """Mean luma of the face, 0..255; None: not recorded."""
 
 
 class Consent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
