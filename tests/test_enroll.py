@@ -371,6 +371,27 @@ def test_the_camera_counts_down_and_takes_what_is_good_and_new(gallery: Path, tm
     assert whosthere("gallery", "verify", "--gallery", gallery).stdout.count("\n") == 2
 
 
+def test_the_camera_takes_nobody_else_for_somebody_who_is_enrolled(gallery: Path, tmp_path: Path) -> None:
+    assert whosthere("enroll", "--gallery", gallery, "--person", "Barack Obama", OBAMA).exit_code == 0
+    config = before_camera(tmp_path, [read_picture(BIDEN)] * 5 + [read_picture(OBAMA_2009)])
+    arguments = ("--gallery", gallery, "--config", config, "--person", "Barack Obama", "--camera")
+    done = whosthere("enroll", *arguments, "--count", "1")
+    assert done.exit_code == 0, done.output
+    assert "0 of 1: that looks like somebody else; only one person, please" in done.stderr
+    assert "looks unlike" not in done.stdout
+
+
+def test_a_small_picture_on_the_wall_does_not_stop_the_camera_and_is_reported(gallery: Path, tmp_path: Path) -> None:
+    config = before_camera(tmp_path, [beside(OBAMA, BIDEN, shrink=0.4)] * 5)
+    arguments = ("--gallery", gallery, "--config", config, "--person", "Barack Obama", "--camera")
+    done = whosthere("enroll", *arguments, "--count", "1", "--json")
+    assert done.exit_code == 0, done.output
+    (told,) = json.loads(done.stdout)["photos"]
+    assert (told["face"], told["faces"], told["by_size"]) == (1, 2, True)
+    assert "by far the largest, and in the middle" in told["choice"]
+    assert whosthere("enroll", "--gallery", gallery, "--person", "Barack Obama", OBAMA_2009).exit_code == 0
+
+
 def test_too_little_time_before_the_camera(gallery: Path, tmp_path: Path) -> None:
     config = before_camera(tmp_path, [read_picture(OBAMA)] * 7)
     arguments = ("--gallery", gallery, "--config", config, "--person", "Barack Obama", "--camera")

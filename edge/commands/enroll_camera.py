@@ -8,9 +8,13 @@ from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.registry import open_camera
 from edge.commands.enroll_report import PhotoOutcome, PhotoReport
 from edge.config.camera import CameraSettings
-from edge.faces.analyser import Analyser
+from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.coach import Coach
 from edge.faces.enrolment import Intake
+from edge.faces.face_choice import ChosenFace, largest_face
+from edge.faces.photo_faces import faces_of
+from edge.faces.still_image import each_once
+from edge.records import Image
 
 SOURCE = "camera"
 
@@ -47,7 +51,7 @@ def take_portraits(
     Raises CameraError when the camera cannot be opened, or fails.
     """
     camera = open_camera(settings)
-    coach, line = Coach(count, same), StatusLine()
+    coach, line = Coach(count, same, intake.known), StatusLine()
     try:
         reports = _watch(camera, analyser.for_enrolment(), intake, coach, line, timeout_s, at)
     finally:
@@ -69,12 +73,36 @@ def _watch(
         ends_at = ends_at or frame.captured_at + timeout_s
         if frame.captured_at > ends_at:
             break
-        advice = coach.update(analyser.portraits(frame.image), frame.captured_at)
+        portraits = each_once(analyser.portraits(frame.image))
+        chosen = _prominent(portraits, frame.image)
+        advice = coach.update([chosen.portrait] if chosen else portraits, frame.captured_at)
         line.show(advice.text)
         if advice.taken is not None:
             intake.add(SOURCE, advice.taken, at)
-            reports.append(PhotoReport(SOURCE, PhotoOutcome.ENROLLED, quality=advice.taken.quality.score))
+            reports.append(_report(advice.taken, chosen))
     return reports
+
+
+def _prominent(portraits: list[AnalysedFace], image: Image) -> ChosenFace | None:
+    """The face of somebody with small faces around, such as a picture on the wall; None: there is nothing to choose."""
+    if len(portraits) < 2 or len((photo := faces_of(portraits, image)).faces) < 2:
+        return None
+    return largest_face(photo)
+
+
+def _report(taken: AnalysedFace, chosen: ChosenFace | None) -> PhotoReport:
+    quality = taken.quality.score
+    if chosen is None:
+        return PhotoReport(SOURCE, PhotoOutcome.ENROLLED, quality=quality, faces=1, face=1)
+    return PhotoReport(
+        SOURCE,
+        PhotoOutcome.ENROLLED,
+        quality=quality,
+        faces=chosen.of,
+        face=chosen.number,
+        choice=chosen.why,
+        by_size=True,
+    )
 
 
 def _too_few(coach: Coach, taken: int) -> str:

@@ -2,12 +2,13 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.faces.advice import SPOKEN
 from edge.faces.analyser import AnalysedFace
 from edge.faces.quality import FULL_EYE_DISTANCE_PX, FULL_SHARPNESS
-from edge.records import Pose, Problem, Quality
+from edge.records import Pose, Problem, Quality, Vector
 
 COUNTDOWN_S = 3.0
 MIN_GAP_S = 0.3
@@ -27,11 +28,12 @@ class Advice:
 
 
 class Coach:
-    """Collects `count` portraits of one person."""
+    """Collects `count` portraits of one person, whose templates from before are `known`."""
 
-    def __init__(self, count: int, same: float) -> None:
+    def __init__(self, count: int, same: float, known: Sequence[Vector] = ()) -> None:
         self.count = count
         self._same = same
+        self._known = known
         self._began: float | None = None
         self._taken_at = -math.inf
         self._taken: list[AnalysedFace] = []
@@ -77,11 +79,14 @@ class Coach:
 
     def _not_new(self, portrait: AnalysedFace) -> str | None:
         """Say why a good portrait adds nothing to those already taken; None: it does."""
-        if not self._taken or portrait.embedding is None:
+        if portrait.embedding is None:
             return None
         likeness = [float(p.embedding @ portrait.embedding) for p in self._taken if p.embedding is not None]
-        if max(likeness) < self._same:
+        before = [float(vector @ portrait.embedding) for vector in self._known]
+        if (likeness or before) and max([*likeness, *before]) < self._same:
             return "that looks like somebody else; only one person, please"
+        if not likeness:
+            return None
         turned = min(_turn(p.quality.pose, portrait.quality.pose) for p in self._taken)
         if max(likeness) >= TOO_ALIKE and turned < POSE_STEP_DEG:
             return "turn your head a little, or smile"

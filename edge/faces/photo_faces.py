@@ -54,16 +54,21 @@ class PhotoFaces:
 
 
 def read_faces(analyser: Analyser, image: Image) -> PhotoFaces:
-    """Find the faces of a BGR photo; the usable ones are embedded. Raises Refusal when there is none to choose from.
-
-    What is hardly a face counts only when it is large beside the others, or there are no others: it may be the person,
-    seen from the side.
-    """
+    """Find the faces of a BGR photo; the usable ones are embedded. Raises Refusal when there is none to choose from."""
     portraits = all_portraits(analyser.for_enrolment(), image)
     if _upside_down(analyser, image, portraits):
         raise Refusal("the photo is upside down; turn it upright")
     if not portraits:
         raise Refusal("no face found; take a photo that shows the whole face from the front")
+    return faces_of(portraits, image)
+
+
+def faces_of(portraits: list[AnalysedFace], image: Image) -> PhotoFaces:
+    """Those of a picture's faces that may be the person's, of at least one.
+
+    What is hardly a face counts only when it is large beside the others, or there are no others: it may be the person,
+    seen from the side.
+    """
     certain = [p for p in portraits if p.quality.problem is not Problem.NOT_A_FACE] or portraits[:1]
     largest = max(p.face.box.short_side for p in certain)
     faces = [p for p in portraits if p in certain or p.face.box.short_side >= RIVAL * largest]
