@@ -5,8 +5,11 @@ import json
 import os
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from converter.graph import Graph, schema
 from converter.rebatch import rebatched
@@ -18,7 +21,7 @@ FORMS = "a .keras or .h5 file, the folder of a SavedModel, or a .tflite file"
 BEFORE = "give the network as it was before quantisation"
 INTEGERS = frozenset({schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16})
 HALF = frozenset({"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"})
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"}
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 def float_model(path: Path, allow_lambda: bool = False) -> bytes:
@@ -83,6 +86,31 @@ def load_network(path: Path, allow_lambda: bool = False) -> Any:
         raise ModelError(f"{path}: Keras {keras.__version__} cannot load it: {_why(error)}") from error
 
 
+def trainable_network(path: Path) -> Any:
+    """A Keras 3 model that can be trained further, also of a file of Keras 2. Raises ModelError."""
+    model = load_network(path)
+    if not hasattr(model, "layers"):
+        raise ModelError(f"{path}: a SavedModel cannot be trained further; give the .keras or .h5 file")
+    return model if _keras_version(path) >= 3 else _of_keras_3(model, path)
+
+
+def _of_keras_3(model: Any, path: Path) -> Any:
+    """The same function by Keras 3, which reads most .h5 files of Keras 2."""
+    keras = keras_of(3)
+    try:
+        made = _in_float32(keras.models.load_model(str(path), compile=False), keras)
+    except Exception as error:
+        # Keras 3 raises whatever its layers raise on an old config.
+        text = f"was saved by Keras 2, and Keras {keras.__version__} cannot load it for training: {_why(error)}"
+        raise ModelError(f"{path}: {text}; save it as .h5, or again with Keras 3") from error
+    taken = model.inputs[0].shape[1:]
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, *(side or 96 for side in taken))).astype(np.float32)
+    one, other = (np.asarray(network(picture, training=False)) for network in (model, made))
+    if not np.allclose(one, other, rtol=1e-3, atol=1e-4):
+        raise ModelError(f"{path}: was saved by Keras 2, and Keras 3 computes something else from it")
+    return made
+
+
 def _why(error: Exception) -> str:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if "lambda" in str(error).lower() and "safe_mode" in str(error):
@@ -143,7 +171,16 @@ def tensorflow() -> Any:
     except ImportError as error:
         raise ModelError(f"TensorFlow is needed for everything but .tflite files; {INSTALL}") from error
     tf.get_logger().setLevel("ERROR")
+    _share_gpus(tf)
     return tf
+
+
+def _share_gpus(tf: Any) -> None:
+    """Take a GPU's memory as it is needed: TensorFlow takes all of it otherwise, and nothing else can use it."""
+    with suppress(RuntimeError):
+        # It can only be set before the first use.
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def keras_of(version: int) -> Any:

@@ -1,5 +1,7 @@
 """From photos of people to an embedder: the command as it is typed, on real faces."""
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,15 +19,17 @@ pytest.importorskip("tensorflow", reason="training wants TensorFlow: pip install
 from converter import networks
 from converter.datasets import DatasetError
 from converter.graph import Graph
+from converter.input_spec import template as standard_template
 from converter.sources import float_model, keras_of
-from converter.training.dataset import Dataset, split
+from converter.training.dataset import Dataset, crop_all, split
 from converter.training.history import read
 from converter.training.losses import LOSSES, MARGIN, semi_hard
-from converter.training.trainer import check_loss
+from converter.training.trainer import check_loss, decay
 from edge.models import card as cards
+from edge.models.card import InputSpec
 
 PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
-SMALL = ("--size", "48", "--batch", "16", "--dimensions", "32", "--held-out", "0.5")
+SMALL = ("--size", "48", "--batch", "16", "--dimensions", "32", "--validation", "0.5", "--test", "0")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +62,7 @@ def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
     code, printed, said = train("--images", photos, "-o", out, *SMALL, "--objective", objective, "--epochs", "6")
 
     assert code == 0, said
-    assert "2 people in 12 pictures to train on, 2 in 12 held out" in printed
+    assert "training: 2 people in 12 pictures; validation: 2 people in 12 pictures;" in printed
     epochs = read(out / "history.csv")
     assert [epoch.epoch for epoch in epochs] == list(range(7))
     losses = [epoch.loss for epoch in epochs if epoch.loss is not None]
@@ -107,7 +111,7 @@ def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path
     feeding = ("--from", tmp_path / "begun.keras", "--range", "0..1", "--last-layers", "1")
 
     code, printed, said = train(
-        "--images", photos, "-o", tmp_path / "out", "--held-out", "0.5", *feeding, "--epochs", "2"
+        "--images", photos, "-o", tmp_path / "out", "--validation", "0.5", "--test", "0", *feeding, "--epochs", "2"
     )
 
     assert code == 0, said
@@ -153,7 +157,7 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     broken.save(tmp_path / "broken.keras")
     begun = ("--images", photos, "-o", tmp_path / "out2", "--from", tmp_path / "broken.keras")
     assert "give --card or --range" in train(*begun)[2]
-    code, _, said = train(*begun, "--range", "0..1", "--held-out", "0.5")
+    code, _, said = train(*begun, "--range", "0..1", "--validation", "0.5", "--test", "0")
     assert (code, "vectors with NaN or infinity: it is damaged" in said) == (1, True)
     inputs = keras_of(3).Input((48, 48, 3))
     keras_of(3).Model(inputs, [inputs[:, 0, 0], inputs[:, 1, 1]]).save(tmp_path / "two.keras")
@@ -191,19 +195,110 @@ def test_semi_hard_triplets_are_those_of_the_paper() -> None:
     assert float(semi_hard(person[:, None].astype(np.float32), vectors)) == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-def test_nobody_is_learnt_from_and_held_out() -> None:
+def test_nobody_is_in_two_sets() -> None:
     person = np.repeat(np.arange(10), [1, 2, 3, 1, 2, 3, 4, 2, 1, 5]).astype(np.int32)
-    dataset = Dataset(np.arange(len(person), dtype=np.uint8)[:, None, None, None], person, [f"p{i}" for i in range(10)])
+    pixels = np.arange(len(person), dtype=np.uint8)[:, None, None, None]
+    dataset = Dataset(pixels, np.arange(len(person)), person, [f"p{i}" for i in range(10)])
 
-    learning, held = split(dataset, 0.3, seed=4)
+    parts = split(dataset, 0.3, 0.2, seed=4)
 
-    assert sorted(learning.people + held.people) == [f"p{i}" for i in range(10) if i not in {0, 3, 8}]
-    for part in (learning, held):
+    assert parts.test is not None
+    sets = [parts.training, parts.validation, parts.test]
+    assert sorted(name for part in sets for name in part.people) == [f"p{i}" for i in range(10) if i not in {0, 3, 8}]
+    for part in sets:
         for number, name in enumerate(part.people):
-            own = dataset.pixels[person == int(name[1:])]
-            assert (part.pixels[part.person == number] == own).all()
+            own = pixels[person == int(name[1:])]
+            assert (part.pixels(part.own(number)) == own).all()
+            assert (part.person[part.own(number)] == number).all()
+    assert split(dataset, 0.3, 0, seed=4).test is None
+    again = split(dataset, 0.3, 0.2, seed=4)
+    assert [part.people for part in again if part] == [part.people for part in sets]
+    with pytest.raises(DatasetError, match=r"6 are needed .*with --test 0, 4 are enough"):
+        split(dataset.of([1, 2, 4, 5]), 0.3, 0.2, seed=4)
     with pytest.raises(DatasetError, match="4 are needed"):
-        split(dataset.of([0, 1, 2, 3]), 0.3, seed=4)
+        split(dataset.of([0, 1, 2, 3]), 0.3, 0, seed=4)
+
+
+def weights(path: Path) -> list[np.ndarray]:
+    return list(keras_of(3).models.load_model(path, compile=False).get_weights())
+
+
+@pytest.mark.parametrize(
+    "objective", ["triplet", *(pytest.param(o, marks=pytest.mark.slow) for o in ("siamese", "classes"))]
+)
+def test_one_seed_gives_one_result_interrupted_or_not(photos: Path, tmp_path: Path, objective: str) -> None:
+    command = ["train", "--images", str(photos), *SMALL, "--objective", objective]
+    for folder, epochs in (("whole", 3), ("again", 3), ("parts", 1), ("parts", 2), ("parts", 3)):
+        # Each in a process of its own: what is left of an earlier run must not matter.
+        process = [sys.executable, "-m", "converter", *command, "-o", str(tmp_path / folder), "--epochs", str(epochs)]
+        done = subprocess.run(process, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    code, _, said = run(*command, "-o", tmp_path / "other", "--epochs", "3", "--seed", "1")
+    assert code == 0, said
+
+    whole = (tmp_path / "whole" / "history.csv").read_text(encoding="utf-8")
+    for folder in ("again", "parts"):
+        assert (tmp_path / folder / "history.csv").read_text(encoding="utf-8") == whole
+        pairs = zip(
+            *(weights(tmp_path / f / "checkpoints" / "epoch-0003.keras") for f in ("whole", folder)), strict=True
+        )
+        assert all((one == other).all() for one, other in pairs)
+    assert (tmp_path / "other" / "history.csv").read_text(encoding="utf-8") != whole
+
+
+def test_the_learning_rate_is_halved_when_nothing_gets_better() -> None:
+    assert decay([]) == decay([0.5, 0.6, 0.6, 0.6, 0.6]) == 1
+    assert decay([0.5, 0.6, 0.6, 0.6, 0.6, 0.6]) == 0.5
+    assert decay([0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7, 0.7]) == 0.5
+    assert decay([0.6] + [0.5] * 8) == 0.25
+
+
+def test_a_test_set_judges_the_best_embedder(photos: Path, tmp_path: Path) -> None:
+    for number, source in enumerate(("barack", "joe")):
+        shutil.copytree(photos / source, photos / f"twin{number}", dirs_exist_ok=True)
+    given = [*SMALL[:-4], "--validation", "0.3", "--test", "0.3"]
+
+    code, printed, said = train("--images", photos, "-o", tmp_path / "out", *given, "--epochs", "1")
+
+    for number in range(2):
+        shutil.rmtree(photos / f"twin{number}")
+    assert code == 0, said
+    assert "test, 2 people that nothing was chosen by: area 0." in printed
+    people = json.loads((tmp_path / "out" / "split.json").read_text(encoding="utf-8"))
+    assert {name: len(own) for name, own in people.items()} == {"training": 2, "validation": 2, "test": 2}
+    result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert 0 <= result["test"]["area"] <= 1
+
+
+def test_a_file_of_keras_2_is_fine_tuned(photos: Path, tmp_path: Path) -> None:
+    old = pytest.importorskip("tf_keras")
+    given = old.Input((48, 48, 3))
+    x = old.layers.ReLU()(old.layers.BatchNormalization()(old.layers.Conv2D(8, 3, 4, use_bias=False)(given)))
+    old.Model(given, old.layers.Dense(16)(old.layers.Flatten()(x))).save(tmp_path / "old.h5")
+    begun = ("--from", tmp_path / "old.h5", "--range", "-1..1", "--validation", "0.5", "--test", "0", "--epochs", "1")
+
+    code, printed, said = train("--images", photos, "-o", tmp_path / "out", *begun)
+
+    assert code == 0, said
+    assert "epoch 1: loss" in printed
+
+
+def test_crops_stay_on_disk(photos: Path, tmp_path: Path) -> None:
+    template = np.array(standard_template(48), np.float32)
+    spec = InputSpec((1, 48, 48, 3), "rgb", mean=127.5, scale=127.5)
+    pictures = {folder.name: sorted(folder.iterdir()) for folder in sorted(photos.iterdir())}
+
+    found = crop_all(pictures, spec, template, tmp_path)
+
+    store = np.load(tmp_path / "crops.npy", mmap_mode="r")
+    assert store.shape == (24, 48, 48, 3)
+    assert isinstance(found.dataset._store, np.memmap)
+    assert (found.dataset.pixels(np.array([3, 1])) == store[[3, 1]]).all()
+    before = (tmp_path / "crops.npy").stat().st_mtime_ns
+    again = crop_all(pictures, spec, template, tmp_path)
+    assert (again.digest, (tmp_path / "crops.npy").stat().st_mtime_ns) == (found.digest, before)
+    fewer = crop_all({"joe": pictures["joe"], "grace": pictures["grace"]}, spec, template, tmp_path)
+    assert (len(fewer.dataset), fewer.digest == found.digest) == (12, False)
 
 
 @pytest.mark.parametrize("name", ["cnn", "mobilefacenet", "mobilenet-v2"])

@@ -1,27 +1,40 @@
 """`whosthere-converter train`: photos of people -> an embedder."""
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import numpy as np
 
 from converter import networks, sources
 from converter.commands import options
 from converter.exits import Interrupted
+from converter.files import write_whole
 from converter.input_spec import PIXELS, model_input, template
 from converter.people_folder import photos_by_person
-from converter.training.dataset import Dataset, crop_all, split
+from converter.sources import keras_of, tensorflow
+from converter.training.augment import training_network
+from converter.training.dataset import DataSplit, crop_all, split
 from converter.training.history import Epoch
 from converter.training.losses import LOSSES
-from converter.training.trainer import BACKUP, BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, Trainer, TrainingPlan
+from converter.training.trainer import (
+    BEST,
+    CHECKPOINTS,
+    HISTORY,
+    PLOT,
+    SETTINGS,
+    STATE,
+    Trainer,
+    TrainingPlan,
+    verification,
+)
 from edge.errors import UsageError
 from edge.models.card import InputSpec
 from edge.terminal import echo
 
-CROPS = "crops.npz"
+SPLIT, RESULT = "split.json", "result.json"
 FINE_TUNING_RATE, RATE = 1e-4, 1e-3
 
 
@@ -100,11 +113,18 @@ FINE_TUNING_RATE, RATE = 1e-4, 1e-3
     help="Train only this many layers, the last ones; the others stay as they are.",
 )
 @click.option(
-    "--held-out",
-    type=click.FloatRange(0, 0.9, min_open=True),
+    "--validation",
+    type=click.FloatRange(0, 0.8, min_open=True),
     default=0.1,
     show_default=True,
-    help="The share of people who are kept out of training; the embedder is judged by them.",
+    help="The share of people who are kept out of training and choose the best epoch and the learning rate.",
+)
+@click.option(
+    "--test",
+    type=click.FloatRange(0, 0.8),
+    default=0.1,
+    show_default=True,
+    help="The share of people who are kept out of everything; they judge the best embedder when training ends.",
 )
 @click.option(
     "--augment/--no-augment",
@@ -117,9 +137,10 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     """Train an embedder on photos of people, one folder per person, and write it to DIR.
 
     \b
-    DIR/embedder.keras   the best embedder so far, judged by the people held out
+    DIR/embedder.keras   the best embedder so far, judged by the people of the validation set
     DIR/checkpoints/     the last three epochs
     DIR/history.csv      loss and figures of each epoch; training.png plots them
+    DIR/split.json       who is in which set; result.json: the best epoch, on the validation and the test set
 
     Faces are found and aligned as on a box. To continue an interrupted training, run the same command again; to
     continue a finished one, give more --epochs. `convert` then turns embedder.keras into what a box runs.
@@ -128,23 +149,38 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     Example:
       whosthere-converter train --images people/ -o mine --network mobilefacenet
     """
+    # Before anything random happens, the first weights included.
+    keras_of(3).utils.set_random_seed(asked["seed"])
     embedder, spec, alignment = _beginning(asked)
     output.mkdir(parents=True, exist_ok=True)
-    learning, held, fingerprint = _datasets(images, output, spec, alignment, asked)
+    data, digest = _datasets(images, output, spec, alignment, asked)
     if restart:
         _forget(output)
-    plan = _plan(embedder, spec, fingerprint, asked)
-    trainer = Trainer(output, plan, embedder, learning, held)
-    done = trainer.done
-    echo(
-        f"{len(learning.people)} people in {len(learning.person)} pictures to train on, {len(held.people)} in "
-        f"{len(held.person)} held out; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done)
-    )
+    plan = _plan(embedder, spec, digest, asked)
+    trainer = Trainer(output, plan, embedder, data)
+    write_whole(output / SPLIT, msgspec.json.format(msgspec.json.encode(_people(data))))
+    _announce(data, embedder, trainer.done)
     try:
         trainer.run(epochs, _show)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted after epoch {trainer.done}; run the same command to go on") from None
-    _finish(trainer, output, spec)
+    _finish(trainer, output, spec, data)
+
+
+def _people(data: DataSplit) -> dict[str, list[str]]:
+    return {name: part.people for name, part in zip(data._fields, data, strict=True) if part is not None}
+
+
+def _announce(data: DataSplit, embedder: Any, done: int) -> None:
+    counts = {
+        name: f"{len(part.people)} people in {len(part)} pictures"
+        for name, part in zip(data._fields, data, strict=True)
+        if part is not None
+    }
+    listed = "; ".join(f"{name}: {count}" for name, count in counts.items())
+    echo(f"{listed}; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done))
+    gpus = tensorflow().config.list_physical_devices("GPU")
+    echo(f"training on {f'{len(gpus)} GPU(s)' if gpus else 'the CPU: TensorFlow finds no GPU'}")
 
 
 def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float, float]]]:
@@ -159,9 +195,7 @@ def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float,
         return networks.build(name, size, channels, asked["dimensions"]), spec, template(size)
     if asked["network"]:
         raise UsageError("give --network or --from, not both")
-    model = sources.load_network(begun)
-    if not hasattr(model, "layers"):
-        raise UsageError(f"{begun}: a SavedModel cannot be trained further; give the .keras or .h5 file")
+    model = sources.trainable_network(begun)
     told = model_input(begun, _picture(model, begun), known, pixels)
     return model, told.spec, told.alignment
 
@@ -179,15 +213,15 @@ def _picture(model: Any, path: Path) -> tuple[int, int, int]:
 
 def _datasets(
     images: Path, output: Path, spec: InputSpec, alignment: list[tuple[float, float]], asked: dict[str, Any]
-) -> tuple[Dataset, Dataset, str]:
-    found = crop_all(photos_by_person(images), spec, np.array(alignment, np.float32), output / CROPS)
+) -> tuple[DataSplit, str]:
+    found = crop_all(photos_by_person(images), spec, np.array(alignment, np.float32), output)
     for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
         echo(f"left out: {said}", err=True)
-    learning, held = split(found.dataset, asked["held_out"], asked["seed"])
-    alone = len(found.dataset.people) - len(learning.people) - len(held.people)
+    data = split(found.dataset, asked["validation"], asked["test"], asked["seed"])
+    alone = len(found.dataset.people) - sum(len(people) for people in _people(data).values())
     if alone:
         echo(f"left out: {alone} people with only one photo", err=True)
-    return learning, held, hashlib.sha256(found.dataset.pixels.tobytes()).hexdigest()[:16]
+    return data, found.digest
 
 
 def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any]) -> TrainingPlan:
@@ -201,7 +235,8 @@ def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any
         batch=asked["batch"],
         augment=asked["augment"],
         last_layers=asked["last_layers"],
-        held_out=asked["held_out"],
+        validation=asked["validation"],
+        test=asked["test"],
         seed=asked["seed"],
         pictures=fingerprint,
     )
@@ -211,14 +246,22 @@ def _show(epoch: Epoch) -> None:
     learnt = "before training" if epoch.loss is None else f"loss {epoch.loss:.4f}"
     accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.1%}"
     echo(
-        f"epoch {epoch.epoch}: {learnt}{accuracy}; held out: area {epoch.area:.4f}, "
+        f"epoch {epoch.epoch}: {learnt}{accuracy}; validation: area {epoch.area:.4f}, "
         f"{epoch.true_accepts:.1%} accepted at 1 % false accepts"
     )
 
 
-def _finish(trainer: Trainer, output: Path, spec: InputSpec) -> None:
+def _finish(trainer: Trainer, output: Path, spec: InputSpec, data: DataSplit) -> None:
     best = max(trainer.epochs, key=lambda epoch: epoch.area)
     echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} plots the training")
+    result: dict[str, object] = {"epoch": best.epoch, "validation": {"area": best.area, "at 1 %": best.true_accepts}}
+    if data.test is not None:
+        embedder = keras_of(3).models.load_model(output / BEST, compile=False)
+        area, accepted = verification(training_network(embedder, spec, augment=False), data.test)
+        echo(f"test, {len(data.test.people)} people that nothing was chosen by: area {area:.4f}, "
+             f"{accepted:.1%} accepted at 1 % false accepts")  # fmt: skip
+        result["test"] = {"area": area, "at 1 %": accepted}
+    write_whole(output / RESULT, msgspec.json.format(msgspec.json.encode(result)))
     pixels = next((name for name, values in PIXELS.items() if _as(spec, values)), None)
     feeding = f"--range {pixels}" if pixels else "--card CARD"
     echo(f"next: whosthere-converter convert {output / BEST} -o {output / 'variants'} {feeding}")
@@ -230,7 +273,6 @@ def _as(spec: InputSpec, values: dict[str, Any]) -> bool:
 
 def _forget(output: Path) -> None:
     """Delete the earlier training, and nothing else in the folder."""
-    for name in (CHECKPOINTS, BACKUP):
-        shutil.rmtree(output / name, ignore_errors=True)
-    for name in (SETTINGS, HISTORY, PLOT, BEST):
+    shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+    for name in (SETTINGS, HISTORY, PLOT, BEST, STATE, SPLIT, RESULT):
         (output / name).unlink(missing_ok=True)

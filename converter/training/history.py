@@ -19,9 +19,9 @@ class Epoch(msgspec.Struct, frozen=True):
     accuracy: float | None
     """The accuracy of the head in training; None for triplets, which have none."""
     area: float
-    """The area under the ROC curve, for the people held out."""
+    """The area under the ROC curve, for the validation set."""
     true_accepts: float
-    """The true-accept rate for the people held out, at a false-accept rate of 1 %."""
+    """The true-accept rate for the validation set, at a false-accept rate of 1 %."""
 
 
 def read(path: Path) -> list[Epoch]:
@@ -40,7 +40,7 @@ def write(path: Path, epochs: list[Epoch]) -> None:
 
 
 def plot(epochs: list[Epoch]) -> bytes:
-    """A PNG with the loss, and the results for the people held out, by epoch."""
+    """A PNG with the loss, and the results for the validation set, by epoch."""
     figure = importlib.import_module("matplotlib.figure").Figure(figsize=(10, 4.2), layout="constrained", dpi=110)
     left, right = figure.subplots(1, 2)
     numbers, learnt = [epoch.epoch for epoch in epochs], [epoch for epoch in epochs if epoch.epoch]
@@ -51,7 +51,7 @@ def plot(epochs: list[Epoch]) -> bytes:
     if epochs[-1].accuracy is not None:
         heads = [epoch.accuracy for epoch in learnt]
         right.plot([epoch.epoch for epoch in learnt], heads, linestyle=":", label="accuracy of the head, in training")
-    right.set(title="people held out", xlabel="epoch", ylim=(0, 1.02))
+    right.set(title="validation set", xlabel="epoch", ylim=(0, 1.02))
     right.legend(loc="best")
     for axes in (left, right):
         axes.grid(alpha=0.3)

@@ -88,7 +88,7 @@ def draw_people(dataset: Dataset, size: int, random: np.random.Generator) -> Bat
     """Four pictures of each of some people, so that every picture has partners: (pixels, person)."""
     people = random.permutation(len(dataset.people))[: max(2, size // 4)]
     chosen = np.concatenate([_some(dataset, int(p), 4, random) for p in people])
-    return dataset.pixels[chosen], dataset.person[chosen].astype(np.float32)
+    return dataset.pixels(chosen), dataset.person[chosen].astype(np.float32)
 
 
 def draw_pairs(dataset: Dataset, size: int, random: np.random.Generator) -> Batch:
@@ -100,17 +100,17 @@ def draw_pairs(dataset: Dataset, size: int, random: np.random.Generator) -> Batc
         pairs.append(one if number % 2 == 0 else [one[0], _some(dataset, int(second), 1, random)[0]])
     left, right = np.array(pairs).T
     same = (dataset.person[left] == dataset.person[right]).astype(np.float32)
-    return (dataset.pixels[left], dataset.pixels[right]), same[:, None]
+    return (dataset.pixels(left), dataset.pixels(right)), same[:, None]
 
 
 def draw_pictures(dataset: Dataset, size: int, random: np.random.Generator) -> Batch:
     """Random pictures: (pixels, person)."""
-    chosen = random.choice(len(dataset.person), min(size, len(dataset.person)), replace=False)
-    return dataset.pixels[chosen], dataset.person[chosen].astype(np.float32)
+    chosen = random.choice(len(dataset), min(size, len(dataset)), replace=False)
+    return dataset.pixels(chosen), dataset.person[chosen].astype(np.float32)
 
 
 def _some(dataset: Dataset, person: int, count: int, random: np.random.Generator) -> Numbers:
-    own = np.flatnonzero(dataset.person == person)
+    own = dataset.own(person)
     return random.choice(own, min(count, len(own)), replace=False).astype(np.int32)
 
 
