@@ -386,6 +386,9 @@ def test_paths_that_nothing_can_have_are_mistakes(file: Path, line: str, told: s
     assert getattr(caught.value.sound.config, line.partition(":")[0]) is not None
 
 
-def test_a_secret_without_an_end_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"mqtt.password_file: /dev/zero: found more than 64 kB"):
+def test_a_secret_without_an_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the secret in /dev/zero: not a regular file"):
         read_secret("/dev/zero", "mqtt.password_file")
+    (tmp_path / "password").write_bytes(b"x" * 64_001)
+    with pytest.raises(ConfigError, match=r"mqtt.password_file: .*password: found more than 64 kB"):
+        read_secret(str(tmp_path / "password"), "mqtt.password_file")

@@ -17,10 +17,11 @@ from edge.config.loading import LoadedConfig, load_config
 from edge.config.visits import UnknownFacesSettings
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
 from edge.galleries.encryption import is_encrypted
-from edge.galleries.file import encode, open_gallery
+from edge.galleries.file import decode, encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.models import card
+from edge.regular_file import read_regular
 from edge.terminal import print_json
 from edge.visits.unknown_faces import UnknownFaces
 
@@ -87,8 +88,10 @@ def send(config_path: Path, strangers: bool) -> None:
     if strangers or os.environ.get("SSH_ORIGINAL_COMMAND", "").split() == ["send", "--strangers"]:
         _send_strangers(Path(loaded.config.strangers.path), loaded.config.strangers)
         return
-    gallery = open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
-    content = loaded.gallery_path.read_bytes()
+    open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
+    content = read_regular(loaded.gallery_path)
+    # Once more: it may have been replaced by somebody who cannot read what root can, and must not get it from here.
+    gallery = decode(content, str(loaded.gallery_path), None, loaded.gallery_keys)
     sys.stdout.buffer.write(encode(gallery) if is_encrypted(content) else content)
 
 

@@ -11,6 +11,8 @@ from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
+from edge.regular_file import open_regular
+
 MAX_BYTES = 200_000
 """The size of a file. The commented reference has 16 kB; the parser takes some 250 times as much memory as the text."""
 MAX_DEPTH = 20
@@ -25,7 +27,7 @@ class TooLarge(ValueError):
 
 def read_bounded(path: Path) -> str:
     """Return the text of a file. Raises OSError, UnicodeDecodeError and TooLarge."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise TooLarge(f"found more than {MAX_BYTES // 1000} kB; allowed: at most that; is this the right file?")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from edge.errors import ConfigError
+from edge.regular_file import open_regular
 
 _MAX_BYTES = 64_000
 
@@ -17,10 +18,11 @@ def read_secret(path: str, key: str) -> str:
     """
     expanded = os.path.expandvars(path)
     try:
-        with Path(expanded).open("rb") as file:
+        with open_regular(Path(expanded)) as file:
             content = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{key}: cannot read the secret in {expanded}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{key}: cannot read the secret in {expanded}: {reason}") from error
     if len(content) > _MAX_BYTES:
         raise ConfigError(
             f"{key}: {expanded}: found more than {_MAX_BYTES // 1000} kB; its first line must be the secret"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.errors import GalleryError
 from edge.owner import as_owner
+from edge.regular_file import read_regular
 
 
 def write_whole(content: bytes, path: Path) -> None:
@@ -34,7 +35,7 @@ def _write_beside(content: bytes, path: Path) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if beside.read_bytes() != content:
+        if read_regular(beside, follow=False) != content:
             raise OSError("the disk gave back something other than what was written")
         beside.replace(path)
         sync_folder(path.parent)

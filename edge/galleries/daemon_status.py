@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from edge.regular_file import read_regular
+
 log = logging.getLogger("whosthere.gallery")
 
 POLL_S = 0.02
@@ -114,7 +116,7 @@ def is_running(gallery: Path) -> bool:
 def read_status(gallery: Path) -> GalleryStatus | None:
     """The last status, whether the daemon still runs or not; None: there is none that can be read."""
     try:
-        return msgspec.json.decode(_status(gallery).read_bytes(), type=GalleryStatus)
+        return msgspec.json.decode(read_regular(_status(gallery), follow=False), type=GalleryStatus)
     except (OSError, msgspec.DecodeError):
         return None
 

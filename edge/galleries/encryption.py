@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import GalleryError
+from edge.regular_file import read_regular
 
 MAGIC = b"age-encryption.org/v1\n"
 
@@ -30,7 +31,7 @@ def decrypt(content: bytes, identity: Path | None, where: str) -> bytes:
         )
     pyrage = _pyrage()
     try:
-        text = identity.read_bytes()
+        text = read_regular(identity)
     except OSError as error:
         raise GalleryError(f"{identity}: gallery.identity_file cannot be read: {error.strerror}") from error
     key = _identity(pyrage, text, identity)

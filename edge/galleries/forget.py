@@ -16,6 +16,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
 from edge.galleries.store import drop_kept
+from edge.regular_file import open_regular
 
 VECTOR_BYTES = 64
 """This much of a template is enough to recognise it in a file."""
@@ -59,7 +60,7 @@ class Traces:
         """Whether a file contains any of the marks. Raises OSError."""
         longest = max(map(len, self.marks))
         rest = b""
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while chunk := file.read(CHUNK):
                 text = rest + chunk
                 if any(mark in text for mark in self.marks):

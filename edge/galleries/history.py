@@ -12,6 +12,7 @@ import msgspec
 from edge.errors import GalleryError
 from edge.galleries.atomic_file import sync_folder, write_whole
 from edge.owner import as_owner
+from edge.regular_file import read_regular
 
 LOG = "log.jsonl"
 MAX_LINES = 1000
@@ -47,7 +48,7 @@ class History:
     def entries(self) -> list[HistoryEntry]:
         """The log, oldest first; a line that a power cut left incomplete is skipped."""
         try:
-            lines = (self.folder / LOG).read_bytes().splitlines()
+            lines = read_regular(self.folder / LOG, follow=False).splitlines()
         except OSError:
             return []
         found = []
@@ -73,7 +74,7 @@ class History:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = read_regular(path, follow=False).splitlines(keepends=True)
         if len(lines) > MAX_LINES:
             write_whole(b"".join(lines[-MAX_LINES // 2 :]), path)
 

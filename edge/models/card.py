@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from edge.config import typed_yaml
 from edge.errors import ModelError
+from edge.regular_file import read_regular
 
 BUNDLED = Path(__file__).parent
 """The folder of the models in the package."""
@@ -149,7 +150,7 @@ def load(card_path: Path, task: str) -> ModelFile:
 def _content(card_path: Path, name: str, sha256: str) -> bytes:
     path = card_path.parent / name
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise ModelError(
             f"{path}: the model that {card_path.name} describes cannot be read: {error.strerror}"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from edge.regular_file import read_regular
+
 _SIZE = 512
 
 
@@ -21,7 +23,7 @@ class SentNote:
     def read(self) -> tuple[int, str]:
         """Return the row and its event id; (0, "") when there is none."""
         try:
-            return msgspec.json.decode(self._path.read_bytes().strip(b"\0 "), type=tuple[int, str])
+            return msgspec.json.decode(read_regular(self._path, follow=False).strip(b"\0 "), type=tuple[int, str])
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return 0, ""
 
@@ -31,7 +33,7 @@ class SentNote:
             self._put(msgspec.json.encode((row, event_id)))
 
     def _put(self, content: bytes, flags: int = 0) -> None:
-        file = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600)
+        file = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o600)
         try:
             os.pwrite(file, content[:_SIZE].ljust(_SIZE, b" "), 0)
             os.fdatasync(file)

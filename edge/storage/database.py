@@ -1,5 +1,6 @@
 """A database, opened only when every row of it can be read; one that cannot be read whole is replaced."""
 
+import errno
 import logging
 import os
 import sqlite3
@@ -8,6 +9,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from edge.errors import WhosthereError
+from edge.owner import decider
+from edge.regular_file import make_regular, open_regular, require_regular
 from edge.storage.layout import Database, GarbledRow, Layout, decode_text, only_value
 from edge.storage.salvage import salvage, set_aside
 
@@ -49,8 +52,9 @@ def open_or_replace(path: Path, layout: Layout) -> tuple[Database, bool]:
 
 def open_sound(path: Path, layout: Layout) -> Database:
     """Open a database of which every row can be read. Raises sqlite3.Error when it is damaged or not ours."""
+    _check_files(path)
     # It says who came when: nobody else may read it.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    make_regular(path)
     db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
     db.text_factory = decode_text
     try:
@@ -68,6 +72,7 @@ def open_sound(path: Path, layout: Layout) -> Database:
 
 def open_for_reading(path: Path, layout: Layout) -> Database:
     """Open a database that another process may be writing, without checking every row. Raises sqlite3.Error."""
+    _check_files(path)
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None)
     db.text_factory = decode_text
     try:
@@ -107,7 +112,7 @@ def explained(path: Path, layout: Layout, verb: str) -> Iterator[None]:
         advice = _advice(error, layout)
         raise StorageError(f"{layout.key}: {path} cannot be {verb}: {error}; {advice}") from error
     except OSError as error:
-        raise StorageError(f"{layout.key}: {path} cannot be {verb}: {error}") from error
+        raise StorageError(f"{layout.key}: {path} cannot be {verb}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -123,6 +128,22 @@ def transaction(db: Database, synchronous: str) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _check_files(path: Path) -> None:
+    """Raises OSError for files that SQLite must not open.
+
+    It waits at pipes. As root it would follow links that the owner of the folder can plant at any moment.
+    """
+    owner = decider(path) if os.geteuid() == 0 else None
+    if owner is not None:
+        raise PermissionError(
+            errno.EPERM,
+            f"found root at work in a folder of the user {owner}, whose links could lead it anywhere; run this as that "
+            f"user (`sudo -u '#{owner}' ...`), or give the folder to root",
+        )
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        require_regular(path.with_name(path.name + suffix))
 
 
 def _check(db: Database, layout: Layout) -> None:
@@ -142,7 +163,7 @@ def _check(db: Database, layout: Layout) -> None:
 
 def _check_header(path: Path, layout: Layout) -> None:
     """Raises GarbledRow when a header has what SQLite notices too late: read-only, another encoding."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         header = file.read(100)
     ours = first_page(layout)
     fixed = header[16:24] == ours[16:24]
