@@ -117,6 +117,20 @@ def test_a_doubt_makes_a_decided_visit_worth_a_look() -> None:
     assert not visits.wants_look(1, 2.5), "the doubt is gone"
 
 
+def test_looks_that_show_no_usable_face_are_repeated_at_once_until_the_name_is_withheld() -> None:
+    visits = manager(VisitSettings(gap_s=5, look_interval_s=0.1, recheck_s=2, max_looks=50))
+    recognized(visits)
+    assert not visits.wants_look(1, 2.9)
+    for at in (3.0, 3.1, 3.2):
+        assert visits.wants_look(1, at)
+        show(visits, look(1, at, Problem.TURNED_AWAY))
+    label = visits.label(1)
+    assert label is not None
+    assert label[1] is None, "withheld"
+    assert not visits.wants_look(1, 5.1)
+    assert visits.wants_look(1, 5.2)
+
+
 def test_a_label_has_the_best_name_so_far() -> None:
     visits = manager(VisitSettings(gap_s=5, min_faces=3, provisional=True), threshold=0.4)
     assert visits.label(1) is None

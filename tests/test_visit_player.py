@@ -18,6 +18,7 @@ from converter.visit_player.visit_report import PlayedDocument, write
 from edge.config.loading import Config
 from edge.events import Event, EventKind
 from edge.records import Box
+from edge.visits.state import Visit
 from support.portraits import PORTRAITS, analyser
 
 OBAMA, HOPPER = "Barack Obama", "Grace Hopper"
@@ -157,6 +158,10 @@ def test_an_event_that_does_not_fit_the_schema_is_counted() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_that_is_taken_out_is_put_back(rule: Rule) -> None:
     assert rule.settings or rule.stand_ins
+    for owner, name, value in rule.stand_ins:
+        # A property stands in for what each visit holds itself.
+        real = Visit.rung("a", 0.0) if isinstance(value, property) else owner
+        assert name in vars(real), f"{name} has moved, so that {rule.name} is not taken out at all"
     before = [vars(owner).get(name) for owner, name, _ in rule.stand_ins]
     with pytest.raises(ZeroDivisionError), removed(rule):
         assert [vars(owner)[name] for owner, name, _ in rule.stand_ins] == [value for _, _, value in rule.stand_ins]

@@ -55,7 +55,9 @@ class VisitManager:
         visit = self._of_track(track_id)
         if visit is None or visit.looked_at is None or changed:
             return True
-        eager = (not visit.decided and visit.looks < self._settings.max_looks) or bool(visit.doubts)
+        # A look that did not confirm the name is followed by others at once: either one does, or it is withheld.
+        unsure = bool(visit.doubts) or 0 < visit.unconfirmed <= LOOKS_TO_SPLIT
+        eager = unsure or (not visit.decided and visit.looks < self._settings.max_looks)
         interval = self._settings.look_interval_s if eager else self._settings.recheck_s
         return now - visit.looked_at >= interval
 
