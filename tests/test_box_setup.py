@@ -80,8 +80,9 @@ def film() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def camera(box: Box, film: list[bytes]) -> Iterator[MjpegServer]:
-    """An HTTP camera on the network."""
+    """An HTTP camera. People stay for half a minute, as a busy machine analyses a frame in two seconds."""
     server = MjpegServer(f"doorbell:{CAMERA}", OUTSIDE, film)
+    server.film_fps = 3.0
     yield server
     server.close()
 

@@ -52,7 +52,7 @@ def write_gif(path: Path, delays_s: Sequence[float]) -> Path:
 
 
 class MjpegServer:
-    """An HTTP camera. It sends frame `current`, over and over, or a film of JPEGs at 12 a second, again and again."""
+    """An HTTP camera. It sends frame `current`, over and over, or a film of JPEGs at `film_fps`, again and again."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class MjpegServer:
         self.instead = b""
         """Sent in place of the frame, if not empty."""
         self.film = film
+        self.film_fps = 12.0
         self.connections = 0
         self.unchanged = 0
         self.logins: list[str | None] = []
@@ -143,6 +144,6 @@ class MjpegServer:
         if self.instead:
             return self.instead
         if self.film:
-            return self.film[int(time.monotonic() * 12) % len(self.film)]
+            return self.film[int(time.monotonic() * self.film_fps) % len(self.film)]
         encoded: bytes = cv2.imencode(".jpg", numbered(self.current))[1].tobytes()
         return encoded
