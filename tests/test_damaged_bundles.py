@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 
 from edge.errors import GalleryError
 from edge.galleries.daemon_status import read_status
-from edge.galleries.file import DIGEST, HEADER, SIGNATURE, TENSOR, encode, signed_text
+from edge.galleries.file import DIGEST, HEADER, SIGNATURE, TENSOR, decode, encode, signed_text
 from edge.galleries.history import History
 from edge.galleries.signature import sign
 from support.box import Box, bundle, face, family, keeping
@@ -149,11 +149,32 @@ def damaged(
     if n % 2:
         return "cut off", good[: rng.integers(1, len(good))], "damaged|encrypted|cut off"
     changed = bytearray(good)
-    for place in rng.integers(0, len(good), rng.integers(1, 4)):
+    # One at least before the signature, for which see the next test.
+    signed = good.find(b"-----BEGIN SSH SIGNATURE-----")
+    for place in (rng.integers(0, signed), *rng.integers(0, len(good), rng.integers(0, 3))):
         changed[place] ^= 1 << int(rng.integers(0, 8))
-    if bytes(changed) == good:
+    if changed[:signed] == good[:signed]:
         changed[0] ^= 1
     return "flipped bits", bytes(changed), "damaged|header|signature|signed|embedder|templates|not a gallery"
+
+
+def test_a_signature_with_a_flipped_bit_is_refused_or_still_the_same_one(tmp_path: Path) -> None:
+    """ssh-keygen reads a signature with another character in place of a line break; what it signs has not changed."""
+    key = new_key(tmp_path / "ada")
+    box = Box.make(tmp_path / "box", key)
+    good, rng, refused = encode(family(4), key), np.random.default_rng(2), 0
+    begin = good.find(b"-----BEGIN SSH SIGNATURE-----")
+    breaks = [at for at in range(begin, len(good)) if good[at] == ord("\n")]
+    for at in (*breaks, *rng.integers(begin, len(good), HOW_MANY // 10)):
+        changed = bytearray(good)
+        changed[at] ^= 1 << int(rng.integers(0, 8))
+        try:
+            gallery = decode(bytes(changed), "it", None, box.loaded.gallery_keys)
+        except GalleryError:
+            refused += 1
+        else:
+            assert gallery.header == family(4).header
+    assert refused > HOW_MANY // 20
 
 
 def test_an_expired_signer_is_refused(tmp_path: Path) -> None:
