@@ -3,7 +3,7 @@
 import io
 import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,23 +19,34 @@ from edge.galleries.names import problem, tidy
 from edge.records import Image
 
 NAME = re.compile(r"([A-Za-z0-9-]{1,64})\.jpg")
+STRANGER = re.compile(r"(stranger-[0-9]+)-(?=[0-9])")
+"""The beginning of the name of a picture of somebody who came again; the visit follows."""
 MAX_PICTURES, MAX_PICTURE_BYTES = 500, 4 << 20
 COLUMNS, TILE_PX, CAPTION_PX, GAP_PX = 6, 160, 24, 10
 INK, PAPER = (30, 30, 30), 250
 
 
 class UnknownVisitor(msgspec.Struct, frozen=True):
-    """A visit of somebody unknown."""
+    """A visit of somebody unknown, or all visits of a stranger who came again."""
 
     visit: str
-    picture: bytes
-    """JPEG."""
+    """The visit's id, or the stranger's, such as stranger-3."""
+    pictures: dict[str, bytes]
+    """JPEG files by name without suffix, the newest first."""
+
+    @property
+    def caption(self) -> str:
+        """The end of the visit's id, or the stranger and how many pictures there are."""
+        return f"{self.visit} ({len(self.pictures)})" if len(self.pictures) > 1 else self.visit[-13:]
 
 
 def fetch(host: str, ssh: str, timeout_s: float) -> list[UnknownVisitor]:
-    """The visitors, oldest first. Raises WhosthereError when the box is unreachable, or sends anything else."""
+    """The visitors, oldest first; a stranger who came again is one of them.
+
+    Raises WhosthereError when the box is unreachable, or sends anything else.
+    """
     content = ask(host, "send --strangers", ssh, timeout_s)
-    found: list[UnknownVisitor] = []
+    found: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
@@ -43,15 +54,25 @@ def fetch(host: str, ssh: str, timeout_s: float) -> list[UnknownVisitor]:
                 file = archive.extractfile(member) if name and member.size <= MAX_PICTURE_BYTES else None
                 if name is None or file is None or len(found) >= MAX_PICTURES:
                     raise WhosthereError(f"{host}: sent {member.name[:80]!r}, which is not a picture of a visit")
-                found.append(UnknownVisitor(name[1], file.read()))
+                found[name[1]] = file.read()
     except tarfile.TarError as error:
         raise WhosthereError(f"{host}: sent something other than pictures: {error}") from error
-    return sorted(found, key=lambda stranger: stranger.visit)
+    return _grouped(found)
+
+
+def _grouped(pictures: Mapping[str, bytes]) -> list[UnknownVisitor]:
+    groups: dict[str, dict[str, bytes]] = {}
+    for name, jpeg in pictures.items():
+        stranger = STRANGER.match(name)
+        groups.setdefault(stranger[1] if stranger else name, {})[name] = jpeg
+    # By the visit, whose id begins with the time: of a stranger, the latest.
+    latest = {who: max(STRANGER.sub("", name) for name in each) for who, each in groups.items()}
+    return [UnknownVisitor(who, groups[who]) for who in sorted(groups, key=lambda who: latest[who])]
 
 
 def write_sheet(strangers: Sequence[UnknownVisitor], path: Path) -> None:
     """Write the visitors as PNG, numbered as in the list. Raises WhosthereError when the file cannot be written."""
-    tiles = [_tile(f"{number}  {s.visit[-13:]}", s) for number, s in enumerate(strangers, 1)]
+    tiles = [_tile(f"{number}  {s.caption}", s) for number, s in enumerate(strangers, 1)]
     blank = np.full_like(tiles[0], PAPER)
     rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
     sheet = np.vstack([np.hstack(row + [blank] * (COLUMNS - len(row))) for row in rows])
@@ -63,7 +84,7 @@ def write_sheet(strangers: Sequence[UnknownVisitor], path: Path) -> None:
 
 def _tile(caption: str, stranger: UnknownVisitor) -> Image:
     tile = np.full((TILE_PX + CAPTION_PX + GAP_PX, TILE_PX + GAP_PX, 3), PAPER, np.uint8)
-    picture = decode(stranger.picture)
+    picture = decode(next(iter(stranger.pictures.values())))
     if picture is not None:
         height, width = picture.shape[:2]
         scale = TILE_PX / max(height, width)
@@ -84,8 +105,8 @@ def chosen(strangers: Sequence[UnknownVisitor], key: str) -> UnknownVisitor:
     return fitting[0]
 
 
-def adopt(stranger: UnknownVisitor, name: str, root: Path, people: Sequence[PersonFolder]) -> Path:
-    """Put the picture in the folder of the person of exactly that name, who may be new; return its path.
+def adopt(stranger: UnknownVisitor, name: str, root: Path, people: Sequence[PersonFolder]) -> list[Path]:
+    """Put the pictures in the folder of the person of exactly that name, who may be new; return their paths.
 
     Raises WhosthereError.
     """
@@ -99,10 +120,12 @@ def adopt(stranger: UnknownVisitor, name: str, root: Path, people: Sequence[Pers
         raise WhosthereError(
             f"--name ...={name}: the folder {other.path} is of {other.name}; give that name or another"
         )
-    path = (known or root / name) / f"{stranger.visit}.jpg"
+    folder = known or root / name
     try:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(stranger.picture)
+        folder.mkdir(exist_ok=True)
+        paths = [folder / f"{each}.jpg" for each in stranger.pictures]
+        for path, picture in zip(paths, stranger.pictures.values(), strict=True):
+            path.write_bytes(picture)
     except OSError as error:
-        raise WhosthereError(f"{path}: cannot be written: {error.strerror}") from error
-    return path
+        raise WhosthereError(f"{folder}: cannot be written: {error.strerror}") from error
+    return paths

@@ -85,6 +85,21 @@ def test_a_target_beyond_the_calibration_is_told(config: Path) -> None:
     assert f"{calibration.points[-1][0]:.3f}" in findings["threshold"][0]["found"]
 
 
+def test_grouped_strangers_have_a_bar_or_need_a_calibration(config: Path, tmp_path: Path) -> None:
+    strangers = {"keep": 20, "group": True, "path": "kept"}
+    code, findings = check(changed(config, strangers=strangers), "--skip", "broker", "--skip", "camera")
+    assert code == 0
+    assert findings["strangers"][0]["found"] == "two visits of one stranger take a similarity of 0.608 with 20 kept"
+
+    text = (card.BUNDLED / "mobilefacenet.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text[: text.index("calibration:")])
+    shutil.copy(card.BUNDLED / "mobilefacenet.tflite", tmp_path)
+    changed(config, strangers=strangers, models={"embedder": "mine.yaml"}, match={"threshold": 0.4})
+    code, findings = check(config, "--skip", "broker", "--skip", "camera")
+    assert code == 4
+    assert "set strangers.group to false" in findings["strangers"][0]["found"]
+
+
 def test_an_embedder_without_calibration_fails_unless_a_threshold_is_given(config: Path, tmp_path: Path) -> None:
     text = (card.BUNDLED / "mobilefacenet.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text[: text.index("calibration:")])

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from edge.galleries.history import LOG, History, HistoryEntry
 from edge.galleries.receive import Receiver
 from edge.galleries.store import drop_kept, remove_person, replace_gallery
 from edge.owner import as_owner, decider
+from edge.visits.strangers_file import NAME, StrangersFile, forget_everybody
 from edge.visits.unknown_faces import clear
 from support.box import family
 from support.networks import embedder
@@ -98,6 +100,7 @@ WRITES: dict[str, Callable[[Trap], object]] = {
     "drop_kept": lambda trap: drop_kept("ada", trap.gallery, NO_KEYS),
     "the status": lambda trap: StatusFile(trap.gallery).write(STATUS),
     "unknown faces": lambda trap: clear(trap.state / "faces"),
+    "strangers": lambda trap: forget_everybody(trap.state / "faces" / NAME),
     "config.yaml": lambda trap: rewrite(trap.state / "config.yaml", {"device_id": "hall"}),
 }
 HISTORY = "gallery.whg.history"
@@ -110,6 +113,7 @@ def plant_names(trap: Trap) -> None:
     for name in [*names, ".gallery.whg.running", "config.yaml", f"{HISTORY}/{LOG}", f"{HISTORY}/log.new"]:
         trap.link(name, trap.secret)
     trap.link("faces/1.part", trap.secret)
+    trap.link(f"faces/{NAME}", trap.secret)
 
 
 def plant_history(trap: Trap) -> None:
@@ -143,6 +147,11 @@ def test_what_root_writes_belongs_to_the_owner_of_the_folder(trap: Trap) -> None
     write_gallery(family(1), trap.gallery)
     replace_gallery(family(2), trap.gallery)
     History(trap.gallery).record(ENTRY)
+    faces = trap.state / "faces"
+    with as_owner(faces), closing(StrangersFile(faces / NAME)):
+        pass
+    forget_everybody(faces / NAME)
+    assert {path.stat().st_uid for path in [faces, *faces.iterdir()]} == {NOBODY}
     found = [trap.gallery, *trap.gallery.with_name(HISTORY).iterdir(), trap.gallery.with_name(HISTORY)]
     assert len(found) == 4
     assert {path.stat().st_uid for path in found} == {NOBODY}

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from edge.config.mqtt import MqttSettings, OutboxSettings, TlsSettings
-from edge.events import EventKind
+from edge.events import EventKind, StrangerVisits
 from edge.mqtt.payloads import DoorbellPayload, rfc3339
 from edge.mqtt.probe import check_broker
 from edge.mqtt.publisher import MqttPublisher
@@ -31,6 +31,9 @@ from support.publishing import ORIGIN, ROOT, controls, event, match, publisher, 
 PAGE = (Path(__file__).parents[1] / "docs" / "61-recipes.md").read_text()
 NODE_RED = os.environ.get("WHOSTHERE_NODE_RED")
 """Path of `node-red`, where there is one."""
+
+
+AGAIN = "a stranger is at the door (stranger-3, visit 6)\n"
 
 
 def block(begin: str) -> str:
@@ -64,18 +67,21 @@ def test_the_shell_script(tmp_path: Path) -> None:
             # Nothing is kept for who subscribes later: people come until they are heard.
             visit = 0
             deadline = time.monotonic() + 240
-            while len(set(heard)) < 3 and time.monotonic() < deadline:
+            while len(set(heard)) < 4 and time.monotonic() < deadline:
                 visit += 1
                 box.publish(recognized(visit=f"v{visit}", provisional=True))
                 box.publish(recognized(visit=f"v{visit}", sequence=2))
                 box.publish(event(EventKind.UNKNOWN, visit=f"w{visit}"))
                 box.publish(event(EventKind.UNCERTAIN, visit=f"u{visit}", match=match(Outcome.UNCERTAIN)))
+                again = StrangerVisits(3, 6, 1e9, 1.1e9, 1.2e9)
+                box.publish(event(EventKind.UNKNOWN, visit=f"x{visit}", match=match(Outcome.UNKNOWN), stranger=again))
                 time.sleep(0.5)
         box.stop(5)
     print(f"\nthe shell script: {sorted(set(heard))}")
     assert set(heard) == {
         "Ada Lovelace is at the door\n",
         "a stranger is at the door\n",
+        AGAIN,
         "one of Ada Lovelace/Grace Hopper is at the door\n",
     }
     assert heard.count("Ada Lovelace is at the door\n") <= visit, "provisional ones are not printed"

@@ -132,6 +132,15 @@ def test_two_people_who_are_here_together_are_never_one_stranger() -> None:
     assert seen.mark(unknown("v3", who), 0.0).stranger is not None
 
 
+def test_somebody_new_is_not_taken_for_one_who_is_still_here() -> None:
+    who = somebody(1)
+    seen = watch(kept(3, who))
+    assert seen.mark(unknown("v1", who), 0.0).stranger is not None
+    assert seen.mark(unknown("v2", alike(who, 0.4)), 1000.0).stranger == StrangerVisits(10, 1, 996.0, None, 996.0)
+    last = seen.mark(ended("v2", alike(who, 0.9)), 1010.0).stranger
+    assert last is not None and last.number == 10
+
+
 def test_a_correction_says_whom_it_was_taken_for() -> None:
     """So that the stranger, who is known now, is forgotten."""
     seen = watch(kept(3, somebody(1)))

@@ -58,11 +58,11 @@ def seen_as(*photos: Path) -> GoodFaces:
     return faces
 
 
-def keep(config: Path, number: int, *visits: GoodFaces) -> None:
+def keep(config: Path, number: int, *visits: GoodFaces, now: float = NOW) -> None:
     embedder = analyser().embedder.id.sha256
     with closing(StrangersFile(config.parent / "kept" / NAME)) as file:
         for times, faces in enumerate(visits, 1):
-            who = StrangerVisits(number, times, NOW, None, NOW + 60 * times)
+            who = StrangerVisits(number, times, now, None, now + 60 * times)
             jpegs = [StrangerPicture(f.quality, cv2.imencode(".jpg", f.picture)[1].tobytes()) for f in faces.kept]
             assert faces.probe is not None
             assert file.record(who, f"20250615T1506{number:02}-{times:06x}", embedder, faces.probe, jpegs)

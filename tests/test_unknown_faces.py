@@ -3,6 +3,7 @@
 import os
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -24,8 +25,10 @@ from edge.visits.unknown_faces import UnknownFaces, clear, face_of
 from support.album import make_album
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, running, write_config
+from support.portraits import COLLINS, OBAMA_2009, OBAMA_2010
 from support.publishing import event, match, recognized
 from support.sshd import new_key, running_sshd
+from test_strangers_command import keep, seen_as
 
 HOUR_S = 3600.0
 PICTURE = np.full((480, 640, 3), 128, np.uint8)
@@ -119,11 +122,31 @@ def test_a_box_that_sends_something_else_is_refused(sent: bytes, tmp_path: Path)
         naming.fetch("box", f"sh -c 'cat {tmp_path / 'sent'}' --", 10)
 
 
+def test_the_pictures_of_a_stranger_who_came_again_are_one_visitor(tmp_path: Path) -> None:
+    """On the sheet between single visits, by the latest visit; named in one step."""
+    sent = tar(
+        ("20250103T100000-aaaaaa.jpg", b"a"),
+        ("stranger-3-20250104T100000-bbbbbb-1.jpg", b"b"),
+        ("stranger-3-20250102T100000-cccccc-1.jpg", b"c"),
+        ("stranger-12-20250102T110000-dddddd-1.jpg", b"d"),
+    )
+    (tmp_path / "sent").write_bytes(sent)
+    found = naming.fetch("box", f"sh -c 'cat {tmp_path / 'sent'}' --", 10)
+    assert [(visitor.visit, len(visitor.pictures)) for visitor in found] == [
+        ("stranger-12", 1), ("20250103T100000-aaaaaa", 1), ("stranger-3", 2),
+    ]  # fmt: skip
+    assert naming.chosen(found, "stranger-3") is naming.chosen(found, "3") is found[2]
+    assert [path.name for path in naming.adopt(found[2], "Eve", tmp_path, [])] == [
+        "stranger-3-20250104T100000-bbbbbb-1.jpg",
+        "stranger-3-20250102T100000-cccccc-1.jpg",
+    ]
+
+
 @pytest.mark.parametrize("name", ["../Ada", "../../Ada", "{root}/../Ada", "Ada/Byron", "..", ".", ".ssh", ""])
 def test_a_name_that_is_a_path_is_refused_and_nothing_is_written(name: str, tmp_path: Path) -> None:
     root = tmp_path / "home" / "people"
     root.mkdir(parents=True)
-    visitor = naming.UnknownVisitor("v1", b"JPEG")
+    visitor = naming.UnknownVisitor("v1", {"v1": b"JPEG"})
 
     with pytest.raises(WhosthereError, match="--name"):
         naming.adopt(visitor, name.format(root=root), root, [])
@@ -133,23 +156,25 @@ def test_a_name_that_is_a_path_is_refused_and_nothing_is_written(name: str, tmp_
 
 def test_a_visitor_goes_into_the_folder_of_a_known_person_or_a_new_one(tmp_path: Path) -> None:
     people = read_people(make_album(tmp_path), videos=False).people
-    visitor = naming.UnknownVisitor("v1", b"JPEG")
+    visitor = naming.UnknownVisitor("v1", {"v1": b"JPEG"})
 
-    assert naming.adopt(visitor, "Barack Obama", tmp_path, people) == tmp_path / "obama" / "v1.jpg"
-    assert naming.adopt(visitor, " Ada  Lovelace ", tmp_path, people) == tmp_path / "Ada Lovelace" / "v1.jpg"
+    assert naming.adopt(visitor, "Barack Obama", tmp_path, people) == [tmp_path / "obama" / "v1.jpg"]
+    assert naming.adopt(visitor, " Ada  Lovelace ", tmp_path, people) == [tmp_path / "Ada Lovelace" / "v1.jpg"]
     assert (tmp_path / "Ada Lovelace" / "v1.jpg").read_bytes() == b"JPEG"
 
 
 @pytest.mark.parametrize("name", ["Barack Obamá", "barack-obama"])
 def test_a_similar_name_is_another_person(tmp_path: Path, name: str) -> None:
     people = read_people(make_album(tmp_path), videos=False).people
-    assert naming.adopt(naming.UnknownVisitor("v1", b"JPEG"), name, tmp_path, people) == tmp_path / name / "v1.jpg"
+    assert naming.adopt(naming.UnknownVisitor("v1", {"v1": b"JPEG"}), name, tmp_path, people) == [
+        tmp_path / name / "v1.jpg"
+    ]
 
 
 def test_a_folder_that_belongs_to_somebody_of_another_name_is_not_used(tmp_path: Path) -> None:
     people = read_people(make_album(tmp_path), videos=False).people
     with pytest.raises(WhosthereError, match=r"--name \.\.\.=obama: the folder .*obama is of Barack Obama"):
-        naming.adopt(naming.UnknownVisitor("v1", b"JPEG"), "obama", tmp_path, people)
+        naming.adopt(naming.UnknownVisitor("v1", {"v1": b"JPEG"}), "obama", tmp_path, people)
 
 
 def test_from_a_stranger_at_the_door_to_a_name_in_the_gallery(tmp_path: Path, demo_gallery: Path) -> None:
@@ -184,6 +209,26 @@ def test_from_a_stranger_at_the_door_to_a_name_in_the_gallery(tmp_path: Path, de
     assert (people / "Eileen Collins" / picture.name).read_bytes() == picture.read_bytes()
     assert open_gallery(output, None).person("eileen-collins") is not None
     assert wrong.exit_code == 1 and "--name 7=...: no visit of that number or id; 1 to 1" in wrong.output
+
+
+def test_strangers_who_came_again_are_named_on_the_desktop(tmp_path: Path) -> None:
+    """The box sends what `whosthere strangers` shows."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"strangers: {{keep: 3, keep_hours: 2160, group: true, path: {tmp_path / 'kept'}}}\n")
+    box = f"env SSH_ORIGINAL_COMMAND='send --strangers' {sys.executable} -m edge gallery send --config {config} #"
+    assert naming.fetch("box", f'sh -c "{box}" --', 60) == []
+    keep(config, 2, seen_as(OBAMA_2009), seen_as(OBAMA_2010), now=time.time() - 600)
+    keep(config, 3, seen_as(COLLINS), now=time.time() - 2161 * HOUR_S)
+    (visitor,) = naming.fetch("box", f'sh -c "{box}" --', 60)
+    assert visitor.visit == "stranger-2" and len(visitor.pictures) == 2
+    people = tmp_path / "people"
+    people.mkdir()
+    naming.write_sheet([visitor], tmp_path / "sheet.png")
+    naming.adopt(visitor, "Barack Obama", people, [])
+    output = tmp_path / "family.whg"
+    done = CliRunner().invoke(main, ["enroll", str(people), "-o", str(output)])
+    assert done.exit_code == 0, done.output
+    assert len(open_gallery(output, None).embeddings) == 2
 
 
 def test_a_box_that_keeps_none_says_so(tmp_path: Path, demo_gallery: Path) -> None:

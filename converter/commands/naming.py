@@ -43,14 +43,16 @@ def name_strangers(people_dir: Path, sheet: Path, host: str | None, called: Sequ
     write_sheet(strangers, sheet)
     echo(f"{len(strangers)} unknown visitors of {host}, shown on {sheet}:", err=True)
     for number, stranger in enumerate(strangers, 1):
-        echo(f"  {number:3}  {stranger.visit}", err=True)
+        count = f", {len(stranger.pictures)} pictures" if len(stranger.pictures) > 1 else ""
+        echo(f"  {number:3}  {stranger.visit}{count}", err=True)
     names = _named(strangers, called) if called else _asked(strangers) if sys.stdin.isatty() else []
     if not names:
         echo('nobody named; to name one: --name NUMBER="Ada Lovelace"', err=True)
     named_folders = any(path.is_dir() for path in people_dir.iterdir())
     people = read_people(people_dir, videos=True).people if named_folders else []
     for stranger, name in names:
-        echo(f"{adopt(stranger, name, people_dir, people)}: {name}", err=True)
+        for path in adopt(stranger, name, people_dir, people):
+            echo(f"{path}: {name}", err=True)
 
 
 def _named(strangers: Sequence[UnknownVisitor], called: Sequence[str]) -> list[tuple[UnknownVisitor, str]]:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from converter import datasets
 from converter.commands import options
+from converter.degrade import blurred
 from converter.embeddings import EmbeddedFaces, FaceRecord
 from converter.people_folder import photos_by_person
 from converter.strangers import Street, simulate
@@ -30,7 +31,7 @@ from edge.terminal import json_option, print_json, progress
 )
 @click.option(
     "--people",
-    type=click.IntRange(2),
+    type=click.IntRange(1),
     multiple=True,
     default=(20, 100),
     show_default=True,
@@ -55,6 +56,17 @@ from edge.terminal import json_option, print_json, progress
     show_default=True,
     help="The false-alarm target of the box. Repeat it for several targets.",
 )
+@click.option(
+    "--blur",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="SIGMA",
+    help="Blur every picture by a Gaussian of so many pixels first, the eyes being 42 px apart in LFW.",
+)
+@click.option(
+    "--any-quality", is_flag=True, help="Let bad pictures link visits too, to see why the box uses only good ones."
+)
 @json_option
 def command(
     images: Path,
@@ -63,6 +75,8 @@ def command(
     faces: tuple[int, ...],
     draws: int,
     false_alarm: tuple[float, ...],
+    blur: float,
+    any_quality: bool,
     as_json: bool,
     **stages: Any,
 ) -> None:
@@ -73,9 +87,11 @@ def command(
     """
     everybody = photos_by_person(images)
     skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
-    embedded = options.embedder(**stages).embed(p for pictures in everybody.values() for p in pictures)
-    alike = {one for one, _ in skipped}
-    usable = {name: vectors for name, vectors in good(everybody, embedded).items() if name not in alike}
+    left_out = {one for one, _ in skipped}
+    several = {n: some for n, some in everybody.items() if len(some) >= 2 * min(faces) and n not in left_out}
+    embedder = options.embedder(**stages)
+    embedded = embedder.embed((p for some in several.values() for p in some), blurred(blur) if blur else None)
+    usable = by_person(several, embedded, any_quality=any_quality)
     calibration = card.read_card(card.find(stages["model"])).calibration
     if calibration is None:
         raise ModelError("the embedder's card has no calibration; run `whosthere-converter calibrate` first")
@@ -87,21 +103,22 @@ def command(
         show(rows)
 
 
-def good(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[str, NDArray[np.float32]]:
-    """The faces that are good enough to be enrolled, by person; people without one are left out."""
-    found = {
-        name: embedded.matrix([p for p in pictures if _is_good(embedded.records[p])])
-        for name, pictures in everybody.items()
+def by_person(
+    pictures: dict[str, list[Path]], embedded: EmbeddedFaces, *, any_quality: bool
+) -> dict[str, NDArray[np.float32]]:
+    """The faces that may link visits; people without one are left out."""
+    chosen = {
+        name: [p for p in some if embedded.records[p].vector and (any_quality or _is_good(embedded.records[p]))]
+        for name, some in pictures.items()
     }
-    return {name: vectors for name, vectors in found.items() if len(vectors)}
+    return {name: embedded.matrix(some) for name, some in chosen.items() if some}
 
 
 def _is_good(face: FaceRecord) -> bool:
     """As `edge.visits.good_faces.is_good` has it."""
     limits = ENROLMENT_LIMITS
     return (
-        bool(face.vector)
-        and face.problem is None
+        face.problem is None
         and face.eye_distance_px >= limits.min_eye_distance_px
         and face.sharpness >= limits.min_sharpness
         and limits.min_brightness <= face.brightness <= limits.max_brightness
@@ -111,8 +128,8 @@ def _is_good(face: FaceRecord) -> bool:
 
 def show(rows: list[Street]) -> None:
     console = Console()
-    columns = ("target", "people", "faces", "bar", "again", "grouped", "astray", "first", "merged", "numbers", "mixed")
-    table = Table(*columns, box=None)
+    columns = ("target", "people", "faces", "bar", "again", "grouped", "astray", "first", "merged", "mixed")
+    table = Table(*columns, box=None, padding=(0, 1))
     for row in rows:
         table.add_row(
             f"{row.target:g}",
@@ -124,12 +141,11 @@ def show(rows: list[Street]) -> None:
             str(row.astray),
             str(row.first),
             str(row.merged),
-            str(row.numbers),
             str(row.mixed),
         )
     console.print(table)
     console.print(
         "again: visits of people who had come before; grouped: given the same person's number; astray: given another "
-        "person's. first: first visits; merged: taken for somebody who had come before. numbers: all that were given; "
-        "mixed: those of two people or more. bar: the similarity that was needed, at the end."
+        "person's. first: first visits; merged: taken for somebody who had come before. mixed: numbers that two "
+        "people or more have got. bar: the similarity that was needed, at the end."
     )

@@ -1,9 +1,12 @@
 """`whosthere gallery receive` and `send`: each meant as the only command that an SSH key may run."""
 
+import contextlib
+import io
 import os
 import re
 import sys
 import tarfile
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -21,8 +24,10 @@ from edge.galleries.file import decode, encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.models import card
+from edge.owner import as_owner
 from edge.regular_file import read_regular
 from edge.terminal import print_json
+from edge.visits.strangers_file import NAME, StrangersFile
 from edge.visits.unknown_faces import UnknownFaces
 
 EXIT_CODES = """\b
@@ -33,6 +38,8 @@ Exit codes:
   3  config
   4  refused; nothing has changed
 """
+MAX_SENT = 500
+"""The number of pictures that the desktop accepts."""
 FORGET = re.compile(r"--forget=([a-z0-9_-]{1,64})")
 
 config_option = box_config("The daemon's config.yaml.")
@@ -96,11 +103,32 @@ def send(config_path: Path, strangers: bool) -> None:
 
 
 def _send_strangers(folder: Path, settings: UnknownFacesSettings) -> None:
+    """Write the single pictures, named by visit, and those of grouped strangers, named by stranger and visit."""
     if not settings.keep:
         raise ConfigError("this box keeps no pictures of unknown visitors: strangers.keep in its config.yaml is 0")
+    grouped = _of_strangers(folder / NAME, settings.keep_hours) if settings.group else {}
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
-        for path in UnknownFaces(folder, settings).kept():
+        single = UnknownFaces(folder, settings).kept()
+        for path in single:
             archive.add(path, path.name)
+        for name, jpeg in list(grouped.items())[: MAX_SENT - len(single)]:
+            member = tarfile.TarInfo(name)
+            member.size = len(jpeg)
+            archive.addfile(member, io.BytesIO(jpeg))
+
+
+def _of_strangers(path: Path, keep_hours: float) -> dict[str, bytes]:
+    """The JPEG files of strangers who are grouped, by name; the latest visits first. Raises StorageError."""
+    if not path.exists():
+        return {}
+    with as_owner(path), contextlib.closing(StrangersFile(path, replace=False)) as file:
+        file.drop_old(time.time() - keep_hours * 3600)
+        visits = sorted(file.visits(), key=lambda visit: -visit.seen)
+    return {
+        f"stranger-{visit.stranger}-{visit.visit}-{place}.jpg": picture.jpeg
+        for visit in visits
+        for place, picture in enumerate(visit.unpacked, 1)
+    }
 
 
 class SshRequest(NamedTuple):

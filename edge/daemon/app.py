@@ -27,10 +27,8 @@ from edge.daemon.systemd import Notifier, log_event, reloading
 from edge.daemon.thermal import ThermalThrottle
 from edge.daemon.timings import Timings
 from edge.daemon.watchdog import Watchdog
-from edge.errors import ModelError
 from edge.events import Event
 from edge.faces.analyser import Analyser
-from edge.faces.embed import TfliteEmbedder
 from edge.faces.loading import load_analyser
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
@@ -39,7 +37,7 @@ from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.visit_payloads import EventOrigin
 from edge.visits.matcher import Matcher
 from edge.visits.stranger_keeper import StrangerKeeper
-from edge.visits.strangers import StrangerWatch
+from edge.visits.strangers import watch_strangers
 from edge.visits.thresholds import linking_thresholds
 from edge.visits.unknown_faces import UnknownFaces
 
@@ -76,7 +74,7 @@ class App:
         self._diary = DiaryThread(
             loaded, self._gallery, analyser.embedder.name, lambda: self._publisher.clock_set, clock
         )
-        self._stranger_watch = _stranger_watch(loaded, analyser.embedder)
+        self._stranger_watch = watch_strangers(loaded, analyser.embedder.card)
         self._stranger_keeper = StrangerKeeper(
             config.strangers, analyser.embedder.id.sha256, self._stranger_watch, self._gallery.matcher
         )
@@ -242,18 +240,6 @@ def _unknown_faces(loaded: LoadedConfig) -> Background:
         tidy=lambda: faces.tidy(time.time()),
         tidy_s=TIDY_S,
     )
-
-
-def _stranger_watch(loaded: LoadedConfig, embedder: TfliteEmbedder) -> StrangerWatch | None:
-    """None: strangers are not grouped. Raises ModelError for an embedder without a calibration."""
-    if not loaded.config.strangers.group:
-        return None
-    if embedder.calibration is None:
-        raise ModelError(
-            f"the card of the embedder {embedder.name!r} has no calibration, so nothing says how alike two visits "
-            "of one stranger are: calibrate it with `whosthere-converter calibrate`, or set strangers.group to false"
-        )
-    return StrangerWatch(embedder.calibration, loaded.config.match.false_alarm_target)
 
 
 def _strangers(keeper: StrangerKeeper) -> Background:

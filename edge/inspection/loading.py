@@ -23,6 +23,7 @@ from edge.inspection.recognition_findings import (
     network_finding,
     no_gallery_finding,
     runtime_findings,
+    strangers_finding,
     threshold_finding,
 )
 from edge.models.tflite import Model, find_runtime
@@ -122,6 +123,8 @@ class Recognition:
             yield failed("threshold", error)
             return
         yield threshold_finding(threshold, self._loaded.config.match, embedder, len(gallery.embeddings))
+        if self._loaded.config.strangers.group:
+            yield strangers_finding(self._loaded, embedder)
 
     def _assembled(self, *, required: bool) -> Analyser:
         config = self._loaded.config

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.config.loading import LoadedConfig
 from edge.config.visits import MatchSettings
+from edge.errors import ModelError
 from edge.faces.embed import TfliteEmbedder
 from edge.galleries.gallery import Gallery, lookalikes
-from edge.inspection.findings import Finding, ok, strangers, warning
+from edge.inspection.findings import Finding, failed, ok, strangers, warning
 from edge.models.edgetpu import INSTALL
 from edge.models.tflite import Model
 from edge.terminal import plural
-from edge.visits.thresholds import Threshold
+from edge.visits.strangers import watch_strangers
+from edge.visits.thresholds import Threshold, again_threshold
 
 PAIRS_SHOWN = 3
 
@@ -91,3 +94,18 @@ def threshold_finding(threshold: Threshold, match: MatchSettings, embedder: Tfli
         found = f"{needed}, the strictest that was measured; {target} is rarer than the calibration's data can show"
         return warning("threshold", found, f"count on {strangers(reach)}, or set match.false_alarm_target to that")
     return ok("threshold", f"{needed}: {target}, by the calibration of {embedder.name}")
+
+
+def strangers_finding(loaded: LoadedConfig, embedder: TfliteEmbedder) -> Finding:
+    """From which similarity a stranger has come again, when as many are kept as may be."""
+    try:
+        watch_strangers(loaded, embedder.card)
+    except ModelError as error:
+        return failed("strangers", error)
+    keep, target = loaded.config.strangers.keep, loaded.config.match.false_alarm_target
+    found = "strangers are not grouped"
+    if embedder.calibration is not None:
+        bar = again_threshold(embedder.calibration, target, keep)
+        strictest = "" if bar.within_data else ", the strictest that was measured"
+        found = f"two visits of one stranger take a similarity of {bar.similarity:.3f} with {keep} kept{strictest}"
+    return ok("strangers", found)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edge.config.loading import LoadedConfig
+from edge.errors import ModelError
 from edge.events import Event, EventKind, StrangerVisits
-from edge.models.card import Calibration
+from edge.models.card import Calibration, Card
 from edge.records import Outcome, Vector
 from edge.visits.thresholds import again_threshold
 
@@ -128,3 +130,18 @@ class StrangerWatch:
             return None
         who = nearest[0]
         return StrangerVisits(who.number, who.times + 1, who.first_seen, who.last_seen, seen)
+
+
+def watch_strangers(loaded: LoadedConfig, card: Card) -> StrangerWatch | None:
+    """A watch as config.yaml has it; None: strangers are not grouped.
+
+    Raises ModelError for an embedder without a calibration.
+    """
+    if not loaded.config.strangers.group:
+        return None
+    if card.calibration is None:
+        raise ModelError(
+            f"the card of the embedder {card.name!r} has no calibration, so nothing says how alike two visits of one "
+            "stranger are: calibrate it with `whosthere-converter calibrate`, or set strangers.group to false"
+        )
+    return StrangerWatch(card.calibration, loaded.config.match.false_alarm_target)
