@@ -17,7 +17,7 @@ from converter.exits import Interrupted
 from converter.files import write_whole
 from edge import records
 from edge.capture import photos
-from edge.capture.photos import decode_photo, read_content, shrunk
+from edge.capture.photos import PhotoError, decode_photo, read_content, shrunk
 from edge.config.faces import DetectSettings, QualitySettings
 from edge.config.sections import ModelSettings
 from edge.faces import align, detect, embed, landmarks, quality
@@ -25,7 +25,7 @@ from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.loading import load_analyser
 from edge.models import card, tflite
 from edge.records import Face, Image, Problem, Quality
-from edge.terminal import progress
+from edge.terminal import print_left_out, progress
 
 DETECTORS = ("blazeface-back", "blazeface-short-range")
 SAVED_EVERY = 500
@@ -48,6 +48,9 @@ class FaceRecord(msgspec.Struct, frozen=True, array_like=True):
     presence: float = 0.0
     off_axis: float = 0.0
     problem: Problem | None = None
+
+
+NO_FACE = FaceRecord(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,16 @@ class CachingEmbedder:
     def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> EmbeddedFaces:
         """The central face of each picture; with `change`, of the changed picture, which is not cached.
 
-        Raises PhotoError naming a picture that cannot be read.
+        A picture that cannot be read counts as one without a face, and is listed on standard error.
         """
-        with _saving([self]):
-            records = {picture: self._face_of(picture, change) for picture in _in_order(pictures)}
+        records: dict[Path, FaceRecord] = {}
+        with _saving([self]), _listing_unreadable() as unreadable:
+            for picture in _in_order(pictures):
+                try:
+                    records[picture] = self._face_of(picture, change)
+                except PhotoError as error:
+                    unreadable.append(str(error))
+                    records[picture] = NO_FACE
         return EmbeddedFaces(records, self._analyser.embedder.dimensions)
 
     @property
@@ -99,7 +108,7 @@ class CachingEmbedder:
     def add(self, key: str, image: Image, seen: AnalysedFace | None) -> None:
         """Embed a face that another embedder found; None: there was none."""
         if seen is None:
-            self._faces[key] = FaceRecord(b"")
+            self._faces[key] = NO_FACE
             return
         embedder = self._analyser.embedder
         (vector,) = embedder.embed([embedder.crop(image, seen.landmarks)])
@@ -111,9 +120,10 @@ class CachingEmbedder:
             _write(self._cache, self._faces)
             self._saved = len(self._faces)
 
-    def faces_of(self, keys: Mapping[Path, str]) -> EmbeddedFaces:
-        """The faces of pictures that are all in the cache, by the SHA-256 of each."""
-        return EmbeddedFaces({path: self._faces[key] for path, key in keys.items()}, self._analyser.embedder.dimensions)
+    def faces_of(self, keys: Mapping[Path, str | None]) -> EmbeddedFaces:
+        """The faces of pictures that are all in the cache, by the SHA-256 of each; None: it cannot be read."""
+        records = {path: self._faces[key] if key else NO_FACE for path, key in keys.items()}
+        return EmbeddedFaces(records, self._analyser.embedder.dimensions)
 
     def central_portrait(self, image: Image) -> AnalysedFace | None:
         """The face nearest to the middle, not embedded; None: no face was found."""
@@ -133,23 +143,42 @@ class CachingEmbedder:
 def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path]) -> list[EmbeddedFaces]:
     """The central face of each picture, found once and embedded by several networks.
 
-    What was done is kept when it is interrupted. Raises PhotoError naming a picture that cannot be read.
+    What was done is kept when it is interrupted. A picture that cannot be read counts as one without a face, and is
+    listed on standard error.
     """
-    keys: dict[Path, str] = {}
-    with _saving(embedders):
+    keys: dict[Path, str | None] = {}
+    with _saving(embedders), _listing_unreadable() as unreadable:
         for number, picture in enumerate(_in_order(pictures), 1):
-            content = read_content(picture)
-            key = keys[picture] = hashlib.sha256(content).hexdigest()
-            lacking = [embedder for embedder in embedders if not embedder.holds(key)]
-            if lacking:
-                image = shrunk(decode_photo(content, picture))
-                seen = lacking[0].central_portrait(image)
-                for embedder in lacking:
-                    embedder.add(key, image, seen)
+            try:
+                keys[picture] = _embed_once(embedders, picture)
+            except PhotoError as error:
+                unreadable.append(str(error))
+                keys[picture] = None
             if number % SAVED_EVERY == 0:
                 for embedder in embedders:
                     embedder.save()
     return [embedder.faces_of(keys) for embedder in embedders]
+
+
+def _embed_once(embedders: Sequence[CachingEmbedder], picture: Path) -> str:
+    """Let all embedders know the picture's central face; returns the SHA-256 of its bytes. Raises PhotoError."""
+    content = read_content(picture)
+    key = hashlib.sha256(content).hexdigest()
+    lacking = [embedder for embedder in embedders if not embedder.holds(key)]
+    if lacking:
+        image = shrunk(decode_photo(content, picture))
+        seen = lacking[0].central_portrait(image)
+        for embedder in lacking:
+            embedder.add(key, image, seen)
+    return key
+
+
+@contextmanager
+def _listing_unreadable() -> Iterator[list[str]]:
+    """Yield a list of what is wrong with pictures, and print it at the end."""
+    unreadable: list[str] = []
+    yield unreadable
+    print_left_out([f"{said}; it counts as a picture without a face" for said in unreadable])
 
 
 def _in_order(pictures: Iterable[Path]) -> Iterable[Path]:
@@ -175,7 +204,7 @@ def embed_central(analyser: Analyser, image: Image) -> FaceRecord:
     """Embedding and quality of the central face, usable or not."""
     faces = analyser.detector.detect(image)
     if not faces:
-        return FaceRecord(b"")
+        return NO_FACE
     portrait = analyser.embed(analyser.look(image, central(faces, image)))
     vector = b"" if portrait.embedding is None else portrait.embedding.tobytes()
     return _described(FaceRecord(vector, score=portrait.face.score), portrait.quality)

@@ -22,6 +22,12 @@ class CleanCommand(click.Command):
             return super().invoke(ctx)
         except WhosthereError as error:
             fail(ctx, error)
+        except OSError as error:
+            # A full disk, a missing permission, a network drive that is gone: files are written whole or not at all.
+            if isinstance(error, BrokenPipeError):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            fail(ctx, WhosthereError(f"{where}{error.strerror or str(error).partition(chr(10))[0]}"))
         except KeyboardInterrupt:
             fail(ctx, Interrupted("interrupted"))
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -211,6 +212,24 @@ def test_a_model_for_several_pictures_is_made_one_for_a_single_one(tmp_path: Pat
     made = Runner(card.load(Path(json.loads(printed)[0]["card"]), "embed").content, "made")
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)
     assert float(made(picture) @ Runner(EMBEDDER.read_bytes(), "bundled")(picture)) > 0.999999
+
+
+def test_a_full_disk_is_one_error_and_leaves_no_partial_files(tmp_path: Path) -> None:
+    given = ["convert", str(EMBEDDER), "-o", str(tmp_path), *ALIGNED, "--count", "8", "--variants", "fp32,dynamic"]
+    # Python ignores the signal of this limit, and gets an error such as that of a full disk.
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000)); {START}"
+
+    done = subprocess.run([sys.executable, "-c", limited, *given], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("File too large")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+    again = subprocess.run([sys.executable, "-c", START, *given], capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+
+
+START = "from converter.__main__ import main; main()"
 
 
 def test_a_card_of_another_file_is_refused(converted: Path, tmp_path: Path) -> None:
