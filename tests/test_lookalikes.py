@@ -133,6 +133,29 @@ def test_the_words() -> None:
     assert "they are told apart by 0.20 (match.min_margin is 0.05)." in pair_in_words(found(0.80, 0.60), 0.05)
 
 
+def test_every_pair_is_compared_whatever_the_numbers_of_photos() -> None:
+    """The same as comparing each two people on their own."""
+    random = np.random.default_rng(4)
+    people = {
+        f"p{n}": [
+            alike(ADA, float(random.uniform(0.3, 0.75)), seed=200 + 50 * n + k)
+            for k in range(int(random.integers(1, 5)))
+        ]
+        for n in range(7)
+    }
+    names = list(people)
+    alone = [
+        pair
+        for i, one in enumerate(names)
+        for other in names[i + 1 :]
+        for pair in look_alikes(gallery(**{one: people[one], other: people[other]}), RULE)
+    ]
+    together = look_alikes(gallery(**people), RULE)
+    assert 3 < len(together) < 21
+    assert {pair.names: pair.tried for pair in together} == {pair.names: pair.tried for pair in alone}
+    assert [pair.similarity for pair in together] == sorted((pair.similarity for pair in together), reverse=True)
+
+
 def test_the_hardest_come_first() -> None:
     three = gallery(ada=[ADA], ben=[alike(ADA, 0.6, seed=3)], eve=[alike(ADA, 0.7, seed=4)])
     assert next(pair.names for pair in look_alikes(three, RULE)) == ("ada", "eve")

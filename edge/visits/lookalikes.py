@@ -7,7 +7,7 @@ matcher's rule. That is stricter than a visit, which adds up several faces.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -74,12 +74,17 @@ def look_alikes(gallery: Gallery, rule: MatchRule) -> list[LookAlikes]:
     A visitor is uncertain where both people are nearly equally similar, which can happen from the threshold less the
     margin on.
     """
-    known = [(person, np.stack(vectors)) for person, vectors in gallery.known()]
-    found = []
-    for (one, a), (other, b) in combinations(known, 2):
-        across = a @ b.T
-        if across.max() >= rule.threshold - rule.min_margin:
-            found.append(_pair(_Pair(one, other, a, b, across), rule))
+    people, counts = gallery.people, [len(person.templates) for person in gallery.people]
+    starts = np.cumsum([0, *counts])
+    rows = [gallery.embeddings[start:end] for start, end in pairwise(starts)]
+    found: list[LookAlikes] = []
+    for i, one in enumerate(people[:-1]):
+        # All others at once: a gallery may hold thousands.
+        rest = starts[i + 1]
+        best = (rows[i] @ gallery.embeddings[rest:].T).max(0)
+        nearest = np.maximum.reduceat(best, starts[i + 1 : -1] - rest)
+        near = np.flatnonzero(nearest >= rule.threshold - rule.min_margin) + i + 1
+        found += [_pair(_Pair(one, people[j], rows[i], rows[j], rows[i] @ rows[j].T), rule) for j in near]
     return sorted(found, key=lambda pair: -pair.similarity)
 
 
