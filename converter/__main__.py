@@ -26,6 +26,7 @@ COMMANDS = {
     "play-film": "Play a recording with a known truth through the box's own loop, and count right and wrong names.",
     "report": "Write one HTML page about several models, with curves and the worst pairs.",
     "evaluate-detection": "Measure recall and precision of a detector by the size of the face.",
+    "evaluate-liveness": "Measure how many prints and screens are noticed, and how many living people refused.",
     "degrade": "Measure what blur, small size and darkness cost, which the quality limits rest on.",
 }
 

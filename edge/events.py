@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edge.records import Box, Image, Match, Problem, Quality, Vector
+from edge.sightings import LivenessScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,57 @@ class EventKind(StrEnum):
     UNKNOWN = "unknown"
     UNCERTAIN = "uncertain"
     NO_USABLE_FACE = "no_usable_face"
-    SPOOF = "spoof"
     ENDED = "ended"
+
+
+class ChallengeResult(StrEnum):
+    """How a challenge to turn the head ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class ChallengeState(StrEnum):
+    """What the visitor should do now, or how it ended."""
+
+    FACE_CAMERA = "face_camera"
+    TURN_LEFT = "turn_left"
+    TURN_RIGHT = "turn_right"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class ChallengeFailure(StrEnum):
+    """Why a challenge failed."""
+
+    TIMEOUT = "timeout"
+    WRONG_WAY = "wrong_way"
+    FLAT = "flat"
+    GONE = "gone"
+    REPLACED = "replaced"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeUpdate:
+    """Where a challenge stands. Times are monotonic seconds."""
+
+    challenge_id: str
+    visit_id: str
+    state: ChallengeState
+    reason: ChallengeFailure | None
+    """Set when it failed."""
+    turns: int
+    """How many turns are asked for."""
+    done: int
+    at: float
+    until: float
+
+    @property
+    def result(self) -> ChallengeResult | None:
+        """None: it is not over."""
+        over = self.state in (ChallengeState.PASSED, ChallengeState.FAILED)
+        return ChallengeResult(self.state.value) if over else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +183,10 @@ class Event:
     box: Box | None = None
     usable_faces: int = 0
     """How many usable faces the decision rests on."""
+    liveness: LivenessScore | None = None
+    """Advice; None: `liveness` is off, or nothing could be measured."""
+    challenge: ChallengeResult | None = None
+    """How the visit's last challenge ended; None: there was none, or it is not over."""
     problem: Problem | None = None
     """Set for `no_usable_face`: the most frequent problem."""
     picture: Image | None = None

@@ -260,20 +260,3 @@ class Match:
         if self.best is None or self.runner_up is None:
             return None
         return self.best.similarity - self.runner_up.similarity
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sighting:
-    """One face of one frame, after tracking."""
-
-    track_id: int
-    at: float
-    """Monotonic seconds: the frame's `captured_at`."""
-    box: Box
-    """In pixels of `Frame.image`."""
-    since: float
-    """`captured_at` of the first frame that showed this track."""
-    quality: Quality | None = None
-    """None: not analysed in this frame."""
-    embedding: Vector | None = None
-    """None: not embedded in this frame."""

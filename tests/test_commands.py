@@ -20,6 +20,7 @@ from edge.mqtt.command_payloads import (
     KNOWN,
     MAX_PAYLOAD,
     BadRequest,
+    ChallengeCommand,
     Pause,
     Reload,
     Request,
@@ -48,6 +49,8 @@ from support.publishing import ORIGIN, ROOT, publisher, settings, succeed, until
         ("paused", b"false", Resume()),
         ("reload", b"{}", Reload()),
         ("sensitivity", b'{"false_alarm_target": 1e-3}', Sensitivity(false_alarm_target=0.001)),
+        ("challenge", b"", ChallengeCommand(visit_id=None, turns=2, within_s=15)),
+        ("challenge", b'{"visit_id": "v1", "turns": 5}', ChallengeCommand(visit_id="v1", turns=5)),
     ],
 )
 def test_understood(name: str, payload: bytes, request_: Request) -> None:
@@ -68,6 +71,9 @@ def test_understood(name: str, payload: bytes, request_: Request) -> None:
         ("paused", b"on", "allowed: ON, OFF"),
         ("sensitivity", b"", "missing required field `false_alarm_target`"),
         ("sensitivity", b'{"false_alarm_target": 0}', "> 0"),
+        ("challenge", b'{"turns": 0}', ">= 1"),
+        ("challenge", b'{"turns": 6}', "<= 5"),
+        ("challenge", b'{"within_s": 2}', ">= 3"),
         ("reload", b"\xff\xfe\x00", "allowed: nothing, or a JSON object"),
         ("ring", b'{"correlation_id": "' + b"x" * 129 + b'"}', "length <= 128"),
         ("ring", b"[" * MAX_PAYLOAD, "allowed: nothing, or a JSON object"),

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 
+from edge.mqtt.contract import json_schemas
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, decoded, running, visit_events, visits, write_config
 from support.hostile import MESSAGES, answered_again, hostile
+from support.portraits import COLLINS, read_picture, save
 
 
 @pytest.fixture
@@ -60,6 +63,44 @@ def test_it_carries_commands_out(tmp_path: Path, demo_gallery: Path, nobody: dic
             daemon.send(signal.SIGTERM)
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline", count=2)
+
+
+def test_nobody_cannot_be_challenged(tmp_path: Path, demo_gallery: Path, nobody: dict[str, Any]) -> None:
+    with (
+        running_broker(tmp_path / "broker") as broker,
+        Listener(broker) as listener,
+        running(write_config(tmp_path, broker, demo_gallery, camera=nobody)),
+    ):
+        listener.wait_for(f"{TOPIC}/camera", b"online")
+        listener.wait_for(f"{TOPIC}/health", count=2)
+        answer = asker(listener)("challenge")
+    assert not answer["ok"]
+    assert "nobody is in view" in answer["message"]
+
+
+def test_a_visitor_who_does_not_turn_fails(tmp_path: Path, demo_gallery: Path, nobody: dict[str, Any]) -> None:
+    save(Path(nobody["source"]) / "0.png", read_picture(COLLINS))
+    with (
+        running_broker(tmp_path / "broker") as broker,
+        Listener(broker) as listener,
+        running(write_config(tmp_path, broker, demo_gallery, camera=nobody)) as daemon,
+    ):
+        visit = decoded(listener.wait_for(f"{TOPIC}/visit"))["visit_id"]
+        assert asker(listener)("challenge", within_s=3, visit_id=visit)["ok"]
+        listener.wait(lambda: [_state(m) for m in listener.on(f"{TOPIC}/challenge")][-1:] == ["failed"])
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait() == 0, daemon.log
+    published = [decoded(message) for message in listener.on(f"{TOPIC}/challenge")]
+    for document in published:
+        jsonschema.Draft202012Validator(json_schemas()["challenge"]).validate(document)
+    assert published[0]["state"] == "face_camera"
+    assert published[1]["state"] in ("turn_left", "turn_right")
+    assert (published[-1]["reason"], published[-1]["visit_id"], published[-1]["turns"]) == ("timeout", visit, 2)
+    assert (visits(listener)[-1]["event_type"], visits(listener)[-1]["challenge"]) == ("ended", "failed")
+
+
+def _state(message: Any) -> str:
+    return str(decoded(message)["state"])
 
 
 def test_hostile_commands_do_not_disturb_it(tmp_path: Path, demo_gallery: Path, nobody: dict[str, Any]) -> None:

@@ -23,7 +23,8 @@ from edge.diary.what_if import STEP, VisitChange, advice
 from edge.events import EventKind
 from edge.models import card
 from edge.models.card import Calibration
-from edge.records import Doubt, Problem, Sighting, Vector
+from edge.records import Doubt, Problem, Vector
+from edge.sightings import Sighting
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds, threshold_for

@@ -16,6 +16,7 @@ from edge.config.mqtt import HomeAssistantSettings, MqttSettings
 from edge.events import Event, EventKind, StrangerVisits
 from edge.mqtt.client import BrokerSession, IncomingMessage, OutgoingMessage
 from edge.mqtt.command_payloads import Sensitivity, parse
+from edge.mqtt.contract import channels
 from edge.mqtt.home_assistant.abbreviations import abbreviated, in_full
 from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer, announced, discovery
 from edge.mqtt.home_assistant.entities import components
@@ -38,7 +39,8 @@ OURS = {"qos", "platform", "unique_id", "default_entity_id", "name", "icon", "en
 }
 FIELDS = {
     "event": {"state_topic", "event_types"},
-    "sensor": {"state_topic", "value_template", "options", "unit_of_measurement", "state_class"},
+    "sensor": {"state_topic", "value_template", "options", "unit_of_measurement", "state_class"}
+    | {"expire_after", "json_attributes_topic"},
     "binary_sensor": {"state_topic", "payload_on", "payload_off"},
     "image": {"image_topic", "content_type"},
     "switch": {"state_topic", "command_topic", "value_template"},
@@ -93,6 +95,17 @@ def test_every_component_is_complete_and_unique() -> None:
             ("rang", "the doorbell"),
         ]
     )
+
+
+def test_a_challenge_can_be_asked_for_and_its_result_is_soon_forgotten() -> None:
+    parts = message(ADA)["components"]
+    assert parts["challenge"]["command_topic"] == f"{ROOT}/command/challenge"
+    state = parts["challenge_state"]
+    assert state["state_topic"] == f"{ROOT}/challenge"
+    assert state["options"] == ["face_camera", "turn_left", "turn_right", "passed", "failed"]
+    assert state["expire_after"] == 90
+    channel = next(channel for channel in channels() if channel.topic == "challenge")
+    assert channel.retained is False
 
 
 def test_event_entities_have_no_availability_so_that_an_old_event_never_looks_new() -> None:

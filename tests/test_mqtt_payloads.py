@@ -76,6 +76,9 @@ def test_a_recognition_says_who_and_how_surely() -> None:
         "clock_set": True,
         "corrects": None,
         "stranger": None,
+        "liveness": None,
+        "spoof": None,
+        "challenge": None,
         "schema_version": 1,
     }
 

@@ -191,7 +191,7 @@ def test_openhab_reads_its_files(tmp_path: Path) -> None:
         box.start()
         until(lambda: box.connected)
         box.publish(recognized())
-        box.ring(DoorbellPayload("ring", "1", "front-door", "button", None, rfc3339(0)))
+        box.at_once(DoorbellPayload("ring", "1", "front-door", "button", None, rfc3339(0)))
         for topic, payload in wanted.items():
             listener.wait_for(f"{ROOT}/{topic}", payload)
         heard = {message.topic for message in listener.heard} | {f"{ROOT}/snapshot"}

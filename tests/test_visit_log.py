@@ -3,7 +3,8 @@
 from itertools import pairwise
 
 from edge.events import Event, EventKind, VisitAccount
-from edge.records import Doubt, Problem, Sighting
+from edge.records import Doubt, Problem
+from edge.sightings import Sighting
 from edge.visits.visit_log import LOOKS_KEPT
 from test_visit_manager import ADA, BEN, HALF_ADA, NOBODY, look, manager, show
 

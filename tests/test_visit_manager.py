@@ -7,7 +7,8 @@ import pytest
 
 from edge.config.visits import VisitSettings
 from edge.events import Event, EventKind
-from edge.records import Box, Image, Problem, Sighting, Vector
+from edge.records import Box, Image, Problem, Vector
+from edge.sightings import Sighting
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds

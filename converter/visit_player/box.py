@@ -108,7 +108,7 @@ class BoxRun:
                     person.name if person else None,
                     started=event.kind is EventKind.STARTED,
                     corrects=event.corrects is not None,
-                    spoof=event.kind is EventKind.SPOOF,
+                    spoof=event.liveness is not None and event.liveness.spoof,
                 )
             )
         return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge.events import EventKind
+from edge.mqtt.challenge_payload import ChallengePayload
 from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload
 from edge.mqtt.visit_payloads import StrangerPayload, VisitPayload
 from edge.terminal import safe
@@ -20,6 +21,7 @@ _KINDS: dict[str, type[msgspec.Struct]] = {
     "visit": VisitPayload,
     "visit/late": VisitPayload,
     "doorbell": DoorbellPayload,
+    "challenge": ChallengePayload,
     "health": HealthPayload,
     "controls": ControlsPayload,
     "command/result": CommandResult,
@@ -81,9 +83,13 @@ def _line(box: BoxView, what: str, message: msgspec.Struct) -> str | None:
     match message:
         case VisitPayload():
             late = "  (late)" if what == "visit/late" else ""
-            return f"{_clock(message.decided_at)}  visit {message.visit_id}: {sentence(message)}{late}"
+            spoof = "; looks like a print or a screen" if message.spoof else ""
+            return f"{_clock(message.decided_at)}  visit {message.visit_id}: {sentence(message)}{spoof}{late}"
         case DoorbellPayload():
             return f"{_clock(message.at)}  the doorbell rings ({message.source})"
+        case ChallengePayload():
+            why = f" ({message.reason})" if message.reason else ""
+            return f"{_clock(message.at)}  challenge: {message.state.replace('_', ' ')}{why}"
         case CommandResult():
             return f"command {message.command}: {'' if message.ok else 'refused: '}{message.message}"
         case HealthPayload():
@@ -109,8 +115,6 @@ def sentence(event: VisitPayload) -> str:
             return f"either {names}" if len(event.candidates) > 1 else f"perhaps {names}, not certain"
         case EventKind.NO_USABLE_FACE:
             return f"no usable face: {event.problem or 'none seen'}"
-        case EventKind.SPOOF:
-            return "a picture held before the camera"
         case kind:
             return kind.value
 

@@ -3,11 +3,22 @@
 from edge.config.camera import CameraSettings, scheme_of
 from edge.config.faces import QualitySettings
 from edge.config.mqtt import MqttSettings
-from edge.config.visits import UnknownFacesSettings
+from edge.config.sections import ModelSettings
+from edge.config.visits import Liveness, UnknownFacesSettings
+
+REQUIRE = (
+    "liveness: found 'require'; allowed: advise or off. It would refuse visitors by cues that are not good enough for "
+    "that; docs/50-accuracy.md has the figures. For a lock, ask for a turn of the head: command/challenge"
+)
 
 
 def contradictions(
-    camera: CameraSettings, mqtt: MqttSettings, quality: QualitySettings, strangers: UnknownFacesSettings
+    camera: CameraSettings,
+    mqtt: MqttSettings,
+    quality: QualitySettings,
+    strangers: UnknownFacesSettings,
+    models: ModelSettings,
+    liveness: Liveness,
 ) -> list[str]:
     """Return one line per contradiction, beginning with the key to change."""
     found = []
@@ -43,4 +54,14 @@ def contradictions(
             "strangers.group: found true with strangers.keep 0, so there would be nobody to recognise; "
             "set strangers.keep to how many strangers to keep"
         )
-    return found
+    return found + _about_liveness(models, liveness)
+
+
+def _about_liveness(models: ModelSettings, liveness: Liveness) -> list[str]:
+    if liveness == "require":
+        return [REQUIRE]
+    if liveness is True:
+        return ["liveness: found true; allowed: advise or off"]
+    if models.second_liveness and not models.liveness:
+        return ["models.second_liveness: found without models.liveness; put the only network there"]
+    return []

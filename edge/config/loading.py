@@ -19,7 +19,7 @@ from edge.config.diary import DiarySettings
 from edge.config.faces import DetectSettings, MotionSettings, QualitySettings
 from edge.config.mqtt import MqttSettings
 from edge.config.sections import DoorbellSettings, GalleryKeys, GallerySettings, ModelSettings, RuntimeSettings
-from edge.config.visits import MatchSettings, TrackSettings, UnknownFacesSettings, VisitSettings
+from edge.config.visits import Liveness, MatchSettings, TrackSettings, UnknownFacesSettings, VisitSettings
 from edge.errors import ConfigError
 
 DeviceId = Annotated[
@@ -62,6 +62,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     visit: VisitSettings = VisitSettings()
     strangers: UnknownFacesSettings = UnknownFacesSettings()
     diary: DiarySettings = DiarySettings()
+    liveness: Liveness = False
+    """Whether cues of prints and screens are measured: `advise`, or false (`off`)."""
     doorbell: DoorbellSettings = DoorbellSettings()
     mqtt: MqttSettings = MqttSettings()
     models: ModelSettings = ModelSettings()
@@ -72,7 +74,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runtime: RuntimeSettings = RuntimeSettings()
 
     def __post_init__(self) -> None:
-        if problems := contradictions(self.camera, self.mqtt, self.quality, self.strangers):
+        problems = contradictions(self.camera, self.mqtt, self.quality, self.strangers, self.models, self.liveness)
+        if problems:
             raise ValueError("\n".join(problems))
 
 

@@ -55,6 +55,10 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Finds followed faces again, close to where they were."""
     landmarks: str = "face-mesh"
     embedder: str = "mobilefacenet"
+    liveness: str | None = None
+    """A network of your own that tells living people from prints and screens; used while `liveness` is `advise`."""
+    second_liveness: str | None = None
+    """Another one; the mean of both counts."""
     threads: Annotated[int, Meta(ge=1, le=16)] = 2
     """CPU threads per network."""
     xnnpack: bool = True

@@ -1,6 +1,6 @@
 """The sections `track`, `visit`, `match` and `strangers` of config.yaml."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +38,10 @@ class VisitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often a decided visit is checked for somebody else having taken the person's place."""
     link_wait_s: Annotated[float, Meta(ge=0, le=10)] = 1.5
     """How long a new face may turn out to be somebody who has just been lost from view."""
+
+
+Liveness = Literal["advise", "require"] | bool
+"""false is `off`. `require` and true are understood only to be refused with a reason."""
 
 
 class MatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

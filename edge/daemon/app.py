@@ -27,9 +27,10 @@ from edge.daemon.systemd import Notifier, log_event, reloading
 from edge.daemon.thermal import ThermalThrottle
 from edge.daemon.timings import Timings
 from edge.daemon.watchdog import Watchdog
-from edge.events import Event
+from edge.events import ChallengeUpdate, Event
 from edge.faces.analyser import Analyser
 from edge.faces.loading import load_analyser
+from edge.mqtt.challenge_payload import challenge_payload
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import DoorbellPayload, Source, rfc3339
@@ -176,6 +177,7 @@ class App:
             ],
             mark=self._mark,
             on_ring=self._on_ring,
+            on_challenge=self._on_challenge,
         )
 
     def _new_doorbell(self, settings: DoorbellSettings) -> Doorbell | None:
@@ -217,7 +219,11 @@ class App:
     def _on_ring(self, source: Source, visit_id: str | None) -> None:
         """Runs on the inference thread."""
         device, at = self._loaded.device_id, rfc3339(time.time())
-        self._publisher.ring(DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at))
+        self._publisher.at_once(DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at))
+
+    def _on_challenge(self, update: ChallengeUpdate, ago_s: float) -> None:
+        """Runs on the inference thread."""
+        self._publisher.at_once(challenge_payload(update, self._loaded.device_id, time.time() - ago_s))
 
 
 def visit_id() -> str:

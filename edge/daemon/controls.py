@@ -14,10 +14,21 @@ from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.pause import PauseTimer
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.reloader import Reloader
-from edge.mqtt.command_payloads import Pause, Reload, Request, Restart, Resume, Ring, Sensitivity, Snapshot
+from edge.mqtt.command_payloads import (
+    ChallengeCommand,
+    Pause,
+    Reload,
+    Request,
+    Restart,
+    Resume,
+    Ring,
+    Sensitivity,
+    Snapshot,
+)
 from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import ControlsPayload, rfc3339, rounded_inwards
 from edge.mqtt.publisher import MqttPublisher
+from edge.visits.challenge_runner import AskedChallenge
 
 
 class Controls:
@@ -49,6 +60,7 @@ class Controls:
             Snapshot: self._snapshot,
             Sensitivity: self._set_sensitivity,
             Ring: self._ring,
+            ChallengeCommand: self._challenge,
         }
 
     def on_command(self, request: Request, reply: Reply) -> None:
@@ -99,6 +111,9 @@ class Controls:
     def _ring(self, request: Ring, reply: Reply) -> None:
         self._pipeline.ring("command")
         reply(True, "rung")
+
+    def _challenge(self, request: ChallengeCommand, reply: Reply) -> None:
+        self._pipeline.challenge(AskedChallenge(request.visit_id, request.turns, request.within_s), reply)
 
     def _restart(self, request: Restart, reply: Reply) -> None:
         # The reply first: from then on the publisher may be stopped.

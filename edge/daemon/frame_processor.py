@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from edge.config.faces import enrolment_limits
 from edge.config.loading import Config
 from edge.daemon.timings import Timings
-from edge.events import Event
+from edge.events import ChallengeUpdate, Event
 from edge.faces.analyser import Analyser
 from edge.faces.appearance import AppearanceWatch
+from edge.faces.liveness_watch import LivenessWatch
 from edge.faces.motion import MotionGate
-from edge.records import Box, Face, Frame, Match, Quality, Sighting
+from edge.records import Box, Face, Frame, Match, Quality
+from edge.sightings import Sighting
+from edge.visits.challenge_runner import AskedChallenge, ChallengeRunner
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds
@@ -62,6 +65,8 @@ class FrameProcessor:
         pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0 or config.diary.pictures_days > 0
         good = enrolment_limits(config.quality) if config.strangers.group else None
         self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures, good_faces=good)
+        self._liveness = LivenessWatch(analyser.liveness) if config.liveness == "advise" else None
+        self._challenges = ChallengeRunner(mirrored=config.camera.mirror)
 
     def use(self, matcher: Matcher) -> None:
         """Match against another gallery or threshold from now on. Decisions that were made stay."""
@@ -76,9 +81,12 @@ class FrameProcessor:
             return ProcessedFrame(self.tick(now), [], detector_ran=False)
         tracks = self._tracker.update([face.scaled(frame.scale) for face in self._detect(frame)], now)
         close = {track.id for track in self._worth_a_look(tracks, self._changed(frame, tracks), now)}
+        if self._liveness is not None:
+            self._liveness.keep(self._tracker.alive())
         sightings = [self._sighting(frame, track, close=track.id in close) for track in tracks]
         with self._timings.measure("decide"):
             events = self._visits.update(sightings, self._tracker.alive(), now, frame.image)
+            self._challenges.update(sightings, self._visits, now)
         return ProcessedFrame(events, [self._seen(sighting) for sighting in sightings], detector_ran=True)
 
     def _detect(self, frame: Frame) -> list[Face]:
@@ -95,21 +103,37 @@ class FrameProcessor:
     def tick(self, now: float) -> list[Event]:
         """Let time pass without a frame: tracks and visits still end."""
         self._tracker.expire(now)
-        return self._visits.update([], self._tracker.alive(), now)
+        events = self._visits.update([], self._tracker.alive(), now)
+        self._challenges.update([], self._visits, now)
+        return events
 
     def ring(self, now: float) -> tuple[str, list[Event]]:
         """Somebody rang: the id of the visit and, if it begins now, its first event. Wakes the detector."""
         self._gate.wake(now)
         return self._visits.ring(now)
 
+    def challenge(self, asked: AskedChallenge, now: float) -> str:
+        """Ask somebody in view to turn the head; a sentence about it. Raises UsageError when nobody can be asked."""
+        self._gate.wake(now)
+        return self._challenges.begin(asked, self._visits, now)
+
+    def challenge_updates(self) -> list[ChallengeUpdate]:
+        """What has happened in challenges since the last call."""
+        return self._challenges.taken()
+
     def flush(self, now: float) -> list[Event]:
         """End every visit: there will be no more frames."""
+        self._challenges.stop(self._visits, now)
         return self._visits.flush(now)
 
     def _changed(self, frame: Frame, tracks: list[Track]) -> set[int]:
-        """The tracks that may not show the person of the last frame: the face jumped, or looks different."""
+        """The tracks that may not show the person of the last frame: the face jumped, or looks different.
+
+        And the one that is being challenged, of which each frame counts.
+        """
         boxes = {track.id: track.face.box.scaled(1 / frame.scale) for track in tracks}
-        return self._appearance.changed(frame.preview, boxes) | {track.id for track in tracks if track.jumped}
+        changed = self._appearance.changed(frame.preview, boxes) | {track.id for track in tracks if track.jumped}
+        return changed | {track.id for track in tracks if self._challenges.follows(track.id, self._visits)}
 
     def _worth_a_look(self, tracks: list[Track], changed: set[int], now: float) -> list[Track]:
         """The faces that could change a decision, largest first, up to the limit per frame."""
@@ -126,7 +150,11 @@ class FrameProcessor:
         if portrait.quality.usable:
             with self._timings.measure("embed"):
                 portrait = self._analyser.embed(portrait)
-        return Sighting(track.id, now, box, track.first_seen_at, portrait.quality, portrait.embedding)
+        landmarks, cues = portrait.landmarks, None
+        if self._liveness is not None:
+            with self._timings.measure("liveness"):
+                cues = self._liveness.look(track.id, frame, box, landmarks)
+        return Sighting(track.id, now, box, track.first_seen_at, portrait.quality, portrait.embedding, landmarks, cues)
 
     def _seen(self, sighting: Sighting) -> SeenFace:
         visit_id, match = self._visits.label(sighting.track_id) or (None, None)

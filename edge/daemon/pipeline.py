@@ -13,9 +13,11 @@ from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.latest import Latest
 from edge.daemon.subscribers import EventSubscriber, Subscribers
 from edge.daemon.timings import Timings
-from edge.events import Event, EventKind
+from edge.errors import WhosthereError
+from edge.events import ChallengeUpdate, Event, EventKind
 from edge.mqtt.payloads import Source
 from edge.records import Frame
+from edge.visits.challenge_runner import AskedChallenge
 from edge.visits.matcher import Matcher
 
 log = logging.getLogger("whosthere.pipeline")
@@ -26,6 +28,10 @@ RINGS = 4
 """Rings that can wait for the inference thread. An impatient visitor is one visitor."""
 EARLY = 0.8
 """A frame may come this part of the interval early. Cameras keep no exact time, and the next one would be too late."""
+
+
+Answer = Callable[[bool, str], None]
+"""Takes whether what was asked for began, and a sentence about it."""
 
 
 class Frames(Protocol):
@@ -50,8 +56,12 @@ class Pipeline:
         subscribers: Sequence[EventSubscriber],
         on_ring: Callable[[Source, str | None], None] = lambda *_: None,
         mark: Callable[[Event], Event] = lambda event: event,
+        on_challenge: Callable[[ChallengeUpdate, float], None] = lambda *_: None,
     ) -> None:
-        """`mark` adds to an event, on the inference thread, before any subscriber gets it."""
+        """`mark` adds to an event, on the inference thread, before any subscriber gets it.
+
+        `on_challenge` gets each update of a challenge, and how many seconds ago it happened.
+        """
         self.paused = False
         self.frames = 0
         """Frames analysed so far."""
@@ -71,7 +81,9 @@ class Pipeline:
         self._subscribers = Subscribers(subscribers)
         self._on_ring = on_ring
         self._mark = mark
+        self._on_challenge = on_challenge
         self._rung: deque[Source] = deque(maxlen=RINGS)
+        self._asked: deque[tuple[AskedChallenge, Answer]] = deque()
         self._slot: Latest[Frame] = Latest()
         self._stop = threading.Event()
         self._wanted_matcher: Matcher | None = None
@@ -117,6 +129,10 @@ class Pipeline:
         """Somebody rang: start a visit at once and wake the detector. Any thread."""
         self._rung.append(source)
 
+    def challenge(self, asked: AskedChallenge, answer: Answer) -> None:
+        """Ask somebody in view to turn the head; `answer` is called on the inference thread. Any thread."""
+        self._asked.append((asked, answer))
+
     def wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
         """Wait before the camera is opened again, on the capture thread and with its heartbeat."""
         deadline = time.monotonic() + seconds
@@ -156,6 +172,7 @@ class Pipeline:
             self.heartbeats["inference"] = time.monotonic()
             self._swap_matcher()
             self._answer_rings(frame)
+            self._answer_challenges(frame)
             if frame is None:
                 self._pass_time()
             elif (frame.captured_at - analysed_at) * (1.0 if self._lossless else self.pace) >= self._min_interval_s:
@@ -171,6 +188,20 @@ class Pipeline:
             while self._rung:
                 self._on_ring(self._rung.popleft(), visit_id)
             self._publish(events, 0.0)
+
+    def _answer_challenges(self, frame: Frame | None) -> None:
+        seen = frame or self.last_frame
+        while self._asked:
+            asked, answer = self._asked.popleft()
+            if self.paused or seen is None:
+                answer(False, "paused" if self.paused else "the camera has not delivered a frame yet")
+                continue
+            try:
+                text = self._processor.challenge(asked, seen.captured_at if self._lossless else time.monotonic())
+            except WhosthereError as error:
+                answer(False, str(error))
+            else:
+                answer(True, text)
 
     def _analyse(self, frame: Frame) -> None:
         self.last_frame = frame
@@ -197,6 +228,8 @@ class Pipeline:
             ready = self._mark(replace(event, latency_s=event.latency_s + lag))
             self.visits += event.kind is EventKind.STARTED
             self._subscribers.on_event(ready)
+        for update in self._processor.challenge_updates():
+            self._on_challenge(update, lag)
 
     def _swap_matcher(self) -> None:
         # Compared rather than cleared: another thread may replace it at any moment, and that one must not be lost.

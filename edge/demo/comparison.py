@@ -16,7 +16,6 @@ _DECISIONS = {
     EventKind.UNKNOWN,
     EventKind.UNCERTAIN,
     EventKind.NO_USABLE_FACE,
-    EventKind.SPOOF,
 }
 
 

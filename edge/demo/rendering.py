@@ -20,7 +20,6 @@ _STYLES = {
     EventKind.UNKNOWN: "bold yellow",
     EventKind.UNCERTAIN: "bold magenta",
     EventKind.NO_USABLE_FACE: "magenta",
-    EventKind.SPOOF: "bold red",
     EventKind.ENDED: "dim",
 }
 

@@ -11,6 +11,7 @@ from edge.faces.detect import Detector
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.infrared import is_infrared
 from edge.faces.landmarks import FaceMesh
+from edge.faces.liveness_network import LivenessNetwork
 from edge.faces.quality import assess
 from edge.faces.roi_detect import RoiDetector
 from edge.models.tflite import Model
@@ -45,6 +46,8 @@ class Analyser:
     limits: QualitySettings
     near: RoiDetector | None = None
     """Finds followed faces again at less cost; None: always search the whole picture."""
+    liveness: Sequence[LivenessNetwork] = ()
+    """The owner's own networks, if config.yaml names any."""
     networks: Sequence[Model] = ()
     """The networks that the stages run on."""
 

@@ -15,6 +15,7 @@ from edge.faces.analyser import Analyser
 from edge.faces.detect import BlazeFaceDetector
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.landmarks import FaceMesh
+from edge.faces.liveness_network import LivenessNetwork
 from edge.faces.roi_detect import RoiDetector
 from edge.models import card
 from edge.models.card import Task
@@ -39,7 +40,9 @@ DETECTOR = Role("detector", "detect")
 NEAR_DETECTOR = Role("near_detector", "detect")
 LANDMARKS = Role("landmarks", "landmarks")
 EMBEDDER = Role("embedder", "embed")
-ROLES: tuple[Role, ...] = (DETECTOR, NEAR_DETECTOR, LANDMARKS, EMBEDDER)
+LIVENESS = Role("liveness", "liveness", optional=True)
+SECOND_LIVENESS = Role("second_liveness", "liveness", optional=True)
+ROLES: tuple[Role, ...] = (DETECTOR, NEAR_DETECTOR, LANDMARKS, EMBEDDER, LIVENESS, SECOND_LIVENESS)
 """Every network there is, in the order of reports. To add one: an entry here, its key in ModelSettings, its stage."""
 
 Networks = Mapping[Role, Model]
@@ -107,6 +110,7 @@ def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings
         embedder=TfliteEmbedder(networks[EMBEDDER]),
         limits=limits,
         near=RoiDetector(near),
+        liveness=tuple(LivenessNetwork(networks[role]) for role in (LIVENESS, SECOND_LIVENESS) if role in networks),
         networks=tuple(networks.values()),
     )
 

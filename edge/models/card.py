@@ -16,7 +16,7 @@ BUNDLED = Path(__file__).parent
 """The folder of the models in the package."""
 
 
-Task = Literal["detect", "landmarks", "embed"]
+Task = Literal["detect", "landmarks", "embed", "liveness"]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="64 hexadecimal digits in lower case")]
 
 
@@ -97,6 +97,17 @@ class Compiled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Sha256
 
 
+class LivenessSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a liveness network is fed and read."""
+
+    crop: Annotated[float, Meta(ge=1, le=8)]
+    """How many times the face's box it sees: MiniFASNet's two networks see 2.7 and 4.0."""
+    live_class: Annotated[int, Meta(ge=0, le=1000)]
+    """Which of its outputs stands for a living person, counted from 0."""
+    logits: bool = True
+    """Whether the outputs still need a softmax."""
+
+
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is known about one model file."""
 
@@ -115,6 +126,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Detectors: stride of each SSD layer, in pixels of the input."""
     alignment: list[tuple[float, float]] | None = None
     """Embedders: where eyes, nose and mouth corners lie in the input, in pixels."""
+    liveness: LivenessSpec | None = None
+    """Liveness networks: what they see, and which output is the living one."""
     quantisation: Quantisation | None = None
     """Input and output, if they are integers; None: floats, whatever is inside."""
     edgetpu: Compiled | None = None

@@ -57,6 +57,16 @@ class Sensitivity(Request, frozen=True, kw_only=True):
     ]
 
 
+class ChallengeCommand(Request, frozen=True, kw_only=True):
+    """Ask a visitor to turn the head, to tell a living person from a picture."""
+
+    visit_id: Annotated[str, Meta(max_length=64, description="null: the visit nearest to the camera")] | None = None
+    turns: Annotated[
+        int, Meta(ge=1, le=5, description="How many turns to the left or right, drawn at random, must be made")
+    ] = 2
+    within_s: Annotated[float, Meta(ge=3, le=60, description="Seconds for all turns together")] = 15.0
+
+
 KINDS: dict[str, type[Request]] = {
     "pause": Pause,
     "resume": Resume,
@@ -65,6 +75,7 @@ KINDS: dict[str, type[Request]] = {
     "snapshot": Snapshot,
     "sensitivity": Sensitivity,
     "ring": Ring,
+    "challenge": ChallengeCommand,
 }
 KNOWN = (*KINDS, "paused")
 """`paused` is for switches: `ON` or `true` pauses, `OFF` or `false` resumes."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edge.mqtt.challenge_payload import ChallengePayload
 from edge.mqtt.command_payloads import KINDS, Request
 from edge.mqtt.payloads import SCHEMA_VERSION, CommandResult, ControlsPayload, DoorbellPayload, HealthPayload
 from edge.mqtt.topics import OFF, OFFLINE, ON, ONLINE
@@ -55,6 +56,7 @@ _PUBLISHED = (
     Channel("visit", "An event of a visit, recent enough to act on", "visit"),
     Channel("visit/late", "An event of a visit, too old to act on", "visit"),
     Channel("doorbell", "Somebody rang", "doorbell"),
+    Channel("challenge", "What a challenged visitor should do, and how it ended", "challenge"),
     Channel("person/{person_id}", "Whether this person is in a visit now", _words(ON, OFF), True, _TEXT),
     Channel("last_person", "Name of the last person recognized, or none", {"type": "string"}, True, _TEXT),
     Channel("snapshot", "The best picture of a visit", {"type": "string", "format": "binary"}, "configured", _JPEG),
@@ -134,12 +136,13 @@ def _message(channel: Channel) -> dict[str, Any]:
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """The schemas by file name: `visit`, `health`, `controls`, `doorbell`, `command_result`, and `command_...`."""
+    """The schemas by file name: those of what is published, and `command_...` for each command."""
     published: dict[str, type[msgspec.Struct]] = {
         "visit": VisitPayload,
         "health": HealthPayload,
         "controls": ControlsPayload,
         "doorbell": DoorbellPayload,
+        "challenge": ChallengePayload,
         "command_result": CommandResult,
     }
     commands = {f"command_{name}": _schema(kind) for name, kind in KINDS.items()}

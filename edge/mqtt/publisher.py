@@ -12,6 +12,7 @@ import msgspec
 
 from edge.config.mqtt import MqttSettings
 from edge.events import Event
+from edge.mqtt.challenge_payload import ChallengePayload
 from edge.mqtt.client import IncomingMessage, OutgoingMessage, Signal, check_credentials
 from edge.mqtt.clock import WallClock
 from edge.mqtt.commands import CommandDone, CommandHandler, OnCommand, answers
@@ -32,8 +33,8 @@ _log = logging.getLogger("whosthere.mqtt")
 
 _LOOP_S = 0.5
 _FAREWELL_S = 1.0
-_RING_EXPIRY_S = 30
-"""A ring that reaches nobody for this long is no longer news."""
+_NEWS_S = 30
+"""A ring or a challenge that reaches nobody for this long is no longer news."""
 
 
 class MqttPublisher:
@@ -124,10 +125,10 @@ class MqttPublisher:
         """What can be set from outside; to be called again after every change."""
         self._inbox.put(partial(self._on_controls, payload))
 
-    def ring(self, payload: DoorbellPayload) -> None:
-        """Somebody rang; published now or never."""
-        ring = OutgoingMessage(self._topics.doorbell, msgspec.json.encode(payload), expiry_s=_RING_EXPIRY_S)
-        self._inbox.put(partial(self._send, ring))
+    def at_once(self, payload: DoorbellPayload | ChallengePayload) -> None:
+        """Publish a ring, or where a challenge stands: now or never."""
+        topic = self._topics.doorbell if isinstance(payload, DoorbellPayload) else self._topics.challenge
+        self._inbox.put(partial(self._send, OutgoingMessage(topic, msgspec.json.encode(payload), expiry_s=_NEWS_S)))
 
     def people(self, people: Sequence[tuple[str, str]]) -> None:
         """Everybody in the current gallery, as (id, name); to be called again after every change."""
@@ -275,10 +276,8 @@ class MqttPublisher:
         """Asked to stop, and nothing more can be sent."""
         if self._deadline is None:
             return False
-        if now >= self._deadline or self._connection.closed:
-            return True
         idle = self._sender.blocked or (self._outbox.waiting == 0 and not self._connection.busy)
-        return self._connection.connected and idle
+        return now >= self._deadline or self._connection.closed or (self._connection.connected and idle)
 
     def _farewell(self) -> None:
         """Publish that nobody is present and the box is offline, wait for the broker, and close the connection."""

@@ -78,6 +78,10 @@ class Topics:
     def doorbell(self) -> str:
         return self._under("doorbell")
 
+    @property
+    def challenge(self) -> str:
+        return self._under("challenge")
+
     def ask(self, command: str) -> str:
         """The topic to publish a command on."""
         return self._under("command", command)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.events import Event, EventKind, StrangerVisits
+from edge.events import ChallengeResult, Event, EventKind, StrangerVisits
 from edge.mqtt.payloads import SCHEMA_VERSION, Count, Fraction, Similarity, Time, rfc3339
 from edge.records import Box, Candidate, Outcome, Problem
 
@@ -88,6 +88,16 @@ class VisitPayload(msgspec.Struct, frozen=True):
         StrangerPayload | None,
         Meta(description="Which stranger, on unknown and ended, if strangers are grouped; null otherwise"),
     ] = None
+    liveness: Annotated[
+        Fraction | None,
+        Meta(description="Advice: 0 is a print or a screen, 1 a living person; null: off, or nothing was measured"),
+    ] = None
+    spoof: Annotated[
+        bool | None, Meta(description="Advice: whether liveness is so low that it looks like a print or a screen")
+    ] = None
+    challenge: Annotated[
+        ChallengeResult | None, Meta(description="How the visit's last challenge ended; null: none, or not over")
+    ] = None
     schema_version: Literal[1] = SCHEMA_VERSION
 
 
@@ -158,6 +168,9 @@ def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, cloc
         gallery_version=origin.gallery_version,
         model=origin.model,
         clock_set=clock_set,
+        liveness=round(event.liveness.living, 3) if event.liveness else None,
+        spoof=event.liveness.spoof if event.liveness else None,
+        challenge=event.challenge,
         corrects=None if event.corrects is None else f"{event.visit_id}/{event.corrects}",
         stranger=_stranger(event.stranger) if event.stranger and match and match.outcome is Outcome.UNKNOWN else None,
     )

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from edge.config.faces import QualitySettings
 from edge.config.visits import VisitSettings
-from edge.events import Event, EventKind
-from edge.records import Image, Match, Sighting
+from edge.events import ChallengeResult, Event, EventKind
+from edge.records import Image, Match
+from edge.sightings import Sighting
 from edge.visits.decision import Announcement, announcement, correction, likeness, match_visit
 from edge.visits.good_faces import is_good
 from edge.visits.matcher import Matcher
@@ -72,6 +73,26 @@ class VisitManager:
         sure = not visit.assumed and visit.unconfirmed <= LOOKS_TO_SPLIT
         return visit.id, (visit.decision or visit.provisional) if sure else None
 
+    def confirmed(self, track_id: int) -> str | None:
+        """The id of a track's visit, if the last look showed its visitor for sure; None otherwise."""
+        visit = self._of_track(track_id)
+        return visit.id if visit is not None and visit.started and not visit.unconfirmed else None
+
+    def in_view(self) -> str | None:
+        """The id of the visit whose face is the largest in view; None when nobody is."""
+        here = [(v.box.area_px, v.id) for v in self._visits if v.started and v.track_id is not None and v.box]
+        return max(here)[1] if here else None
+
+    def is_open(self, visit_id: str) -> bool:
+        """Whether this visit has started and not ended."""
+        return any(visit.id == visit_id and visit.started for visit in self._visits)
+
+    def challenged(self, visit_id: str, result: ChallengeResult | None) -> None:
+        """Note how a challenge ended, for the visit's next events; None: a new one has begun."""
+        for visit in self._visits:
+            if visit.id == visit_id:
+                visit.challenge = result
+
     def update(
         self, sightings: Iterable[Sighting], alive: Set[int], now: float, image: Image | None = None
     ) -> list[Event]:
@@ -136,6 +157,8 @@ class VisitManager:
         visit.log.add(sighting.quality, match.best.similarity if match and match.best else None, sighting.at)
         visit.faces.add(sighting.quality, sighting.embedding, sighting.at)
         self._add_good(visit, sighting, image)
+        if sighting.liveness is not None:
+            visit.liveness.add(sighting.liveness)
         if sighting.embedding is not None or visit.faces.count == 0:
             visit.confirm(sighting)
             if self._pictures and image is not None:

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from edge.events import Event, EventKind, VisitAccount
-from edge.records import Box, Image, Match, Outcome, Sighting
+from edge.events import ChallengeResult, Event, EventKind, VisitAccount
+from edge.records import Box, Image, Match, Outcome
+from edge.sightings import Sighting
 from edge.visits.fusion import FusedFaces
 from edge.visits.good_faces import GoodFaces
+from edge.visits.liveness import LivenessEvidence
 from edge.visits.visit_log import LookLog
 
 
@@ -22,6 +24,8 @@ class Visit:
         self.log = LookLog()
         self.good_faces = GoodFaces()
         """Those of the faces that may link this visit to others, when strangers are grouped."""
+        self.liveness = LivenessEvidence()
+        self.challenge: ChallengeResult | None = None
         self.doubts: list[Sighting] = []
         """Looks in a row that may show somebody else; they are in no other way part of the visit."""
         self.assumed = False
@@ -96,6 +100,7 @@ class Visit:
         self.faces.absorb(other.faces)
         self.log.absorb(other.log)
         self.good_faces.absorb(other.good_faces)
+        self.liveness.absorb(other.liveness)
 
     @property
     def person_id(self) -> str | None:
@@ -133,6 +138,8 @@ class Visit:
             quality=faces.best_quality,
             box=self.box,
             usable_faces=faces.count,
+            liveness=None if kind is EventKind.STARTED else self.liveness.score(),
+            challenge=self.challenge,
             problem=problem,
             picture=self.picture,
             picture_box=self.picture_box,

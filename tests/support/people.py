@@ -8,7 +8,8 @@ import numpy as np
 from edge.config.visits import VisitSettings
 from edge.events import Event
 from edge.galleries.gallery import EmbedderId, Gallery, Template
-from edge.records import Box, Pose, Problem, Quality, Sighting, Vector
+from edge.records import Box, Pose, Problem, Quality, Vector
+from edge.sightings import Sighting
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds

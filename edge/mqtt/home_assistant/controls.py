@@ -24,6 +24,7 @@ def operation(device: HomeAssistantDevice, controls: ControlsPayload) -> dict[st
             **available(device),
         ),
         "reload": _button(device, "reload", "Reload", icon="mdi:reload", entity_category=CONFIG),
+        "challenge": _button(device, "challenge", "Ask for a turn of the head", icon="mdi:head-question"),
         "restart": _button(device, "restart", "Restart", device_class="restart", entity_category=CONFIG),
         "gallery_update": _update(device, "gallery_update", "Gallery", "gallery", "reload"),
         "software_update": _update(device, "software_update", "Software", "software", "restart"),

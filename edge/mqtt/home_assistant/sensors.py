@@ -2,10 +2,13 @@
 
 from typing import Any, get_args
 
-from edge.events import EventKind
+from edge.events import ChallengeState, EventKind
 from edge.mqtt.home_assistant.entity import DIAGNOSTIC, Component, HomeAssistantDevice, available, entity
 from edge.mqtt.payloads import State
 from edge.mqtt.topics import OFF, OFFLINE, ON, ONLINE
+
+CHALLENGE_SHOWN_S = 90
+"""Longer than the longest challenge, so that its result is shown for half a minute at least."""
 
 
 def readings(device: HomeAssistantDevice) -> dict[str, Component]:
@@ -64,6 +67,21 @@ def _states(device: HomeAssistantDevice) -> dict[str, Component]:
             state_topic=device.topics.last_person,
             value_template="{{ None if value == 'none' else value[:255] }}",
             icon="mdi:account-check",
+            **available(device),
+        ),
+        # Not retained, and soon expired: nobody may act on a challenge that was passed long ago.
+        "challenge_state": entity(
+            device,
+            "sensor",
+            "challenge_state",
+            "Turn of the head",
+            state_topic=device.topics.challenge,
+            value_template="{{ value_json.state }}",
+            json_attributes_topic=device.topics.challenge,
+            device_class="enum",
+            options=[state.value for state in ChallengeState],
+            expire_after=CHALLENGE_SHOWN_S,
+            icon="mdi:head-question",
             **available(device),
         ),
         "camera": _connectivity(device, "camera", "Camera", device.topics.camera) | available(device),
