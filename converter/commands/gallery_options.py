@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 import click
 
+from edge.bare_address import ExistingPath
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = ExistingPath(dir_okay=False)
+FOLDER = ExistingPath(file_okay=False)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 inventory = click.option(

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 import click
 
 from converter.embeddings import DETECTORS, CachingEmbedder, default_cache
+from edge.bare_address import ExistingPath
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+FILE = ExistingPath(dir_okay=False)
+FOLDER = ExistingPath(file_okay=False)
 
 model = click.option(
     "--model",

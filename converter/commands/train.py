@@ -30,6 +30,7 @@ from converter.training.trainer import (
     TrainingPlan,
     verification,
 )
+from edge.bare_address import ExistingPath
 from edge.errors import UsageError
 from edge.models.card import InputSpec
 from edge.terminal import echo
@@ -54,7 +55,7 @@ FINE_TUNING_RATE, RATE = 1e-4, 1e-3
 @click.option(
     "--from",
     "begun",
-    type=click.Path(path_type=Path, exists=True),
+    type=ExistingPath(),
     metavar="MODEL",
     help="Start with this trained .keras or .h5 model instead, and fine-tune it.",
 )

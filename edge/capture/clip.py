@@ -8,6 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from edge.bare_address import hint
 from edge.capture.media_files import IMAGE_SUFFIXES, Media, media, natural
 from edge.capture.photos import PhotoError, read_photo
 from edge.capture.video_io import open_file, size_problem
@@ -128,7 +129,8 @@ def open_clip(path: Path, fps: float) -> Clip:
     if path.is_dir():
         return ImageClip(images_in(path), fps)
     if not path.is_file():
-        raise CameraError(f"{path}: {'not a file' if path.exists() else 'no such file'}; allowed: {SUPPORTED}")
+        problem = "not a file" if path.exists() else f"no such file{hint(str(path))}"
+        raise CameraError(f"{path}: {problem}; allowed: {SUPPORTED}")
     if media(path) is Media.PHOTO:
         return ImageClip([path], fps)
     return VideoClip(path)

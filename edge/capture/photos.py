@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.bare_address import hint
 from edge.capture import iso_photo, tiff
 from edge.capture.file_type import HEAD_BYTES, FileType, file_type
 from edge.capture.image_header import read_header
@@ -61,6 +62,8 @@ def read_content(path: Path) -> bytes:
             return file.read()
     except IsADirectoryError as error:
         raise PhotoError(path, "a folder without photos") from error
+    except FileNotFoundError as error:
+        raise PhotoError(path, f"no such file{hint(str(path))}") from error
     except OSError as error:
         raise PhotoError(path, f"cannot be read: {error.strerror}") from error
 

@@ -1,5 +1,6 @@
 """The kinds of camera. To add one, write its file and add its KIND to the list."""
 
+from edge.bare_address import address_meant
 from edge.capture import picamera, recording, stream, v4l2
 from edge.capture.camera import Camera, CameraKind, FoundCamera
 from edge.config.camera import CameraSettings, scheme_of
@@ -31,6 +32,9 @@ def describe(settings: CameraSettings) -> str:
     kind = kind_of(source)
     if kind is not None:
         return kind.shown(source)
+    if meant := address_meant(source):
+        # It may hold a login, or a token.
+        return meant.partition("://")[2]
     scheme = scheme_of(source)
     return f"{scheme}:..." if scheme and any(mark in source for mark in "/@?=") else source
 

@@ -6,6 +6,7 @@ import time
 
 import cv2
 
+from edge.bare_address import address_meant
 from edge.capture import certificate, geometry
 from edge.capture.address import Address, is_address, parse, shown
 from edge.capture.camera import Camera, CameraKind
@@ -132,4 +133,5 @@ KIND = CameraKind(
     notice=_notice,
     advice=_advice,
     takes_login=True,
+    suggest=address_meant,
 )

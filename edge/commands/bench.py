@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edge import demo
+from edge.bare_address import ExistingPath
 from edge.config.loading import load_config_or_defaults
 from edge.errors import CameraError, UsageError
 from edge.inspection.benchmark import Bench, Peer
@@ -22,7 +23,7 @@ HEADINGS = ("stage", "calls", "p50 ms", "p95 ms", "share", "network", "runs", "b
 
 @click.command("bench")
 @config_option
-@click.argument("source", required=False, type=click.Path(exists=True, path_type=Path))
+@click.argument("source", required=False, type=ExistingPath())
 @click.option(
     "--frames",
     type=click.IntRange(min=1),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from edge.bare_address import ExistingPath
 from edge.commands.context import box_config
 from edge.config.config_text import Value, as_lines, rewrite
 from edge.config.loading import DEFAULT_PATH, LoadedConfig, load_config
@@ -29,7 +30,7 @@ DROP_IN = UNIT.with_name("whosthere.service.d") / "cores.conf"
     "--model",
     "models",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=ExistingPath(dir_okay=False),
     help="The card of an embedder of your own to try as well. May be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the lines that would be set, and write nothing.")

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge.bare_address import address_meant
+
 Fingerprint = Annotated[
     str,
     Meta(
@@ -69,15 +71,18 @@ class CameraSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Recordings only: start over at the end."""
 
 
-def is_recording(source: str) -> bool:
-    """Whether a `camera.source` is a file or folder: failing to read one is final, while a camera may come back."""
+def is_recording(source: str, base: Path = Path()) -> bool:
+    """Whether a `camera.source` is a file or folder: failing to read one is final, while a camera may come back.
+
+    `base` is the folder that a relative path is relative to.
+    """
     try:
-        path = Path(source).expanduser()
+        path = base / Path(source).expanduser()
         return (
             bool(source)
             and "://" not in source
             and not path.is_char_device()
-            and (path.exists() or not scheme_of(source))
+            and (path.exists() or not (scheme_of(source) or address_meant(source)))
         )
     except (OSError, RuntimeError):
         # No permission, a name that is too long, no such user: opening it, or placing it, reports what is wrong.

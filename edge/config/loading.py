@@ -214,7 +214,7 @@ def _path_problem(text: str, *, is_file: bool) -> str | None:
 def _placed(config: Config, base: Path) -> LoadedConfig:
     """Make every relative path absolute, relative to `base`."""
     placed: Any = config
-    if is_recording(config.camera.source):
+    if is_recording(config.camera.source, base):
         placed = _changed(placed, "camera.source", lambda text: _absolute(base, text))
     for key in (*_FILES, *_FOLDERS):
         placed = _changed(placed, key, lambda text: _absolute(base, text))
