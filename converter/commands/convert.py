@@ -8,7 +8,6 @@ from typing import Any
 import click
 import numpy as np
 from click.core import ParameterSource
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from converter.variant_accuracy import judged_on_pairs
 from converter.variants import VARIANTS, Variant
 from edge.bare_address import ExistingPath
 from edge.errors import ModelError, UsageError
+from edge.safe_console import SafeConsole
 from edge.terminal import echo, json_option, print_json, safe
 
 HELD_OUT = 40
@@ -182,7 +182,7 @@ def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> ModelOrigin
 
 
 def _show(results: list[VariantResult], described: str, accuracies: Mapping[Variant, float]) -> None:
-    console = Console()
+    console = SafeConsole()
     console.print(f"value ranges from {described}; cosine to float32 on {HELD_OUT + 1} other faces")
     measured = ["accuracy"] if accuracies else []
     table = Table("variant", "bytes", "mean cosine", "least", *measured, Column("card", overflow="fold"))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from converter import datasets
@@ -14,6 +13,7 @@ from converter.degrade import DegradeRow, by_harm, by_turn
 from converter.verification import subset
 from edge.errors import ModelError
 from edge.models import card
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json
 
 
@@ -55,7 +55,7 @@ def command(pairs: Path, images: Path, each: int, rate: float, as_json: bool, **
 
 
 def show(rows: list[DegradeRow], threshold: float) -> None:
-    console = Console()
+    console = SafeConsole()
     console.print(f"a similarity of {threshold:.3f} or more counts as one person; figures of photos are medians")
     for harm, degrees in groupby(rows, lambda row: row.harm):
         table = Table(

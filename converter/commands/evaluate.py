@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from converter import card_text, datasets
@@ -19,6 +18,7 @@ from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.errors import UsageError
 from edge.models import card
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json, safe
 
 
@@ -168,8 +168,8 @@ def summary(result: Evaluation | ModelSearch) -> str:
 
 
 def show(result: Evaluation | ModelSearch) -> None:
-    console = Console()
-    console.print(f"[bold]{result.model}[/bold]")
+    console = SafeConsole()
+    console.print(result.model, style="bold")
     if isinstance(result, ModelSearch):
         _show_search(console, result)
         return
@@ -187,7 +187,7 @@ def show(result: Evaluation | ModelSearch) -> None:
     _show_in_force(console, result.in_force)
 
 
-def _show_in_force(console: Console, c: Confusion | None) -> None:
+def _show_in_force(console: SafeConsole, c: Confusion | None) -> None:
     if c is None:
         console.print("the card has no calibration, so there is no threshold to judge")
         return
@@ -203,7 +203,7 @@ def _show_in_force(console: Console, c: Confusion | None) -> None:
     console.print(table)
 
 
-def _show_search(console: Console, result: ModelSearch) -> None:
+def _show_search(console: SafeConsole, result: ModelSearch) -> None:
     console.print(
         f"{result.people} people, {result.templates} templates; {result.known_probes} known probes, "
         f"{result.unknown_probes} unknown, {result.missed} pictures without a face"

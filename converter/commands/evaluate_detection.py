@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from converter import datasets
@@ -15,6 +14,7 @@ from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 from edge.faces.detect import CANDIDATE_SCORE
 from edge.faces.loading import load_detector
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json, progress
 
 
@@ -82,7 +82,7 @@ def command(
 
 def show(results: list[DetectionResult]) -> None:
     first = results[0]
-    console = Console()
+    console = SafeConsole()
     how = "squares" if first.squares else "whole picture"
     console.print(f"{first.detector}, {how}, {first.pictures} pictures, IoU {first.same_iou:g}")
     table = Table("short side, px", "faces", "score", "found", "recall", "false", "precision", "average precision")

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 import msgspec
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from converter.commands import options
@@ -19,6 +18,7 @@ from edge.config.loading import Config, load_config_or_defaults
 from edge.errors import UsageError
 from edge.faces.analyser import Analyser
 from edge.faces.loading import load_configured_analyser
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json, progress
 
 CLIP = click.Path(path_type=Path, exists=True)
@@ -140,7 +140,7 @@ def _screens(
 
 
 def show(result: LivenessResult) -> None:
-    console = Console()
+    console = SafeConsole()
     table = Table("", "clips", "visits", "some sign", "spoof", "cues against / in favour", box=None)
     for row in result.kinds:
         cues = ", ".join(

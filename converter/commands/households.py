@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from converter import datasets
@@ -14,6 +13,7 @@ from converter.households import Household, UsableFaces, simulate
 from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.models import card
+from edge.safe_console import SafeConsole
 from edge.terminal import echo, json_option, plural, print_json, progress
 from edge.visits.lookalikes import pair_in_words
 
@@ -97,7 +97,7 @@ def usable(everybody: dict[str, list[Path]], embedded: EmbeddedFaces) -> dict[st
 
 
 def show(rows: list[Household], target: float) -> None:
-    console = Console()
+    console = SafeConsole()
     console.print(
         f"{rows[0].households} households of each kind, and {rows[0].strangers} faces of strangers for each kind; "
         f"the target is that {target:.2%} of those are called by a name"

@@ -10,6 +10,7 @@ from converter.commands import options
 from edge.errors import ModelError
 from edge.models import card as cards
 from edge.records import Image
+from edge.terminal import echo
 
 PROOFS = 24
 
@@ -51,7 +52,7 @@ def command(network: str, package: Path, output: Path | None) -> None:
     if not found <= tflite_to_keras.LARGEST_DIFFERENCE:
         raise ModelError(f"{verdict}; {tflite_to_keras.LARGEST_DIFFERENCE:g} is allowed: nothing was saved")
     model.save(path)
-    click.echo(f"{verdict} ({PROOFS} pictures)\n{path}: {model.count_params()} parameters")
+    echo(f"{verdict} ({PROOFS} pictures)\n{path}: {model.count_params()} parameters")
 
 
 def _pictures(network: str, size: int) -> list[Image]:

@@ -3,12 +3,12 @@
 from collections import Counter
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 
 from converter import profile
 from edge.errors import UsageError
 from edge.models import card as cards
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json
 
 
@@ -62,7 +62,7 @@ def _numbers(threads: str) -> list[int]:
 
 def show(found: profile.Profiles) -> None:
     """Print two tables, so that names fit on a terminal of 80 columns."""
-    console = Console()
+    console = SafeConsole()
     console.print(found.machine)
     sizes = Table(
         Column("model", no_wrap=True), "MB", "M mult-adds", "nodes", Column("left out", overflow="fold"), "memory MB"

@@ -6,7 +6,6 @@ from typing import Any
 import click
 import msgspec
 import numpy as np
-from rich.console import Console
 
 from converter import datasets, faces, profile, report
 from converter.commands import options
@@ -16,6 +15,7 @@ from converter.evaluation import Evaluation, evaluated
 from edge.config.visits import MatchSettings
 from edge.errors import ModelError
 from edge.models import card as cards
+from edge.safe_console import SafeConsole
 
 FACES = 6
 RUNS = 20
@@ -54,7 +54,7 @@ def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None
     title = f"{', '.join(Path(m).stem for m in models)} on {options.data_set(name, images)}"
     document = report.Document(title, evaluations, speed, drift(models))
     path = report.write(output, document, report.worst_pairs(listed, embedded[0]))
-    Console(stderr=True).print(f"{path}: open it in a browser")
+    SafeConsole(stderr=True).print(f"{path}: open it in a browser")
 
 
 def drift(models: tuple[str, ...]) -> dict[str, list[Layer]]:

@@ -6,7 +6,6 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from converter import datasets
@@ -18,6 +17,7 @@ from converter.strangers import Street, simulate
 from edge.config.faces import ENROLMENT_LIMITS
 from edge.errors import ModelError
 from edge.models import card
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json, progress
 
 
@@ -127,7 +127,7 @@ def _is_good(face: FaceRecord) -> bool:
 
 
 def show(rows: list[Street]) -> None:
-    console = Console()
+    console = SafeConsole()
     columns = ("target", "people", "faces", "bar", "again", "grouped", "astray", "first", "merged", "mixed")
     table = Table(*columns, box=None, padding=(0, 1))
     for row in rows:

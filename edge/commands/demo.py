@@ -15,6 +15,7 @@ from edge.demo.expected import ClipScript, read_script
 from edge.demo.subscriber import subscriber
 from edge.errors import UsageError, WhosthereError
 from edge.models import card
+from edge.terminal import echo
 
 if TYPE_CHECKING:
     from edge.demo.view import DemoView
@@ -71,9 +72,9 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
     whosthere(line)
     view.print_summary()
     view.write_summary(output / "summary.txt")
-    click.echo(f"annotated video  {_annotated(output)}")
-    click.echo(f"summary          {output / 'summary.txt'}")
-    click.echo(f"daemon's log     {output / 'daemon.log'}")
+    echo(f"annotated video  {_annotated(output)}")
+    echo(f"summary          {output / 'summary.txt'}")
+    echo(f"daemon's log     {output / 'daemon.log'}")
     ctx.exit(0 if view.passed() else 1)
 
 

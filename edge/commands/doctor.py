@@ -12,7 +12,7 @@ from edge.inspection.doctor_report import DoctorReport, Hardware, NameRule, Serv
 from edge.inspection.findings import strangers
 from edge.inspection.issue import issue_report
 from edge.owner import as_owner
-from edge.terminal import json_option, print_json, safe_lines
+from edge.terminal import echo, json_option, print_json, safe_lines
 
 Row = tuple[str, str]
 
@@ -57,7 +57,7 @@ def command(ctx: click.Context, config_path: Path | None, report: Path | None, a
                 report.write_text(text, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{report}: cannot be written: {error.strerror}") from error
-        click.echo(f"{report}: read it before you send it", err=True)
+        echo(f"{report}: read it before you send it", err=True)
     ctx.exit(found.exit_code)
 
 

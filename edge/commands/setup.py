@@ -25,7 +25,7 @@ from edge.inspection.findings import CheckStatus
 from edge.inspection.surroundings import broker_finding, try_camera
 from edge.owner import as_owner
 from edge.records import Frame
-from edge.terminal import plural, safe
+from edge.terminal import echo, plural, safe
 
 TEMPLATES = (Path(__file__).parents[1] / "config.yaml", Path(__file__).parents[2] / "config.yaml")
 """The commented reference, in an installed package and in a checkout."""
@@ -67,7 +67,7 @@ def command(config_path: Path) -> None:
     _ask_camera(answers, loaded)
     _ask_broker(answers, loaded)
     _write(config_path, answers)
-    click.echo(f"\n{config_path} is written; it explains every other key. `whosthere check` checks all of it.")
+    echo(f"\n{config_path} is written; it explains every other key. `whosthere check` checks all of it.")
     if again:
         click.echo("Apply it with `systemctl restart whosthere`.")
 

@@ -104,9 +104,11 @@ def _print_json(boxes: Boxes, topic: str, payload: bytes, retained: bool) -> Non
 def _shown(boxes: Boxes, *, live: bool) -> Iterator[Callable[[str | None], None]]:
     """How to show a line: in the live view if there is one, otherwise line by line on the terminal."""
     if not live or importlib.util.find_spec("rich") is None:
-        yield lambda line: click.echo(line) if line else None
+        yield lambda line: echo(line) if line else None
         return
     from rich.live import Live  # noqa: PLC0415  (rich is in the demo extra)
 
-    with Live(get_renderable=lambda: panels(boxes), refresh_per_second=4, screen=False):
+    from edge.safe_console import SafeConsole  # noqa: PLC0415
+
+    with Live(get_renderable=lambda: panels(boxes), console=SafeConsole(), refresh_per_second=4, screen=False):
         yield lambda _: None

@@ -9,6 +9,7 @@ import time
 from typing import Protocol
 
 from edge.events import Event, EventKind
+from edge.terminal import safe_lines
 
 log = logging.getLogger("whosthere.visits")
 service_log = logging.getLogger("whosthere.service")
@@ -88,9 +89,16 @@ def _journal_handler(camera: str) -> logging.Handler | None:
     return handler
 
 
+class _SafeFormatter(logging.Formatter):
+    """Lines that a terminal shows without obeying them: names and answers of other hosts occur in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe_lines(super().format(record))
+
+
 def _terminal_handler() -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT, datefmt="%H:%M:%S"))
+    handler.setFormatter(_SafeFormatter(LOG_FORMAT, datefmt="%H:%M:%S"))
     return handler
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,8 @@ from edge.demo.comparison import Comparison, ReportedVisit, compare
 from edge.demo.expected import ExpectedVisit
 from edge.mqtt.payloads import HealthPayload
 from edge.mqtt.visit_payloads import VisitPayload
+from edge.safe_console import SafeConsole
+from edge.terminal import echo
 
 REFRESHES_PER_S = 8
 
@@ -72,14 +74,14 @@ class DemoView:
         text += f"; unreadable: {', '.join(unreadable)}" if unreadable else ""
         return Text(text, "bold green" if self.passed() else "bold red")
 
-    def print_summary(self, console: Console | None = None) -> None:
-        console = console or Console()
+    def print_summary(self, console: SafeConsole | None = None) -> None:
+        console = console or SafeConsole()
         console.print(self.summary(), self.verdict())
 
     def write_summary(self, path: Path) -> None:
         """The summary as plain text."""
         with path.open("w", encoding="utf-8") as file:
-            self.print_summary(Console(file=file, width=120, no_color=True))
+            self.print_summary(SafeConsole(file=file, width=120, no_color=True))
 
     def __rich__(self) -> RenderableType:
         with self._lock:
@@ -128,11 +130,11 @@ class DemoView:
 def shown(view: DemoView, *, plain: bool) -> Iterator[None]:
     """Show the view while the body runs: live, or one line per event when `plain` or without a terminal."""
     if plain or not sys.stdout.isatty():
-        view.pass_lines_to(lambda line: print(line, flush=True))
+        view.pass_lines_to(echo)
         try:
             yield
         finally:
             view.pass_lines_to(None)
         return
-    with Live(view, refresh_per_second=REFRESHES_PER_S):
+    with Live(view, console=SafeConsole(), refresh_per_second=REFRESHES_PER_S):
         yield
