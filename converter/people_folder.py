@@ -18,11 +18,19 @@ import msgspec
 from msgspec import Meta
 
 from edge.bare_address import hint
-from edge.capture.media_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files_within, is_system_folder, natural
+from edge.capture.media_files import (
+    PHOTO_SUFFIXES,
+    SYSTEM_FILES,
+    VIDEO_SUFFIXES,
+    files_within,
+    is_system_folder,
+    natural,
+)
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
 from edge.galleries import names
 from edge.galleries.gallery import Consent, Gallery, Person
+from edge.terminal import print_left_out
 
 PERSON_FILE = "person.yaml"
 
@@ -105,12 +113,17 @@ def read_people(root: Path, *, videos: bool, earlier: Gallery | None = None) -> 
 def photos_by_person(root: Path) -> dict[str, list[Path]]:
     """Person -> photos, to train with or to measure on: each person goes by the name of their folder.
 
-    People without photos are left out, and so are photos outside any person's folder: a data set is somebody else's
-    work, and may come with a picture of its own. Names are in code-point order, on which published figures rest: draws
-    and splits go by it. Raises PeopleError when nobody is left.
+    People without photos are left out, and so is everything outside any person's folder: a data set is somebody else's
+    work, and may come with a picture of its own. Standard error says what is left out. Names are in code-point order,
+    on which published figures rest: draws and splits go by it. Raises PeopleError when nobody is left.
     """
-    found = {folder.name: photos_in(folder, []) for folder in _shown(root, []) if folder.is_dir()}
+    left_out: list[str] = []
+    shown = _shown(root, left_out)
+    left_out += [f"{path}: left out: not in any person's folder" for path in shown if _is_stray(path)]
+    found = {folder.name: photos_in(folder, left_out) for folder in shown if folder.is_dir()}
     people = {name: found[name] for name in sorted(found) if found[name]}
+    left_out += [f"{root / name}: left out: a person without photos" for name in sorted(found) if not found[name]]
+    print_left_out(left_out)
     if not people:
         raise PeopleError(f"{root}: no photos in it; one folder per person, with their photos in it, is expected")
     return people
@@ -128,7 +141,12 @@ def _shown(root: Path, left_out: list[str]) -> list[Path]:
     except OSError as error:
         raise PeopleError(f"{root}: cannot be listed: {error.strerror}{hint(str(root))}") from error
     left_out += [f"{path}: left out: a folder of the system, not of a person" for path in entries if _is_system(path)]
+    left_out += [f"{path}: left out: hidden" for path in entries if path.name.startswith(".") and path.is_dir()]
     return [path for path in entries if not path.name.startswith(".") and not _is_system(path)]
+
+
+def _is_stray(path: Path) -> bool:
+    return not path.is_dir() and path.name.lower() not in SYSTEM_FILES
 
 
 def _is_system(path: Path) -> bool:

@@ -98,3 +98,20 @@ def test_folders_of_a_network_drive_are_no_people_and_this_is_said(tmp_path: Pat
 def test_exif_dates_that_are_none_are_not_written(text: str) -> None:
     assert _exif_date(text) is None
     assert _exif_date("2026:02:03 04:05:06") == "2026-02-03T04:05:06Z"
+
+
+def test_what_a_data_set_loses_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("Ada", "Nobody", "@eaDir", ".git", "Ada/lost+found", "Ada/more"):
+        (tmp_path / folder).mkdir()
+    for file in ("Ada/1.jpg", "Ada/more/2.jpg", "Ada/notes.txt", "Ada/clip.mp4", "Ada/lost+found/3.jpg"):
+        (tmp_path / file).write_bytes(b"")
+    for file in ("overview.jpg", "README.txt", "Thumbs.db", ".hidden"):
+        (tmp_path / file).write_bytes(b"")
+    (tmp_path / "Ada/linked").symlink_to(tmp_path / "Nobody")
+
+    assert photos_by_person(tmp_path) == {"Ada": [tmp_path / "Ada/1.jpg", tmp_path / "Ada/more/2.jpg"]}
+
+    said = {line.partition(": left out")[0] for line in capsys.readouterr().err.splitlines()}
+    silent = {"Thumbs.db", ".hidden"}
+    lost = {"Nobody", "@eaDir", ".git", "Ada/lost+found", "Ada/notes.txt", "Ada/clip.mp4", "overview.jpg", "README.txt"}
+    assert said == {str(tmp_path / name) for name in (lost | {"Ada/linked"}) - silent}
