@@ -14,6 +14,7 @@ COMMANDS = {
     "watch": "Follow boxes live: their visits and health; as JSON for scripts.",
     "visits": "List the last visits: who came when, and how sure the box was.",
     "explain": "Explain how a visit was decided, and what would have changed it.",
+    "visit": "Say that a visit was not whom the box took it for; list and undo that.",
     "broker-acl": "Print an access control list for mosquitto that keeps boxes apart.",
     "enroll": "Add a person to a gallery, from photos or from the camera.",
     "identify": "Say who is in pictures and videos: a table, CSV, annotated copies.",

@@ -211,6 +211,8 @@ class Doubt(StrEnum):
     """The visit's faces fall into groups that name different people."""
     FEW_FACES = "few_faces"
     """A name needs more usable faces."""
+    REJECTED = "rejected"
+    """The owner said of a visit like this one that it was not the nearest person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,7 @@ class Match:
     false_match_rate: float | None
     """How often a stranger is as similar to some template of the gallery as this probe; None: not calibrated."""
     doubt: Doubt | None = None
-    """Set when it is uncertain, and when it is unknown but its nearest person's name is taken."""
+    """Set when it is uncertain, and when it is unknown because the nearest person's name is taken or rejected."""
 
     def renamed(self, names: Mapping[str, str]) -> "Match":
         """The same answer with the names that people have now, by id."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edge.config.loading import LoadedConfig
 from edge.diary.diary_file import DiaryFile
+from edge.galleries.corrections import corrections_path, forget_corrections
 from edge.owner import as_owner
 from edge.terminal import plural
 from edge.visits.strangers_file import NAME, forget_everybody
@@ -13,10 +14,11 @@ from edge.visits.unknown_faces import clear
 def forget_elsewhere(loaded: LoadedConfig, person: str) -> list[str]:
     """Clear unknown visitors, who may be this person, and remove the person from the diary.
 
-    Returns what was removed. Raises StorageError.
+    Returns what was removed. Raises StorageError and GalleryError.
     """
-    strangers = Path(loaded.config.strangers.path)
+    strangers, anchors = Path(loaded.config.strangers.path), forget_corrections(loaded.gallery_path, person)
     removed = [str(path) for path in [*clear(strangers), *forget_everybody(strangers / NAME)]]
+    removed += [f"{corrections_path(loaded.gallery_path)}: {plural(anchors, 'correction')}"] if anchors else []
     path = Path(loaded.config.diary.path)
     if not path.exists():
         return removed

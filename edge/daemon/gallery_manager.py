@@ -12,6 +12,7 @@ from edge.config.loading import LoadedConfig
 from edge.daemon.pending_updates import gallery_version
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.embed import TfliteEmbedder
+from edge.galleries.corrections import Corrections, corrections_path, no_corrections, read_corrections
 from edge.galleries.daemon_status import FileStamp, GalleryStatus, StatusFile, stamp_of
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
@@ -44,6 +45,8 @@ class GalleryManager:
         self._looked_at = self._seen = stamp_of(path)
         self._rested = 0
         self._gallery, problem = self._first(path)
+        self._corrections_seen: FileStamp | None = None
+        self._corrections = self._read_corrections(loaded, no_corrections(embedder.id))
         self.matcher = self._matcher(loaded, self._gallery, None, now)
         """The current one; replaced as a whole."""
         self.version_on_disk = self._version_on_disk(loaded, problem)
@@ -59,8 +62,10 @@ class GalleryManager:
             with self._lock:
                 self._looked_at = self._seen = stamp_of(path)
             try:
+                corrections = self._read_corrections(loaded, self._corrections)
                 gallery = self._open(path, loaded)
                 with self._lock:
+                    self._corrections = corrections
                     self._use(loaded, gallery, now)
             except WhosthereError as error:
                 with self._lock:
@@ -94,11 +99,13 @@ class GalleryManager:
             return self.matcher
 
     def changed(self) -> bool:
-        """Whether the file differs from the one that was read last; ask now and then.
+        """Whether the file, or that of the corrections, differs from the one that was read last; ask now and then.
 
         A file that was renamed into place is whole. One that is written over in place is given time to come to rest.
         """
         with self._lock:
+            if stamp_of(corrections_path(self._loaded.gallery_path)) != self._corrections_seen:
+                return True
             before, self._seen = self._seen, stamp_of(self._loaded.gallery_path)
             self._rested = self._rested + 1 if before == self._seen else 0
             if self._seen == self._looked_at:
@@ -147,6 +154,15 @@ class GalleryManager:
             self._status_file = StatusFile(loaded.gallery_path)
         self._write_status(None)
 
+    def _read_corrections(self, loaded: LoadedConfig, before: Corrections) -> Corrections:
+        """What the owner has corrected; what it was before when the file is damaged: the door does not wait for it."""
+        self._corrections_seen = stamp_of(corrections_path(loaded.gallery_path))
+        try:
+            return read_corrections(loaded.gallery_path, self._embedder.id, self._embedder.dimensions)
+        except GalleryError as error:
+            log.error("%s; until then, the corrections from before are used", error)
+            return before
+
     def _bounds(self) -> Bounds | None:
         return None if self._loaded.config.match.threshold is not None else self.matcher.target_bounds
 
@@ -154,7 +170,7 @@ class GalleryManager:
         if target is not None:
             match = replace(loaded.config.match, false_alarm_target=target)
             loaded = replace(loaded, config=replace(loaded.config, match=match))
-        return load_matcher(loaded, self._embedder.card, gallery.unexpired(now))
+        return load_matcher(loaded, self._embedder.card, gallery.unexpired(now), self._corrections)
 
     def _version_on_disk(self, loaded: LoadedConfig, problem: str | None) -> str | None:
         if problem is None:

@@ -184,6 +184,7 @@ _DOUBTS = {
     Doubt.TAKEN: "another face in the picture had that name already",
     Doubt.GROUPS: "the faces fall into groups that name different people",
     Doubt.FEW_FACES: "too few usable faces for a name",
+    Doubt.REJECTED: "nearer to a visit that you rejected for that person: `whosthere visit corrections`",
 }
 
 

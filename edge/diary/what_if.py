@@ -82,7 +82,7 @@ def advice(visit: VisitRecord, calibration: Calibration | None) -> list[VisitAdv
     For a decision without a name: to a name, or where nobody was recognisable, to any answer. For a name: to none.
     """
     last = visit.last
-    if last is None or last.doubt in {Doubt.TAKEN, Doubt.GROUPS}:
+    if last is None or last.doubt in {Doubt.TAKEN, Doubt.GROUPS, Doubt.REJECTED}:
         return []
     changes = {
         EventKind.NO_USABLE_FACE: _more_usable,

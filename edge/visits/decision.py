@@ -81,7 +81,9 @@ def match_visit(matcher: Matcher, faces: FusedFaces, settings: VisitSettings, ta
     if not matches:
         return None
     best = max(matches, key=lambda m: (m.outcome is Outcome.RECOGNIZED, likeness(m)))
-    others = [m.person for m in matches if m.person and best.person and m.person.person_id != best.person.person_id]
+    # A rejected name is not given, but neither does another one come in its place.
+    named = [m.best for m in matches if m.best and (m.person or m.doubt is Doubt.REJECTED)]
+    others = [one for one in named if best.person and one.person_id != best.person.person_id]
     return replace(best, outcome=Outcome.UNCERTAIN, runner_up=others[0], doubt=Doubt.GROUPS) if others else best
 
 

@@ -5,6 +5,7 @@ from collections.abc import Set
 import numpy as np
 
 from edge.config.loading import LoadedConfig
+from edge.galleries.corrections import Anchors, Corrections, read_corrections
 from edge.galleries.file import check_dimensions, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.models.card import Calibration, Card
@@ -15,11 +16,20 @@ from edge.visits.thresholds import Bounds, target_bounds, threshold_in_force
 class Matcher:
     """A gallery and the current threshold."""
 
-    def __init__(self, gallery: Gallery, threshold: float, min_margin: float, calibration: Calibration | None) -> None:
+    def __init__(
+        self,
+        gallery: Gallery,
+        threshold: float,
+        min_margin: float,
+        calibration: Calibration | None,
+        anchors: Anchors | None = None,
+    ) -> None:
+        """`anchors` are embeddings of visits that were not the person whom they resembled."""
         self.gallery = gallery
         self.threshold = threshold
         self.min_margin = min_margin
         self.calibration = calibration
+        self._anchors: Anchors = anchors or {}
         counts = [len(person.templates) for person in gallery.people]
         self._starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.intp)
 
@@ -42,7 +52,17 @@ class Matcher:
         rate = self._rate(best.similarity) if best else None
         is_taken = best is not None and best.person_id in taken
         outcome, doubt = outcome_of(best, runner_up, threshold, self.min_margin, taken=is_taken)
+        if outcome is Outcome.RECOGNIZED and best is not None and self._rejected(best, probe):
+            outcome, doubt = Outcome.UNKNOWN, Doubt.REJECTED
         return Match(outcome, best, runner_up, threshold, rate, doubt)
+
+    def _rejected(self, best: Candidate, probe: Vector) -> bool:
+        """Whether the probe is clearly nearer to a rejected visit than to the person.
+
+        Clearly means by the lead that a name needs over a second person. It only ever takes a name away.
+        """
+        anchors = self._anchors.get(best.person_id)
+        return anchors is not None and float((anchors @ probe).max()) - best.similarity >= self.min_margin
 
     def threshold_for_probes(self, probes: int) -> float:
         """The similarity that a name needs if the gallery is asked with so many probes (Bonferroni's bound).
@@ -87,10 +107,17 @@ def outcome_of(
     return Outcome.RECOGNIZED, None
 
 
-def load_matcher(loaded: LoadedConfig, card: Card, gallery: Gallery | None = None) -> Matcher:
-    """Make a matcher for the gallery, by default the configured one. Raises GalleryError and ModelError."""
+def load_matcher(
+    loaded: LoadedConfig, card: Card, gallery: Gallery | None = None, corrections: Corrections | None = None
+) -> Matcher:
+    """Make a matcher for the gallery and what the owner has corrected, by default the configured one's.
+
+    Raises GalleryError and ModelError.
+    """
     embedder, dimensions = EmbedderId(card.name, card.sha256), card.outputs[0][1]
     known = gallery or open_gallery(loaded.gallery_path, embedder, loaded.gallery_keys, dimensions)
     check_dimensions(str(loaded.gallery_path), known.embeddings, embedder, dimensions)
     threshold = threshold_in_force(loaded, card, known)
-    return Matcher(known, threshold.similarity, loaded.config.match.min_margin, card.calibration)
+    if corrections is None:
+        corrections = read_corrections(loaded.gallery_path, embedder, dimensions)
+    return Matcher(known, threshold.similarity, loaded.config.match.min_margin, card.calibration, corrections.vectors())

@@ -1,0 +1,201 @@
+"""`whosthere visit`: what the owner says about visits."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge.commands.context import box_config
+from edge.commands.diary_context import open_diary
+from edge.config.loading import LoadedConfig, load_config
+from edge.diary.record import VisitRecord
+from edge.errors import ConfigError, UsageError
+from edge.faces.embed import TfliteEmbedder
+from edge.faces.loading import load_embedder
+from edge.galleries.corrections import (
+    MAX_ANCHORS,
+    Anchor,
+    read_any,
+    read_corrections,
+    vector_of,
+    write_corrections,
+)
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Gallery, Person, timestamp
+from edge.galleries.lock import gallery_lock
+from edge.records import Vector
+from edge.terminal import echo, json_option, print_json, table
+from edge.visits.matcher import Matcher, load_matcher
+from edge.visits.rejection import check_rejection, price_of
+from edge.visits.thresholds import linking_thresholds
+
+EXIT_CODES = """\b
+Exit codes:
+  0  fine
+  1  the diary is missing, damaged or not readable
+  2  no such visit or person, or the correction makes no sense
+  3  config, or the box keeps no embeddings
+  4  the gallery or its corrections cannot be read
+"""
+LOCK_WAIT_S = 10.0
+
+config_option = box_config("The daemon's config.yaml.")
+
+
+class CorrectionLine(msgspec.Struct, frozen=True):
+    """One correction of `visit corrections --json`."""
+
+    id: str
+    person_id: str
+    person_name: str | None
+    """Null: nobody of that id is in the gallery, so that it has no effect."""
+    visit_id: str
+    added_at: str
+    miss_rate: float | None
+    """At most so many of the person's own visits lose their name by it; null: the embedder is not calibrated."""
+    spare: float | None
+    """How far the person's own templates are from being denied; null: they have only one."""
+
+
+@click.group()
+def command() -> None:
+    """Say that a visit was not whom the box took it for; list and undo such corrections."""
+
+
+@command.command(epilog=EXIT_CODES)
+@click.argument("visit")
+@click.argument("person")
+@config_option
+def reject(visit: str, person: str, config_path: Path) -> None:
+    """Say that VISIT was not PERSON. Visitors who are nearer to it than to PERSON's photos are then not called that.
+
+    VISIT is a visit_id, the beginning of one, or `last`; PERSON is a name or an id. "Nearer" means by at least
+    `match.min_margin`. A correction only ever takes PERSON's name away: nobody gets another name for it. It needs the
+    visit's embedding, so `diary.embeddings_days` must have been above 0. A push from the desktop leaves it in place.
+
+    \b
+      whosthere visit reject last "Ada Lovelace"
+    """
+    loaded = load_config(config_path)
+    embedder = load_embedder(loaded.config.models, loaded.base)
+    path = loaded.gallery_path
+    with gallery_lock(path, LOCK_WAIT_S):
+        gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
+        known = _person(gallery, person)
+        found, probes = _remembered(loaded, visit, embedder)
+        _check_resembled(found, known)
+        templates = gallery.vectors(known)
+        anchor = max(probes, key=lambda probe: float((templates @ probe).max()))
+        price = check_rejection(anchor, templates, load_matcher(loaded, embedder.card, gallery), known.name)
+        before = read_corrections(path, embedder.id, embedder.dimensions)
+        alike = _alike(gallery, anchor, known, linking_thresholds(embedder.calibration).different)
+        after = before.with_anchor(known.id, found.id, anchor, alike, timestamp())
+        write_corrections(after, path)
+    made = after.anchors[-1]
+    echo(f"{found.id} was not {known.name}: correction {made.id}, {len(after.of(known.id))} of {MAX_ANCHORS} for them")
+    echo(f"Price: {_spoken(price.miss_rate, price.spare)}")
+    echo(f"A running daemon applies it within a second. `whosthere visit undo {made.id}` takes it back.")
+
+
+@command.command(epilog=EXIT_CODES)
+@click.argument("correction", required=False)
+@config_option
+def undo(correction: str | None, config_path: Path) -> None:
+    """Take back a CORRECTION by its id, as `visit corrections` lists it; without one, the newest."""
+    loaded = load_config(config_path)
+    path = loaded.gallery_path
+    with gallery_lock(path, LOCK_WAIT_S):
+        before = read_any(path)
+        anchors = before.anchors if before else []
+        wanted = next((a for a in reversed(anchors) if correction in (None, a.id)), None)
+        if before is None or wanted is None:
+            ids = ", ".join(anchor.id for anchor in anchors) or "none"
+            raise UsageError(f"found no correction {correction or ''}; there are: {ids}")
+        write_corrections(before.without(wanted), path)
+    echo(f"correction {wanted.id} is undone: {wanted.visit_id} may be {wanted.person_id} again")
+
+
+@command.command("corrections", epilog=EXIT_CODES)
+@json_option
+@config_option
+def list_corrections(as_json: bool, config_path: Path) -> None:
+    """List all corrections with their price: how many of the person's own visits may lose their name."""
+    loaded = load_config(config_path)
+    embedder = load_embedder(loaded.config.models, loaded.base)
+    path = loaded.gallery_path
+    gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
+    corrections = read_corrections(path, embedder.id, embedder.dimensions)
+    matcher = load_matcher(loaded, embedder.card, gallery)
+    lines = [_line(anchor, gallery, matcher) for anchor in corrections.anchors]
+    if as_json:
+        print_json(lines)
+    elif lines:
+        rows = [
+            (one.id, one.person_name or one.person_id, one.visit_id, one.added_at, _spoken(one.miss_rate, one.spare))
+            for one in lines
+        ]
+        echo(table(("id", "is not", "visit", "since", "price"), rows))
+    else:
+        echo("no correction")
+
+
+def _person(gallery: Gallery, name: str) -> Person:
+    known = gallery.person(name)
+    if known is None:
+        everybody = ", ".join(p.name for p in gallery.people) or "nobody"
+        raise UsageError(f"found nobody called {name!r}; in the gallery: {everybody}")
+    return known
+
+
+def _remembered(loaded: LoadedConfig, visit: str, embedder: TfliteEmbedder) -> tuple[VisitRecord, list[Vector]]:
+    """A visit and its embeddings. Raises ConfigError when none were kept."""
+    with open_diary(loaded) as diary:
+        found = diary.find(visit)
+        probes = diary.embeddings(found.id, embedder.dimensions)
+    if found.model != embedder.name:
+        raise UsageError(f"{found.id}: decided with {found.model}, but models.embedder is {embedder.name} by now")
+    if not probes:
+        days = loaded.config.diary.embeddings_days
+        raise ConfigError(
+            f"{found.id}: no embedding was kept of this visit; diary.embeddings_days: found {days}; to correct later "
+            "visits, set it to as many days as you need (1 or more) and restart the daemon"
+        )
+    return found, probes
+
+
+def _check_resembled(found: VisitRecord, person: Person) -> None:
+    """Raises UsageError for a visit that was not taken for the person."""
+    resembled = {decision.best.person_id for decision in found.decisions if decision.best}
+    if person.id not in resembled:
+        others = ", ".join(sorted(resembled)) or "nobody"
+        raise UsageError(f"{found.id}: resembled {others}, not {person.id}, so there is nothing to reject")
+
+
+def _alike(gallery: Gallery, anchor: Vector, person: Person, similarity: float) -> list[str]:
+    """Everybody else who may be in the visit, by id."""
+    others = (one for one in gallery.people if one is not person)
+    return [one.id for one in others if float((gallery.vectors(one) @ anchor).max()) >= similarity]
+
+
+def _line(anchor: Anchor, gallery: Gallery, matcher: Matcher) -> CorrectionLine:
+    known = next((one for one in gallery.people if one.id == anchor.person_id), None)
+    price = price_of(vector_of(anchor), gallery.vectors(known), matcher) if known else None
+    return CorrectionLine(
+        id=anchor.id,
+        person_id=anchor.person_id,
+        person_name=known.name if known else None,
+        visit_id=anchor.visit_id,
+        added_at=anchor.added_at,
+        miss_rate=price.miss_rate if price else None,
+        spare=None if price is None or price.spare is None else round(price.spare, 3),
+    )
+
+
+def _spoken(miss_rate: float | None, spare: float | None) -> str:
+    rate = (
+        "not known, as the embedder is not calibrated"
+        if miss_rate is None
+        else f"at most one of their own visits in {1 / miss_rate:,.0f} is missed for it"
+    )
+    own = "" if spare is None else f"; their own photos are {spare:.2f} from being denied"
+    return rate + own
