@@ -52,7 +52,7 @@ class CorrectionLine(msgspec.Struct, frozen=True):
     visit_id: str
     added_at: str
     miss_rate: float | None
-    """At most so many of the person's own visits lose their name by it; null: the embedder is not calibrated."""
+    """At most this part of the person's own visits loses their name by it; null: the embedder is not calibrated."""
     spare: float | None
     """How far the person's own templates are from being denied; null: they have only one."""
 
@@ -195,7 +195,7 @@ def _spoken(miss_rate: float | None, spare: float | None) -> str:
     rate = (
         "not known, as the embedder is not calibrated"
         if miss_rate is None
-        else f"at most one of their own visits in {1 / miss_rate:,.0f} is missed for it"
+        else f"of their own visits, at most one in {1 / miss_rate:,.0f} is missed for it"
     )
     own = "" if spare is None else f"; their own photos are {spare:.2f} from being denied"
     return rate + own

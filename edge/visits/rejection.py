@@ -1,5 +1,6 @@
 """The price of a rejected visit: how many of the person's own visits it may cost their name."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ class Price:
     """What an anchor costs the person."""
 
     miss_rate: float | None
-    """How often somebody else's embedding comes as near to the anchor as a denied visit must; None: not calibrated."""
+    """Which part of the person's visits is missed, of those only just similar enough; None: not calibrated."""
     spare: float | None
     """How much nearer to the anchor the person's templates could be before one is denied; None: they have only one."""
 
@@ -24,17 +25,27 @@ class Price:
 def price_of(anchor: Vector, templates: NDArray[np.float32], matcher: Matcher) -> Price:
     """The price of an anchor (d,) for a person with these templates (n, d).
 
-    A visit of theirs is only denied if it is at least `min_margin` nearer to the anchor than to their templates, which
-    it must resemble by the threshold: so it resembles the anchor by both together. The calibration says how often two
-    different people are that alike.
+    The calibration says how often a visit and the anchor have enough in common besides the template, which both
+    resemble: as often as two strangers do. More similar visits need more, so this bounds the misses of all of them.
     """
     calibration: Calibration | None = matcher.calibration
-    rate = None if calibration is None else calibration.rate_at(matcher.threshold + matcher.min_margin)
+    needed = _in_common(float((templates @ anchor).max()), matcher.threshold, matcher.min_margin)
+    rate = None if calibration is None else calibration.rate_at(needed)
     if len(templates) < 2:
         return Price(rate, None)
     alike = templates @ templates.T - 4 * np.eye(len(templates), dtype=np.float32)
     spare = float((alike.max(1) + matcher.min_margin - templates @ anchor).min())
     return Price(rate, spare)
+
+
+def _in_common(anchor: float, visit: float, margin: float) -> float:
+    """The cosine, beside the template, from which a visit is clearly nearer to the anchor than to the template.
+
+    `anchor` and `visit` are similarities to the template t: v = visit * t + sqrt(1 - visit^2) * x, likewise the anchor
+    with y; then v is nearer to the anchor by `margin` as soon as x @ y is this large.
+    """
+    beside = math.sqrt(max(1 - anchor**2, 0.0) * max(1 - visit**2, 0.0))
+    return (visit * (1 - anchor) + margin) / beside if beside else 1.0
 
 
 def check_rejection(anchor: Vector, templates: NDArray[np.float32], matcher: Matcher, name: str) -> Price:
