@@ -193,6 +193,8 @@ class Event:
     """The visit's best frame so far, when pictures are wanted."""
     picture_box: Box | None = None
     """Where the visitor's face is in it."""
+    silenced: bool = False
+    """A stranger whom the owner wants ignored: only `started` and `ended` are published, and no picture is kept."""
     account: VisitAccount | None = None
     """Set on `ended`."""
     probe: Vector | None = None

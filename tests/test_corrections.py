@@ -1,5 +1,6 @@
 """What the owner says about visits: a rejected one only ever takes a name away, and outlasts every push."""
 
+import itertools
 import json
 import shutil
 from datetime import UTC, datetime
@@ -13,14 +14,16 @@ from hypothesis import strategies as st
 
 from edge.__main__ import main
 from edge.config.loading import load_config
-from edge.config.visits import VisitSettings
+from edge.config.visits import UnknownFacesSettings, VisitSettings
 from edge.daemon.gallery_manager import GalleryManager
 from edge.diary.diary_file import DiaryFile, NewVisit
 from edge.errors import GalleryError, UsageError
+from edge.events import Event
 from edge.faces.loading import load_embedder
 from edge.galleries.atomic_file import write_whole
 from edge.galleries.corrections import (
     MAX_ANCHORS,
+    MAX_IGNORED,
     corrections_path,
     no_corrections,
     read_corrections,
@@ -29,14 +32,18 @@ from edge.galleries.corrections import (
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template
 from edge.records import Doubt, Outcome, Vector
+from edge.sightings import Sighting
 from edge.visits.decision import match_visit
 from edge.visits.fusion import FusedFaces
+from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.rejection import _in_common, check_rejection, price_of
+from edge.visits.thresholds import LinkingThresholds
+from edge.visits.unknown_faces import UnknownFaces
 from support.broker import Broker
 from support.daemon import running, write_config
 from support.diaries import contents, visit
-from support.people import AT, DIMENSIONS, alike, gallery_of, quality, somebody
+from support.people import AT, DIMENSIONS, PLACE, alike, gallery_of, quality, somebody
 from test_explain import CALIBRATION
 
 EMBEDDER = EmbedderId("vectors", "0" * 64)
@@ -146,6 +153,69 @@ def test_a_visit_is_missed_exactly_when_it_has_enough_in_common_with_the_anchor(
     assume(own > 0.401)
     assert (matcher.match(probe).doubt is Doubt.REJECTED) == (common > needed)
     assert needed >= _in_common(anchor, 0.4, 0.05), "less similar visits are missed first"
+
+
+# Strangers to ignore.
+
+
+def door(ignored: list[Vector]) -> VisitManager:
+    vectors = np.stack(ignored) if ignored else None
+    matcher = Matcher(gallery_of(ada=ADA, ben=BEN), 0.5, 0.05, None, None, vectors)
+    ids = (f"v{n}" for n in itertools.count(1))
+    settings_ = VisitSettings(gap_s=5)
+    return VisitManager(settings_, LinkingThresholds(0.45, 0.15, 0.3), matcher, lambda: next(ids), pictures=True)
+
+
+def stay(visits: VisitManager, *faces: Vector) -> list[Event]:
+    """One visitor, seen ten times a second, and gone."""
+    picture = np.zeros((300, 300, 3), np.uint8)
+    events = []
+    for n, one in enumerate(faces):
+        events += visits.update([Sighting(1, n / 10, PLACE, 0.0, quality(), one)], {1}, n / 10, picture)
+    return events + visits.flush(60.0)
+
+
+POSTMAN = somebody(77)
+
+
+def test_of_an_ignored_stranger_only_the_beginning_and_the_end_are_published() -> None:
+    faces = [near(POSTMAN, 0.9, seed) for seed in range(40)]
+    loud, quiet = stay(door([]), *faces), stay(door([POSTMAN]), *faces)
+    assert [event.kind.value for event in loud] == ["started", "unknown", "ended"]
+    assert [event.kind.value for event in quiet] == ["started", "ended"]
+    assert quiet[-1].silenced and not loud[-1].silenced
+    assert quiet[-1].account is not None
+    assert [one.kind.value for one in quiet[-1].account.decisions] == ["unknown"], "the diary has it"
+    settings_ = UnknownFacesSettings(keep=5)
+    keeper = UnknownFaces(Path("nowhere"), settings_)
+    assert keeper.wants(loud[-1]) and not keeper.wants(quiet[-1])
+
+
+def test_other_strangers_and_the_known_are_not_ignored() -> None:
+    for face, said in ((somebody(78), "unknown"), (near(ADA, 0.8, 5), "recognized")):
+        assert [event.kind.value for event in stay(door([POSTMAN, ADA]), *[face] * 40)] == ["started", said, "ended"]
+
+
+def test_an_ignored_stranger_who_turns_out_to_be_known_is_named_without_correcting_anything() -> None:
+    masked = (0.3 * ADA + 0.6 * POSTMAN).astype(np.float32)
+    masked /= np.linalg.norm(masked)
+    events = stay(door([masked]), *[masked] * 40, *[near(ADA, 0.9, 4)] * 60)
+    assert [(event.kind.value, event.corrects) for event in events] == [
+        ("started", None),
+        ("recognized", None),
+        ("ended", None),
+    ]
+    assert not events[-1].silenced
+
+
+def test_the_bar_for_ignoring_follows_from_the_calibration() -> None:
+    gallery = gallery_of(ada=ADA)
+    for count in (1, 2, 50):
+        vectors = np.stack([somebody(seed) for seed in range(count)])
+        matcher = Matcher(gallery, 0.45, 0.05, CALIBRATION, None, vectors)
+        rate = CALIBRATION.rate_at(matcher.ignoring_similarity) * count
+        assert rate == pytest.approx(CALIBRATION.rate_at(0.45), rel=1e-6)
+    assert Matcher(gallery, 0.45, 0.05, None, None, vectors).ignoring_similarity == 0.45
 
 
 # The file.
@@ -316,3 +386,35 @@ def test_the_next_visit_of_a_rejected_visitor_is_unknown_and_explained(tmp_path:
                 assert run(config, "visit", "reject", one["visit_id"], PERSON).exit_code == 0
     assert mine[-1]["decision"] == "unknown" and mine[-1]["best"]["similarity"] > mine[-1]["threshold"]
     assert "nearer to a visit that you rejected" in run(config, "explain", mine[-1]["visit_id"]).stdout
+
+
+def test_a_stranger_is_ignored_and_spoken_of_again_by_command(config: Path) -> None:
+    gallery, kept = config.parent / "gallery.whg", manager(config)
+    stranger = impostor(gallery, 0.1, 9)
+    diary = DiaryFile(config.parent / "diary.sqlite3", 10)
+    diary.add(NewVisit(visit(7, None, PERSON), (stranger,)))
+    diary.close()
+    done = run(config, "visit", "ignore", "last")
+    assert done.exit_code == 0, done.output
+    assert "1 of 50" in done.stdout and "one other stranger in 1,000" in done.stdout
+    assert kept.changed() and kept.reload(load_config(config), datetime.now(UTC)).ignores(stranger)
+    again = run(config, "visit", "ignore", "last")
+    assert again.exit_code == 2 and "is ignored already" in again.output
+    named = run(config, "visit", "ignore", visit(0).id)
+    assert named.exit_code == 2 and "ended recognized; allowed: unknown" in named.output
+    [line] = json.loads(run(config, "visit", "corrections", "--json").stdout)
+    assert (line["ignored"], line["person_id"]) == (True, None)
+    assert "is ignored" in run(config, "visit", "corrections").stdout
+    undone = run(config, "visit", "undo")
+    assert "is not ignored any more" in undone.stdout
+    assert not kept.reload(load_config(config), datetime.now(UTC)).ignores(stranger)
+    kept.close()
+
+
+def test_there_is_room_for_fifty_strangers() -> None:
+    made = no_corrections(EMBEDDER)
+    for n in range(MAX_IGNORED):
+        made = made.with_ignored(f"v{n}", ADA, ["ben"], AT)
+    with pytest.raises(UsageError, match="found 50 ignored strangers; allowed: 50"):
+        made.with_ignored("v99", ADA, [], AT)
+    assert made.forgetting("ben").ignored == []

@@ -10,11 +10,14 @@ from edge.commands.diary_context import open_diary
 from edge.config.loading import LoadedConfig, load_config
 from edge.diary.record import VisitRecord
 from edge.errors import ConfigError, UsageError
+from edge.events import EventKind
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.loading import load_embedder
 from edge.galleries.corrections import (
     MAX_ANCHORS,
+    MAX_IGNORED,
     Anchor,
+    Ignored,
     read_any,
     read_corrections,
     vector_of,
@@ -46,7 +49,10 @@ class CorrectionLine(msgspec.Struct, frozen=True):
     """One correction of `visit corrections --json`."""
 
     id: str
-    person_id: str
+    ignored: bool
+    """A stranger about whom nothing is published."""
+    person_id: str | None
+    """Who it was not; null for a stranger."""
     person_name: str | None
     """Null: nobody of that id is in the gallery, so that it has no effect."""
     visit_id: str
@@ -59,7 +65,7 @@ class CorrectionLine(msgspec.Struct, frozen=True):
 
 @click.group()
 def command() -> None:
-    """Say that a visit was not whom the box took it for; list and undo such corrections."""
+    """Say that a visit was not whom the box took it for, or to ignore that stranger; list and undo such corrections."""
 
 
 @command.command(epilog=EXIT_CODES)
@@ -98,6 +104,38 @@ def reject(visit: str, person: str, config_path: Path) -> None:
 
 
 @command.command(epilog=EXIT_CODES)
+@click.argument("visit")
+@config_option
+def ignore(visit: str, config_path: Path) -> None:
+    """Never tell about the stranger of VISIT again: later visits of theirs are only `started` and `ended`.
+
+    VISIT is a visit_id, the beginning of one, or `last`. It must have ended `unknown`. People in the gallery are never
+    ignored. The diary still has the visits. It needs the visit's embedding: `diary.embeddings_days` must be above 0.
+    """
+    loaded = load_config(config_path)
+    embedder = load_embedder(loaded.config.models, loaded.base)
+    path = loaded.gallery_path
+    with gallery_lock(path, LOCK_WAIT_S):
+        gallery = _gallery(loaded, embedder)
+        found, probes = _remembered(loaded, visit, embedder)
+        if found.kind is not EventKind.UNKNOWN:
+            raise UsageError(f"{found.id}: ended {found.kind.value}; allowed: unknown, as nobody else can be ignored")
+        before = read_corrections(path, embedder.id, embedder.dimensions)
+        alike = _alike(gallery, probes[0], None, linking_thresholds(embedder.calibration).different)
+        after = before.with_ignored(found.id, probes[0], alike, timestamp())
+        write_corrections(after, path)
+        matcher = load_matcher(loaded, embedder.card, gallery)
+    made = after.ignored[-1]
+    echo(
+        f"{found.id}: the stranger is ignored from now on (correction {made.id}, {len(after.ignored)} of {MAX_IGNORED})"
+    )
+    target = loaded.config.match.false_alarm_target
+    if matcher.calibration is not None:
+        echo(f"Price: one other stranger in {1 / target:,.0f} is as similar to one of them, and ignored too")
+    echo(f"A running daemon applies it within a second. `whosthere visit undo {made.id}` takes it back.")
+
+
+@command.command(epilog=EXIT_CODES)
 @click.argument("correction", required=False)
 @config_option
 def undo(correction: str | None, config_path: Path) -> None:
@@ -106,13 +144,14 @@ def undo(correction: str | None, config_path: Path) -> None:
     path = loaded.gallery_path
     with gallery_lock(path, LOCK_WAIT_S):
         before = read_any(path)
-        anchors = before.anchors if before else []
-        wanted = next((a for a in reversed(anchors) if correction in (None, a.id)), None)
+        known = before.all if before else []
+        wanted = next((one for one in reversed(known) if correction in (None, one.id)), None)
         if before is None or wanted is None:
-            ids = ", ".join(anchor.id for anchor in anchors) or "none"
+            ids = ", ".join(one.id for one in known) or "none"
             raise UsageError(f"found no correction {correction or ''}; there are: {ids}")
         write_corrections(before.without(wanted), path)
-    echo(f"correction {wanted.id} is undone: {wanted.visit_id} may be {wanted.person_id} again")
+    what = f"may be {wanted.person_id} again" if isinstance(wanted, Anchor) else "is not ignored any more"
+    echo(f"correction {wanted.id} is undone: {wanted.visit_id} {what}")
 
 
 @command.command("corrections", epilog=EXIT_CODES)
@@ -126,15 +165,15 @@ def list_corrections(as_json: bool, config_path: Path) -> None:
     gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
     corrections = read_corrections(path, embedder.id, embedder.dimensions)
     matcher = load_matcher(loaded, embedder.card, gallery)
-    lines = [_line(anchor, gallery, matcher) for anchor in corrections.anchors]
+    lines = [
+        *(_line(anchor, gallery, matcher) for anchor in corrections.anchors),
+        *(_ignored_line(one) for one in corrections.ignored),
+    ]
     if as_json:
         print_json(lines)
     elif lines:
-        rows = [
-            (one.id, one.person_name or one.person_id, one.visit_id, one.added_at, _spoken(one.miss_rate, one.spare))
-            for one in lines
-        ]
-        echo(table(("id", "is not", "visit", "since", "price"), rows))
+        rows = [(one.id, one.visit_id, _meaning(one), one.added_at, _cost(one)) for one in lines]
+        echo(table(("id", "visit", "", "since", "price"), rows))
     else:
         echo("no correction")
 
@@ -171,7 +210,14 @@ def _check_resembled(found: VisitRecord, person: Person) -> None:
         raise UsageError(f"{found.id}: resembled {others}, not {person.id}, so there is nothing to reject")
 
 
-def _alike(gallery: Gallery, anchor: Vector, person: Person, similarity: float) -> list[str]:
+def _gallery(loaded: LoadedConfig, embedder: TfliteEmbedder) -> Gallery:
+    """The current gallery; an empty one without a file: then everybody is a stranger."""
+    if not loaded.gallery_path.exists():
+        return Gallery.empty(embedder.id, embedder.dimensions)
+    return open_gallery(loaded.gallery_path, embedder.id, loaded.gallery_keys, embedder.dimensions)
+
+
+def _alike(gallery: Gallery, anchor: Vector, person: Person | None, similarity: float) -> list[str]:
     """Everybody else who may be in the visit, by id."""
     others = (one for one in gallery.people if one is not person)
     return [one.id for one in others if float((gallery.vectors(one) @ anchor).max()) >= similarity]
@@ -182,6 +228,7 @@ def _line(anchor: Anchor, gallery: Gallery, matcher: Matcher) -> CorrectionLine:
     price = price_of(vector_of(anchor), gallery.vectors(known), matcher) if known else None
     return CorrectionLine(
         id=anchor.id,
+        ignored=False,
         person_id=anchor.person_id,
         person_name=known.name if known else None,
         visit_id=anchor.visit_id,
@@ -189,6 +236,18 @@ def _line(anchor: Anchor, gallery: Gallery, matcher: Matcher) -> CorrectionLine:
         miss_rate=price.miss_rate if price else None,
         spare=None if price is None or price.spare is None else round(price.spare, 3),
     )
+
+
+def _ignored_line(one: Ignored) -> CorrectionLine:
+    return CorrectionLine(one.id, True, None, None, one.visit_id, one.added_at, None, None)
+
+
+def _meaning(line: CorrectionLine) -> str:
+    return "is ignored" if line.ignored else f"was not {line.person_name or line.person_id}"
+
+
+def _cost(line: CorrectionLine) -> str:
+    return "" if line.ignored else _spoken(line.miss_rate, line.spare)
 
 
 def _spoken(miss_rate: float | None, spare: float | None) -> str:

@@ -69,6 +69,7 @@ def _row(line: VisitLine) -> tuple[str, ...]:
     notes = [
         "rang" if line.rang else "",
         "corrected" if line.corrected else "",
+        "ignored" if line.silenced else "",
         "" if line.clock_set else "the clock was not set",
         ", ".join(f"{count} {reason}" for reason, count in line.refused.items()),
     ]

@@ -45,7 +45,7 @@ class GalleryManager:
         self._looked_at = self._seen = stamp_of(path)
         self._rested = 0
         self._gallery, problem = self._first(path)
-        self._corrections_seen: FileStamp | None = None
+        self._corrections_seen = stamp_of(corrections_path(path))
         self._corrections = self._read_corrections(loaded, no_corrections(embedder.id))
         self.matcher = self._matcher(loaded, self._gallery, None, now)
         """The current one; replaced as a whole."""
@@ -61,6 +61,7 @@ class GalleryManager:
             path = loaded.gallery_path
             with self._lock:
                 self._looked_at = self._seen = stamp_of(path)
+                self._corrections_seen = stamp_of(corrections_path(path))
             try:
                 corrections = self._read_corrections(loaded, self._corrections)
                 gallery = self._open(path, loaded)
@@ -104,12 +105,10 @@ class GalleryManager:
         A file that was renamed into place is whole. One that is written over in place is given time to come to rest.
         """
         with self._lock:
-            if stamp_of(corrections_path(self._loaded.gallery_path)) != self._corrections_seen:
-                return True
             before, self._seen = self._seen, stamp_of(self._loaded.gallery_path)
             self._rested = self._rested + 1 if before == self._seen else 0
             if self._seen == self._looked_at:
-                return False
+                return stamp_of(corrections_path(self._loaded.gallery_path)) != self._corrections_seen
             return self._rested >= RESTED or not _same_file(self._seen, self._looked_at)
 
     def expire(self, now: datetime) -> Matcher | None:
@@ -156,7 +155,6 @@ class GalleryManager:
 
     def _read_corrections(self, loaded: LoadedConfig, before: Corrections) -> Corrections:
         """What the owner has corrected; what it was before when the file is damaged: the door does not wait for it."""
-        self._corrections_seen = stamp_of(corrections_path(loaded.gallery_path))
         try:
             return read_corrections(loaded.gallery_path, self._embedder.id, self._embedder.dimensions)
         except GalleryError as error:

@@ -40,6 +40,8 @@ class VisitLine(msgspec.Struct, frozen=True):
     decision: EventKind
     """The last one; `ended`: there was none."""
     decided_after_s: float | None
+    silenced: bool
+    """A stranger whom the owner wants ignored: the decision was not published."""
     corrected: bool
     """A final `unknown` or `uncertain` became a name."""
     person_id: str | None
@@ -74,6 +76,7 @@ class VisitLine(msgspec.Struct, frozen=True):
             rang=visit.rang_s is not None,
             decision=visit.kind,
             decided_after_s=last.at_s if last else None,
+            silenced=visit.silenced,
             corrected=bool(last and last.corrects is not None),
             person_id=named.person_id if named else None,
             person_name=named.name if named else None,

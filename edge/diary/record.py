@@ -143,6 +143,8 @@ class VisitRecord(msgspec.Struct, frozen=True):
     model: str
     gallery_version: str
     rules: Rules
+    silenced: bool = False
+    """A stranger whom the owner wants ignored: the decision was not published."""
 
     @classmethod
     def of(
@@ -174,6 +176,7 @@ class VisitRecord(msgspec.Struct, frozen=True):
             model=model,
             gallery_version=gallery_version,
             rules=rules,
+            silenced=event.silenced,
         )
 
     @property

@@ -1,7 +1,7 @@
 """What the owner says about visits, in a file beside the gallery, so that a push from the desktop leaves it alone.
 
-Nothing in it is signed, and nothing has to be: a correction only ever takes a name away. Those who can write this file
-can do no more than make the box silent.
+Nothing in it is signed, and nothing has to be: a correction only ever takes a name away, or keeps the box from speaking
+of a stranger. Those who can write this file can do no more than make the box silent.
 """
 
 import secrets
@@ -20,6 +20,8 @@ from edge.records import Vector, read_only
 
 MAX_ANCHORS = 10
 """Rejected visits per person."""
+MAX_IGNORED = 50
+"""Strangers to ignore."""
 MAX_BYTES = 16_000_000
 UNIT_TOLERANCE = 1e-3
 
@@ -41,6 +43,19 @@ class Anchor(msgspec.Struct, frozen=True):
     """The embedding, little-endian float32."""
 
 
+class Ignored(msgspec.Struct, frozen=True):
+    """A stranger about whom nothing is published."""
+
+    id: Annotated[str, Meta(pattern=r"^[0-9a-f]{6}\Z")]
+    visit_id: Annotated[str, Meta(max_length=64)]
+    added_at: str
+    """RFC 3339, UTC."""
+    alike: list[str]
+    """Everybody in the gallery who may be the one in the visit, by id."""
+    vector: bytes
+    """The embedding, little-endian float32."""
+
+
 class Corrections(msgspec.Struct, frozen=True):
     """All corrections of a box, the oldest first."""
 
@@ -48,6 +63,7 @@ class Corrections(msgspec.Struct, frozen=True):
     embedder: EmbedderId
     """Vectors of another embedder cannot be compared: then nothing here has any effect."""
     anchors: list[Anchor]
+    ignored: list[Ignored] = []
 
     def of(self, person: str) -> list[Anchor]:
         return [anchor for anchor in self.anchors if anchor.person_id == person]
@@ -55,6 +71,16 @@ class Corrections(msgspec.Struct, frozen=True):
     def vectors(self) -> Anchors:
         """The anchors by person."""
         return {person: read_only(np.stack([vector_of(a) for a in self.of(person)])) for person in self.people}
+
+    def ignored_vectors(self) -> NDArray[np.float32] | None:
+        """The strangers to ignore, (n, d); None: there are none."""
+        return read_only(np.stack([vector_of(one) for one in self.ignored])) if self.ignored else None
+
+    @property
+    def all(self) -> list[Anchor | Ignored]:
+        """Every correction, the oldest first."""
+        every: list[Anchor | Ignored] = [*self.anchors, *self.ignored]
+        return sorted(every, key=lambda one: one.added_at)
 
     @property
     def people(self) -> set[str]:
@@ -75,13 +101,29 @@ class Corrections(msgspec.Struct, frozen=True):
         anchor = Anchor(secrets.token_hex(3), person, visit, at, alike, content)
         return msgspec.structs.replace(self, anchors=[*self.anchors, anchor])
 
-    def without(self, anchor: Anchor) -> "Corrections":
-        return msgspec.structs.replace(self, anchors=[one for one in self.anchors if one is not anchor])
+    def with_ignored(self, visit: str, vector: Vector, alike: list[str], at: str) -> "Corrections":
+        """One more. Raises UsageError when the visit is ignored already, or there are too many."""
+        if any(one.visit_id == visit for one in self.ignored):
+            raise UsageError(f"visit {visit} is ignored already")
+        if len(self.ignored) >= MAX_IGNORED:
+            raise UsageError(
+                f"found {len(self.ignored)} ignored strangers; allowed: {MAX_IGNORED}; undo one first, such as the "
+                f"oldest (`whosthere visit undo {self.ignored[0].id}`)"
+            )
+        content = np.ascontiguousarray(vector, "<f4").tobytes()
+        one = Ignored(secrets.token_hex(3), visit, at, alike, content)
+        return msgspec.structs.replace(self, ignored=[*self.ignored, one])
+
+    def without(self, wanted: Anchor | Ignored) -> "Corrections":
+        anchors = [one for one in self.anchors if one is not wanted]
+        ignored = [one for one in self.ignored if one is not wanted]
+        return msgspec.structs.replace(self, anchors=anchors, ignored=ignored)
 
     def forgetting(self, person: str) -> "Corrections":
         """All but those about a person, and those that may show them."""
-        left = [one for one in self.anchors if person != one.person_id and person not in one.alike]
-        return msgspec.structs.replace(self, anchors=left)
+        anchors = [one for one in self.anchors if person != one.person_id and person not in one.alike]
+        ignored = [one for one in self.ignored if person not in one.alike]
+        return msgspec.structs.replace(self, anchors=anchors, ignored=ignored)
 
 
 def corrections_path(gallery: Path) -> Path:
@@ -101,10 +143,10 @@ def read_corrections(gallery: Path, embedder: EmbedderId, dimensions: int) -> Co
     if found is None or found.embedder.sha256 != embedder.sha256:
         return no_corrections(embedder)
     path = corrections_path(gallery)
-    for anchor in found.anchors:
-        vector = vector_of(anchor) if len(anchor.vector) == 4 * dimensions else None
+    for one in found.all:
+        vector = vector_of(one) if len(one.vector) == 4 * dimensions else None
         if vector is None or not abs(float(np.linalg.norm(vector)) - 1) <= UNIT_TOLERANCE:
-            raise GalleryError(f"{path}: damaged: correction {anchor.id} holds no embedding; {_REMEDY}")
+            raise GalleryError(f"{path}: damaged: correction {one.id} holds no embedding; {_REMEDY}")
     return found
 
 
@@ -137,13 +179,13 @@ def forget_corrections(gallery: Path, person: str) -> int:
     """Remove what is about a person or may show them; how many corrections went. Raises GalleryError."""
     before = read_any(gallery)
     after = before.forgetting(person) if before else None
-    if before is None or after is None or len(after.anchors) == len(before.anchors):
+    if before is None or after is None or after == before:
         return 0
     write_corrections(after, gallery)
-    return len(before.anchors) - len(after.anchors)
+    return len(before.anchors) + len(before.ignored) - len(after.anchors) - len(after.ignored)
 
 
-def vector_of(anchor: Anchor) -> Vector:
+def vector_of(anchor: Anchor | Ignored) -> Vector:
     """Its embedding, (d,)."""
     return np.frombuffer(anchor.vector, "<f4").astype(np.float32)
 

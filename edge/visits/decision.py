@@ -87,6 +87,12 @@ def match_visit(matcher: Matcher, faces: FusedFaces, settings: VisitSettings, ta
     return replace(best, outcome=Outcome.UNCERTAIN, runner_up=others[0], doubt=Doubt.GROUPS) if others else best
 
 
+def is_ignored(matcher: Matcher, faces: FusedFaces, kind: EventKind) -> bool:
+    """Whether a decision is about a stranger whom the owner wants ignored."""
+    fused = faces.embedding
+    return kind is EventKind.UNKNOWN and fused is not None and matcher.ignores(fused)
+
+
 def likeness(match: Match | None) -> float:
     """The key by which names are given, the highest first: the similarity to the nearest person, or -1."""
     return match.best.similarity if match and match.best else -1.0

@@ -8,7 +8,7 @@ from edge.config.visits import VisitSettings
 from edge.events import ChallengeResult, Event, EventKind
 from edge.records import Image, Match
 from edge.sightings import Sighting
-from edge.visits.decision import Announcement, announcement, correction, likeness, match_visit
+from edge.visits.decision import Announcement, announcement, correction, is_ignored, likeness, match_visit
 from edge.visits.good_faces import is_good
 from edge.visits.matcher import Matcher
 from edge.visits.state import Visit
@@ -267,13 +267,17 @@ class VisitManager:
             visit.provisional = found.match
         else:
             visit.decision, visit.decided, visit.decided_in = found.match, True, visit.sequence
-        return [visit.event(found.kind, now, found.match, provisional=found.provisional)]
+            visit.silenced = is_ignored(self.matcher, visit.faces, found.kind)
+        event = visit.event(found.kind, now, found.match, provisional=found.provisional)
+        return [] if visit.silenced else [event]
 
     def _correct(self, visit: Visit, found: Announcement | None, now: float) -> list[Event]:
         if found is None:
             return []
-        visit.decision, visit.corrected = found.match, True
-        return [visit.event(found.kind, now, found.match, corrects=visit.decided_in)]
+        # What was not published cannot be corrected.
+        corrects = None if visit.silenced else visit.decided_in
+        visit.decision, visit.corrected, visit.silenced = found.match, True, False
+        return [visit.event(found.kind, now, found.match, corrects=corrects)]
 
     def _taken(self, visit: Visit) -> set[str]:
         others = (v for v in self._visits if v is not visit and v.track_id is not None)

@@ -3,6 +3,7 @@
 from collections.abc import Set
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.config.loading import LoadedConfig
 from edge.galleries.corrections import Anchors, Corrections, read_corrections
@@ -23,13 +24,18 @@ class Matcher:
         min_margin: float,
         calibration: Calibration | None,
         anchors: Anchors | None = None,
+        ignored: NDArray[np.float32] | None = None,
     ) -> None:
-        """`anchors` are embeddings of visits that were not the person whom they resembled."""
+        """`anchors` are embeddings of visits that were not the person whom they resembled.
+
+        `ignored`, (n, d), are those of strangers whom the owner wants ignored.
+        """
         self.gallery = gallery
         self.threshold = threshold
         self.min_margin = min_margin
         self.calibration = calibration
         self._anchors: Anchors = anchors or {}
+        self._ignored = ignored
         counts = [len(person.templates) for person in gallery.people]
         self._starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.intp)
 
@@ -55,6 +61,23 @@ class Matcher:
         if outcome is Outcome.RECOGNIZED and best is not None and self._rejected(best, probe):
             outcome, doubt = Outcome.UNKNOWN, Doubt.REJECTED
         return Match(outcome, best, runner_up, threshold, rate, doubt)
+
+    def ignores(self, probe: Vector) -> bool:
+        """Whether a stranger, a unit vector (d,), is one of those to ignore.
+
+        Another stranger is ignored no more often than one is called by a name: the bar is the threshold, for as many
+        comparisons as there are strangers to ignore.
+        """
+        return self._ignored is not None and float((self._ignored @ probe).max()) >= self.ignoring_similarity
+
+    @property
+    def ignoring_similarity(self) -> float:
+        """The similarity from which a stranger is one of those to ignore."""
+        count = 0 if self._ignored is None else len(self._ignored)
+        if self.calibration is None or count == 0:
+            return self.threshold
+        rate = self.calibration.rate_at(self.threshold) * max(1, len(self.gallery.embeddings)) / count
+        return max(self.threshold, self.calibration.similarity_at(rate)[0])
 
     def _rejected(self, best: Candidate, probe: Vector) -> bool:
         """Whether the probe is clearly nearer to a rejected visit than to the person.
@@ -120,4 +143,11 @@ def load_matcher(
     threshold = threshold_in_force(loaded, card, known)
     if corrections is None:
         corrections = read_corrections(loaded.gallery_path, embedder, dimensions)
-    return Matcher(known, threshold.similarity, loaded.config.match.min_margin, card.calibration, corrections.vectors())
+    return Matcher(
+        known,
+        threshold.similarity,
+        loaded.config.match.min_margin,
+        card.calibration,
+        corrections.vectors(),
+        corrections.ignored_vectors(),
+    )

@@ -45,6 +45,8 @@ class Visit:
         self.decided_in: int | None = None
         """The `sequence` of the final decision."""
         self.corrected = False
+        self.silenced = False
+        """A stranger to ignore: the decision is not published."""
         self.sequence = 0
         self.picture: Image | None = None
         self.picture_box: Box | None = None
@@ -143,6 +145,7 @@ class Visit:
             problem=problem,
             picture=self.picture,
             picture_box=self.picture_box,
+            silenced=self.silenced,
             probe=self.good_faces.probe if unknown else None,
             good_faces=tuple(self.good_faces.kept) if unknown and kind is EventKind.ENDED else (),
         )

@@ -37,7 +37,7 @@ class UnknownFaces:
     def wants(self, event: Event) -> bool:
         """Whether `take` would keep a face: of an unknown visitor's last event, if pictures are kept. Fast."""
         unknown = event.match is not None and event.match.outcome is Outcome.UNKNOWN
-        ended = event.kind is EventKind.ENDED and event.picture is not None
+        ended = event.kind is EventKind.ENDED and event.picture is not None and not event.silenced
         # Pictures of a numbered stranger are kept with the others of the same one.
         return self._settings.keep > 0 and ended and unknown and event.stranger is None
 
