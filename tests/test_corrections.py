@@ -403,7 +403,7 @@ def test_a_stranger_is_ignored_and_spoken_of_again_by_command(config: Path) -> N
     named = run(config, "visit", "ignore", visit(0).id)
     assert named.exit_code == 2 and "ended recognized; allowed: unknown" in named.output
     [line] = json.loads(run(config, "visit", "corrections", "--json").stdout)
-    assert (line["ignored"], line["person_id"]) == (True, None)
+    assert (line["kind"], line["person_id"]) == ("ignored", None)
     assert "is ignored" in run(config, "visit", "corrections").stdout
     undone = run(config, "visit", "undo")
     assert "is not ignored any more" in undone.stdout

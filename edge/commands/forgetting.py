@@ -3,8 +3,13 @@
 from pathlib import Path
 
 from edge.config.loading import LoadedConfig
+from edge.config.sections import GalleryKeys
 from edge.diary.diary_file import DiaryFile
+from edge.errors import GalleryError
+from edge.galleries.additions import additions_path, write_additions
 from edge.galleries.corrections import corrections_path, forget_corrections
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import timestamp
 from edge.owner import as_owner
 from edge.terminal import plural
 from edge.visits.strangers_file import NAME, forget_everybody
@@ -19,6 +24,7 @@ def forget_elsewhere(loaded: LoadedConfig, person: str) -> list[str]:
     strangers, anchors = Path(loaded.config.strangers.path), forget_corrections(loaded.gallery_path, person)
     removed = [str(path) for path in [*clear(strangers), *forget_everybody(strangers / NAME)]]
     removed += [f"{corrections_path(loaded.gallery_path)}: {plural(anchors, 'correction')}"] if anchors else []
+    removed += _forget_additions(loaded, person)
     path = Path(loaded.config.diary.path)
     if not path.exists():
         return removed
@@ -29,6 +35,23 @@ def forget_elsewhere(loaded: LoadedConfig, person: str) -> list[str]:
         finally:
             diary.close()
     return [*removed, f"{path}: {plural(changed, 'visit')}"] if changed else removed
+
+
+def _forget_additions(loaded: LoadedConfig, person: str) -> list[str]:
+    """Remove their templates from visits, or the whole file when it cannot be read: anybody may be in that."""
+    path = additions_path(loaded.gallery_path)
+    if not path.exists():
+        return []
+    keys = loaded.gallery_keys
+    try:
+        additions = open_gallery(path, None, GalleryKeys(None, keys.identity))
+        if all(one.id != person for one in additions.people):
+            return []
+        write_additions(additions.without(person, timestamp()), loaded.gallery_path, loaded.signing_key, keys)
+    except GalleryError:
+        with as_owner(path):
+            path.unlink()
+    return [str(path)]
 
 
 def state_folders(loaded: LoadedConfig) -> tuple[Path, ...]:

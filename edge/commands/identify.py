@@ -19,6 +19,7 @@ from edge.errors import CameraError, UsageError, WhosthereError
 from edge.faces.analyser import Analyser
 from edge.faces.annotate import note
 from edge.faces.loading import load_configured_analyser
+from edge.galleries.additions import read_additions, with_additions
 from edge.galleries.file import open_gallery
 from edge.inspection.identify_picture import identify_image
 from edge.inspection.identify_recording import identify_video
@@ -88,7 +89,9 @@ def command(
     path = gallery_path or loaded.gallery_path
     analyser = load_configured_analyser(loaded)
     gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
-    matcher = load_matcher(loaded, analyser.embedder.card, gallery)
+    embedder = analyser.embedder
+    additions = read_additions(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
+    matcher = load_matcher(loaded, embedder.card, with_additions(gallery, additions))
     copies = Copies(folder) if folder else None
     left_out: list[str] = []
     files = [f for f in expand(paths, videos=True, left_out=left_out) if copies is None or not copies.holds(f[0])]

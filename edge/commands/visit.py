@@ -1,18 +1,21 @@
 """`whosthere visit`: what the owner says about visits."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 import msgspec
 
-from edge.commands.context import box_config
-from edge.commands.diary_context import open_diary
+from edge.commands import visit_templates
+from edge.commands.context import signing_key
+from edge.commands.visit_context import EXIT_CODES, LOCK_WAIT_S, config_option, person_in, remembered
 from edge.config.loading import LoadedConfig, load_config
 from edge.diary.record import VisitRecord
-from edge.errors import ConfigError, UsageError
+from edge.errors import UsageError
 from edge.events import EventKind
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.loading import load_embedder
+from edge.galleries.additions import additions_path, source_of, without_visit, write_additions
 from edge.galleries.corrections import (
     MAX_ANCHORS,
     MAX_IGNORED,
@@ -24,7 +27,7 @@ from edge.galleries.corrections import (
     write_corrections,
 )
 from edge.galleries.file import open_gallery
-from edge.galleries.gallery import Gallery, Person, timestamp
+from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.records import Vector
 from edge.terminal import echo, json_option, print_json, table
@@ -32,27 +35,15 @@ from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.rejection import check_rejection, price_of
 from edge.visits.thresholds import linking_thresholds
 
-EXIT_CODES = """\b
-Exit codes:
-  0  fine
-  1  the diary is missing, damaged or not readable
-  2  no such visit or person, or the correction makes no sense
-  3  config, or the box keeps no embeddings
-  4  the gallery or its corrections cannot be read
-"""
-LOCK_WAIT_S = 10.0
-
-config_option = box_config("The daemon's config.yaml.")
-
 
 class CorrectionLine(msgspec.Struct, frozen=True):
     """One correction of `visit corrections --json`."""
 
     id: str
-    ignored: bool
-    """A stranger about whom nothing is published."""
+    kind: Literal["rejected", "ignored", "template"]
+    """Not this person; a stranger about whom nothing is published; or this person, with a template from the visit."""
     person_id: str | None
-    """Who it was not; null for a stranger."""
+    """Null for a stranger."""
     person_name: str | None
     """Null: nobody of that id is in the gallery, so that it has no effect."""
     visit_id: str
@@ -65,7 +56,11 @@ class CorrectionLine(msgspec.Struct, frozen=True):
 
 @click.group()
 def command() -> None:
-    """Say that a visit was not whom the box took it for, or to ignore that stranger; list and undo such corrections."""
+    """Say who a visit was, or who not, or to ignore that stranger; list and undo such corrections."""
+
+
+command.add_command(visit_templates.confirm)
+command.add_command(visit_templates.name)
 
 
 @command.command(epilog=EXIT_CODES)
@@ -87,8 +82,8 @@ def reject(visit: str, person: str, config_path: Path) -> None:
     path = loaded.gallery_path
     with gallery_lock(path, LOCK_WAIT_S):
         gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
-        known = _person(gallery, person)
-        found, probes = _remembered(loaded, visit, embedder)
+        known = person_in(gallery, person)
+        found, probes = remembered(loaded, visit, embedder)
         _check_resembled(found, known)
         templates = gallery.vectors(known)
         anchor = max(probes, key=lambda probe: float((templates @ probe).max()))
@@ -117,7 +112,7 @@ def ignore(visit: str, config_path: Path) -> None:
     path = loaded.gallery_path
     with gallery_lock(path, LOCK_WAIT_S):
         gallery = _gallery(loaded, embedder)
-        found, probes = _remembered(loaded, visit, embedder)
+        found, probes = remembered(loaded, visit, embedder)
         if found.kind is not EventKind.UNKNOWN:
             raise UsageError(f"{found.id}: ended {found.kind.value}; allowed: unknown, as nobody else can be ignored")
         before = read_corrections(path, embedder.id, embedder.dimensions)
@@ -143,13 +138,22 @@ def undo(correction: str | None, config_path: Path) -> None:
     loaded = load_config(config_path)
     path = loaded.gallery_path
     with gallery_lock(path, LOCK_WAIT_S):
-        before = read_any(path)
-        known = before.all if before else []
-        wanted = next((one for one in reversed(known) if correction in (None, one.id)), None)
-        if before is None or wanted is None:
-            ids = ", ".join(one.id for one in known) or "none"
-            raise UsageError(f"found no correction {correction or ''}; there are: {ids}")
-        write_corrections(before.without(wanted), path)
+        before, additions = read_any(path), _additions(loaded)
+        known = {one.id: one for one in before.all} if before else {}
+        templates = {template.source.removeprefix(source_of("")): template for template in _templates(additions)}
+        times = {name: one.added_at for name, one in [*known.items(), *templates.items()]}
+        name = correction or max(times, key=lambda one: times[one], default="")
+        wanted = known.get(name)
+        if name in templates:
+            key = signing_key(loaded)
+            write_additions(without_visit(additions, name, timestamp()), path, key, loaded.gallery_keys)
+        elif before is not None and wanted is not None:
+            write_corrections(before.without(wanted), path)
+        else:
+            raise UsageError(f"found no correction {correction or ''}; there are: {', '.join(times) or 'none'}")
+    if wanted is None:
+        echo(f"the template from visit {name} is removed")
+        return
     what = f"may be {wanted.person_id} again" if isinstance(wanted, Anchor) else "is not ignored any more"
     echo(f"correction {wanted.id} is undone: {wanted.visit_id} {what}")
 
@@ -163,9 +167,10 @@ def list_corrections(as_json: bool, config_path: Path) -> None:
     embedder = load_embedder(loaded.config.models, loaded.base)
     path = loaded.gallery_path
     gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
-    corrections = read_corrections(path, embedder.id, embedder.dimensions)
+    corrections, additions = read_corrections(path, embedder.id, embedder.dimensions), _additions(loaded)
     matcher = load_matcher(loaded, embedder.card, gallery)
     lines = [
+        *(_template_line(person, template, gallery) for person in additions.people for template in person.templates),
         *(_line(anchor, gallery, matcher) for anchor in corrections.anchors),
         *(_ignored_line(one) for one in corrections.ignored),
     ]
@@ -176,30 +181,6 @@ def list_corrections(as_json: bool, config_path: Path) -> None:
         echo(table(("id", "visit", "", "since", "price"), rows))
     else:
         echo("no correction")
-
-
-def _person(gallery: Gallery, name: str) -> Person:
-    known = gallery.person(name)
-    if known is None:
-        everybody = ", ".join(p.name for p in gallery.people) or "nobody"
-        raise UsageError(f"found nobody called {name!r}; in the gallery: {everybody}")
-    return known
-
-
-def _remembered(loaded: LoadedConfig, visit: str, embedder: TfliteEmbedder) -> tuple[VisitRecord, list[Vector]]:
-    """A visit and its embeddings. Raises ConfigError when none were kept."""
-    with open_diary(loaded) as diary:
-        found = diary.find(visit)
-        probes = diary.embeddings(found.id, embedder.dimensions)
-    if found.model != embedder.name:
-        raise UsageError(f"{found.id}: decided with {found.model}, but models.embedder is {embedder.name} by now")
-    if not probes:
-        days = loaded.config.diary.embeddings_days
-        raise ConfigError(
-            f"{found.id}: no embedding was kept of this visit; diary.embeddings_days: found {days}; to correct later "
-            "visits, set it to as many days as you need (1 or more) and restart the daemon"
-        )
-    return found, probes
 
 
 def _check_resembled(found: VisitRecord, person: Person) -> None:
@@ -228,7 +209,7 @@ def _line(anchor: Anchor, gallery: Gallery, matcher: Matcher) -> CorrectionLine:
     price = price_of(vector_of(anchor), gallery.vectors(known), matcher) if known else None
     return CorrectionLine(
         id=anchor.id,
-        ignored=False,
+        kind="rejected",
         person_id=anchor.person_id,
         person_name=known.name if known else None,
         visit_id=anchor.visit_id,
@@ -238,16 +219,36 @@ def _line(anchor: Anchor, gallery: Gallery, matcher: Matcher) -> CorrectionLine:
     )
 
 
+def _template_line(person: Person, template: Template, gallery: Gallery) -> CorrectionLine:
+    known = next((one for one in gallery.people if one.id == person.id), None)
+    visit = template.source.removeprefix(source_of(""))
+    name = known.name if known else None
+    return CorrectionLine(visit, "template", person.id, name, visit, template.added_at, None, None)
+
+
+def _templates(additions: Gallery) -> list[Template]:
+    return [template for person in additions.people for template in person.templates]
+
+
+def _additions(loaded: LoadedConfig) -> Gallery:
+    """The templates from visits, whatever their embedder."""
+    path = additions_path(loaded.gallery_path)
+    if path.exists():
+        return open_gallery(path, None, loaded.gallery_keys)
+    return Gallery.empty(EmbedderId("none", ""), 0)
+
+
 def _ignored_line(one: Ignored) -> CorrectionLine:
-    return CorrectionLine(one.id, True, None, None, one.visit_id, one.added_at, None, None)
+    return CorrectionLine(one.id, "ignored", None, None, one.visit_id, one.added_at, None, None)
 
 
 def _meaning(line: CorrectionLine) -> str:
-    return "is ignored" if line.ignored else f"was not {line.person_name or line.person_id}"
+    who = line.person_name or line.person_id
+    return {"ignored": "is ignored", "template": f"was {who}", "rejected": f"was not {who}"}[line.kind]
 
 
 def _cost(line: CorrectionLine) -> str:
-    return "" if line.ignored else _spoken(line.miss_rate, line.spare)
+    return "" if line.kind != "rejected" else _spoken(line.miss_rate, line.spare)
 
 
 def _spoken(miss_rate: float | None, spare: float | None) -> str:

@@ -12,6 +12,7 @@ from edge.config.loading import LoadedConfig
 from edge.daemon.pending_updates import gallery_version
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.embed import TfliteEmbedder
+from edge.galleries.additions import additions_path, read_additions, with_additions
 from edge.galleries.corrections import Corrections, corrections_path, no_corrections, read_corrections
 from edge.galleries.daemon_status import FileStamp, GalleryStatus, StatusFile, stamp_of
 from edge.galleries.file import open_gallery
@@ -45,8 +46,9 @@ class GalleryManager:
         self._looked_at = self._seen = stamp_of(path)
         self._rested = 0
         self._gallery, problem = self._first(path)
-        self._corrections_seen = stamp_of(corrections_path(path))
+        self._said_seen = _stamps_of_said(path)
         self._corrections = self._read_corrections(loaded, no_corrections(embedder.id))
+        self._additions = self._read_additions(loaded, Gallery.empty(embedder.id, embedder.dimensions))
         self.matcher = self._matcher(loaded, self._gallery, None, now)
         """The current one; replaced as a whole."""
         self.version_on_disk = self._version_on_disk(loaded, problem)
@@ -61,12 +63,13 @@ class GalleryManager:
             path = loaded.gallery_path
             with self._lock:
                 self._looked_at = self._seen = stamp_of(path)
-                self._corrections_seen = stamp_of(corrections_path(path))
+                self._said_seen = _stamps_of_said(path)
             try:
                 corrections = self._read_corrections(loaded, self._corrections)
+                additions = self._read_additions(loaded, self._additions)
                 gallery = self._open(path, loaded)
                 with self._lock:
-                    self._corrections = corrections
+                    self._corrections, self._additions = corrections, additions
                     self._use(loaded, gallery, now)
             except WhosthereError as error:
                 with self._lock:
@@ -108,7 +111,7 @@ class GalleryManager:
             before, self._seen = self._seen, stamp_of(self._loaded.gallery_path)
             self._rested = self._rested + 1 if before == self._seen else 0
             if self._seen == self._looked_at:
-                return stamp_of(corrections_path(self._loaded.gallery_path)) != self._corrections_seen
+                return _stamps_of_said(self._loaded.gallery_path) != self._said_seen
             return self._rested >= RESTED or not _same_file(self._seen, self._looked_at)
 
     def expire(self, now: datetime) -> Matcher | None:
@@ -161,6 +164,15 @@ class GalleryManager:
             log.error("%s; until then, the corrections from before are used", error)
             return before
 
+    def _read_additions(self, loaded: LoadedConfig, before: Gallery) -> Gallery:
+        """The templates from visits; those from before when the file is damaged or not signed as it must be."""
+        embedder = self._embedder
+        try:
+            return read_additions(loaded.gallery_path, embedder.id, loaded.gallery_keys, embedder.dimensions)
+        except GalleryError as error:
+            log.error("%s; until then, the templates from visits are those from before", error)
+            return before
+
     def _bounds(self) -> Bounds | None:
         return None if self._loaded.config.match.threshold is not None else self.matcher.target_bounds
 
@@ -168,7 +180,8 @@ class GalleryManager:
         if target is not None:
             match = replace(loaded.config.match, false_alarm_target=target)
             loaded = replace(loaded, config=replace(loaded.config, match=match))
-        return load_matcher(loaded, self._embedder.card, gallery.unexpired(now), self._corrections)
+        known = with_additions(gallery, self._additions).unexpired(now)
+        return load_matcher(loaded, self._embedder.card, known, self._corrections)
 
     def _version_on_disk(self, loaded: LoadedConfig, problem: str | None) -> str | None:
         if problem is None:
@@ -189,6 +202,11 @@ class GalleryManager:
                 since=self._since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             )
         )
+
+
+def _stamps_of_said(gallery: Path) -> tuple[FileStamp | None, FileStamp | None]:
+    """The stamps of what the owner has said about visits: corrections, and templates."""
+    return stamp_of(corrections_path(gallery)), stamp_of(additions_path(gallery))
 
 
 def _same_file(one: FileStamp | None, other: FileStamp | None) -> bool:

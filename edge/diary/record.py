@@ -6,7 +6,7 @@ import msgspec
 
 from edge.config.faces import QualitySettings
 from edge.events import Event, EventKind, Look, RefusedFaces, VisitAccount
-from edge.records import Candidate, Doubt, Match, Outcome, Problem
+from edge.records import Candidate, Doubt, Match, Outcome, Problem, Quality
 
 
 class PersonScore(msgspec.Struct, frozen=True):
@@ -143,6 +143,8 @@ class VisitRecord(msgspec.Struct, frozen=True):
     model: str
     gallery_version: str
     rules: Rules
+    best_face: Quality | None = None
+    """What is known of the best usable face; None: there was none."""
     silenced: bool = False
     """A stranger whom the owner wants ignored: the decision was not published."""
 
@@ -176,6 +178,7 @@ class VisitRecord(msgspec.Struct, frozen=True):
             model=model,
             gallery_version=gallery_version,
             rules=rules,
+            best_face=event.quality if event.quality is not None and event.quality.usable else None,
             silenced=event.silenced,
         )
 

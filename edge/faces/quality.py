@@ -1,6 +1,7 @@
 """Whether a face can be used as evidence, and if not, why."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -37,18 +38,25 @@ def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Qua
     eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))
     sharpness = detail(inner)
     brightness = float(inner.mean())
-    checks = (
-        (landmarks.presence < settings.min_presence, Problem.NOT_A_FACE),
-        (is_cut_off(image, landmarks), Problem.CUT_OFF),
-        (landmarks.pose.off_axis > settings.max_turn_deg, Problem.TURNED_AWAY),
-        (eyes < settings.min_eye_distance_px, Problem.TOO_SMALL),
-        (brightness < settings.min_brightness, Problem.TOO_DARK),
-        (brightness > settings.max_brightness, Problem.TOO_BRIGHT),
-        (sharpness < settings.min_sharpness, Problem.TOO_BLURRED),
-    )
-    problem = next((problem for wrong, problem in checks if wrong), None)
     score = _score(eyes, sharpness, landmarks.pose, landmarks.presence)
-    return Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, problem)
+    found = Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, None)
+    problem = shortfall(found, settings)
+    if problem is not Problem.NOT_A_FACE and is_cut_off(image, landmarks):
+        problem = Problem.CUT_OFF
+    return replace(found, problem=problem)
+
+
+def shortfall(found: Quality, limits: QualitySettings) -> Problem | None:
+    """The first limit that a face does not meet, whatever its own `problem`; None: it meets all of them."""
+    checks = (
+        (found.presence < limits.min_presence, Problem.NOT_A_FACE),
+        (found.pose.off_axis > limits.max_turn_deg, Problem.TURNED_AWAY),
+        (found.eye_distance_px < limits.min_eye_distance_px, Problem.TOO_SMALL),
+        (found.brightness < limits.min_brightness, Problem.TOO_DARK),
+        (found.brightness > limits.max_brightness, Problem.TOO_BRIGHT),
+        (found.sharpness < limits.min_sharpness, Problem.TOO_BLURRED),
+    )
+    return next((problem for wrong, problem in checks if wrong), None)
 
 
 def detail(luma: MatLike) -> float:
