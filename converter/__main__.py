@@ -19,6 +19,8 @@ COMMANDS = {
     "merge": "Merge a box's gallery into yours, and show conflicts.",
     "profile": "Compare size and speed of models, on this machine or on a box over SSH.",
     "evaluate": "Measure verification or identification: accuracy, TAR at FAR, faces missed.",
+    "score": "Compare the labels of `whosthere identify` with the truth, person by person.",
+    "classifiers": "Compare nearest template, mean template, k-NN and SVM on your photos.",
     "calibrate": "Measure similarity -> false-match rate, and write it to the card.",
     "strangers": "Measure how well strangers who come again are told apart.",
     "households": "Measure how many strangers a false-alarm target lets through in random households.",
