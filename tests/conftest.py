@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,10 +34,13 @@ def little_memory(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     # The first time, Hypothesis makes a table of all characters, which takes 200 MB for a moment.
     st.text().validate()
+    # pytest would keep all that is logged, with the frames of every error.
+    logging.disable()
     forget_peak()
     before = memory_mb("VmRSS")
     yield
     peak = memory_mb()
+    logging.disable(logging.NOTSET)
     print(f"{request.node.name}: at most {peak} MB of memory, {before} MB of them before")
     assert peak < (MAX_MB if FULL else before + MAX_MORE_MB)
 

@@ -134,9 +134,7 @@ def load_config(path: Path) -> LoadedConfig:
     try:
         document = typed_yaml.read(path)
     except OSError as error:
-        sudo = isinstance(error, PermissionError)
-        advice = "run this as root, with sudo" if sudo else f"`whosthere setup --config {path}` makes one"
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; {advice}") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}{_advice(path, error)}") from error
     except typed_yaml.Mistakes as error:
         raise InvalidConfig(path, error.lines, None) from error
     base = path.resolve().parent
@@ -148,6 +146,15 @@ def load_config(path: Path) -> LoadedConfig:
     if mistakes:
         raise InvalidConfig(path, mistakes, loaded)
     return loaded
+
+
+def _advice(path: Path, error: OSError) -> str:
+    match error:
+        case PermissionError():
+            return "; run this as root, with sudo"
+        case FileNotFoundError():
+            return f"; `whosthere setup --config {path}` makes one"
+    return ""
 
 
 def default_config() -> LoadedConfig:
