@@ -33,7 +33,7 @@ LONG_AGO = "1970-01-01T00:00:00Z"
 THUMBNAIL_PX = 112
 FRAME_EVERY_S = 0.5
 MAX_FRAMES = 120
-HOW_TO_PICK = "write the number of the right face in person.yaml, as `faces: {photo: number}`"
+HOW_TO_PICK = "write the number of the right face from the left in person.yaml, as `faces: {photo: number}`"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -123,7 +123,8 @@ def test_a_face_among_several_is_chosen_or_picked_in_person_yaml(tmp_path: Path)
     assert fate == "refused"
     assert reason.startswith("2 faces in it, and none is like the other photos (similarity 0.")
     assert reason.endswith(
-        "; write the number of the right face in person.yaml, as `faces: {photo: number}`, or crop the photo"
+        "; write the number of the right face from the left in person.yaml, as `faces: {photo: number}`, or crop the "
+        "photo"
     )
     (ben / "joe-biden-photo.jpg").unlink()
     (ben / "person.yaml").write_text("faces: {party.png: 2}\n")

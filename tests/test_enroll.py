@@ -249,7 +249,8 @@ def test_faces_that_nobody_can_choose_from_are_listed_and_numbered_and_one_can_b
     assert done.exit_code == 4
     listed = re.search(
         r"2 faces in it, none by far the largest and central: 1: \d+ px wide, at the top left; 2: \d+ px wide, "
-        r"at the right; give this photo alone, with --face and the number of the right face, or crop the photo",
+        r"at the right; give this photo alone, with --face and the number of the right face from the left, or crop "
+        r"the photo",
         done.stdout,
     )
     assert listed, done.stdout

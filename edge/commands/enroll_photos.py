@@ -19,7 +19,7 @@ from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
 from edge.faces.photo_set import EnrolmentPhoto, PhotoDecision, decide
 from edge.terminal import print_left_out, progress
 
-HOW_TO_PICK = "give this photo alone, with --face and the number of the right face"
+HOW_TO_PICK = "give this photo alone, with --face and the number of the right face from the left"
 
 PhotoFile = tuple[Path, Path]
 """A photo's path, and its path within the folder that was given."""
