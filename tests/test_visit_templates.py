@@ -219,6 +219,23 @@ def test_where_galleries_must_be_signed_the_templates_must_be_too(
     daemon.close()
 
 
+def test_the_threshold_that_doctor_reports_counts_them_and_check_reports_damage(box: Household) -> None:
+    def threshold() -> float:
+        found: float = json.loads(box.run("doctor", "--json").stdout)["deciding"]["threshold"]
+        return found
+
+    before = threshold()
+    assert box.run("visit", "name", box.came(box.looks_like(0.6)), PERSON).exit_code == 0
+    daemon = box.manager()
+    assert threshold() == pytest.approx(daemon.matcher.threshold, abs=1e-4)
+    assert threshold() > before, "more templates give a stranger more chances"
+    daemon.close()
+    additions_path(box.path).write_bytes(b"rubbish")
+    findings = json.loads(box.run("check", "--json", "--skip", "camera").stdout)["checks"]
+    [finding] = [one for one in findings if one["check"] == "corrections"]
+    assert str(additions_path(box.path)) in finding["found"] and "does without them" in finding["advice"]
+
+
 def test_limits_are_those_of_quality() -> None:
     assert shortfall(GOOD, ENROLMENT_LIMITS) is None
     assert shortfall(replace(GOOD, presence=0.1, brightness=1.0), QualitySettings()) is Problem.NOT_A_FACE

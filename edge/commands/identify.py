@@ -20,6 +20,7 @@ from edge.faces.analyser import Analyser
 from edge.faces.annotate import note
 from edge.faces.loading import load_configured_analyser
 from edge.galleries.additions import read_additions, with_additions
+from edge.galleries.corrections import read_corrections
 from edge.galleries.file import open_gallery
 from edge.inspection.identify_picture import identify_image
 from edge.inspection.identify_recording import identify_video
@@ -91,7 +92,8 @@ def command(
     gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
     embedder = analyser.embedder
     additions = read_additions(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
-    matcher = load_matcher(loaded, embedder.card, with_additions(gallery, additions))
+    corrections = read_corrections(path, embedder.id, embedder.dimensions)
+    matcher = load_matcher(loaded, embedder.card, with_additions(gallery, additions), corrections)
     copies = Copies(folder) if folder else None
     left_out: list[str] = []
     files = [f for f in expand(paths, videos=True, left_out=left_out) if copies is None or not copies.holds(f[0])]

@@ -13,9 +13,11 @@ from edge.errors import ConfigError, GalleryError, ModelError
 from edge.faces.analyser import Analyser
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.loading import Role, assemble, check_compiled, edge_tpu, load_network, roles_in
+from edge.galleries.additions import read_additions, with_additions
+from edge.galleries.corrections import read_corrections
 from edge.galleries.file import NoGallery, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
-from edge.inspection.findings import Finding, failed, ok
+from edge.inspection.findings import Finding, failed, ok, warning
 from edge.inspection.recognition_findings import (
     accelerator_findings,
     empty_gallery_finding,
@@ -117,6 +119,12 @@ class Recognition:
         if embedder is None:
             return
         gallery = self.gallery or Gallery.empty(embedder.id, embedder.dimensions)
+        path, keys = self._loaded.gallery_path, self._loaded.gallery_keys
+        try:
+            gallery = with_additions(gallery, read_additions(path, embedder.id, keys, embedder.dimensions))
+            read_corrections(path, embedder.id, embedder.dimensions)
+        except GalleryError as error:
+            yield warning("corrections", str(error), "until then, the daemon does without them")
         try:
             self.threshold = threshold = threshold_in_force(self._loaded, embedder.card, gallery)
         except ModelError as error:
