@@ -154,6 +154,14 @@ def test_another_embedder_cannot_compare_them(file: StrangersFile) -> None:
     assert file.visits() == []
 
 
+def test_a_clock_that_is_not_set_yet_changes_no_time_and_forgets_nobody(file: StrangersFile) -> None:
+    """A box without a battery starts in the past: every visit seems to lie in the future."""
+    record(file, 1)
+    assert not file.tidy(0.0, 9, HOUR_S, EMBEDDER, clock_set=False)
+    file.tidy(NOW + 60, 9, HOUR_S, EMBEDDER)
+    assert [stranger.last_seen for stranger in file.known(EMBEDDER).people] == [NOW]
+
+
 @pytest.mark.parametrize("how", ["forget", "tidy", "everybody"])
 def test_what_is_forgotten_is_in_no_file_any_more(file: StrangersFile, path: Path, how: str) -> None:
     for number in range(1, 30):

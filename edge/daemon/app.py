@@ -77,7 +77,11 @@ class App:
         )
         self._stranger_watch = watch_strangers(loaded, analyser.embedder.card)
         self._stranger_keeper = StrangerKeeper(
-            config.strangers, analyser.embedder.id.sha256, self._stranger_watch, self._gallery.matcher
+            config.strangers,
+            analyser.embedder.id.sha256,
+            self._stranger_watch,
+            self._gallery.matcher,
+            lambda: self._publisher.clock_set,
         )
         self._strangers = _strangers(self._stranger_keeper)
         self._pipeline = self._new_pipeline(analyser, timings)

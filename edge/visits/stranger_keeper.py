@@ -12,7 +12,7 @@ from edge.records import Outcome, Vector
 from edge.storage.database import StorageError
 from edge.visits.matcher import Matcher
 from edge.visits.strangers import StrangerWatch
-from edge.visits.strangers_file import NAME, StrangersFile, remove_file
+from edge.visits.strangers_file import NAME, StrangersFile, forget_everybody, remove_file
 from edge.visits.strangers_layout import StrangerPicture
 from edge.visits.unknown_faces import JPEG_QUALITY
 
@@ -30,7 +30,12 @@ class StrangerKeeper:
     """
 
     def __init__(
-        self, settings: UnknownFacesSettings, embedder: str, watch: StrangerWatch | None, matcher: Matcher
+        self,
+        settings: UnknownFacesSettings,
+        embedder: str,
+        watch: StrangerWatch | None,
+        matcher: Matcher,
+        clock_set: Callable[[], bool] = lambda: True,
     ) -> None:
         """`embedder` is the SHA-256 of its file. Without a watch, strangers are not grouped and none is kept."""
         self.path = Path(settings.path) / NAME
@@ -42,6 +47,7 @@ class StrangerKeeper:
         self._settings = settings
         self._embedder = embedder
         self._watch = watch
+        self._clock_set = clock_set
         self._file: StrangersFile | None = None
         self._compared_with: Matcher | None = None
 
@@ -62,7 +68,8 @@ class StrangerKeeper:
         """Forget who is too old or too many, or by now in the gallery, and follow what another process has changed."""
         if self._watch is not None:
             self._do(lambda file: self._tidy(file, now), now)
-        elif self.path.parent.is_dir() and remove_file(self.path):
+        elif self.path.parent.is_dir() and (forget_everybody(self.path) or remove_file(self.path)):
+            remove_file(self.path)
             log.info("%s: strangers are no longer grouped (strangers.group), so all of them are forgotten", self.path)
 
     def close(self) -> None:
@@ -88,7 +95,8 @@ class StrangerKeeper:
         watch, matcher = self._watch, self.matcher
         if watch is None:
             return
-        changed |= file.tidy(now, self._settings.keep, self._settings.keep_hours * 3600, self._embedder)
+        keep, keep_s = self._settings.keep, self._settings.keep_hours * 3600
+        changed |= file.tidy(now, keep, keep_s, self._embedder, clock_set=self._clock_set())
         changed |= file.changed_by_others()
         if matcher is not self._compared_with:
             named = [s.number for s in file.known(self._embedder).people if _is_known(matcher, s.embedding)]

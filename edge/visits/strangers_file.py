@@ -96,16 +96,18 @@ class StrangersFile:
         with self._written():
             self._db.execute("DELETE FROM visits WHERE seen < ?", (limit,))
 
-    def tidy(self, now: float, keep: int, keep_s: float, embedder: str) -> bool:
+    def tidy(self, now: float, keep: int, keep_s: float, embedder: str, *, clock_set: bool = True) -> bool:
         """Remove what is too old, too much, or of another embedder: first those who have not come for the longest time.
 
-        A visit from the future is one from before the clock was set: from now on it ages like the others. Returns
-        whether anything has changed.
+        A visit from the future is one from before the clock was put right: from now on it ages like the others. While
+        the clock is not set it is the other way round, and such a visit stays as it is. Returns whether anything has
+        changed.
         """
         before = self._db.total_changes
         with self._written():
-            self._db.execute("UPDATE visits SET seen = ? WHERE seen > ?", (now, now))
-            self._db.execute("UPDATE visits SET first_seen = seen WHERE first_seen > seen")
+            if clock_set:
+                self._db.execute("UPDATE visits SET seen = ? WHERE seen > ?", (now, now))
+                self._db.execute("UPDATE visits SET first_seen = seen WHERE first_seen > seen")
             self._db.execute("DELETE FROM visits WHERE seen < ? OR embedder != ?", (now - keep_s, embedder))
             self._db.execute(
                 "DELETE FROM visits WHERE stranger NOT IN "
@@ -199,11 +201,11 @@ def forget_everybody(path: Path) -> list[Path]:
 
 
 def remove_file(path: Path) -> bool:
-    """Remove the file and everything beside it; whether there was one."""
-    found = path.exists()
-    for each in [path, *path.parent.glob(f"{path.name}[-.]*")]:
+    """Remove the file and everything beside it; whether there was anything."""
+    found = [each for each in [path, *path.parent.glob(f"{path.name}[-.]*")] if each.exists()]
+    for each in found:
         each.unlink(missing_ok=True)
-    return found
+    return bool(found)
 
 
 def _times_of(number: int) -> str:

@@ -12,7 +12,7 @@ from support.broker import Broker, Listener
 from support.daemon import Daemon, decoded, running
 from support.home_assistant import HomeAssistant
 
-COUNTERS = ("known", "obama", "stranger", "rang", "naive")
+COUNTERS = ("known", "obama", "stranger", "again", "rang", "naive")
 """Automations that count how often they ran; `naive` is triggered by any change of the event entity's state."""
 NO_AVAILABILITY = {"event.front_door_visit", "event.front_door_doorbell", "binary_sensor.front_door_connection"}
 
