@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import keyword
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ BAR_FROM = 5
 GAP = "  "
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of controls, formats such as direction marks, surrogates, and separators of lines."""
+_BROKEN = re.compile("[\udc80-\udcff]")
+"""Bytes of file names that are not text, as Python has them (PEP 383)."""
 _JOINERS = frozenset({"\u200c", "\u200d"})
 """Names in Persian and Sinhala and emoji of several parts need them, as emoji of flags need tags."""
 
@@ -83,6 +86,18 @@ def safe(text: str) -> str:
     direction marks and lone surrogates become visible escapes, such as `\\x1b`.
     """
     return "".join(_escape(c) if _is_unsafe(c) else c for c in text)
+
+
+def path_text(path: Path | str) -> str:
+    """A path as valid text that can be turned back into its bytes.
+
+    A byte that is not UTF-8 becomes `\\xe9`. In such a path, and in one that contains `\\x`, a backslash is `\\x5c`. So the
+    bytes are those of the text in UTF-8, with each `\\xNN` replaced by the byte NN.
+    """
+    text = str(path)
+    if "\\x" not in text and not _BROKEN.search(text):
+        return text
+    return _BROKEN.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text.replace("\\", "\\x5c"))
 
 
 def safe_lines(text: str) -> str:

@@ -27,7 +27,7 @@ from edge.demo.view import DemoView
 from edge.mqtt.visit_payloads import visit_payload
 from edge.records import Candidate
 from edge.safe_console import SafeConsole
-from edge.terminal import print_json, safe, safe_lines, table
+from edge.terminal import path_text, print_json, safe, safe_lines, table
 from support.portraits import OBAMA_2009
 from support.publishing import ORIGIN, match, recognized
 
@@ -129,6 +129,30 @@ def test_the_demo_shows_names_and_obeys_none_of_them(name: str) -> None:
     console.print(view)
     view.print_summary(console)
     assert all(is_harmless(line) for line in out.getvalue().split("\n"))
+
+
+@given(st.binary(max_size=20).filter(lambda name: b"\0" not in name))
+@example(b"who\xff.jpg")
+@example(b"a\\xff")
+@example(b"\\\xff\\x5c\xc3\xa9")
+def test_a_path_as_text_can_be_turned_back_into_its_bytes(name: bytes) -> None:
+    text = path_text(os.fsdecode(name))
+    back = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode())
+    assert back == name
+    if _is_unicode(os.fsdecode(name)) and b"\\x" not in name:
+        assert text == os.fsdecode(name)
+
+
+def test_csv_and_json_name_a_file_that_is_not_utf_8(demo_gallery: Path, tmp_path: Path) -> None:
+    photo, csv_file = os.fsencode(tmp_path) + b"/who\xff.jpg", tmp_path / "rows.csv"
+    Path(os.fsdecode(photo)).write_bytes(OBAMA_2009.read_bytes())
+    words = ["identify", "--gallery", demo_gallery, "--csv", csv_file, "--json", photo]
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", *words], capture_output=True, check=True, env=os.environ | {"LC_ALL": "C.UTF-8"}
+    )
+    expected = f"{tmp_path}/who\\xff.jpg"
+    assert [row["file"] for row in json.loads(done.stdout)["rows"]] == [expected]
+    assert csv_file.read_text(encoding="utf-8").splitlines()[1].startswith(expected)
 
 
 def _is_unicode(text: str) -> bool:

@@ -21,7 +21,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, json_option
+from edge.terminal import config_option, json_option, path_text
 from edge.visits.thresholds import linking_thresholds, lookalike_threshold
 
 Taken = tuple[list[PhotoReport], str | None]
@@ -174,7 +174,7 @@ def _report(
     same = linking_thresholds(analyser.embedder.calibration).same
     person = gallery.named(intake.name)
     return EnrollReport(
-        gallery=click.format_filename(path),
+        gallery=path_text(path),
         version=gallery.header.version,
         written=bool(intake.templates) and not dry_run,
         dry_run=dry_run,

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from edge.capture.media_files import expand
 from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.commands.enroll_report import PhotoOutcome, PhotoReport
@@ -17,7 +15,7 @@ from edge.faces.face_choice import ChosenFace
 from edge.faces.likeness import LikenessBar
 from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
 from edge.faces.photo_set import EnrolmentPhoto, PhotoDecision, decide
-from edge.terminal import print_left_out, progress
+from edge.terminal import path_text, print_left_out, progress
 
 HOW_TO_PICK = "give this photo alone, with --face and the number of the right face from the left"
 
@@ -43,7 +41,7 @@ def take_photos(
     for file, faces, decision in zip(files, read, decisions, strict=True):
         if copies is not None and isinstance(faces, PhotoFaces) and len(faces.faces) > 1:
             mark(file, faces, decision.chosen if decision else None, copies)
-        shown, source = click.format_filename(file[0]), str(file[1])
+        shown, source = path_text(file[0]), str(file[1])
         reports.append(enter(shown, source, faces, decision, LikenessBar(analyser.embedder.calibration), intake, at))
     return reports
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import click
 import msgspec
 
 from edge.commands.enroll_report import Likeness, likeness
@@ -11,7 +10,7 @@ from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Calibration
-from edge.terminal import echo, plural, table, warn
+from edge.terminal import echo, path_text, plural, table, warn
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes, pair_in_words
 from edge.visits.thresholds import Threshold
 
@@ -77,7 +76,7 @@ class VerifyReport(msgspec.Struct, frozen=True):
 def listing(path: Path, gallery: Gallery) -> GalleryListing:
     header = gallery.header
     people = [_line(person) for person in gallery.people]
-    shown = click.format_filename(path)
+    shown = path_text(path)
     return GalleryListing(shown, header.schema_version, header.version, header.created_at, header.embedder, people)
 
 
@@ -127,7 +126,7 @@ def _nearest_text(report: PersonDetail) -> str:
 
 
 def refused(path: Path, error: str) -> VerifyReport:
-    return VerifyReport(click.format_filename(path), ok=False, error=error)
+    return VerifyReport(path_text(path), ok=False, error=error)
 
 
 def verified(
@@ -140,7 +139,7 @@ def verified(
 ) -> VerifyReport:
     rule = MatchRule(threshold.similarity, match.min_margin, calibration)
     return VerifyReport(
-        click.format_filename(path),
+        path_text(path),
         ok=True,
         version=gallery.header.version,
         people=len(gallery.people),

@@ -24,7 +24,17 @@ from edge.galleries.corrections import read_corrections
 from edge.galleries.file import open_gallery
 from edge.inspection.identify_picture import identify_image
 from edge.inspection.identify_recording import identify_video
-from edge.terminal import config_option, echo, json_option, plural, print_json, print_left_out, progress, safe
+from edge.terminal import (
+    config_option,
+    echo,
+    json_option,
+    path_text,
+    plural,
+    print_json,
+    print_left_out,
+    progress,
+    safe,
+)
 from edge.visits.matcher import Matcher, load_matcher
 
 EXIT_CODES = """\b
@@ -106,7 +116,7 @@ def command(
             if table is not None:
                 table.add(some)
     if as_json:
-        shown, version = click.format_filename(path), gallery.header.version
+        shown, version = path_text(path), gallery.header.version
         print_json(IdentifyReport(shown, version, analyser.embedder.name, matcher.threshold, matcher.min_margin, rows))
     else:
         echo(identify_rows.as_table(rows))
@@ -125,7 +135,7 @@ class Batch:
     def run(self, files: Sequence[tuple[Path, Path]]) -> Iterator[list[IdentifyRow]]:
         """The rows of each file; one that cannot be read has a row that says so."""
         for path, inside in progress(files, "Identifying"):
-            shown = click.format_filename(path)
+            shown = path_text(path)
             try:
                 yield self._video(path, inside, shown) if is_video(path) else self._image(path, inside, shown)
             except PhotoError as error:

@@ -150,7 +150,7 @@ class CsvFile:
 
     def __init__(self, path: Path) -> None:
         """Create the file. Raises OSError."""
-        self._file: TextIO = path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+        self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
         self._writer = csv.writer(self._file)
         self._writer.writerow(COLUMNS)
 
