@@ -91,8 +91,8 @@ def safe(text: str) -> str:
 def path_text(path: Path | str) -> str:
     """A path as valid text that can be turned back into its bytes.
 
-    A byte that is not UTF-8 becomes `\\xe9`. In such a path, and in one that contains `\\x`, a backslash is `\\x5c`. So the
-    bytes are those of the text in UTF-8, with each `\\xNN` replaced by the byte NN.
+    A byte that is not UTF-8 becomes `\\xe9`. In such a path, or one with `\\x` in it, a backslash is `\\x5c`. So the
+    bytes are those of the text in UTF-8, each `\\xNN` replaced by the byte NN.
     """
     text = str(path)
     if "\\x" not in text and not _BROKEN.search(text):

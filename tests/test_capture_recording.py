@@ -1,12 +1,16 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from edge.capture.camera import EndOfRecording
-from edge.capture.clip import next_time
+from edge.capture.clip import VideoClip, next_time
+from edge.capture.media_files import Media, media
 from edge.capture.recording import Recording
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
+from support.av1 import av1_video
 from support.capture_helpers import number_of, numbered, write_gif, write_video
 
 
@@ -186,3 +190,18 @@ def test_times_increase_whatever_the_container_states():
     for value in stated:
         times.append(next_time(times[-1], value, 0.1))
     assert times[1:] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.9])
+
+
+def test_an_av1_video_is_called_what_it_is(tmp_path: Path) -> None:
+    """Not damaged: nothing here can decode it."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(av1_video())
+    clip = VideoClip(path)
+    with pytest.raises(
+        CameraError, match=r"clip\.mp4: an AV1 video, which cannot be decoded here; convert it to H\.264"
+    ):
+        clip.grab()
+    assert media(path) is Media.VIDEO
+    path.write_bytes(av1_video().replace(b"av01", b"zzzz"))
+    with pytest.raises(CameraError, match=r"clip\.mp4: (contains no frame|not a readable)"):
+        VideoClip(path).grab()
