@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from converter.classifiers import FALSE_POSITIVE_RATE, compare, winners
 from converter.commands import options
 from converter.identification import split
 from converter.people_folder import photos_by_person
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json
 
 
@@ -43,7 +43,7 @@ def command(images: Path, enroll: int, as_json: bool, **stages: Any) -> None:
     if as_json:
         print_json(found)
         return
-    console = Console()
+    console = SafeConsole()
     console.print(
         f"{found.people} people with {found.templates} templates; {found.known_probes} photos of them and "
         f"{found.unknown_probes} of strangers; no face in {found.missed}"
