@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from converter.commands import options
 from converter.files import write_whole
 from converter.label_scores import LabelScore, LabelScores, labelled, read_rows
 from edge.galleries.file import open_gallery
+from edge.safe_console import SafeConsole
 from edge.terminal import json_option, plural, print_json, print_left_out, safe
 
 WIDEST = 15
@@ -61,7 +61,7 @@ def command(csv_file: Path, truth: Path, gallery: Path | None, plot: Path | None
 
 
 def _show(result: LabelScores) -> None:
-    console = Console()
+    console = SafeConsole()
     console.print(f"{plural(result.photos, 'file')}, accuracy {result.accuracy:.2%}")
     table = Table("", "files", "precision", "recall", "specificity", "F1")
     for score in (*result.classes, *result.averages):
@@ -74,7 +74,7 @@ def _show(result: LabelScores) -> None:
         console.print(f"The confusion matrix has {len(result.classes)} classes; --plot draws it.")
 
 
-def _show_matrix(console: Console, classes: list[LabelScore], matrix: list[list[int]]) -> None:
+def _show_matrix(console: SafeConsole, classes: list[LabelScore], matrix: list[list[int]]) -> None:
     table = Table("truth \\ answer", *(Column(Text(safe(score.label))) for score in classes))
     for score, row in zip(classes, matrix, strict=True):
         table.add_row(Text(safe(score.label)), *(str(n) if n else "·" for n in row))
