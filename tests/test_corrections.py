@@ -226,6 +226,7 @@ def test_what_was_written_is_read_and_other_embedders_read_nothing(tmp_path: Pat
     assert read_corrections(gallery, EMBEDDER, 512) == no_corrections(EMBEDDER)
     made = no_corrections(EMBEDDER).with_anchor("ada", "v1", ADA, ["ben"], AT)
     write_corrections(made, gallery)
+    assert corrections_path(gallery).stat().st_mode & 0o777 == 0o600
     assert read_corrections(gallery, EMBEDDER, 512) == made
     assert (made.vectors()["ada"] == ADA).all()
     other = EmbedderId("other", "1" * 64)

@@ -71,6 +71,14 @@ def test_a_missing_diary_says_why(path: Path) -> None:
         DiaryReader(path)
 
 
+def test_a_diary_that_is_private_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(DiaryFile(path, 10)) as diary:
+        diary.add(new(0))
+    monkeypatch.setattr("edge.diary.reader.os.access", lambda *_: False)
+    with pytest.raises(StorageError, match="cannot be read: it is private; run this as root, with sudo"):
+        DiaryReader(path)
+
+
 def test_each_kind_of_content_goes_when_its_time_is_up(path: Path) -> None:
     with closing(DiaryFile(path, 10)) as diary:
         for n in range(3):

@@ -1,5 +1,6 @@
 """Reads the diary while the daemon may be writing it."""
 
+import os
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class DiaryReader:
         with self._explained("read"):
             if not path.exists():
                 raise FileNotFoundError("no such file yet; the daemon writes it when the first visit ends")
+            if not os.access(path, os.R_OK):
+                raise PermissionError("it is private; run this as root, with sudo")
             self._db = open_for_reading(path, LAYOUT)
 
     def __enter__(self) -> "DiaryReader":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edge.errors import GalleryError, UsageError
 from edge.galleries.atomic_file import write_whole
 from edge.galleries.gallery import EmbedderId
+from edge.owner import as_owner
 from edge.records import Vector, read_only
 
 MAX_ANCHORS = 10
@@ -172,7 +173,11 @@ def write_corrections(corrections: Corrections, gallery: Path) -> None:
 
     Raises GalleryError.
     """
-    write_whole(msgspec.json.encode(corrections), corrections_path(gallery))
+    path = corrections_path(gallery)
+    write_whole(msgspec.json.encode(corrections), path)
+    # Vectors of strangers are in it, and gallery files are readable for a group.
+    with as_owner(path):
+        path.chmod(0o600)
 
 
 def forget_corrections(gallery: Path, person: str) -> int:
