@@ -70,7 +70,7 @@ def lookalike_findings(gallery: Gallery, threshold: float) -> Iterator[Finding]:
     pairs = lookalikes(gallery, threshold)
     for one, other, similarity in pairs[:PAIRS_SHOWN]:
         found = f"{one.name} and {other.name} look alike to the embedder: similarity {similarity:.2f}"
-        advice = "they will often be `uncertain`: check that no photo shows the wrong person, then enrol more of both"
+        advice = "they will often be `uncertain`: `whosthere gallery verify` says which photos would help"
         yield warning("gallery", found, advice)
     if len(pairs) > PAIRS_SHOWN:
         more = f"{len(pairs) - PAIRS_SHOWN} more pairs of people look alike"
