@@ -99,7 +99,7 @@ def _seconds(rows: Sequence[VisitScore]) -> bytes:
     axes.set_xlabel("seconds of video since the first usable face")
     axes.set_ylabel("known people called by their name")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right")
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return _png(figure)
 
 
