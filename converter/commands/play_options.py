@@ -89,7 +89,7 @@ def choices(command: F) -> F:
             "kept",
             type=click.Path(path_type=Path, file_okay=False),
             default=lambda: default_cache().with_name("visits"),
-            help="The folder that keeps what the networks answered, so that a second run needs a tenth of the time. It "
+            help="The folder that keeps what the networks answered, so that a second run needs a third of the time. It "
             "can be deleted at any time.  [default: ~/.cache/whosthere/visits]",
         ),
         click.option("--no-cache", "no_kept", is_flag=True, help="Ask the networks again, and keep nothing."),
