@@ -4,23 +4,15 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 
-import cv2
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from converter.changes import INFRARED, Change, blurred, exposed, flat, grey, infrared, shrunk, smeared
 from converter.datasets import PicturePair
 from converter.embeddings import CachingEmbedder, EmbeddedFaces, FaceRecord
 from converter.verification import similarities
-from edge.records import Image
 
-USUAL_EYES_PX = 42.0
-"""Median distance of the eyes in LFW's pictures."""
-NOISE = 2.0
-"""Standard deviation, in grey levels, of what a sensor adds to a dark picture."""
 TURNS_DEG: tuple[float, ...] = (0, 10, 20, 30, 40, 90)
-
-Change = Callable[[Image], Image]
 
 
 class DegradeRow(msgspec.Struct, frozen=True):
@@ -41,34 +33,8 @@ class DegradeRow(msgspec.Struct, frozen=True):
     off_axis: float
     refused: float
     """The share of degraded pictures that the default quality limits refuse."""
-
-
-def blurred(sigma: float) -> Change:
-    """Out of focus: Gaussian of `sigma` px, the eyes being 42 px apart."""
-    return lambda image: _as_image(cv2.GaussianBlur(image, (0, 0), sigma)) if sigma else image
-
-
-def smeared(length: float, *, down: bool = False) -> Change:
-    """Moving aside (or up and down) by `length` px while the shutter is open."""
-    count = max(1, round(length))
-    kernel = np.full((count, 1) if down else (1, count), 1 / count, np.float32)
-    return lambda image: _as_image(cv2.filter2D(image, -1, kernel))
-
-
-def shrunk(eyes_px: float) -> Change:
-    """Further away: the eyes about `eyes_px` apart."""
-    scale = eyes_px / USUAL_EYES_PX
-    return lambda image: _as_image(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-
-
-def exposed(gain: float) -> Change:
-    """Darker (below 1) or clipped (above), with the noise of a sensor."""
-
-    def change(image: Image) -> Image:
-        noise = np.random.default_rng(0).normal(0, NOISE, image.shape)
-        return _as_image(np.clip(np.round(image.astype(np.float32) * gain + noise), 0, 255))
-
-    return change
+    refused_in_vain: float
+    """The share of the pairs of one person that are refused though they would have matched."""
 
 
 HARMS: dict[str, tuple[Callable[[float], Change], tuple[float, ...]]] = {
@@ -76,16 +42,22 @@ HARMS: dict[str, tuple[Callable[[float], Change], tuple[float, ...]]] = {
     "moving aside, px": (smeared, (5, 9, 13, 17)),
     "moving down, px": (functools.partial(smeared, down=True), (5, 9, 13, 17)),
     "eyes apart, px": (shrunk, (32, 24, 20, 16, 14, 12, 10, 8)),
-    "exposure, gain": (exposed, (0.5, 0.25, 0.15, 0.1, 0.06, 1.5, 2, 3)),
+    "exposure, gain": (exposed, (0.5, 0.25, 0.15, 0.1, 0.06, 0.04, 1.5, 2, 2.5, 3, 4)),
+    "grey, noise in levels": (grey, (0, 8, 16)),
+    "grey, contrast times": (flat, (0.5, 0.25, 0.12)),
+    INFRARED: (lambda _: infrared, (0,)),
 }
 
 
-def by_harm(embedder: CachingEmbedder, pairs: Sequence[PicturePair], threshold: float) -> list[DegradeRow]:
-    """Degrade the second picture of every pair, by kind and degree; the first one stays good."""
+def by_harm(
+    embedder: CachingEmbedder, pairs: Sequence[PicturePair], threshold: float, harms: Sequence[str] = tuple(HARMS)
+) -> list[DegradeRow]:
+    """Degrade the second picture of every pair, by kind (of HARMS) and degree; the first one stays good."""
     firsts, seconds = [p.first for p in pairs], [p.second for p in pairs]
     good = embedder.embed(firsts + seconds)
     rows = [_row("none", 0, pairs, good, good, threshold)]
-    for harm, (change, degrees) in HARMS.items():
+    for harm in harms:
+        change, degrees = HARMS[harm]
         for degree in degrees:
             harmed = embedder.embed(seconds, change(degree))
             rows.append(_row(harm, degree, pairs, good, harmed, threshold))
@@ -108,6 +80,8 @@ def _row(
     harm: str, degree: float, pairs: Sequence[PicturePair], good: EmbeddedFaces, harmed: EmbeddedFaces, threshold: float
 ) -> DegradeRow:
     scores = similarities(pairs, good, harmed)
+    matched = scores >= threshold
+    refused = np.array([harmed.records[p.second].problem is not None for p in pairs])
     same = np.array([p.same for p in pairs])
     records = [harmed.records[p] for p in dict.fromkeys(p.second for p in pairs)]
     found = [face for face in records if face.vector]
@@ -116,19 +90,16 @@ def _row(
         degree=degree,
         pairs=int(same.sum()),
         missed=len(records) - len(found),
-        true_match_rate=float((scores[same] >= threshold).mean()),
-        false_matches=int((scores[~same] >= threshold).sum()),
+        true_match_rate=float(matched[same].mean()),
+        false_matches=int(matched[~same].sum()),
         eye_distance_px=_median(found, lambda face: face.eye_distance_px),
         sharpness=_median(found, lambda face: face.sharpness),
         brightness=_median(found, lambda face: face.brightness),
         off_axis=_median(found, lambda face: face.off_axis),
         refused=sum(face.problem is not None for face in found) / max(len(found), 1),
+        refused_in_vain=float((matched & refused)[same].mean()),
     )
 
 
 def _median(records: Sequence[FaceRecord], value: Callable[[FaceRecord], float]) -> float:
     return float(np.median([value(face) for face in records])) if records else 0.0
-
-
-def _as_image(pixels: NDArray[np.generic]) -> Image:
-    return pixels.astype(np.uint8, copy=False)

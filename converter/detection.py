@@ -10,7 +10,7 @@ import numpy as np
 from converter.datasets import DatasetError
 from edge.records import Box, Face
 
-BANDS: tuple[tuple[float, float], ...] = ((16, 32), (32, 48), (48, 80), (80, float("inf")))
+BANDS: tuple[tuple[float, float], ...] = ((16, 24), (24, 32), (32, 48), (48, 80), (80, float("inf")))
 """Short side of a face in pixels of the picture: from, below."""
 SAME_IOU = 0.4
 """BlazeFace's boxes are square and end at the brows, WIDER's are high and hold the forehead: 0.5 calls hits misses."""

@@ -81,16 +81,19 @@ class CachingEmbedder:
         self._faces = _read(self._cache) if self._cache else {}
         self._saved = len(self._faces)
 
-    def embed(self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None) -> EmbeddedFaces:
-        """The central face of each picture; with `change`, of the changed picture, which is not cached.
+    def embed(
+        self, pictures: Iterable[Path], change: Callable[[Image], Image] | None = None, changed_how: str = ""
+    ) -> EmbeddedFaces:
+        """The central face of each picture; with `change`, of the changed picture.
 
+        `changed_how` names the change for the cache; without it the faces of changed pictures are not cached.
         A picture that cannot be read counts as one without a face, and is listed on standard error.
         """
         records: dict[Path, FaceRecord] = {}
         with _saving([self]), _listing_unreadable() as unreadable:
             for picture in _in_order(pictures):
                 try:
-                    records[picture] = self._face_of(picture, change)
+                    records[picture] = self._face_of(picture, change, changed_how)
                 except PhotoError as error:
                     unreadable.append(str(error))
                     records[picture] = NO_FACE
@@ -130,14 +133,16 @@ class CachingEmbedder:
         faces = self._analyser.detector.detect(image)
         return self._analyser.look(image, central(faces, image)) if faces else None
 
-    def _face_of(self, picture: Path, change: Callable[[Image], Image] | None) -> FaceRecord:
+    def _face_of(self, picture: Path, change: Callable[[Image], Image] | None, changed_how: str) -> FaceRecord:
         content = read_content(picture)
-        if change:
-            return embed_central(self._analyser, change(shrunk(decode_photo(content, picture))))
-        key = hashlib.sha256(content).hexdigest()
-        if key not in self._faces:
-            self._faces[key] = embed_central(self._analyser, shrunk(decode_photo(content, picture)))
-        return self._faces[key]
+        key = hashlib.sha256(content).hexdigest() + (f" {changed_how}" if changed_how else "")
+        if key in self._faces and bool(change) == bool(changed_how):
+            return self._faces[key]
+        image = shrunk(decode_photo(content, picture))
+        seen = embed_central(self._analyser, change(image) if change else image)
+        if bool(change) == bool(changed_how):
+            self._faces[key] = seen
+        return seen
 
 
 def embed_with_all(embedders: Sequence[CachingEmbedder], pictures: Iterable[Path]) -> list[EmbeddedFaces]:
@@ -240,7 +245,7 @@ def fingerprint(models: ModelSettings, detection: DetectSettings) -> str:
     """A hash of all that an embedding depends on: networks, cards, settings, libraries, the stages' code."""
     names = {"detect": models.detector, "landmarks": models.landmarks, "embed": models.embedder}
     cards = [card.load(card.find(name), task).card for task, name in names.items()]
-    bare = [msgspec.structs.replace(c, calibration=None, measured={}) for c in cards]
+    bare = [msgspec.structs.replace(c, calibration=None, infrared_calibration=None, measured={}) for c in cards]
     runtime = tflite.find_runtime()
     parts = [msgspec.json.encode((bare, detection, runtime.package, runtime.version, cv2.__version__))]
     parts += [Path(str(stage.__file__)).read_bytes() for stage in STAGES]

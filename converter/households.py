@@ -60,6 +60,8 @@ class UsableFaces:
     not_compared: Sequence[tuple[str, str]] = ()
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The photos' names by person, as many as vectors; without them they are numbered from 1."""
+    infrared: bool = False
+    """Whether all of them, templates and visitors, were seen in infrared light."""
 
     def source(self, person: str, row: int) -> str:
         """The name of the photo that a person's vector was made of."""
@@ -73,6 +75,7 @@ def simulate(
     households: int,
     settings: MatchSettings,
     calibration: Calibration | None,
+    infrared_calibration: Calibration | None = None,
 ) -> Household:
     """Draw them, the same ones every time. Raises DatasetError when there are too few people, ModelError without
     a calibration.
@@ -95,11 +98,13 @@ def simulate(
         rows = {name: rng.permutation(len(faces.vectors[name])) for name in chosen}
         gallery = _gallery(faces, {name: rows[name][:templates] for name in chosen})
         alike.append(look_alikes(gallery, rule))
-        matcher = Matcher(gallery, threshold.similarity, settings.min_margin, calibration)
+        matcher = Matcher(
+            gallery, threshold.similarity, settings.min_margin, calibration, infrared=infrared_calibration
+        )
         for name in chosen:
             asked = rows[name][templates : templates + PROBES_EACH]
-            own += [(name, matcher.match(face)) for face in faces.vectors[name][asked]]
-        strangers.append([matcher.match(face) for face in _strangers(faces, chosen, rng)])
+            own += [(name, matcher.match(face, infrared=faces.infrared)) for face in faces.vectors[name][asked]]
+        strangers.append([matcher.match(face, infrared=faces.infrared) for face in _strangers(faces, chosen, rng)])
     named = np.array([sum(m.outcome is Outcome.RECOGNIZED for m in some) / len(some) for some in strangers])
     right = [m for name, m in own if m.person is not None and m.person.name == name]
     return Household(
@@ -130,7 +135,7 @@ def _gallery(faces: UsableFaces, enrolled: Mapping[str, NDArray[np.intp]]) -> Ga
 
 
 def _templates(faces: UsableFaces, name: str, rows: NDArray[np.intp]) -> list[Template]:
-    return [Template(faces.source(name, int(row)), 1.0, "") for row in rows]
+    return [Template(faces.source(name, int(row)), 1.0, "", faces.infrared) for row in rows]
 
 
 def _hardest(alike: Sequence[Sequence[LookAlikes]]) -> list[LookAlikes]:

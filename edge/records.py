@@ -161,6 +161,8 @@ class Quality:
     presence: float
     problem: Problem | None
     """None: usable."""
+    infrared: bool = False
+    """Whether the face was seen without colours, as under infrared light."""
 
     @property
     def usable(self) -> bool:

@@ -79,3 +79,8 @@ class Sighting:
     """None: not analysed in this frame."""
     liveness: LivenessLook | None = None
     """None: not analysed in this frame, or `liveness` is off."""
+
+    @property
+    def infrared(self) -> bool:
+        """Whether the face was analysed and seen in infrared light."""
+        return self.quality is not None and self.quality.infrared

@@ -123,10 +123,27 @@ def test_a_card_gets_its_calibration_and_keeps_the_rest(copied: Path) -> None:
     after, changed = card.read_card(copied), copied.read_text(encoding="utf-8")
     assert after.calibration == NEW
     assert after.measured == before.measured | {"figure": "3", "reach": "2"}
-    assert changed.count("calibration:") == 1
+    assert changed.count("\ncalibration:") == 1
     head = text[: text.index("measured:")]
     assert changed.startswith(head)
     assert "#" in head
+
+
+def test_the_two_calibrations_of_a_card_are_kept_apart(copied: Path) -> None:
+    before = card.read_card(copied)
+
+    card_text.record(copied, {}, NEW, "infrared_calibration")
+
+    after = card.read_card(copied)
+    assert (after.calibration, after.infrared_calibration) == (before.calibration, NEW)
+
+
+def test_the_bundled_card_asks_for_more_similarity_at_night() -> None:
+    known = card.read_card(card.find("mobilefacenet"))
+    assert known.calibration is not None
+    assert known.infrared_calibration is not None
+    for rate in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
+        assert known.infrared_calibration.similarity_at(rate)[0] > known.calibration.similarity_at(rate)[0] + 0.05
 
 
 def test_a_card_without_the_sections_gets_them_at_its_end(copied: Path) -> None:

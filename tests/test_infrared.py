@@ -1,17 +1,15 @@
-"""What counts as a grey picture."""
+"""What counts as a grey picture, and that the watch over a camera does not flap."""
 
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import pytest
 
 import edge
-from edge.faces.analyser import AnalysedFace
-from edge.faces.infrared import colourfulness, is_infrared
-from edge.records import Box, Face, Image
+from edge.faces.infrared import HOLD_S, InfraredWatch, colourfulness, is_infrared
+from edge.records import Image
 
 PORTRAITS = sorted((Path(edge.__file__).parent / "demo" / "portraits").rglob("*.jpg"))
 
@@ -71,7 +69,28 @@ def test_a_black_or_even_picture_is_grey_and_breaks_nothing() -> None:
     assert is_infrared(np.zeros((1, 1, 3), np.uint8))
 
 
-def test_an_analysed_face_says_whether_its_crop_is_grey() -> None:
-    face = Face(Box(0, 0, 9, 9), 1.0, np.zeros((6, 2), np.float32))
-    for image, grey_one in ((portrait(), False), (grey(portrait()), True)):
-        assert AnalysedFace(face, Mock(), image, Mock(), None).infrared is grey_one
+def test_the_first_picture_decides_at_once() -> None:
+    assert InfraredWatch().update(grey(portrait()), 0.0)
+    assert not InfraredWatch().update(portrait(), 0.0)
+
+
+def test_one_odd_picture_changes_nothing_and_a_lasting_change_does() -> None:
+    watch, colour, night = InfraredWatch(), portrait(), grey(portrait())
+    assert not watch.update(colour, 0.0)
+    assert not watch.update(night, 0.1)
+    assert not watch.update(colour, 0.2)
+    # The clock starts over with each change.
+    answers = [watch.update(night, 0.3 + 0.1 * i) for i in range(round(HOLD_S * 10) + 2)]
+    assert not any(answers[: round(HOLD_S * 10)])
+    assert answers[-1]
+
+
+def test_between_the_two_limits_the_watch_keeps_its_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = portrait()
+    for begin in (image, grey(image)):
+        watch = InfraredWatch()
+        before = watch.update(begin, 0.0)
+        with monkeypatch.context() as patch:
+            for i, value in enumerate((1.35, 1.2, 1.5, 1.35, 1.25) * 10):
+                patch.setattr("edge.faces.infrared.colourfulness", lambda _, value=value: value)
+                assert watch.update(image, 1.0 + i) is before

@@ -7,8 +7,9 @@ import click
 import numpy as np
 from rich.table import Table
 
-from converter import card_text, datasets
+from converter import card_text, changes, datasets
 from converter.calibrate import Measurement, calibration, measure
+from converter.card_text import CalibrationKind
 from converter.commands import options
 from converter.people_folder import photos_by_person
 from edge.models import card
@@ -25,15 +26,30 @@ from edge.terminal import json_option, print_json
     type=options.FILE,
     help="A list of names, two per line, that are one person or share a photo, and so are not compared.",
 )
+@click.option(
+    "--infrared",
+    is_flag=True,
+    help="Make every photo look as if taken in infrared light first, and calibrate for two such faces.",
+)
 @json_option
 @click.option("--dry-run", is_flag=True, help="Print the result without changing the card.")
 def command(
-    images: Path, name: str | None, not_compared: Path | None, as_json: bool, dry_run: bool, **stages: Any
+    images: Path,
+    name: str | None,
+    not_compared: Path | None,
+    infrared: bool,
+    as_json: bool,
+    dry_run: bool,
+    **stages: Any,
 ) -> None:
     """Measure how similar different people are, and write it to the embedder's card: similarity -> false-match rate.
 
     Every photo is compared with every photo of everybody else. The last point rests on the 30 most similar comparisons.
     The data say nothing about rarer mistakes, so nothing is extrapolated.
+
+    Faces in infrared light look more alike, so they have a calibration of their own: run the command again with
+    --infrared. It imitates such light (grey, half the contrast, noise, a soft lens) and is no substitute for real night
+    pictures.
 
     \b
     Example:
@@ -44,12 +60,15 @@ def command(
     labels = np.array([i for i, person in enumerate(people) for _ in everybody[person]])
     pictures = [picture for person in people for picture in everybody[person]]
     skipped = datasets.read_not_compared(not_compared, people) if not_compared else []
-    embedded = options.embedder(**stages).embed(pictures)
+    change, how = (changes.infrared, changes.INFRARED) if infrared else (None, "")
+    embedded = options.embedder(**stages).embed(pictures, change, how)
     pairs = [(people.index(a), people.index(b)) for a, b in skipped]
     measured = measure(embedded.matrix(pictures), labels, pairs)
     title = options.data_set(name, images)
     if not dry_run:
-        write(card.find(stages["model"]), measured, title, _command(f"{title}/{images.name}", not_compared, stages))
+        typed = _command(f"{title}/{images.name}", not_compared, stages) + (" --infrared" if infrared else "")
+        kind: CalibrationKind = "infrared_calibration" if infrared else "calibration"
+        write(card.find(stages["model"]), measured, f"{title}, {how}" if how else title, typed, kind)
     if as_json:
         print_json(measured)
     else:
@@ -64,7 +83,7 @@ def _command(images: str, not_compared: Path | None, stages: dict[str, Any]) -> 
     return f"whosthere-converter calibrate {chosen} --images {images}{skipping}"
 
 
-def write(path: Path, measured: Measurement, title: str, typed: str) -> None:
+def write(path: Path, measured: Measurement, title: str, typed: str, kind: CalibrationKind = "calibration") -> None:
     """Write a calibration, and what it rests on, to a card. Raises ModelError."""
     data = (
         f"{title}: {measured.impostors} comparisons of different people, "
@@ -76,7 +95,7 @@ def write(path: Path, measured: Measurement, title: str, typed: str) -> None:
         f"{last.high:.1e}), where it rests on {last.impostors_above} comparisons",
         f"true-match rate on {title}": f"{_true_matches(measured)}; {measured.genuine} pairs of pictures of one person",
     }
-    card_text.record(path, figures, calibration(measured, data, typed))
+    card_text.record(path, figures, calibration(measured, data, typed), kind)
 
 
 def _true_matches(measured: Measurement) -> str:

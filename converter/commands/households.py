@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from converter import datasets
+from converter import changes, datasets
 from converter.commands import options
 from converter.embeddings import EmbeddedFaces
 from converter.households import Household, UsableFaces, simulate
@@ -52,6 +52,11 @@ from edge.visits.lookalikes import pair_in_words
     show_default=True,
     help="The false-alarm target to test: the share of strangers who may be called by a name.",
 )
+@click.option(
+    "--infrared",
+    is_flag=True,
+    help="Make every photo look as if taken in infrared light first, those of templates as well as of visitors.",
+)
 @json_option
 def command(
     images: Path,
@@ -60,6 +65,7 @@ def command(
     enroll: tuple[int, ...],
     draws: int,
     false_alarm: float,
+    infrared: bool,
     as_json: bool,
     **stages: Any,
 ) -> None:
@@ -72,14 +78,19 @@ def command(
     """
     everybody = photos_by_person(images)
     skipped = datasets.read_not_compared(not_compared, everybody) if not_compared else []
-    embedded = options.embedder(**stages).embed(p for pictures in everybody.values() for p in pictures)
+    change, how = (changes.infrared, changes.INFRARED) if infrared else (None, "")
+    embedded = options.embedder(**stages).embed((p for pictures in everybody.values() for p in pictures), change, how)
     photos = usable(everybody, embedded)
     vectors = {name: embedded.matrix(pictures) for name, pictures in photos.items()}
-    faces = UsableFaces(vectors, skipped, {name: [p.name for p in pictures] for name, pictures in photos.items()})
-    calibration = card.read_card(card.find(stages["model"])).calibration
+    sources = {name: [p.name for p in pictures] for name, pictures in photos.items()}
+    faces = UsableFaces(vectors, skipped, sources, infrared)
+    known = card.read_card(card.find(stages["model"]))
     settings = MatchSettings(false_alarm_target=false_alarm)
     kinds = [(p, n) for p in people for n in enroll]
-    rows = [simulate(faces, p, n, draws, settings, calibration) for p, n in progress(kinds, "households")]
+    rows = [
+        simulate(faces, p, n, draws, settings, known.calibration, known.infrared_calibration)
+        for p, n in progress(kinds, "households")
+    ]
     if as_json:
         print_json(rows)
     else:

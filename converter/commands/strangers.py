@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from converter import datasets
+from converter.changes import blurred
 from converter.commands import options
-from converter.degrade import blurred
 from converter.embeddings import EmbeddedFaces, FaceRecord
 from converter.people_folder import photos_by_person
 from converter.strangers import Street, simulate

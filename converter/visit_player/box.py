@@ -72,8 +72,9 @@ class BoxRun:
         numbers = itertools.count(1)
         self._rule = rule
         self._check = check
+        embedder = analyser.embedder
         self._processor = FrameProcessor(
-            analyser, matcher, linking_thresholds(analyser.embedder.calibration),
+            analyser, matcher, linking_thresholds(embedder.calibration, embedder.infrared_calibration),
             msgspec.structs.replace(config, motion=msgspec.structs.replace(config.motion, enabled=False)),
             lambda: f"visit-{next(numbers)}", Timings(),
         )  # fmt: skip
@@ -145,4 +146,5 @@ def matcher_for(known: Mapping[str, Sequence[AnalysedFace]], analyser: Analyser,
     threshold = threshold_for(config.match, embedder.calibration, len(gallery.embeddings))
     if threshold is None:
         raise ModelError("the embedder's card has no calibration; run `whosthere-converter calibrate` first")
-    return Matcher(gallery, threshold.similarity, config.match.min_margin, embedder.calibration)
+    margin, night = config.match.min_margin, embedder.infrared_calibration
+    return Matcher(gallery, threshold.similarity, margin, embedder.calibration, infrared=night)

@@ -14,7 +14,7 @@ import msgspec
 from edge.config.faces import ENROLMENT_LIMITS
 from edge.config.loading import Config
 from edge.faces import appearance
-from edge.visits import fusion, manager, matcher, state, swap, tracker
+from edge.visits import fusion, infrared_scale, manager, matcher, state, swap, thresholds, tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,16 @@ RULES: tuple[Rule, ...] = (
         stand_ins=((manager.VisitManager, "_taken", _always(set())),),
     ),
     Rule("squares", 8, "a wide picture is searched in squares, not shrunk", settings=(("detect", "squares", False),)),
+    Rule("tiles", 8, "far faces are searched where something moves", settings=(("detect", "tiles", 0),)),
+    Rule(
+        "night",
+        7,
+        "two faces in infrared light need more similarity to be one person's",
+        stand_ins=(
+            (infrared_scale.InfraredScale, "translated", lambda _, similarities: similarities),
+            (thresholds.LinkingThresholds, "under", lambda self, **_: self),
+        ),
+    ),
 )
 
 

@@ -160,7 +160,7 @@ class App:
 
     def _new_pipeline(self, analyser: Analyser, timings: Timings) -> Pipeline:
         loaded, config = self._loaded, self._loaded.config
-        linking = linking_thresholds(analyser.embedder.calibration)
+        linking = linking_thresholds(analyser.embedder.calibration, analyser.embedder.infrared_calibration)
         return Pipeline(
             ReopeningCamera(
                 lambda: open_camera(config.camera),

@@ -1,7 +1,7 @@
 """Frame in, events out: everything that the inference thread does with a frame. Time is the frame's own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.config.faces import enrolment_limits
 from edge.config.loading import Config
@@ -9,8 +9,11 @@ from edge.daemon.timings import Timings
 from edge.events import ChallengeUpdate, Event
 from edge.faces.analyser import Analyser
 from edge.faces.appearance import AppearanceWatch
+from edge.faces.detect import suppress_nested
+from edge.faces.infrared import InfraredWatch
 from edge.faces.liveness_watch import LivenessWatch
 from edge.faces.motion import MotionGate
+from edge.faces.tiles import TileTurns
 from edge.records import Box, Face, Frame, Match, Quality
 from edge.sightings import Sighting
 from edge.visits.challenge_runner import AskedChallenge, ChallengeRunner
@@ -18,6 +21,9 @@ from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import LinkingThresholds
 from edge.visits.tracker import Track, Tracker
+
+SHARP_FROM_PX = 36.0
+"""Faces smaller than this in the preview are followed in the full picture: the network sees 128 px around them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +66,8 @@ class FrameProcessor:
         self._full_look_at = float("-inf")
         self._max_looks = config.runtime.max_looks_per_frame
         self._gate = MotionGate(config.motion)
+        self._light = InfraredWatch()
+        self._tiles = TileTurns(config.detect.tiles)
         self._tracker = Tracker(config.track)
         self._appearance = AppearanceWatch()
         pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0 or config.diary.pictures_days > 0
@@ -77,9 +85,11 @@ class FrameProcessor:
         now = frame.captured_at
         with self._timings.measure("motion"):
             look = self._gate.wants_look(frame.preview, now, self._tracker.busy)
+            if look:
+                self._light.update(frame.preview, now)
         if not look:
             return ProcessedFrame(self.tick(now), [], detector_ran=False)
-        tracks = self._tracker.update([face.scaled(frame.scale) for face in self._detect(frame)], now)
+        tracks = self._tracker.update(self._detect(frame), now)
         close = {track.id for track in self._worth_a_look(tracks, self._changed(frame, tracks), now)}
         if self._liveness is not None:
             self._liveness.keep(self._tracker.alive())
@@ -90,15 +100,26 @@ class FrameProcessor:
         return ProcessedFrame(events, [self._seen(sighting) for sighting in sightings], detector_ran=True)
 
     def _detect(self, frame: Frame) -> list[Face]:
-        """Faces in the preview: in all of it every `detect.full_interval_s`, else only around the tracked faces."""
+        """Faces, in pixels of the image: of the whole preview every `detect.full_interval_s`, else of parts of it."""
         now, near = frame.captured_at, self._analyser.near
-        if near is not None and self._tracker.busy and now - self._full_look_at < self._full_interval_s:
+        followed = self._tracker.expected(now)
+        whole = near is None or not followed or now - self._full_look_at >= self._full_interval_s
+        found: list[Face] = []
+        if whole:
+            self._full_look_at = now
+            with self._timings.measure("detect"):
+                found = [face.scaled(frame.scale) for face in self._analyser.detector.detect(frame.preview)]
+        if near is None:
+            return found
+        far = [box for box in followed if box.short_side < SHARP_FROM_PX * frame.scale]
+        close = [] if whole else [box.scaled(1 / frame.scale) for box in followed if box not in far]
+        height, width = frame.image.shape[:2]
+        parts = self._tiles.choose(self._gate.moving, followed, width, height)
+        if far or close or parts:
             with self._timings.measure("detect near"):
-                places = [box.scaled(1 / frame.scale) for box in self._tracker.expected(now)]
-                return near.detect(frame.preview, places)
-        self._full_look_at = now
-        with self._timings.measure("detect"):
-            return self._analyser.detector.detect(frame.preview)
+                found += [face.scaled(frame.scale) for face in near.detect(frame.preview, close)]
+                found += near.detect(frame.image, far) + near.search(frame.image, parts)
+        return suppress_nested(found)
 
     def tick(self, now: float) -> list[Event]:
         """Let time pass without a frame: tracks and visits still end."""
@@ -147,6 +168,8 @@ class FrameProcessor:
             return Sighting(track.id, now, box, track.first_seen_at)
         with self._timings.measure("landmarks"):
             portrait = self._analyser.look(frame.image, track.face)
+        # The whole picture and its past are a better judge of the light than one face.
+        portrait = replace(portrait, quality=replace(portrait.quality, infrared=self._light.infrared))
         if portrait.quality.usable:
             with self._timings.measure("embed"):
                 portrait = self._analyser.embed(portrait)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from edge.config.faces import QualitySettings, enrolment_limits
 from edge.faces.detect import Detector
 from edge.faces.embed import TfliteEmbedder
-from edge.faces.infrared import is_infrared
 from edge.faces.landmarks import FaceMesh
 from edge.faces.liveness_network import LivenessNetwork
 from edge.faces.quality import assess
@@ -33,7 +32,7 @@ class AnalysedFace:
     @property
     def infrared(self) -> bool:
         """Whether the face is grey, as under infrared light."""
-        return is_infrared(self.crop)
+        return self.quality.infrared
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class BlazeFaceDetector:
         logits = next(o for o in outputs if o.shape[-1] == 1)[0, :, 0]
         faces = decode(boxes, logits, self._anchors, self._size)
         placed = [_place(face, box, left, top) for face in faces]
-        return [_lower_at_inner_edge(face, span, image.shape[1], image.shape[0]) for face in placed]
+        return [lower_at_inner_edge(face, span, image.shape[1], image.shape[0]) for face in placed]
 
 
 def squares(width: int, height: int) -> list[tuple[int, int, int, int]]:
@@ -183,7 +183,7 @@ def _place(face: Face, box: Letterbox, left: int, top: int) -> Face:
     return Face(placed, face.score, keypoints)
 
 
-def _lower_at_inner_edge(face: Face, span: tuple[int, int, int, int], width: int, height: int) -> Face:
+def lower_at_inner_edge(face: Face, span: tuple[int, int, int, int], width: int, height: int) -> Face:
     """Lower the score of a face cut by a seam, so that the whole one in the neighbouring square wins."""
     left, top, right, bottom = span
     box = face.box

@@ -52,6 +52,11 @@ class TfliteEmbedder:
         """The card's calibration: similarity -> false-match rate."""
         return self._model.card.calibration
 
+    @property
+    def infrared_calibration(self) -> Calibration | None:
+        """The same for two faces in infrared light; None: not measured."""
+        return self._model.card.infrared_calibration
+
     def crop(self, image: Image, landmarks: Landmarks) -> Image:
         return align.crop(image, landmarks.five, self._template, self._size)
 

@@ -17,6 +17,10 @@ DARKEST = 8.0
 GREY_BELOW = 1.3
 """Percent of the brightness. Of 700 photos of lfw-dev, 99.5 % of faces in colour are above 1.9, at exposures from a
 tenth to normal, and grey, noisy or tinted ones below 0.7."""
+ENTER_BELOW = 1.1
+LEAVE_ABOVE = 1.6
+HOLD_S = 1.0
+"""For this long the picture must have changed before the watch believes it: headlights pass, a filter stays."""
 
 
 def colourfulness(image: Image) -> float:
@@ -38,3 +42,26 @@ def colourfulness(image: Image) -> float:
 def is_infrared(image: Image) -> bool:
     """Whether a still picture or a face's crop is grey."""
     return colourfulness(image) < GREY_BELOW
+
+
+class InfraredWatch:
+    """Whether a camera delivers grey pictures now. Two limits and a delay keep it from flapping at dusk."""
+
+    def __init__(self) -> None:
+        self.infrared = False
+        self._begun = False
+        self._contrary_since: float | None = None
+
+    def update(self, preview: Image, now: float) -> bool:
+        """Judge by one more BGR picture, taken at `now` in seconds."""
+        found = colourfulness(preview)
+        if not self._begun:
+            self.infrared, self._begun = found < GREY_BELOW, True
+        contrary = found > LEAVE_ABOVE if self.infrared else found < ENTER_BELOW
+        if not contrary:
+            self._contrary_since = None
+        elif self._contrary_since is None:
+            self._contrary_since = now
+        elif now - self._contrary_since >= HOLD_S:
+            self.infrared, self._contrary_since = not self.infrared, None
+        return self.infrared

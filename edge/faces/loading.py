@@ -96,6 +96,16 @@ def load_detector(settings: ModelSettings, detect: DetectSettings, base: Path | 
     return BlazeFaceDetector(load_network(settings, DETECTOR, base), detect)
 
 
+def load_near_detector(settings: ModelSettings, detect: DetectSettings, base: Path | None = None) -> BlazeFaceDetector:
+    """Load the detector for small parts of a picture alone. Raises ModelError."""
+    return near_detector(load_network(settings, NEAR_DETECTOR, base), detect)
+
+
+def near_detector(network: Model, detect: DetectSettings) -> BlazeFaceDetector:
+    """Return the stage on a network for small parts of a picture, which are always shrunk as a whole."""
+    return BlazeFaceDetector(network, msgspec.structs.replace(detect, squares=False))
+
+
 def load_face_mesh(settings: ModelSettings, base: Path | None = None) -> FaceMesh:
     """Load the landmarks stage alone. Raises ModelError."""
     return FaceMesh(load_network(settings, LANDMARKS, base))
@@ -103,13 +113,12 @@ def load_face_mesh(settings: ModelSettings, base: Path | None = None) -> FaceMes
 
 def assemble(networks: Networks, detect: DetectSettings, limits: QualitySettings) -> Analyser:
     """Put the stages on their networks. Raises ModelError when a card lacks what its stage needs."""
-    near = BlazeFaceDetector(networks[NEAR_DETECTOR], msgspec.structs.replace(detect, squares=False))
     return Analyser(
         detector=BlazeFaceDetector(networks[DETECTOR], detect),
         mesh=FaceMesh(networks[LANDMARKS]),
         embedder=TfliteEmbedder(networks[EMBEDDER]),
         limits=limits,
-        near=RoiDetector(near),
+        near=RoiDetector(near_detector(networks[NEAR_DETECTOR], detect)),
         liveness=tuple(LivenessNetwork(networks[role]) for role in (LIVENESS, SECOND_LIVENESS) if role in networks),
         networks=tuple(networks.values()),
     )

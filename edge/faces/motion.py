@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.config.faces import MotionSettings
 from edge.records import Image
@@ -15,6 +16,8 @@ class MotionGate:
     def __init__(self, settings: MotionSettings) -> None:
         self._settings = settings
         self._background: np.ndarray[tuple[int, int], np.dtype[np.float32]] | None = None
+        self.moving: NDArray[np.bool_] = np.zeros((1, 1), np.bool_)
+        """Which cells of the last picture moved: rows and columns that cover it."""
         self._updated_at = 0.0
         self._moved_at: float | None = None
         self._looked_at: float | None = None
@@ -43,11 +46,12 @@ class MotionGate:
         grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
         if self._background is None or self._background.shape != grey.shape:
             self._background, self._updated_at = grey, now
+            self.moving = np.zeros(grey.shape, np.bool_)
             return True
         # A lamp or a cloud changes the whole picture equally: that is not motion.
         difference = grey - self._background
-        changed = np.abs(difference - np.median(difference)) > self._settings.min_change
+        self.moving = np.abs(difference - np.median(difference)) > self._settings.min_change
         weight = min(1.0, (now - self._updated_at) / self._settings.adapt_s)
         self._background = self._background + np.float32(weight) * difference
         self._updated_at = now
-        return float(changed.mean()) >= self._settings.min_area
+        return float(self.moving.mean()) >= self._settings.min_area

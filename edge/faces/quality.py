@@ -9,6 +9,7 @@ from cv2.typing import MatLike
 
 from edge.config.faces import QualitySettings
 from edge.faces import align
+from edge.faces.infrared import is_infrared
 from edge.records import Image, Landmarks, Pose, Problem, Quality
 
 SIDE = 112
@@ -33,13 +34,14 @@ SECOND_DIFFERENCES = (
 
 def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Quality:
     """Assess one face of a BGR picture by its landmarks and the pixels around them."""
-    luma = cv2.cvtColor(align.crop(image, landmarks.five, TEMPLATE, SIDE), cv2.COLOR_BGR2GRAY)
+    crop = align.crop(image, landmarks.five, TEMPLATE, SIDE)
+    luma = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
     inner = luma[BORDER:-BORDER, BORDER:-BORDER]
     eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))
     sharpness = detail(inner)
     brightness = float(inner.mean())
     score = _score(eyes, sharpness, landmarks.pose, landmarks.presence)
-    found = Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, None)
+    found = Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, None, is_infrared(crop))
     problem = shortfall(found, settings)
     if problem is not Problem.NOT_A_FACE and is_cut_off(image, landmarks):
         problem = Problem.CUT_OFF

@@ -148,7 +148,7 @@ class Bench:
         self._processor = FrameProcessor(
             analyser,
             matcher,
-            linking_thresholds(embedder.calibration),
+            linking_thresholds(embedder.calibration, embedder.infrared_calibration),
             config,
             lambda: f"visit-{next(numbers)}",
             self._laps,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from edge.events import EventKind
 from edge.faces.analyser import AnalysedFace, Analyser
+from edge.faces.infrared import is_infrared
 from edge.faces.still_image import all_portraits
 from edge.records import Box, Image, Match, Quality
 from edge.visits.decision import match_all
@@ -30,7 +31,7 @@ class Identified:
 def identify_image(analyser: Analyser, matcher: Matcher, image: Image) -> list[Identified]:
     """Every face of a BGR picture, from left to right. Two faces of one picture never share a name."""
     portraits = all_portraits(analyser, image)
-    matches = match_all(matcher, [portrait.embedding for portrait in portraits])
+    matches = match_all(matcher, [portrait.embedding for portrait in portraits], infrared=is_infrared(image))
     found = [_identified(portrait, match) for portrait, match in zip(portraits, matches, strict=True)]
     return sorted(found, key=lambda face: face.box.centre)
 

@@ -105,9 +105,8 @@ def _processor(analyser: Analyser, matcher: Matcher, config: Config) -> FramePro
     awake = msgspec.structs.replace(config.motion, enabled=False)
     counted = (str(n) for n in itertools.count(1))
     settings = msgspec.structs.replace(config, motion=awake)
-    return FrameProcessor(
-        analyser, matcher, linking_thresholds(analyser.embedder.calibration), settings, lambda: next(counted), Timings()
-    )
+    linking = linking_thresholds(analyser.embedder.calibration, analyser.embedder.infrared_calibration)
+    return FrameProcessor(analyser, matcher, linking, settings, lambda: next(counted), Timings())
 
 
 def _frames(clip: Clip, preview_width: int) -> Iterator[Frame]:

@@ -133,6 +133,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edgetpu: Compiled | None = None
     """For boxes with an Edge TPU. Galleries stay tied to `sha256`: both files give the same vectors."""
     calibration: Calibration | None = None
+    infrared_calibration: Calibration | None = None
+    """The same for two faces seen in infrared light; None: they are no more alike than others."""
     measured: dict[str, str] = {}
     """Measurements by name, each with its data and command."""
 

@@ -77,7 +77,7 @@ def match_visit(matcher: Matcher, faces: FusedFaces, settings: VisitSettings, ta
     The best answer counts. Groups that name different people make the visit uncertain. None without a usable face.
     """
     groups = faces.groups(settings.min_faces)
-    matches = [matcher.match(group.embedding, taken, len(groups)) for group in groups]
+    matches = [matcher.match(group.embedding, taken, len(groups), infrared=faces.infrared) for group in groups]
     if not matches:
         return None
     best = max(matches, key=lambda m: (m.outcome is Outcome.RECOGNIZED, likeness(m)))
@@ -98,17 +98,17 @@ def likeness(match: Match | None) -> float:
     return match.best.similarity if match and match.best else -1.0
 
 
-def match_all(matcher: Matcher, probes: Sequence[Vector | None]) -> list[Match | None]:
-    """Match the faces of one still picture, each a unit vector (d,); None stays None.
+def match_all(matcher: Matcher, probes: Sequence[Vector | None], *, infrared: bool = False) -> list[Match | None]:
+    """Match the faces of one still picture, each a unit vector (d,); None stays None. `infrared`: it is a grey one.
 
     The most similar face gets its name first, and no other face gets the same one.
     """
-    matches = [None if probe is None else matcher.match(probe) for probe in probes]
+    matches = [None if probe is None else matcher.match(probe, infrared=infrared) for probe in probes]
     taken: set[str] = set()
     for i in sorted(range(len(probes)), key=lambda i: -likeness(matches[i])):
         probe = probes[i]
         if probe is not None:
-            matches[i] = match = matcher.match(probe, taken)
+            matches[i] = match = matcher.match(probe, taken, infrared=infrared)
             taken |= {match.person.person_id} if match.person else set()
     return matches
 

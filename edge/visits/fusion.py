@@ -38,6 +38,8 @@ class FusedFaces:
     def __init__(self) -> None:
         self.count = 0
         """How many of them were usable."""
+        self.infrared = False
+        """Whether any usable one was seen in infrared light."""
         self.best_quality: Quality | None = None
         self._first_usable_at: float | None = None
         self._sums: list[Vector] = []
@@ -56,6 +58,7 @@ class FusedFaces:
             return
         if self._first_usable_at is None:
             self._first_usable_at = at
+        self.infrared = self.infrared or quality.infrared
         self._keep(embedding * np.float32(max(quality.score, MIN_WEIGHT)), 1)
 
     def absorb(self, other: "FusedFaces") -> None:
@@ -67,6 +70,7 @@ class FusedFaces:
             self.best_quality = other.best_quality
         if self._first_usable_at is None:
             self._first_usable_at = other._first_usable_at
+        self.infrared = self.infrared or other.infrared
         for total, count in zip(other._sums, other._counts, strict=True):
             self._keep(total, count)
 

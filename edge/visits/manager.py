@@ -173,14 +173,17 @@ class VisitManager:
 
     def _match_look(self, sighting: Sighting) -> Match | None:
         """The gallery's answer to one look alone; None: it was not embedded."""
-        return None if sighting.embedding is None else self.matcher.match(sighting.embedding)
+        if sighting.embedding is None:
+            return None
+        return self.matcher.match(sighting.embedding, infrared=sighting.infrared)
 
     def _verdict(self, visit: Visit, sighting: Sighting, match: Match | None) -> Verdict:
         """A look without an embedding says nothing, and neither does the first one of a visit."""
         if sighting.embedding is None or match is None or visit.faces.count == 0:
             return Verdict.SAME
         named = visit.person_id if visit.decided else None
-        return judge(visit.faces, sighting.embedding, named, match, self.linking)
+        linking = self.linking.under(infrared=sighting.infrared and visit.faces.infrared)
+        return judge(visit.faces, sighting.embedding, named, match, linking)
 
     def _opened(self, sighting: Sighting) -> Visit:
         visit = Visit.of(self._new_id(), sighting)
@@ -231,9 +234,10 @@ class VisitManager:
         scored = [(v.faces.similarity(fused), v) for v in dormant]
         nearness, nearest = max(scored, key=lambda pair: pair[0])
         somebody_else = name is not None and nearest.person_id is not None
-        if nearness >= self.linking.same and not somebody_else:
+        linking = self.linking.under(infrared=visit.faces.infrared and nearest.faces.infrared)
+        if nearness >= linking.same and not somebody_else:
             return self._join(nearest, visit)
-        sure = nearness < self.linking.different or visit.faces.count >= self._settings.min_faces
+        sure = nearness < linking.different or visit.faces.count >= self._settings.min_faces
         return self._start(visit, now) if sure or waited else []
 
     def _join(self, old: Visit, new: Visit) -> list[Event]:

@@ -11,6 +11,7 @@ from edge.galleries.file import check_dimensions, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.models.card import Calibration, Card
 from edge.records import Candidate, Doubt, Match, Outcome, Vector
+from edge.visits.infrared_scale import infrared_scale
 from edge.visits.thresholds import Bounds, target_bounds, threshold_in_force
 
 
@@ -25,10 +26,12 @@ class Matcher:
         calibration: Calibration | None,
         anchors: Anchors | None = None,
         ignored: NDArray[np.float32] | None = None,
+        infrared: Calibration | None = None,
     ) -> None:
         """`anchors` are embeddings of visits that were not the person whom they resembled.
 
-        `ignored`, (n, d), are those of strangers whom the owner wants ignored.
+        `ignored`, (n, d), are those of strangers whom the owner wants ignored. `infrared` is the calibration for two
+        infrared faces; None: they are compared like any others.
         """
         self.gallery = gallery
         self.threshold = threshold
@@ -37,6 +40,9 @@ class Matcher:
         self._anchors: Anchors = anchors or {}
         self._ignored = ignored
         counts = [len(person.templates) for person in gallery.people]
+        self._scale = infrared_scale(infrared, calibration)
+        marks = [template.infrared for person in gallery.people for template in person.templates]
+        self._infrared_rows = np.flatnonzero(marks)
         self._starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.intp)
 
     @property
@@ -44,15 +50,16 @@ class Matcher:
         """The range of false-alarm targets that the calibration covers for this gallery; None: not calibrated."""
         return target_bounds(self.calibration, len(self.gallery.embeddings))
 
-    def match(self, probe: Vector, taken: Set[str] = frozenset(), probes: int = 1) -> Match:
+    def match(self, probe: Vector, taken: Set[str] = frozenset(), probes: int = 1, *, infrared: bool = False) -> Match:
         """Match a unit vector (d,). People in `taken` are somebody else in the same picture.
 
         A probe whose nearest person is taken, and over the threshold, is uncertain: it cannot be them, and the second
         choice would be no better. `probes` is how many probes may name this visitor: the threshold rises with it, so
-        that a stranger is called by a name no more often.
+        that a stranger is called by a name no more often. `infrared`: the probe was seen in infrared light, where
+        faces look more alike. Its similarities to infrared templates are lowered by what the calibrations differ.
         """
         threshold = self.threshold_for_probes(probes)
-        ranked = self._ranked(probe)
+        ranked = self._ranked(probe, infrared)
         best = ranked[0] if ranked else None
         runner_up = ranked[1] if len(ranked) > 1 else None
         rate = self._rate(best.similarity) if best else None
@@ -97,11 +104,14 @@ class Matcher:
         stricter, _ = self.calibration.similarity_at(self.calibration.rate_at(self.threshold) / probes)
         return max(self.threshold, stricter)
 
-    def _ranked(self, probe: Vector) -> list[Candidate]:
+    def _ranked(self, probe: Vector, infrared: bool) -> list[Candidate]:
         """The two most similar people. A person is as similar as their most similar template."""
         if not self.gallery.people:
             return []
-        scores = np.maximum.reduceat(self.gallery.embeddings @ probe, self._starts)
+        similarities = self.gallery.embeddings @ probe
+        if infrared and self._scale is not None and self._infrared_rows.size:
+            similarities[self._infrared_rows] = self._scale.translated(similarities[self._infrared_rows])
+        scores = np.maximum.reduceat(similarities, self._starts)
         order = np.argsort(-scores, kind="stable")[:2]
         people = self.gallery.people
         return [Candidate(people[i].id, people[i].name, float(scores[i])) for i in order]
@@ -150,4 +160,5 @@ def load_matcher(
         card.calibration,
         corrections.vectors(),
         corrections.ignored_vectors(),
+        card.infrared_calibration,
     )

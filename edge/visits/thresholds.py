@@ -30,6 +30,12 @@ class LinkingThresholds(msgspec.Struct, frozen=True):
     """Less than this: another person."""
     doubtful: float
     """A look at a followed face that is less like the visit than this may show somebody else."""
+    infrared: "LinkingThresholds | None" = None
+    """Those for two faces in infrared light; None: the same."""
+
+    def under(self, *, infrared: bool) -> "LinkingThresholds":
+        """The thresholds for two faces, both seen in infrared light or not."""
+        return self.infrared if infrared and self.infrared is not None else self
 
 
 UNCALIBRATED_LINKING = LinkingThresholds(same=0.4, different=0.15, doubtful=0.3)
@@ -80,14 +86,17 @@ def threshold_in_force(loaded: LoadedConfig, card: Card, gallery: Gallery) -> Th
     return found
 
 
-def linking_thresholds(calibration: Calibration | None) -> LinkingThresholds:
-    """The thresholds that follow from the calibration, whatever the gallery."""
+def linking_thresholds(
+    calibration: Calibration | None, infrared_calibration: Calibration | None = None
+) -> LinkingThresholds:
+    """The thresholds that follow from the calibrations, whatever the gallery."""
     if calibration is None:
         return UNCALIBRATED_LINKING
     same, _ = calibration.similarity_at(SAME_PERSON_RATE)
     different, _ = calibration.similarity_at(OTHER_PERSON_RATE)
     doubtful, _ = calibration.similarity_at(DOUBTFUL_RATE)
-    return LinkingThresholds(same, different, doubtful)
+    infrared = linking_thresholds(infrared_calibration) if infrared_calibration else None
+    return LinkingThresholds(same, different, doubtful, infrared)
 
 
 def lookalike_threshold(settings: MatchSettings, calibration: Calibration | None, templates: int) -> float:
