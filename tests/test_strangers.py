@@ -15,6 +15,7 @@ from edge.models import card
 from edge.models.card import Calibration
 from edge.records import Box, Image, Outcome, Vector, read_only
 from edge.visits.good_faces import KEPT, NEEDED, GoodFaces, is_good
+from edge.visits.matcher import Matcher
 from edge.visits.strangers import KnownStrangers, Stranger, StrangerWatch
 from edge.visits.thresholds import again_threshold, threshold_for
 from support.people import Door, alike, gallery_of, quality, somebody
@@ -220,6 +221,17 @@ def test_only_visits_of_unknown_people_carry_probes_and_only_when_asked() -> Non
         door.leave_empty(2)
         carried = {(e.visit_id, e.kind) for e in door.events if e.probe is not None}
         assert carried == ({("visit1", EventKind.UNKNOWN), ("visit1", EventKind.ENDED)} if limits else set())
+
+
+def test_an_ignored_stranger_is_not_grouped() -> None:
+    eve = somebody(2)
+    door = Door(gallery_of(ada=somebody(1)), VisitSettings(gap_s=1))
+    door.visits.matcher = Matcher(door.gallery, 0.5, 0.05, None, ignored=np.stack([eve]))
+    door.visits._good_faces = ENROLMENT_LIMITS
+    door.show(6, t1=eve)
+    door.leave_empty(2)
+    assert [event.kind for event in door.events] == [EventKind.STARTED, EventKind.ENDED]
+    assert all(event.probe is None and event.good_faces == () for event in door.events)
 
 
 # Everything, in any order

@@ -125,7 +125,8 @@ class Visit:
         corrects: int | None = None,
     ) -> Event:
         faces = self.faces
-        unknown = match is not None and match.outcome is Outcome.UNKNOWN
+        # Nobody wants to hear how often an ignored stranger comes.
+        unknown = match is not None and match.outcome is Outcome.UNKNOWN and not self.silenced
         problem = faces.main_problem if kind is EventKind.NO_USABLE_FACE else None
         made = Event(
             kind=kind,
