@@ -80,6 +80,13 @@ def test_the_margin_that_is_told_tells_them_apart() -> None:
         assert pair.named == named
 
 
+def test_people_who_are_alike_and_can_be_told_apart_need_no_advice() -> None:
+    ada, ben = triangle(0.8, 0.6)
+    more = [*ada, alike(ada[0], 0.9, seed=1)], [*ben, alike(ben[0], 0.9, seed=2)]
+    (pair,) = look_alikes(gallery(ada=more[0], ben=more[1]), RULE)
+    assert pair.named == pair.tried == 6 and pair.advice == []
+
+
 def test_a_face_that_is_like_nobody_is_neither_named_nor_uncertain() -> None:
     pair = found(0.46, 0.48)
     assert (pair.named, pair.uncertain, pair.wrong, pair.tried) == (0, 0, 0, 4)
@@ -126,8 +133,8 @@ def test_a_poor_photo_is_to_be_replaced_and_twins_need_the_camera() -> None:
 def test_the_words() -> None:
     assert pair_in_words(found(0.6405, 0.60), 0.05) == (
         "ada and ben look alike (0.60): visits of either may come out as `uncertain`. At most one pair of strangers in "
-        "100,000 is as similar. Of 4 photos tried as a visitor's, 0 named, 4 uncertain, 0 called by the other's name: "
-        "a match.min_margin of 0.040 would tell them apart (it is 0.05)."
+        "100,000 is as similar. Of 4 photos tried as a visitor's, 0 named, 4 uncertain, 0 called by the other's name, "
+        "0 unknown: a match.min_margin of 0.040 would tell them apart (it is 0.05)."
     )
     assert "no margin tells all of them apart." in pair_in_words(found(0.60, 0.62), 0.05)
     assert "they are told apart by 0.20 (match.min_margin is 0.05)." in pair_in_words(found(0.80, 0.60), 0.05)

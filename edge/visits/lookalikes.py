@@ -56,7 +56,7 @@ class LookAlikes(msgspec.Struct, frozen=True):
     margin: float | None
     """The largest match.min_margin that tells all that were tried apart; None: none does, or nothing was tried."""
     advice: list[str]
-    """What would help, in sentences."""
+    """What would help, in sentences; empty where the photos can be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def pair_in_words(pair: LookAlikes, min_margin: float) -> str:
         return f"{said} With one photo each, nothing says by how much they could be told apart."
     said += (
         f" Of {plural(pair.tried, 'photo')} tried as a visitor's, {pair.named} named, {pair.uncertain} uncertain, "
-        f"{pair.wrong} called by the other's name:"
+        f"{pair.wrong} called by the other's name, {pair.tried - pair.named - pair.uncertain - pair.wrong} unknown:"
     )
     if pair.margin is None:
         return f"{said} no margin tells all of them apart."
@@ -208,7 +208,8 @@ def _advice(pair: _Pair, similarity: float, trials: list[_Trial], rule: MatchRul
             for t in person.templates
             if t.quality < GOOD
         ]
-    return said or [CAMERA]
+    apart = bool(trials) and min(t.own - t.others for t in trials) >= rule.min_margin
+    return said or ([] if apart else [CAMERA])
 
 
 def _without_one(pair: _Pair, trials: list[_Trial], rule: MatchRule) -> str | None:
