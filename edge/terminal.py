@@ -1,5 +1,6 @@
 """What both command lines, `whosthere` and `whosthere-converter`, print and accept in the same way."""
 
+import codecs
 import importlib
 import io
 import json
@@ -133,12 +134,24 @@ def print_json(document: Any) -> None:
 
 
 def safe_json(text: str) -> str:
-    """JSON that says the same, with `\\u` escapes for what a terminal would obey; its own newlines stay."""
-    return "\n".join("".join(map(_json_character, line)) for line in text.split("\n"))
+    """JSON that says the same, with `\\u` escapes for what a terminal would obey; its own newlines stay.
+
+    JSON is UTF-8. Where standard output is not, all of it is ASCII.
+    """
+    utf_8 = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
+
+    def shown(character: str) -> str:
+        return _json_character(character) if utf_8 or character.isascii() else _escaped(character)
+
+    return "\n".join("".join(map(shown, line)) for line in text.split("\n"))
 
 
 def _json_character(character: str) -> str:
-    return json.dumps(character)[1:-1] if _is_unsafe(character) else character
+    return _escaped(character) if _is_unsafe(character) else character
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def echo(text: str, *, err: bool = False) -> None:
