@@ -117,11 +117,8 @@ class VisitManager:
         if visit is None:
             visit = Visit.rung(self._new_id(), now)
             self._visits.append(visit)
-        if visit.log.rang_at is None:
-            visit.log.rang_at = now
-        if not visit.started:
-            return visit.id, self._start(visit, now)
-        return visit.id, []
+        visit.log.rang(now)
+        return visit.id, [] if visit.started else self._start(visit, now)
 
     def _expected(self) -> Visit | None:
         """The visit of somebody who rang and has not been seen."""

@@ -34,6 +34,10 @@ class LookLog:
             self._thin()
         self._analysed += 1
 
+    def rang(self, now: float) -> None:
+        """Somebody rang; the first time counts."""
+        self.rang_at = now if self.rang_at is None else self.rang_at
+
     def fused(self, similarity: float) -> None:
         """All faces so far, together, are this similar to the nearest person."""
         if self._looks:
