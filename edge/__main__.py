@@ -18,6 +18,7 @@ COMMANDS = {
     "broker-acl": "Print an access control list for mosquitto that keeps boxes apart.",
     "enroll": "Add a person to a gallery, from photos or from the camera.",
     "identify": "Say who is in pictures and videos: a table, CSV, annotated copies.",
+    "verify": "Check that somebody is the person whom they say they are: yes or no.",
     "gallery": "List and change the people of a gallery; receive a pushed one, roll back.",
     "strangers": "List unknown visitors who came again; name them with all their pictures, or forget them.",
     "doctor": "Report everything in force on this box: runtime, models, threshold, gallery.",
