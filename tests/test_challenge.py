@@ -1,6 +1,7 @@
 """A challenge is passed by a head that turns as asked, and by nothing else that can be held up."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.events import ChallengeFailure, ChallengeResult, ChallengeState, ChallengeUpdate
-from edge.records import Landmarks
+from edge.records import Landmarks, Pose
 from edge.visits.challenge import MAX_GAP_S, Challenge, Side
 from support.heads import turned_head, turned_picture
 
@@ -85,6 +86,18 @@ def test_no_picture_passes_however_it_is_turned_tilted_or_bent(
     looks = [turned_picture(yaw, pitch, of=of, bend=bend, seed=n) for n, yaw in enumerate(swing(*ends))]
     _, updates = challenged(looks, side)
     assert "passed" not in states(updates)
+
+
+@settings(max_examples=40, deadline=None)
+@given(end=st.floats(25, 55), pitch=st.floats(-20, 20), bend=st.floats(0, 0.3), side=st.sampled_from(Side))
+def test_nor_would_it_if_the_network_took_it_for_a_head_that_turns(
+    end: float, pitch: float, bend: float, side: Side
+) -> None:
+    """The pose is what a head's would be; the mesh still gives the picture away."""
+    angles = enumerate(swing(end if side is LEFT else -end))
+    pictures = [(yaw, turned_picture(yaw, pitch, bend=bend, seed=n)) for n, yaw in angles]
+    looks = [replace(picture, pose=Pose(yaw, pitch, 0)) for yaw, picture in pictures]
+    assert "passed" not in states(challenged(looks, side)[1])
 
 
 @pytest.mark.parametrize("of", [25, 35, 50])
