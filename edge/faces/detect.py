@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge.config.faces import DetectSettings
 from edge.errors import ModelError
+from edge.faces.brightness import brightened
 from edge.models.tflite import Model, Tensor
 from edge.records import Box, Face, Image
 
@@ -88,12 +89,12 @@ def squares(width: int, height: int) -> list[tuple[int, int, int, int]]:
 
 
 def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:
-    """Fit a picture into a black square of `size`, centred, its long side filling it."""
+    """Fit a picture, brightened if it is dark, into a black square of `size`, centred, its long side filling it."""
     height, width = image.shape[:2]
     scale = size / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image, (new_width, new_height), interpolation=how)
+    small = cv2.resize(brightened(image), (new_width, new_height), interpolation=how)
     left, top = (size - new_width) // 2, (size - new_height) // 2
     square: Image = np.zeros((size, size, 3), np.uint8)
     square[top : top + new_height, left : left + new_width] = small

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edge.errors import ModelError
 from edge.faces import align
+from edge.faces.brightness import brightened
 from edge.galleries.gallery import EmbedderId
 from edge.models.card import Calibration, Card
 from edge.models.tflite import Model
@@ -58,7 +59,7 @@ class TfliteEmbedder:
         return self._model.card.infrared_calibration
 
     def crop(self, image: Image, landmarks: Landmarks) -> Image:
-        return align.crop(image, landmarks.five, self._template, self._size)
+        return brightened(align.crop(image, landmarks.five, self._template, self._size))
 
     def embed(self, crops: Sequence[Image]) -> list[Vector]:
         """Return one unit vector (dimensions,) per crop. Raises ModelError if the network returns NaN or zeros."""

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.faces.brightness import brightened
 from edge.models.tflite import Model
 from edge.records import Face, Image, Landmarks, Pose, read_only
 
@@ -54,7 +55,7 @@ class FaceMesh:
         crop: Image = cv2.warpAffine(image, to_square, (self._size, self._size), flags=flags).astype(
             np.uint8, copy=False
         )
-        outputs = self._model.run([crop])
+        outputs = self._model.run([brightened(crop)])
         points = next(o for o in outputs if o.size == 1404).reshape(468, 3)
         logit = float(next(o for o in outputs if o.size == 1).reshape(-1)[0])
         return to_image(points, to_square, region.side / self._size), 1 / (1 + math.exp(-max(-80.0, min(80.0, logit))))
