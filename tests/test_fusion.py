@@ -133,3 +133,35 @@ def test_a_long_visit_keeps_its_sum_and_its_kinds_of_faces() -> None:
     assert fused.count == 4 * KEPT + 3
     assert fused.embedding == pytest.approx(total / np.linalg.norm(total), abs=1e-4)
     assert max(float(group.embedding @ BEN) for group in fused.groups(3)) > 0.9, "three odd ones are not lost"
+
+
+def at_degrees(*angles: float) -> list[Look]:
+    """Equally good faces in one plane, at these angles to each other."""
+    radians = np.deg2rad(angles)
+    rows = np.zeros((len(angles), 8), np.float32)
+    rows[:, 0], rows[:, 1] = np.cos(radians), np.sin(radians)
+    return [(quality(0.8), row) for row in rows]
+
+
+def test_faces_that_change_little_by_little_are_one_group() -> None:
+    # The outermost differ by more than COHERENT allows, the means of the two halves do not.
+    assert len(gathered(at_degrees(0, 10, 20, 30, 40, 50)).groups(1)) == 1
+    assert len(gathered(at_degrees(0, 10, 20, 80, 90, 100)).groups(1)) == 3
+
+
+def test_a_face_between_two_groups_goes_to_the_nearer_mean() -> None:
+    # The outermost faces, at -40 and 60 degrees, have their middle at 10; the means of the groups have theirs at 23.
+    groups = gathered(at_degrees(-40, 0, 0, 0, 0, 20, 60, 60, 60, 60, 60, 60, 60)).groups(1)
+    assert sorted(group.count for group in groups[1:]) == [6, 7]
+
+
+def test_at_most_32_embeddings_are_kept_and_none_is_lost() -> None:
+    # The corners of a simplex: every two of them are less alike than a right angle.
+    corners = np.eye(33, dtype=np.float32) - np.float32(1 / 33)
+    corners /= np.linalg.norm(corners, axis=1, keepdims=True)
+    faces = FusedFaces()
+    for n, corner in enumerate(corners, 1):
+        faces.add(quality(0.5 + n / 100), corner, float(n))
+        assert (faces.count, len(faces._sums)) == (n, min(n, 32))
+    expected = (corners * (0.5 + np.arange(1, 34)[:, None] / 100)).sum(0)
+    assert faces.embedding == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)

@@ -96,7 +96,7 @@ class FusedFaces:
     @property
     def main_problem(self) -> Problem | None:
         """The most frequent problem."""
-        return self._problems.most_common(1)[0][0] if self._problems else None
+        return max(self._problems, key=self._problems.__getitem__, default=None)
 
     def similarity(self, probe: Vector) -> float:
         """Cosine similarity of a unit vector to all faces together; -1 without a usable face.
