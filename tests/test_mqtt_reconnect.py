@@ -1,7 +1,10 @@
 """Staying connected, with time passed in: when to retry, what to log, when to give a silent broker up."""
 
+import json
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -10,12 +13,12 @@ import pytest
 from edge.config.mqtt import MqttSettings
 from edge.mqtt.client import Lost, OutgoingMessage, Signal
 from edge.mqtt.outbox import Outbox
-from edge.mqtt.outbox_sender import OutboxSender
+from edge.mqtt.outbox_sender import AGAIN_S, OutboxSender
 from edge.mqtt.queued_event import OutboxEntry, boot_clock
 from edge.mqtt.reconnect import BrokerConnection, Delivery
 from edge.mqtt.retained import RetainedState, RetainedTopics
 from edge.mqtt.topics import Topics
-from support.broker import WAIT_S, Listener, running_broker
+from support.broker import WAIT_S, Broker, Listener, running_broker
 from support.publishing import ROOT, settings
 
 TOPICS = Topics("whosthere", "front-door")
@@ -126,6 +129,81 @@ def test_an_event_that_was_not_acknowledged_is_sent_again_as_delayed(tmp_path: P
             assert again.wait_for(TOPICS.visit).payload == b'{"delayed":true}'
             line.connection.handle(line.signals.get(timeout=WAIT_S), 11)
         assert outbox.waiting == 0
+
+
+class Sending:
+    """A sender over a real broker, with time passed in."""
+
+    def __init__(self, broker: Broker, folder: Path, stack: ExitStack) -> None:
+        self.broker, self.line, self.stack = broker, Line(settings(broker, folder)), stack
+        self.listener = stack.enter_context(Listener(broker, contract=False))
+        self.outbox, self.clock = Outbox(folder / "outbox.sqlite3", 100), boot_clock()
+        self.sender = OutboxSender(self.outbox, self.line.connection, TOPICS, 60, self.clock)
+        self.connect(0)
+
+    def connect(self, now: float) -> None:
+        self.line.connect(now)
+        self.sender.connected()
+
+    def break_connection(self, now: float, until: float) -> None:
+        self.broker.kill()
+        self.line.lose(now)
+        self.broker.start()
+        self.listener = self.stack.enter_context(Listener(self.broker, client_id=f"at-{until}", contract=False))
+        self.connect(until)
+
+    def add(self, *names: str) -> None:
+        self.outbox.add([OutboxEntry(name, self.clock(), b'{"event_id":"%s"}' % name.encode()) for name in names], 0)
+
+    def send(self, count: int, now: float) -> list[tuple[str, bool]]:
+        """Let so many events be sent and acknowledged: their ids, and whether they are marked as delayed."""
+        found = []
+        for _ in range(count):
+            before = len(self.listener.on(TOPICS.visit))
+            self.sender.tick(now)
+            message = json.loads(self.listener.wait_for(TOPICS.visit, count=before + 1).payload)
+            found.append((message["event_id"], message.get("delayed", False)))
+            self.line.connection.handle(self.line.signals.get(timeout=WAIT_S), now)
+        return found
+
+    @property
+    def all_sent(self) -> bool:
+        return self.outbox.waiting == 0 and not self.sender.repeating
+
+
+@pytest.fixture
+def sending(tmp_path: Path) -> Iterator[Sending]:
+    with ExitStack() as stack:
+        yield Sending(stack.enter_context(running_broker(tmp_path / "broker")), tmp_path, stack)
+
+
+def test_what_was_accepted_just_before_the_connection_broke_is_sent_again_in_order(sending: Sending) -> None:
+    sending.add("old", "a", "b", "c")
+    assert sending.send(1, 0) == [("old", False)]
+    assert sending.send(2, AGAIN_S + 1) == [("a", False), ("b", False)]
+    sending.break_connection(AGAIN_S + 2, AGAIN_S + 30)
+    assert not sending.all_sent
+    assert sending.send(1, AGAIN_S + 30) == [("a", True)]
+    # It breaks again before all is sent once more.
+    sending.break_connection(AGAIN_S + 31, AGAIN_S + 60)
+    sending.add("d")
+
+    assert sending.send(4, AGAIN_S + 60) == [("a", True), ("b", True), ("c", True), ("d", False)]
+    assert sending.all_sent
+    sending.sender.tick(2 * AGAIN_S + 61)
+    sending.break_connection(2 * AGAIN_S + 62, 2 * AGAIN_S + 90)
+    assert sending.all_sent, "what was accepted long ago is safe"
+
+
+def test_nobody_who_was_removed_is_sent_again(sending: Sending) -> None:
+    sending.add("ada", "ben", "cy")
+    sending.send(3, 0)
+    sending.sender.forget(lambda entry: entry.event_id == "ada", 1)
+    sending.break_connection(1, 2)
+    sending.sender.forget(lambda entry: entry.event_id == "ben", 2)
+
+    assert sending.send(1, 2) == [("cy", True)]
+    assert sending.all_sent
 
 
 def test_what_an_earlier_run_left_is_cleared_once_the_people_are_known() -> None:

@@ -230,7 +230,7 @@ class MqttPublisher:
             self._snapshots.blank()
         if left or starting:
             known = frozenset(person for person, _ in people)
-            self._outbox.forget(lambda entry: names_others(entry.payload, known), time.monotonic())
+            self._sender.forget(lambda entry: names_others(entry.payload, known), time.monotonic())
 
     def _on_connected(self, now: float) -> None:
         self._sender.connected()
@@ -276,7 +276,8 @@ class MqttPublisher:
         """Asked to stop, and nothing more can be sent."""
         if self._deadline is None:
             return False
-        idle = self._sender.blocked or (self._outbox.waiting == 0 and not self._connection.busy)
+        waiting = self._outbox.waiting or self._sender.repeating
+        idle = self._sender.blocked or not (waiting or self._connection.busy)
         return now >= self._deadline or self._connection.closed or (self._connection.connected and idle)
 
     def _farewell(self) -> None:
