@@ -1,5 +1,7 @@
 """Fused faces: a weighted mean, its best face, and what was most often wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -165,3 +167,15 @@ def test_at_most_32_embeddings_are_kept_and_none_is_lost() -> None:
         assert (faces.count, len(faces._sums)) == (n, min(n, 32))
     expected = (corners * (0.5 + np.arange(1, 34)[:, None] / 100)).sum(0)
     assert faces.embedding == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+
+
+def test_one_infrared_face_makes_a_visit_infrared() -> None:
+    # Stricter thresholds hold at night, so that one such face is enough.
+    day, night = quality(0.8), replace(quality(0.8), infrared=True)
+    assert not gathered([(day, ADA), (day, ADA)]).infrared
+    assert gathered([(night, ADA), (day, ADA)]).infrared
+    assert gathered([(day, ADA), (night, ADA)]).infrared
+    for first, second in ((day, night), (night, day), (day, day)):
+        visit = gathered([(first, ADA)])
+        visit.absorb(gathered([(second, ADA)]))
+        assert visit.infrared == (night in {first, second})

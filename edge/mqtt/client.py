@@ -57,6 +57,8 @@ class Lost:
 
     session: "BrokerSession"
     reason: OutageReason
+    announced: bool = False
+    """Whether the broker ended it with a DISCONNECT packet (MQTT 5), so that it was not killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +215,10 @@ class BrokerSession:
             if mid is not None:
                 self._subscriptions[mid] = topic
 
-    def _end(self, reason: OutageReason) -> None:
+    def _end(self, reason: OutageReason, *, announced: bool = False) -> None:
         """Signal the first reason only: any other is its consequence."""
         if self._ended.acquire(blocking=False):
-            self._notify(Lost(self, reason))
+            self._notify(Lost(self, reason, announced))
 
     def _on_connect(self, _c: Client, _u: object, _f: ConnectFlags, code: ReasonCode, p: Properties | None) -> None:
         if code.is_failure:
@@ -231,10 +233,11 @@ class BrokerSession:
         self._subscribe()
 
     def _on_disconnect(
-        self, _c: Client, _u: object, _f: DisconnectFlags, code: ReasonCode, _p: Properties | None
+        self, _c: Client, _u: object, flags: DisconnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
         if self._accepted:
-            self._end(explain.lost(code.value, code.getName(), self._settings, self._client_id))
+            reason = explain.lost(code.value, code.getName(), self._settings, self._client_id)
+            self._end(reason, announced=flags.is_disconnect_packet_from_server)
         else:
             self._end(explain.hung_up(self._settings))
 

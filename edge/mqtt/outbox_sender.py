@@ -63,7 +63,8 @@ class OutboxSender:
     def connected(self) -> None:
         """There is a new connection: events from before it are delayed, if not late."""
         self._connected_at = self._boot_clock()
-        self._again = deque([*(entry for entry, _ in self._accepted), *self._again])
+        if self._connection.broke_off:
+            self._again = deque([*(entry for entry, _ in self._accepted), *self._again])
         self._accepted.clear()
 
     def forget(self, unwanted: Callable[[OutboxEntry], bool], now: float) -> None:

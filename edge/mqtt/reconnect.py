@@ -84,6 +84,8 @@ class BrokerConnection:
         self._on_message = on_message
         self._session: BrokerSession | None = None
         self.connected = False
+        self.broke_off = False
+        """Whether the last connection ended without a word from the broker, as when it is killed."""
         self._closing = False
         self._since = 0.0
         """When the session was opened, or connected."""
@@ -144,6 +146,7 @@ class BrokerConnection:
             case Connected():
                 self._established(now)
             case Lost():
+                self.broke_off = not signal.announced
                 self._lost(signal.reason, now)
             case Acknowledged():
                 self._acknowledged(signal, now)
