@@ -72,7 +72,7 @@ def test_a_visit_is_written_once_with_all_that_led_to_its_name(tmp_path: Path) -
         (0.1, 0.8, None, 0.612, 0.612),
         (0.2, 0.1, Problem.TOO_DARK, None, None),
     ]
-    assert [(r.problem, r.count, r.least, r.most) for r in found.refused] == [(Problem.TOO_DARK, 1, 4.12, 4.12)]
+    assert [(r.problem, r.count, r.least, r.most) for r in found.refused] == [(Problem.TOO_DARK, 1, 4.123, 4.123)]
     assert b"Lovelace" not in contents(tmp_path), "ids only, so that a new name shows everywhere"
     assert (book.state.visits, book.state.on_disk, book.state.replaced, book.state.dropped) == (1, True, 0, 0)
 
