@@ -20,7 +20,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The tests that depend on the runtime, numpy and OpenCV: the networks, and the whole daemon on the bundled clip.
 RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py roi_detect.py landmarks.py align.py embed.py quality.py \
-	identify.py enroll.py check_networks.py) tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
+	identify.py check_networks.py) $(addprefix tests/test_enroll.py::test_,photos_and_folders_make_a_gallery \
+	the_camera_counts_down_and_takes_what_is_good_and_new the_portraits_of_the_demo_are_told_apart) \
+	tests/test_daemon.py::test_the_bundled_clip_gives_exactly_these_events
 DEBIAN_PACKAGES := mosquitto mosquitto-clients openssh-server openssh-client libsystemd-dev pkg-config gcc \
 	shellcheck systemd \
 	python3-gst-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
