@@ -61,6 +61,17 @@ def test_a_missing_key_finds_its_place(before: str, after: str) -> None:
     assert with_values(before, {"models.threads": 3}) == after
 
 
+def test_characters_in_two_halves_are_those_of_json(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text('camera:\n  name: "\\ud83d\\ude00 door"\n', encoding="utf-8")
+    assert load_config(path).config.camera.name == "\U0001f600 door"
+    rewrite(path, {"camera.fps": 5.0})
+    assert load_config(path).config.camera.name == "\U0001f600 door"
+    path.write_text('camera: {name: "\\ude00\\ud83d"}\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"found the character \\ude00, which no text may hold"):
+        load_config(path)
+
+
 def test_deep_keys_bring_their_sections() -> None:
     assert as_lines({"mqtt.tls.enabled": True, "mqtt.host": "a"}) == "mqtt:\n  host: a\n  tls:\n    enabled: true\n"
 

@@ -94,6 +94,9 @@ class _Constructor(SafeConstructor):
 
     def construct_scalar(self, node: Any) -> Any:
         value = super().construct_scalar(node)
+        if any("\ud800" <= c <= "\udfff" for c in value):
+            # JSON, which YAML includes, writes a character beyond the first 65,536 as two halves.
+            value = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         odd = next((c for c in value if c == "\0" or "\ud800" <= c <= "\udfff"), None)
         if odd is not None:
             problem = f"found the character \\u{ord(odd):04x}, which no text may hold"
