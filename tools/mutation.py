@@ -54,7 +54,7 @@ TESTS = {
     "edge/visits/state.py": [*VISITS, *IGNORED, "tests/test_visit_log.py"],
     "edge/visits/swap.py": ["tests/test_visit_manager.py", "tests/test_swap.py"],
     "edge/mqtt/outbox.py": OUTBOX,
-    "edge/mqtt/outbox_file.py": OUTBOX,
+    "edge/mqtt/outbox_file.py": [*OUTBOX, "tests/test_outbox_damage.py"],
     "edge/storage/database.py": [*OUTBOX, "tests/test_outbox_damage.py"],
     "edge/storage/salvage.py": [*OUTBOX, "tests/test_outbox_damage.py"],
     "edge/galleries/signature.py": ["tests/test_signature.py"],
