@@ -75,6 +75,7 @@ def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
     assert graph.shape(graph.outputs[0]) == (1, 32)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ["train", "--images", str(photos), "-o", str(out), *SMALL, "--no-augment", "--epochs"]
@@ -123,6 +124,7 @@ def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path
     assert (tuned.layers[-1].get_weights()[0] != begun.layers[-1].get_weights()[0]).any()
 
 
+@pytest.mark.slow
 def test_another_training_in_the_folder_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     arguments = ("--images", photos, "-o", tmp_path / "out", *SMALL, "--epochs", "1")
     assert train(*arguments)[0] == 0
@@ -223,9 +225,8 @@ def weights(path: Path) -> list[np.ndarray]:
     return list(keras_of(3).models.load_model(path, compile=False).get_weights())
 
 
-@pytest.mark.parametrize(
-    "objective", ["triplet", *(pytest.param(o, marks=pytest.mark.slow) for o in ("siamese", "classes"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", list(LOSSES))
 def test_one_seed_gives_one_result_interrupted_or_not(photos: Path, tmp_path: Path, objective: str) -> None:
     command = ["train", "--images", str(photos), *SMALL, "--objective", objective]
     for folder, epochs in (("whole", 3), ("again", 3), ("parts", 1), ("parts", 2), ("parts", 3)):
@@ -301,7 +302,9 @@ def test_crops_stay_on_disk(photos: Path, tmp_path: Path) -> None:
     assert (len(fewer.dataset), fewer.digest == found.digest) == (12, False)
 
 
-@pytest.mark.parametrize("name", ["cnn", "mobilefacenet", "mobilenet-v2"])
+@pytest.mark.parametrize(
+    "name", ["cnn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mobilefacenet", "mobilenet-v2"))]
+)
 def test_every_network_becomes_a_file_for_the_box(name: str, tmp_path: Path) -> None:
     model = networks.build(name, 64, 3, 32)
     model.save(tmp_path / "model.keras")
