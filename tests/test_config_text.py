@@ -72,6 +72,17 @@ def test_characters_in_two_halves_are_those_of_json(tmp_path: Path) -> None:
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["%YAML 1.3\n---\ndevice_id: a\n", "%YAML 9.9\n---\ndevice_id: a\n", "#%YAML 9.9\n---\n%YAML 9.9\n---\n a: b\n"],
+)
+def test_versions_of_yaml_that_do_not_exist_are_mistakes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"not YAML: line \d, column \d: .*(version|incompatible)"):
+        load_config(path)
+
+
 def test_deep_keys_bring_their_sections() -> None:
     assert as_lines({"mqtt.tls.enabled": True, "mqtt.host": "a"}) == "mqtt:\n  host: a\n  tls:\n    enabled: true\n"
 

@@ -8,6 +8,7 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
+from ruamel.yaml.parser import Parser
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
@@ -18,6 +19,7 @@ MAX_BYTES = 200_000
 MAX_DEPTH = 20
 MAX_CHARACTERS = 1_000_000
 """With every alias written out: ten lists of ten aliases each stand for ten billion values."""
+_UNKNOWN_VERSION = "a line %YAML names a version that does not exist; leave it out"
 YES_AND_NO = {"yes", "no", "on", "off"}
 
 
@@ -37,7 +39,7 @@ def read_bounded(path: Path) -> str:
 def bounded_yaml(width: int) -> YAML:
     """A reader and writer. Reading raises YAMLError only."""
     yaml = YAML(typ="safe", pure=True)
-    yaml.Resolver, yaml.Constructor, yaml.Composer = _Resolver, _Constructor, _Composer
+    yaml.Resolver, yaml.Constructor, yaml.Composer, yaml.Parser = _Resolver, _Constructor, _Composer, _Parser
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = width
@@ -50,7 +52,22 @@ class _Resolver(VersionedResolver):
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is ScalarNode and implicit[0] and value.lower() in YES_AND_NO:
             return Tag(suffix="tag:yaml.org,2002:bool")
-        return super().resolve(kind, value, implicit)
+        try:
+            return super().resolve(kind, value, implicit)
+        except KeyError as error:
+            mark = self.loadumper.parser.peek_event().start_mark
+            raise ConstructorError(problem=_UNKNOWN_VERSION, problem_mark=mark) from error
+
+
+class _Parser(Parser):
+    """Events; a version of YAML that does not exist is an error with its place."""
+
+    def process_directives(self) -> Any:
+        mark = self.scanner.peek_token().start_mark
+        try:
+            return super().process_directives()
+        except AssertionError as error:
+            raise ConstructorError(problem=_UNKNOWN_VERSION, problem_mark=mark) from error
 
 
 class _Composer(Composer):
