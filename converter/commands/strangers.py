@@ -115,7 +115,7 @@ def by_person(
 
 
 def _is_good(face: FaceRecord) -> bool:
-    """As `edge.visits.good_faces.is_good` has it."""
+    """Whether the box would link strangers by this face (`edge.visits.good_faces.is_good`)."""
     limits = ENROLMENT_LIMITS
     return (
         face.problem is None
