@@ -17,6 +17,7 @@ from edge.errors import ModelError
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Calibration
 from edge.records import Match, Outcome
+from edge.visits.infrared_scale import infrared_scale
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import threshold_for
@@ -92,7 +93,8 @@ def simulate(
     own: list[tuple[str, Match]] = []
     strangers: list[list[Match]] = []
     alike: list[list[LookAlikes]] = []
-    rule = MatchRule(threshold.similarity, settings.min_margin, calibration)
+    scale = infrared_scale(infrared_calibration, calibration)
+    rule = MatchRule(threshold.similarity, settings.min_margin, calibration, scale)
     for _ in range(households):
         chosen = [able[i] for i in rng.choice(len(able), people, replace=False)]
         rows = {name: rng.permutation(len(faces.vectors[name])) for name in chosen}

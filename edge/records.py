@@ -181,6 +181,21 @@ class Quality:
         return values.get(problem)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFaces:
+    """Embeddings, and in which light each face was seen."""
+
+    vectors: NDArray[np.float32]
+    """(n, d), unit vectors."""
+    infrared: NDArray[np.bool_]
+    """(n,)."""
+
+    @classmethod
+    def of(cls, vector: Vector, *, infrared: bool) -> "SeenFaces":
+        """One face."""
+        return cls(vector[None], np.array([infrared]))
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A person of the gallery and how similar the probe is to them."""

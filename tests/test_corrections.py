@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -31,7 +32,7 @@ from edge.galleries.corrections import (
 )
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template
-from edge.records import Doubt, Outcome, Vector
+from edge.records import Doubt, Outcome, Pose, Quality, SeenFaces, Vector
 from edge.sightings import Sighting
 from edge.visits.decision import match_visit
 from edge.visits.fusion import FusedFaces
@@ -66,10 +67,14 @@ def _mixed(ada: float, ben: float, seed: int) -> Vector:
 Probes = st.builds(_mixed, st.floats(-1, 1), st.floats(-1, 1), st.integers(100, 140))
 
 
+def by_day(*vectors: Vector) -> SeenFaces:
+    return SeenFaces(np.stack(vectors), np.zeros(len(vectors), np.bool_))
+
+
 def matchers(anchors: dict[str, list[Vector]], threshold: float = 0.4) -> tuple[Matcher, Matcher]:
     """Without and with the anchors."""
     gallery = gallery_of(ada=ADA, ben=BEN)
-    stacked = {person: np.stack(vectors) for person, vectors in anchors.items() if vectors}
+    stacked = {person: by_day(*vectors) for person, vectors in anchors.items() if vectors}
     return Matcher(gallery, threshold, 0.05, None), Matcher(gallery, threshold, 0.05, None, stacked)
 
 
@@ -124,18 +129,18 @@ def test_the_price_is_that_of_the_calibration_and_of_her_own_photos() -> None:
     more = near(ADA, 0.8, 5)
     gallery = gallery.with_templates("ada", [more], [Template("two", 1.0, AT)], AT)
     matcher = Matcher(gallery, 0.45, 0.05, CALIBRATION)
-    templates = gallery.vectors(gallery.people[0])
+    templates = gallery.seen(gallery.people[0])
     anchor = near(ADA, 0.5, 6)
-    price = price_of(anchor, templates, matcher)
-    s = float((templates @ anchor).max())
+    price = price_of(by_day(anchor), templates, matcher)
+    s = float((templates.vectors @ anchor).max())
     assert price.miss_rate == CALIBRATION.rate_at((0.45 * (1 - s) + 0.05) / np.sqrt((1 - 0.45**2) * (1 - s**2)))
-    dearer = price_of(near(ADA, 0.7, 6), templates, matcher).miss_rate
+    dearer = price_of(by_day(near(ADA, 0.7, 6)), templates, matcher).miss_rate
     assert dearer is not None and dearer > price.miss_rate, "the nearer to her, the dearer"
     assert price.spare == pytest.approx(0.8 + 0.05 - max(0.5, float(anchor @ more)), abs=1e-4)
-    assert price_of(anchor, templates[:1], matcher).spare is None
-    assert check_rejection(anchor, templates, matcher, "Ada") == price
+    assert price_of(by_day(anchor), by_day(templates.vectors[0]), matcher).spare is None
+    assert check_rejection(by_day(anchor), templates, matcher, "Ada") == price
     with pytest.raises(UsageError, match="the visit shows them, or the photo shows somebody else"):
-        check_rejection(near(ADA, 0.9, 8), templates, matcher, "Ada")
+        check_rejection(by_day(near(ADA, 0.9, 8)), templates, matcher, "Ada")
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -149,7 +154,7 @@ def test_a_visit_is_missed_exactly_when_it_has_enough_in_common_with_the_anchor(
     probe = (own * t + np.sqrt(1 - own**2) * x).astype(np.float32)
     needed = _in_common(anchor, own, 0.05)
     assume(abs(needed - common) > 1e-3)
-    matcher = Matcher(gallery_of(ada=t), 0.4, 0.05, None, {"ada": rejected[None]})
+    matcher = Matcher(gallery_of(ada=t), 0.4, 0.05, None, {"ada": by_day(rejected)})
     assume(own > 0.401)
     assert (matcher.match(probe).doubt is Doubt.REJECTED) == (common > needed)
     assert needed >= _in_common(anchor, 0.4, 0.05), "less similar visits are missed first"
@@ -159,7 +164,7 @@ def test_a_visit_is_missed_exactly_when_it_has_enough_in_common_with_the_anchor(
 
 
 def door(ignored: list[Vector]) -> VisitManager:
-    vectors = np.stack(ignored) if ignored else None
+    vectors = by_day(*ignored) if ignored else None
     matcher = Matcher(gallery_of(ada=ADA, ben=BEN), 0.5, 0.05, None, None, vectors)
     ids = (f"v{n}" for n in itertools.count(1))
     settings_ = VisitSettings(gap_s=5)
@@ -211,7 +216,7 @@ def test_an_ignored_stranger_who_turns_out_to_be_known_is_named_without_correcti
 def test_the_bar_for_ignoring_follows_from_the_calibration() -> None:
     gallery = gallery_of(ada=ADA)
     for count in (1, 2, 50):
-        vectors = np.stack([somebody(seed) for seed in range(count)])
+        vectors = by_day(*(somebody(seed) for seed in range(count)))
         matcher = Matcher(gallery, 0.45, 0.05, CALIBRATION, None, vectors)
         rate = CALIBRATION.rate_at(matcher.ignoring_similarity) * count
         assert rate == pytest.approx(CALIBRATION.rate_at(0.45), rel=1e-6)
@@ -228,11 +233,27 @@ def test_what_was_written_is_read_and_other_embedders_read_nothing(tmp_path: Pat
     write_corrections(made, gallery)
     assert corrections_path(gallery).stat().st_mode & 0o777 == 0o600
     assert read_corrections(gallery, EMBEDDER, 512) == made
-    assert (made.vectors()["ada"] == ADA).all()
+    assert (made.anchored_faces()["ada"].vectors == ADA).all()
     other = EmbedderId("other", "1" * 64)
     assert read_corrections(gallery, other, 512) == no_corrections(other)
     with pytest.raises(GalleryError, match=r"damaged: correction .* holds no embedding"):
         read_corrections(gallery, EMBEDDER, 128)
+
+
+def test_the_light_of_a_visit_is_kept_and_files_without_it_are_read(tmp_path: Path) -> None:
+    gallery = tmp_path / "family.whg"
+    made = no_corrections(EMBEDDER).with_anchor("ada", "v1", ADA, [], AT, infrared=True).with_ignored("v2", BEN, [], AT)
+    write_corrections(made, gallery)
+    found = read_corrections(gallery, EMBEDDER, 512)
+    assert found.anchored_faces()["ada"].infrared.tolist() == [True]
+    path = corrections_path(gallery)
+    former = json.loads(path.read_bytes())
+    for one in [*former["anchors"], *former["ignored"]]:
+        del one["infrared"]
+    path.write_text(json.dumps(former))
+    found = read_corrections(gallery, EMBEDDER, 512)
+    assert found.anchored_faces()["ada"].infrared.tolist() == [False]
+    assert (ignored := found.ignored_faces()) is not None and ignored.infrared.tolist() == [False]
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[" * 9999, b"\xff", b'{"schema_version": 2}'])
@@ -330,6 +351,20 @@ def test_a_running_daemon_applies_a_correction_and_its_undoing_and_a_push_leaves
     assert named()
     assert "no correction" in run(config, "visit", "corrections").stdout
     kept.close()
+
+
+def test_a_visit_at_night_is_rejected_and_ignored_as_one(config: Path) -> None:
+    gallery = config.parent / "gallery.whg"
+    night = Quality(0.8, 60.0, 60.0, 120.0, Pose(3.0, 2.0, 0.0), 0.99, None, infrared=True)
+    diary = DiaryFile(config.parent / "diary.sqlite3", 10)
+    for n, named in ((5, PERSON), (6, None)):
+        record = msgspec.structs.replace(visit(n, named, PERSON), best_face=night)
+        diary.add(NewVisit(record, (impostor(gallery, seed=n),)))
+    diary.close()
+    for arguments in (("reject", visit(0).id, PERSON), ("reject", visit(5).id, PERSON), ("ignore", visit(6).id)):
+        assert run(config, "visit", *arguments).exit_code == 0
+    found = json.loads(corrections_path(gallery).read_bytes())
+    assert [one["infrared"] for one in [*found["anchors"], *found["ignored"]]] == [False, True, True]
 
 
 def test_damaged_corrections_hold_up_neither_the_daemon_nor_a_new_gallery(

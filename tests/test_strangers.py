@@ -13,7 +13,7 @@ from edge.config.visits import MatchSettings, VisitSettings
 from edge.events import Event, EventKind, StrangerVisits
 from edge.models import card
 from edge.models.card import Calibration
-from edge.records import Box, Image, Outcome, Vector, read_only
+from edge.records import Box, Image, Outcome, SeenFaces, Vector, read_only
 from edge.visits.good_faces import KEPT, NEEDED, GoodFaces, is_good
 from edge.visits.matcher import Matcher
 from edge.visits.strangers import KnownStrangers, Stranger, StrangerWatch
@@ -226,7 +226,7 @@ def test_only_visits_of_unknown_people_carry_probes_and_only_when_asked() -> Non
 def test_an_ignored_stranger_is_not_grouped() -> None:
     eve = somebody(2)
     door = Door(gallery_of(ada=somebody(1)), VisitSettings(gap_s=1))
-    door.visits.matcher = Matcher(door.gallery, 0.5, 0.05, None, ignored=np.stack([eve]))
+    door.visits.matcher = Matcher(door.gallery, 0.5, 0.05, None, ignored=SeenFaces.of(eve, infrared=False))
     door.visits._good_faces = ENROLMENT_LIMITS
     door.show(6, t1=eve)
     door.leave_empty(2)

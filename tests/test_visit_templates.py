@@ -20,7 +20,7 @@ from edge.faces.loading import load_embedder
 from edge.faces.quality import shortfall
 from edge.galleries.additions import MAX_ADDED, additions_path, read_additions, with_additions
 from edge.galleries.file import open_gallery, write_gallery
-from edge.galleries.gallery import Gallery
+from edge.galleries.gallery import Gallery, Template
 from edge.records import Outcome, Pose, Problem, Quality, Vector
 from support.broker import Broker
 from support.daemon import write_config
@@ -76,6 +76,12 @@ class Household:
         embedder = load_embedder(loaded.config.models, loaded.base)
         additions = read_additions(self.path, embedder.id, loaded.gallery_keys, embedder.dimensions)
         return len(with_additions(self.gallery, additions).embeddings)
+
+    def added(self) -> list[Template]:
+        """The templates from visits."""
+        return [
+            template for person in open_gallery(additions_path(self.path), None).people for template in person.templates
+        ]
 
     def manager(self) -> GalleryManager:
         loaded = load_config(self.config)
@@ -144,6 +150,21 @@ def test_templates_do_not_drift_from_what_was_enrolled_by_hand(box: Household) -
         other -= step * float(other @ step)
         step = (0.8 * step + 0.6 * other / np.linalg.norm(other)).astype(np.float32)
     assert 1 <= added < 4
+
+
+def test_a_visit_at_night_makes_an_infrared_template_and_needs_the_likeness_of_one(box: Household) -> None:
+    night = replace(GOOD, infrared=True)
+    by_day, at_night = box.looks_like(0.5, 1), box.looks_like(0.5, 2)
+    assert box.run("visit", "name", box.came(by_day, PERSON), PERSON).exit_code == 0
+    assert box.run("visit", "name", box.came(at_night, PERSON, night), PERSON).exit_code == 0, "the photo is by day"
+    assert [template.infrared for template in box.added()] == [False, True]
+    assert box.added()[1].brightness == GOOD.brightness
+    photo = box.looks_like(1.0)
+    infrared = Template("night.jpg", 0.9, AT, infrared=True)
+    write_gallery(box.gallery.without(PERSON, AT).with_templates("Barack Obama", [photo], [infrared], AT), box.path)
+    done = box.run("visit", "name", box.came(box.looks_like(0.5, 3), PERSON, night), PERSON)
+    assert done.exit_code == 2 and "to the enrolled photos of Barack Obama; allowed: at least 0.4" in done.output
+    assert box.run("visit", "name", box.came(box.looks_like(0.5, 4), PERSON), PERSON).exit_code == 0
 
 
 def test_a_visit_that_is_as_much_like_somebody_else_is_no_template(box: Household) -> None:

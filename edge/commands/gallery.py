@@ -21,7 +21,7 @@ from edge.galleries.names import tidy
 from edge.galleries.store import remove_person, replace_gallery
 from edge.inspection.service import is_active
 from edge.terminal import config_option, echo, json_option, plural, print_json, safe
-from edge.visits.thresholds import linking_thresholds, lookalike_threshold, threshold_in_force
+from edge.visits.thresholds import lookalike_threshold, threshold_in_force
 
 ACK_S = 15.0
 """How long to wait for the daemon to use a gallery before its traces are searched."""
@@ -181,8 +181,7 @@ def verify(gallery_path: Path | None, as_json: bool, config_path: Path | None) -
             print_json(gallery_report.refused(path, str(error)))
         raise
     threshold = threshold_in_force(loaded, embedder.card, gallery)
-    same = linking_thresholds(embedder.calibration).same
-    report = gallery_report.verified(path, gallery, threshold, loaded.config.match, embedder.calibration, same)
+    report = gallery_report.verified(path, gallery, threshold, loaded.config.match, embedder.card)
     if as_json:
         print_json(report)
     else:

@@ -9,10 +9,11 @@ from edge.config.visits import MatchSettings
 from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
-from edge.models.card import Calibration
+from edge.models.card import Card
 from edge.terminal import echo, path_text, plural, table, warn
+from edge.visits.infrared_scale import infrared_scale
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes, pair_in_words
-from edge.visits.thresholds import Threshold
+from edge.visits.thresholds import Threshold, linking_thresholds
 
 
 class PersonLine(msgspec.Struct, frozen=True):
@@ -134,10 +135,11 @@ def verified(
     gallery: Gallery,
     threshold: Threshold,
     match: MatchSettings,
-    calibration: Calibration | None,
-    same: float,
+    card: Card,
 ) -> VerifyReport:
-    rule = MatchRule(threshold.similarity, match.min_margin, calibration)
+    scale = infrared_scale(card.infrared_calibration, card.calibration)
+    rule = MatchRule(threshold.similarity, match.min_margin, card.calibration, scale)
+    same = linking_thresholds(card.calibration).same
     return VerifyReport(
         path_text(path),
         ok=True,

@@ -8,7 +8,7 @@ import msgspec
 
 from edge.commands import visit_templates
 from edge.commands.context import signing_key
-from edge.commands.visit_context import EXIT_CODES, LOCK_WAIT_S, config_option, person_in, remembered
+from edge.commands.visit_context import EXIT_CODES, LOCK_WAIT_S, config_option, is_infrared, person_in, remembered
 from edge.config.loading import LoadedConfig, load_config
 from edge.diary.record import VisitRecord
 from edge.errors import UsageError
@@ -29,7 +29,7 @@ from edge.galleries.corrections import (
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, timestamp
 from edge.galleries.lock import gallery_lock
-from edge.records import Vector
+from edge.records import SeenFaces, Vector
 from edge.terminal import echo, json_option, print_json, table
 from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.rejection import check_rejection, price_of
@@ -85,12 +85,13 @@ def reject(visit: str, person: str, config_path: Path) -> None:
         known = person_in(gallery, person)
         found, probes = remembered(loaded, visit, embedder)
         _check_resembled(found, known)
-        templates = gallery.vectors(known)
-        anchor = max(probes, key=lambda probe: float((templates @ probe).max()))
-        price = check_rejection(anchor, templates, load_matcher(loaded, embedder.card, gallery), known.name)
+        templates, infrared = gallery.seen(known), is_infrared(found)
+        anchor = max(probes, key=lambda probe: float((templates.vectors @ probe).max()))
+        matcher = load_matcher(loaded, embedder.card, gallery)
+        price = check_rejection(SeenFaces.of(anchor, infrared=infrared), templates, matcher, known.name)
         before = read_corrections(path, embedder.id, embedder.dimensions)
         alike = _alike(gallery, anchor, known, linking_thresholds(embedder.calibration).different)
-        after = before.with_anchor(known.id, found.id, anchor, alike, timestamp())
+        after = before.with_anchor(known.id, found.id, anchor, alike, timestamp(), infrared=infrared)
         write_corrections(after, path)
     made = after.anchors[-1]
     echo(f"{found.id} was not {known.name}: correction {made.id}, {len(after.of(known.id))} of {MAX_ANCHORS} for them")
@@ -117,7 +118,7 @@ def ignore(visit: str, config_path: Path) -> None:
             raise UsageError(f"{found.id}: ended {found.kind.value}; allowed: unknown, as nobody else can be ignored")
         before = read_corrections(path, embedder.id, embedder.dimensions)
         alike = _alike(gallery, probes[0], None, linking_thresholds(embedder.calibration).different)
-        after = before.with_ignored(found.id, probes[0], alike, timestamp())
+        after = before.with_ignored(found.id, probes[0], alike, timestamp(), infrared=is_infrared(found))
         write_corrections(after, path)
         matcher = load_matcher(loaded, embedder.card, gallery)
     made = after.ignored[-1]
@@ -206,7 +207,8 @@ def _alike(gallery: Gallery, anchor: Vector, person: Person | None, similarity: 
 
 def _line(anchor: Anchor, gallery: Gallery, matcher: Matcher) -> CorrectionLine:
     known = next((one for one in gallery.people if one.id == anchor.person_id), None)
-    price = price_of(vector_of(anchor), gallery.vectors(known), matcher) if known else None
+    seen = SeenFaces.of(vector_of(anchor), infrared=anchor.infrared)
+    price = price_of(seen, gallery.seen(known), matcher) if known else None
     return CorrectionLine(
         id=anchor.id,
         kind="rejected",

@@ -31,6 +31,11 @@ def person_in(gallery: Gallery, name: str) -> Person:
     return known
 
 
+def is_infrared(found: VisitRecord) -> bool:
+    """Whether a visit was seen in infrared light."""
+    return found.best_face is not None and found.best_face.infrared
+
+
 def remembered(loaded: LoadedConfig, visit: str, embedder: TfliteEmbedder) -> tuple[VisitRecord, list[Vector]]:
     """A visit and its embeddings. Raises ConfigError when none were kept."""
     with open_diary(loaded) as diary:

@@ -10,10 +10,12 @@ from edge.commands.context import signing_key
 from edge.commands.visit_context import LOCK_WAIT_S, config_option, person_in, remembered
 from edge.config.faces import enrolment_limits
 from edge.config.loading import LoadedConfig, load_config
+from edge.config.visits import MatchSettings
 from edge.diary.record import VisitRecord
 from edge.errors import UsageError
 from edge.faces.advice import explain
 from edge.faces.embed import TfliteEmbedder
+from edge.faces.enrolment import template
 from edge.faces.loading import load_embedder
 from edge.faces.quality import shortfall
 from edge.galleries.additions import (
@@ -27,10 +29,11 @@ from edge.galleries.additions import (
 )
 from edge.galleries.corrections import read_corrections
 from edge.galleries.file import open_gallery
-from edge.galleries.gallery import Gallery, Person, Template, timestamp
+from edge.galleries.gallery import Gallery, Person, timestamp
 from edge.galleries.lock import gallery_lock
-from edge.records import Vector
+from edge.records import Quality, SeenFaces, Vector
 from edge.terminal import echo
+from edge.visits.infrared_scale import infrared_scale, likeness
 from edge.visits.thresholds import linking_thresholds
 
 NEAR_COPY = 0.95
@@ -100,14 +103,13 @@ def _add(
     rejected = read_corrections(path, embedder.id, embedder.dimensions).of(person.id)
     if any(anchor.visit_id == found.id for anchor in rejected):
         raise UsageError(f"{found.id}: was rejected for {person.name}; `whosthere visit undo` takes that back")
-    score = _check_quality(loaded, found)
+    best = _check_quality(loaded, found)
     probe = max(probes, key=lambda one: float((gallery.vectors(person) @ one).max()))
-    _check_likeness(
-        gallery, person, probe, linking_thresholds(embedder.calibration).same, loaded.config.match.min_margin
-    )
+    _check_likeness(gallery, person, SeenFaces.of(probe, infrared=best.infrared), embedder, loaded.config.match)
     before = read_additions(path, embedder.id, keys, embedder.dimensions)
     _check_new(with_additions(gallery, before), person, probe)
-    after = added(before, person, probe, Template(source_of(found.id), score, timestamp()), timestamp())
+    made = template(source_of(found.id), best, timestamp(), infrared=best.infrared)
+    after = added(before, person, probe, made, timestamp())
     write_additions(after, path, key, keys)
     count = next(len(visits_in(one)) for one in after.people if one.id == person.id)
     return (
@@ -116,8 +118,8 @@ def _add(
     )
 
 
-def _check_quality(loaded: LoadedConfig, found: VisitRecord) -> float:
-    """The quality of the visit's best face. Raises UsageError when a photo like it could not be enrolled."""
+def _check_quality(loaded: LoadedConfig, found: VisitRecord) -> Quality:
+    """The visit's best face. Raises UsageError when a photo like it could not be enrolled."""
     if found.best_face is None or found.usable < found.rules.min_faces:
         raise UsageError(f"{found.id}: found {found.usable} usable faces; allowed: at least {found.rules.min_faces}")
     limits = enrolment_limits(loaded.config.quality)
@@ -125,23 +127,27 @@ def _check_quality(loaded: LoadedConfig, found: VisitRecord) -> float:
     if problem is not None:
         why = explain(replace(found.best_face, problem=problem), limits)
         raise UsageError(f"{found.id}: even its best face cannot be a template: {why}")
-    return found.best_face.score
+    return found.best_face
 
 
-def _check_likeness(gallery: Gallery, person: Person, probe: Vector, same: float, margin: float) -> None:
+def _check_likeness(
+    gallery: Gallery, person: Person, probe: SeenFaces, embedder: TfliteEmbedder, settings: MatchSettings
+) -> None:
     """Against drift: only photos that were enrolled by hand count. Raises UsageError."""
-    own = float((gallery.vectors(person) @ probe).max())
+    scale = infrared_scale(embedder.infrared_calibration, embedder.calibration)
+    nearness = {one.id: float(likeness(probe, gallery.seen(one), scale).max()) for one in gallery.people}
+    own, same = nearness.pop(person.id), linking_thresholds(embedder.calibration).same
     if own < same:
         raise UsageError(
             f"found a similarity of {own:.2f} to the enrolled photos of {person.name}; allowed: at least {same:.2f}, "
             "which two pictures of one person reach; enrol a photo instead"
         )
-    others = [(float((gallery.vectors(one) @ probe).max()), one.name) for one in gallery.people if one is not person]
-    nearest, other = max(others, default=(-1.0, ""))
-    if own - nearest < margin:
+    names = {one.id: one.name for one in gallery.people}
+    other, nearest = max(nearness.items(), key=lambda pair: pair[1], default=("", -1.0))
+    if own - nearest < settings.min_margin:
         raise UsageError(
-            f"found a similarity of {own:.2f} to {person.name} and {nearest:.2f} to {other}; allowed: a lead of at "
-            f"least {margin:g} (match.min_margin)"
+            f"found a similarity of {own:.2f} to {person.name} and {nearest:.2f} to {names[other]}; allowed: a "
+            f"lead of at least {settings.min_margin:g} (match.min_margin)"
         )
 
 

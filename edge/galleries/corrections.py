@@ -5,19 +5,19 @@ of a stranger. Those who can write this file can do no more than make the box si
 """
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from edge.errors import GalleryError, UsageError
 from edge.galleries.atomic_file import write_whole
 from edge.galleries.gallery import EmbedderId
 from edge.owner import as_owner
-from edge.records import Vector, read_only
+from edge.records import SeenFaces, Vector, read_only
 
 MAX_ANCHORS = 10
 """Rejected visits per person."""
@@ -26,8 +26,8 @@ MAX_IGNORED = 50
 MAX_BYTES = 16_000_000
 UNIT_TOLERANCE = 1e-3
 
-Anchors = dict[str, NDArray[np.float32]]
-"""Person id -> (n, d): embeddings of visits that were not this person."""
+Anchors = dict[str, SeenFaces]
+"""Person id -> visits that were not this person."""
 
 
 class Anchor(msgspec.Struct, frozen=True):
@@ -42,6 +42,8 @@ class Anchor(msgspec.Struct, frozen=True):
     """Everybody else in the gallery who may be the one in the visit, by id: it goes when they are forgotten."""
     vector: bytes
     """The embedding, little-endian float32."""
+    infrared: bool = False
+    """Seen in infrared light. Earlier releases did not write it, and ignore it."""
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -55,6 +57,8 @@ class Ignored(msgspec.Struct, frozen=True):
     """Everybody in the gallery who may be the one in the visit, by id."""
     vector: bytes
     """The embedding, little-endian float32."""
+    infrared: bool = False
+    """As for an anchor."""
 
 
 class Corrections(msgspec.Struct, frozen=True):
@@ -69,13 +73,13 @@ class Corrections(msgspec.Struct, frozen=True):
     def of(self, person: str) -> list[Anchor]:
         return [anchor for anchor in self.anchors if anchor.person_id == person]
 
-    def vectors(self) -> Anchors:
+    def anchored_faces(self) -> Anchors:
         """The anchors by person."""
-        return {person: read_only(np.stack([vector_of(a) for a in self.of(person)])) for person in self.people}
+        return {person: _faces(self.of(person)) for person in self.people}
 
-    def ignored_vectors(self) -> NDArray[np.float32] | None:
-        """The strangers to ignore, (n, d); None: there are none."""
-        return read_only(np.stack([vector_of(one) for one in self.ignored])) if self.ignored else None
+    def ignored_faces(self) -> SeenFaces | None:
+        """The strangers to ignore; None: there are none."""
+        return _faces(self.ignored) if self.ignored else None
 
     @property
     def all(self) -> list[Anchor | Ignored]:
@@ -87,7 +91,9 @@ class Corrections(msgspec.Struct, frozen=True):
     def people(self) -> set[str]:
         return {anchor.person_id for anchor in self.anchors}
 
-    def with_anchor(self, person: str, visit: str, vector: Vector, alike: list[str], at: str) -> "Corrections":
+    def with_anchor(
+        self, person: str, visit: str, vector: Vector, alike: list[str], at: str, *, infrared: bool = False
+    ) -> "Corrections":
         """One more. Raises UsageError when the visit is rejected for that person already, or there are too many."""
         known = self.of(person)
         if any(anchor.visit_id == visit for anchor in known):
@@ -99,10 +105,12 @@ class Corrections(msgspec.Struct, frozen=True):
                 f"oldest (`whosthere visit undo {oldest.id}`), or enrol more photos"
             )
         content = np.ascontiguousarray(vector, "<f4").tobytes()
-        anchor = Anchor(secrets.token_hex(3), person, visit, at, alike, content)
+        anchor = Anchor(secrets.token_hex(3), person, visit, at, alike, content, infrared)
         return msgspec.structs.replace(self, anchors=[*self.anchors, anchor])
 
-    def with_ignored(self, visit: str, vector: Vector, alike: list[str], at: str) -> "Corrections":
+    def with_ignored(
+        self, visit: str, vector: Vector, alike: list[str], at: str, *, infrared: bool = False
+    ) -> "Corrections":
         """One more. Raises UsageError when the visit is ignored already, or there are too many."""
         if any(one.visit_id == visit for one in self.ignored):
             raise UsageError(f"visit {visit} is ignored already")
@@ -112,7 +120,7 @@ class Corrections(msgspec.Struct, frozen=True):
                 f"oldest (`whosthere visit undo {self.ignored[0].id}`)"
             )
         content = np.ascontiguousarray(vector, "<f4").tobytes()
-        one = Ignored(secrets.token_hex(3), visit, at, alike, content)
+        one = Ignored(secrets.token_hex(3), visit, at, alike, content, infrared)
         return msgspec.structs.replace(self, ignored=[*self.ignored, one])
 
     def without(self, wanted: Anchor | Ignored) -> "Corrections":
@@ -193,6 +201,10 @@ def forget_corrections(gallery: Path, person: str) -> int:
 def vector_of(anchor: Anchor | Ignored) -> Vector:
     """Its embedding, (d,)."""
     return np.frombuffer(anchor.vector, "<f4").astype(np.float32)
+
+
+def _faces(found: Sequence[Anchor | Ignored]) -> SeenFaces:
+    return SeenFaces(read_only(np.stack([vector_of(one) for one in found])), np.array([one.infrared for one in found]))
 
 
 _REMEDY = "remove it to do without corrections, or restore it from a backup"

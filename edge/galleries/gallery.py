@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.errors import GalleryError
 from edge.galleries import names
-from edge.records import Vector, read_only
+from edge.records import SeenFaces, Vector, read_only
 
 SCHEMA: Literal[2] = 2
 
@@ -114,6 +114,12 @@ class Gallery:
         """(n,) index into `people` of each row."""
         return np.repeat(np.arange(len(self.people)), [len(p.templates) for p in self.people])
 
+    @property
+    def faces(self) -> SeenFaces:
+        """Everybody's templates, with the light in which each was seen."""
+        marks = [template.infrared for person in self.people for template in person.templates]
+        return SeenFaces(self.embeddings, np.array(marks, np.bool_))
+
     def named(self, name: str) -> Person | None:
         """The person of exactly this name; None: nobody, however similar another name is."""
         return next((p for p in self.people if names.tidy(p.name) == names.tidy(name)), None)
@@ -140,6 +146,10 @@ class Gallery:
         """The templates of one of `people`, (n, d)."""
         rows: NDArray[np.float32] = self.embeddings[self.owners == self.people.index(person)]
         return rows
+
+    def seen(self, person: Person) -> SeenFaces:
+        """The templates of one of `people`, with the light in which each was seen."""
+        return SeenFaces(self.vectors(person), np.array([t.infrared for t in person.templates], np.bool_))
 
     def known(self) -> list[tuple[Person, list[Vector]]]:
         """Everybody, with their vectors."""

@@ -90,7 +90,7 @@ def match_visit(matcher: Matcher, faces: FusedFaces, settings: VisitSettings, ta
 def is_ignored(matcher: Matcher, faces: FusedFaces, kind: EventKind) -> bool:
     """Whether a decision is about a stranger whom the owner wants ignored."""
     fused = faces.embedding
-    return kind is EventKind.UNKNOWN and fused is not None and matcher.ignores(fused)
+    return kind is EventKind.UNKNOWN and fused is not None and matcher.ignores(fused, infrared=faces.infrared)
 
 
 def likeness(match: Match | None) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.models.card import Calibration
+from edge.records import SeenFaces
 
 
 class InfraredScale:
@@ -31,6 +32,15 @@ class InfraredScale:
         within = (similarities >= self._from[0]) & (similarities <= self._from[-1])
         found: NDArray[np.float32] = np.minimum(np.where(within, inside, outside), similarities).astype(np.float32)
         return found
+
+
+def likeness(one: SeenFaces, other: SeenFaces, scale: InfraredScale | None) -> NDArray[np.float32]:
+    """The cosine similarities (n, m) of each of n faces to each of m, those of two infrared ones translated."""
+    found: NDArray[np.float32] = one.vectors @ other.vectors.T
+    both = one.infrared[:, None] & other.infrared
+    if scale is not None and both.any():
+        found[both] = scale.translated(found[both])
+    return found
 
 
 def infrared_scale(infrared: Calibration | None, ordinary: Calibration | None) -> InfraredScale | None:

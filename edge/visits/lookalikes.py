@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from edge.galleries.gallery import Gallery, Person
 from edge.models.card import Calibration
+from edge.records import SeenFaces
 from edge.terminal import plural
+from edge.visits.infrared_scale import InfraredScale, likeness
 
 SURELY_THE_SAME = 0.9
 """Hardly any two people in millions of pairs are so similar."""
@@ -39,7 +41,7 @@ class LookAlikes(msgspec.Struct, frozen=True):
     ids: tuple[str, str]
     names: tuple[str, str]
     similarity: float
-    """The similarity of their two most similar templates."""
+    """The similarity of their two most similar templates; of two infrared ones, on the scale of ordinary ones."""
     photos: tuple[str, str]
     """The sources of those two."""
     false_match_rate: float | None
@@ -66,6 +68,8 @@ class MatchRule:
     threshold: float
     min_margin: float
     calibration: Calibration | None
+    scale: InfraredScale | None = None
+    """For two infrared templates; None: they are compared like any others."""
 
 
 def look_alikes(gallery: Gallery, rule: MatchRule) -> list[LookAlikes]:
@@ -76,15 +80,16 @@ def look_alikes(gallery: Gallery, rule: MatchRule) -> list[LookAlikes]:
     """
     people, counts = gallery.people, [len(person.templates) for person in gallery.people]
     starts = np.cumsum([0, *counts])
-    rows = [gallery.embeddings[start:end] for start, end in pairwise(starts)]
+    faces = gallery.faces
+    rows = [_part(faces, start, end) for start, end in pairwise(starts)]
     found: list[LookAlikes] = []
     for i, one in enumerate(people[:-1]):
         # All others at once: a gallery may hold thousands.
         rest = starts[i + 1]
-        best = (rows[i] @ gallery.embeddings[rest:].T).max(0)
+        best = likeness(rows[i], _part(faces, rest, None), rule.scale).max(0)
         nearest = np.maximum.reduceat(best, starts[i + 1 : -1] - rest)
         near = np.flatnonzero(nearest >= rule.threshold - rule.min_margin) + i + 1
-        found += [_pair(_Pair(one, people[j], rows[i], rows[j], rows[i] @ rows[j].T), rule) for j in near]
+        found += [_pair(_Pair.of(one, people[j], rows[i], rows[j], rule.scale), rule) for j in near]
     return sorted(found, key=lambda pair: -pair.similarity)
 
 
@@ -110,13 +115,21 @@ def pair_in_words(pair: LookAlikes, min_margin: float) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pair:
-    """Two people and their templates, (n, d) and (m, d), with the similarities across, (n, m)."""
+    """Two people, n and m templates, and how alike those are."""
 
     one: Person
     other: Person
     a: NDArray[np.float32]
+    """(n, n)."""
     b: NDArray[np.float32]
+    """(m, m)."""
     across: NDArray[np.float32]
+    """(n, m)."""
+
+    @classmethod
+    def of(cls, one: Person, other: Person, seen: SeenFaces, others: SeenFaces, scale: InfraredScale | None) -> "_Pair":
+        across = likeness(seen, others, scale)
+        return cls(one, other, likeness(seen, seen, scale), likeness(others, others, scale), across)
 
     def trials(self) -> "list[_Trial]":
         """Every template as a visitor's face; without those that are their person's only one."""
@@ -127,9 +140,9 @@ class _Pair:
         """The pair without the template of a trial."""
         if trial.person is self.one:
             keep = np.arange(len(self.a)) != trial.index
-            return _Pair(_less(self.one, trial.index), self.other, self.a[keep], self.b, self.across[keep])
+            return _Pair(_less(self.one, trial.index), self.other, self.a[keep][:, keep], self.b, self.across[keep])
         keep = np.arange(len(self.b)) != trial.index
-        return _Pair(self.one, _less(self.other, trial.index), self.a, self.b[keep], self.across[:, keep])
+        return _Pair(self.one, _less(self.other, trial.index), self.a, self.b[keep][:, keep], self.across[:, keep])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,13 +161,16 @@ class _Trial:
         return self.person.templates[self.index].source
 
 
-def _trials(person: Person, vectors: NDArray[np.float32], across: NDArray[np.float32]) -> Iterator[_Trial]:
-    if len(vectors) < 2:
+def _trials(person: Person, among: NDArray[np.float32], across: NDArray[np.float32]) -> Iterator[_Trial]:
+    if len(among) < 2:
         return
-    own = vectors @ vectors.T
-    np.fill_diagonal(own, -1.0)
+    own = among - 4 * np.eye(len(among), dtype=np.float32)
     for i, (nearest, others) in enumerate(zip(own.max(1), across.max(1), strict=True)):
         yield _Trial(person, i, float(nearest), float(others))
+
+
+def _part(faces: SeenFaces, start: int, end: int | None) -> SeenFaces:
+    return SeenFaces(faces.vectors[start:end], faces.infrared[start:end])
 
 
 def _less(person: Person, index: int) -> Person:

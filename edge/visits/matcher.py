@@ -3,15 +3,14 @@
 from collections.abc import Set
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.config.loading import LoadedConfig
 from edge.galleries.corrections import Anchors, Corrections, read_corrections
 from edge.galleries.file import check_dimensions, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.models.card import Calibration, Card
-from edge.records import Candidate, Doubt, Match, Outcome, Vector
-from edge.visits.infrared_scale import infrared_scale
+from edge.records import Candidate, Doubt, Match, Outcome, SeenFaces, Vector
+from edge.visits.infrared_scale import infrared_scale, likeness
 from edge.visits.thresholds import Bounds, target_bounds, threshold_in_force
 
 
@@ -25,13 +24,13 @@ class Matcher:
         min_margin: float,
         calibration: Calibration | None,
         anchors: Anchors | None = None,
-        ignored: NDArray[np.float32] | None = None,
+        ignored: SeenFaces | None = None,
         infrared: Calibration | None = None,
     ) -> None:
-        """`anchors` are embeddings of visits that were not the person whom they resembled.
+        """`anchors` are visits that were not the person whom they resembled.
 
-        `ignored`, (n, d), are those of strangers whom the owner wants ignored. `infrared` is the calibration for two
-        infrared faces; None: they are compared like any others.
+        `ignored` are strangers whom the owner wants ignored. `infrared` is the calibration for two infrared faces;
+        None: they are compared like any others.
         """
         self.gallery = gallery
         self.threshold = threshold
@@ -40,9 +39,9 @@ class Matcher:
         self._anchors: Anchors = anchors or {}
         self._ignored = ignored
         counts = [len(person.templates) for person in gallery.people]
-        self._scale = infrared_scale(infrared, calibration)
-        marks = [template.infrared for person in gallery.people for template in person.templates]
-        self._infrared_rows = np.flatnonzero(marks)
+        self.scale = infrared_scale(infrared, calibration)
+        """For two infrared faces; None: they are compared like any others."""
+        self._infrared_rows = np.flatnonzero(gallery.faces.infrared)
         self._starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.intp)
 
     @property
@@ -65,34 +64,40 @@ class Matcher:
         rate = self._rate(best.similarity) if best else None
         is_taken = best is not None and best.person_id in taken
         outcome, doubt = outcome_of(best, runner_up, threshold, self.min_margin, taken=is_taken)
-        if outcome is Outcome.RECOGNIZED and best is not None and self._rejected(best, probe):
+        if outcome is Outcome.RECOGNIZED and best is not None and self._rejected(best, probe, infrared):
             outcome, doubt = Outcome.UNKNOWN, Doubt.REJECTED
         return Match(outcome, best, runner_up, threshold, rate, doubt)
 
-    def ignores(self, probe: Vector) -> bool:
-        """Whether a stranger, a unit vector (d,), is one of those to ignore.
+    def ignores(self, probe: Vector, *, infrared: bool = False) -> bool:
+        """Whether a stranger, a unit vector (d,), is one of those to ignore. `infrared` as for `match`.
 
         Another stranger is ignored no more often than one is called by a name: the bar is the threshold, for as many
         comparisons as there are strangers to ignore.
         """
-        return self._ignored is not None and float((self._ignored @ probe).max()) >= self.ignoring_similarity
+        if self._ignored is None:
+            return False
+        nearest = likeness(SeenFaces.of(probe, infrared=infrared), self._ignored, self.scale).max()
+        return float(nearest) >= self.ignoring_similarity
 
     @property
     def ignoring_similarity(self) -> float:
         """The similarity from which a stranger is one of those to ignore."""
-        count = 0 if self._ignored is None else len(self._ignored)
+        count = 0 if self._ignored is None else len(self._ignored.vectors)
         if self.calibration is None or count == 0:
             return self.threshold
         rate = self.calibration.rate_at(self.threshold) * max(1, len(self.gallery.embeddings)) / count
         return max(self.threshold, self.calibration.similarity_at(rate)[0])
 
-    def _rejected(self, best: Candidate, probe: Vector) -> bool:
+    def _rejected(self, best: Candidate, probe: Vector, infrared: bool) -> bool:
         """Whether the probe is clearly nearer to a rejected visit than to the person.
 
         Clearly means by the lead that a name needs over a second person. It only ever takes a name away.
         """
         anchors = self._anchors.get(best.person_id)
-        return anchors is not None and float((anchors @ probe).max()) - best.similarity >= self.min_margin
+        if anchors is None:
+            return False
+        nearest = likeness(SeenFaces.of(probe, infrared=infrared), anchors, self.scale).max()
+        return float(nearest) - best.similarity >= self.min_margin
 
     def threshold_for_probes(self, probes: int) -> float:
         """The similarity that a name needs if the gallery is asked with so many probes (Bonferroni's bound).
@@ -109,8 +114,8 @@ class Matcher:
         if not self.gallery.people:
             return []
         similarities = self.gallery.embeddings @ probe
-        if infrared and self._scale is not None and self._infrared_rows.size:
-            similarities[self._infrared_rows] = self._scale.translated(similarities[self._infrared_rows])
+        if infrared and self.scale is not None and self._infrared_rows.size:
+            similarities[self._infrared_rows] = self.scale.translated(similarities[self._infrared_rows])
         scores = np.maximum.reduceat(similarities, self._starts)
         order = np.argsort(-scores, kind="stable")[:2]
         people = self.gallery.people
@@ -158,7 +163,7 @@ def load_matcher(
         threshold.similarity,
         loaded.config.match.min_margin,
         card.calibration,
-        corrections.vectors(),
-        corrections.ignored_vectors(),
+        corrections.anchored_faces(),
+        corrections.ignored_faces(),
         card.infrared_calibration,
     )

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.errors import UsageError
 from edge.models.card import Calibration
-from edge.records import Vector
+from edge.records import SeenFaces
+from edge.visits.infrared_scale import likeness
 from edge.visits.matcher import Matcher
 
 
@@ -22,20 +22,21 @@ class Price:
     """How much nearer to the anchor the person's templates could be before one is denied; None: they have only one."""
 
 
-def price_of(anchor: Vector, templates: NDArray[np.float32], matcher: Matcher) -> Price:
-    """The price of an anchor (d,) for a person with these templates (n, d).
+def price_of(anchor: SeenFaces, templates: SeenFaces, matcher: Matcher) -> Price:
+    """The price of an anchor, one face, for a person with these templates.
 
     The calibration says how often a visit and the anchor have enough in common besides the template, which both
     resemble: as often as two strangers do. More similar visits need more, so this bounds the misses of all of them.
     """
     calibration: Calibration | None = matcher.calibration
-    needed = _in_common(float((templates @ anchor).max()), matcher.threshold, matcher.min_margin)
+    needed = _in_common(float((templates.vectors @ anchor.vectors[0]).max()), matcher.threshold, matcher.min_margin)
     rate = None if calibration is None else calibration.rate_at(needed)
-    if len(templates) < 2:
+    count = len(templates.vectors)
+    if count < 2:
         return Price(rate, None)
-    alike = templates @ templates.T - 4 * np.eye(len(templates), dtype=np.float32)
-    spare = float((alike.max(1) + matcher.min_margin - templates @ anchor).min())
-    return Price(rate, spare)
+    alike = likeness(templates, templates, matcher.scale) - 4 * np.eye(count, dtype=np.float32)
+    spare = alike.max(1) + matcher.min_margin - likeness(templates, anchor, matcher.scale)[:, 0]
+    return Price(rate, float(spare.min()))
 
 
 def _in_common(anchor: float, visit: float, margin: float) -> float:
@@ -48,7 +49,7 @@ def _in_common(anchor: float, visit: float, margin: float) -> float:
     return (visit * (1 - anchor) + margin) / beside if beside else 1.0
 
 
-def check_rejection(anchor: Vector, templates: NDArray[np.float32], matcher: Matcher, name: str) -> Price:
+def check_rejection(anchor: SeenFaces, templates: SeenFaces, matcher: Matcher, name: str) -> Price:
     """The price. Raises UsageError when the anchor would deny one of the person's own templates."""
     price = price_of(anchor, templates, matcher)
     if price.spare is not None and price.spare <= 0:

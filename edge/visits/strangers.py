@@ -15,6 +15,7 @@ from edge.errors import ModelError
 from edge.events import Event, EventKind, StrangerVisits
 from edge.models.card import Calibration, Card
 from edge.records import Outcome, Vector
+from edge.visits.infrared_scale import InfraredScale, infrared_scale
 from edge.visits.thresholds import again_threshold
 
 
@@ -60,11 +61,16 @@ class StrangerWatch:
     One thread calls `mark`. Another one may replace `known` and `target`, and hands in numbers with `add_numbers`.
     """
 
-    def __init__(self, calibration: Calibration, target: float) -> None:
-        """`target` is the current false-alarm target, from which the bar follows."""
+    def __init__(self, calibration: Calibration, target: float, scale: InfraredScale | None = None) -> None:
+        """`target` is the current false-alarm target, from which the bar follows.
+
+        `scale` is for visits in infrared light. Strangers are kept without the light they came in, so such a visit is
+        compared as with another infrared one: at night somebody seen by day is grouped more rarely, nobody wrongly.
+        """
         self.known = KnownStrangers()
         self.target = target
         self._calibration = calibration
+        self._scale = scale
         self._numbers: deque[int] = deque()
         self._open: dict[str, StrangerVisits | None] = {}
         """By visit, until it ends; None: like somebody who is in another visit at the same time."""
@@ -87,7 +93,7 @@ class StrangerWatch:
         """The event with `stranger`; `now` is the time of `event.at` in seconds since the epoch."""
         seen = now - (event.at - event.started_at)
         if event.kind is EventKind.UNKNOWN and event.probe is not None:
-            found = self._open[event.visit_id] = self._who(event.probe, seen)
+            found = self._open[event.visit_id] = self._who(event.probe, seen, _is_infrared(event))
             return replace(event, stranger=found)
         if event.kind is EventKind.RECOGNIZED and event.corrects is not None:
             return replace(event, stranger=self._open.get(event.visit_id))
@@ -103,19 +109,19 @@ class StrangerWatch:
         if not unknown or event.probe is None:
             return found
         if not decided:
-            return self._who(event.probe, seen)
+            return self._who(event.probe, seen, _is_infrared(event))
         if (
             found is not None
             and found.times == 1
-            and (again := self._again(event.probe, found.seen))
+            and (again := self._again(event.probe, found.seen, _is_infrared(event)))
             and self._is_free(again)
         ):
             return again
         return found
 
-    def _who(self, probe: Vector, seen: float) -> StrangerVisits | None:
+    def _who(self, probe: Vector, seen: float, infrared: bool) -> StrangerVisits | None:
         """Somebody who came before, or somebody new; None: it is uncertain, or there is no number left."""
-        again = self._again(probe, seen)
+        again = self._again(probe, seen, infrared)
         if again is None:
             return StrangerVisits(self._numbers.popleft(), 1, seen, None, seen) if self._numbers else None
         return again if self._is_free(again) else None
@@ -124,12 +130,20 @@ class StrangerWatch:
         """Two people who are here at the same time are not one."""
         return all(visits is None or visits.number != again.number for visits in self._open.values())
 
-    def _again(self, probe: Vector, seen: float) -> StrangerVisits | None:
+    def _again(self, probe: Vector, seen: float, infrared: bool) -> StrangerVisits | None:
         nearest = self.known.nearest(probe)
-        if nearest is None or nearest[1] < self.bar:
+        if nearest is None:
             return None
-        who = nearest[0]
+        who, similarity = nearest
+        if infrared and self._scale is not None:
+            similarity = float(self._scale.translated(np.array([similarity], np.float32))[0])
+        if similarity < self.bar:
+            return None
         return StrangerVisits(who.number, who.times + 1, who.first_seen, who.last_seen, seen)
+
+
+def _is_infrared(event: Event) -> bool:
+    return event.quality is not None and event.quality.infrared
 
 
 def watch_strangers(loaded: LoadedConfig, card: Card) -> StrangerWatch | None:
@@ -144,4 +158,5 @@ def watch_strangers(loaded: LoadedConfig, card: Card) -> StrangerWatch | None:
             f"the card of the embedder {card.name!r} has no calibration, so nothing says how alike two visits of one "
             "stranger are: calibrate it with `whosthere-converter calibrate`, or set strangers.group to false"
         )
-    return StrangerWatch(card.calibration, loaded.config.match.false_alarm_target)
+    scale = infrared_scale(card.infrared_calibration, card.calibration)
+    return StrangerWatch(card.calibration, loaded.config.match.false_alarm_target, scale)
