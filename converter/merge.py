@@ -12,7 +12,7 @@ from edge.galleries.gallery import Gallery, Person, Template
 from edge.records import Vector
 
 Side = Literal["mine", "theirs"]
-ABOUT = ("name", "notes", "consent", "expires_at")
+ABOUT = ("name", "notes", "consent", "expires_at", "guest")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ reported; the others are enrolled.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +29,7 @@ from edge.capture.media_files import (
 from edge.config import typed_yaml
 from edge.errors import WhosthereError
 from edge.galleries import names
-from edge.galleries.gallery import Consent, Gallery, Person
+from edge.galleries.gallery import Consent, Gallery, Person, end_of
 from edge.terminal import print_left_out
 
 PERSON_FILE = "person.yaml"
@@ -71,11 +71,6 @@ class PersonFolder:
         consent = self.about.consent
         days = [day for day in (self.about.expires, consent.until if consent else None) if day is not None]
         return end_of(min(days)) if days else None
-
-
-def end_of(day: date) -> datetime:
-    """The first moment after a day, UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

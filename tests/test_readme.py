@@ -115,7 +115,7 @@ def _photos_of_the_page() -> None:
 def test_the_sessions_of_the_gallery_page() -> None:
     _photos_of_the_page()
     page = sessions(Page(ROOT / "docs" / "20-galleries.md"))
-    assert len(page) == 14
+    assert len(page) == 16
 
     for words, shown in page:
         if "--camera" in words:

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.commands.forgetting import forget_elsewhere
 from edge.config import typed_yaml
 from edge.config.loading import load_config
 from edge.events import GoodFace, StrangerVisits
 from edge.galleries.file import open_gallery
+from edge.people.forgetting import forget_elsewhere
 from edge.visits.good_faces import NEEDED, GoodFaces
 from edge.visits.strangers_file import NAME, StrangersFile
 from edge.visits.strangers_layout import StrangerPicture

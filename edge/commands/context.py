@@ -1,4 +1,4 @@
-"""What the commands share: their options, and what they do before they write a gallery."""
+"""The options that commands share."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from edge.config.loading import DEFAULT_PATH, LoadedConfig
-from edge.errors import GalleryError
+from edge.config.loading import DEFAULT_PATH
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,13 +28,3 @@ def box_config(help_text: str) -> Callable[[F], F]:
         show_default=True,
         help=help_text,
     )
-
-
-def signing_key(loaded: LoadedConfig) -> Path | None:
-    """The key that this box signs with. Raises GalleryError when the daemon would refuse what it writes."""
-    if loaded.gallery_keys.allowed_signers is not None and loaded.signing_key is None:
-        raise GalleryError(
-            "gallery.allowed_signers is set, so the daemon refuses unsigned galleries: set gallery.signing_key "
-            "(and allow its public half), or change the gallery on the desktop and push it"
-        )
-    return loaded.signing_key

@@ -1,31 +1,21 @@
 """`whosthere enroll`: photos of a person, or portraits taken by the camera, become templates in a gallery."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from edge.commands import enroll_report
-from edge.commands.context import gallery_option, signing_key
+from edge.commands.context import gallery_option
 from edge.commands.enroll_camera import take_portraits
 from edge.commands.enroll_photos import take_photos
-from edge.commands.enroll_report import EnrollReport, PhotoReport
 from edge.commands.identify_copies import Copies
-from edge.config.loading import LoadedConfig, load_config_or_defaults
+from edge.config.loading import load_config_or_defaults
 from edge.faces.analyser import Analyser
-from edge.faces.enrolment import Intake, outliers, resemblances
-from edge.faces.loading import load_configured_analyser
+from edge.faces.enrolment import Intake
 from edge.galleries import names
-from edge.galleries.coverage import coverage
-from edge.galleries.file import open_gallery
-from edge.galleries.gallery import Gallery, timestamp
-from edge.galleries.lock import gallery_lock
-from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, json_option, path_text
-from edge.visits.thresholds import linking_thresholds, lookalike_threshold
-
-Taken = tuple[list[PhotoReport], str | None]
-"""The outcome of each picture, and why there are too few; None: there are enough."""
+from edge.people.enrolling import Taken, enroll_into
+from edge.terminal import config_option, json_option
+from edge.visits.thresholds import linking_thresholds
 
 EXIT_CODES = """\b
 Exit codes:
@@ -129,67 +119,3 @@ def command(
     report = enroll_into(path, person, take, loaded, dry_run=dry_run)
     enroll_report.show(report, as_json=as_json)
     enroll_report.conclude(report)
-
-
-def enroll_into(
-    path: Path, person: str, take: Callable[[Analyser, Intake, str], Taken], loaded: LoadedConfig, *, dry_run: bool
-) -> EnrollReport:
-    """Add what `take` puts into its Intake to the gallery at `path`, at the time that it is given.
-
-    Raises GalleryError and ModelError; then the gallery is as it was.
-    """
-    key = signing_key(loaded)
-    with gallery_lock(path):
-        analyser = load_configured_analyser(loaded)
-        at = timestamp()
-        known = _known(path, analyser, loaded)
-        intake = Intake(known, person)
-        taken, shortfall = take(analyser, intake, at)
-        gallery = intake.result(at)
-        if gallery is not known and not dry_run:
-            keep = loaded.config.gallery.keep_versions
-            replace_gallery(gallery, path, key, keys=loaded.gallery_keys, keep=keep)
-    return _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
-
-
-def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
-    """The gallery to add to; an empty one when there is none yet. Raises GalleryError."""
-    if path.exists():
-        return open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
-    return Gallery.empty(analyser.embedder.id, analyser.embedder.dimensions)
-
-
-def _report(
-    path: Path,
-    gallery: Gallery,
-    intake: Intake,
-    taken: list[PhotoReport],
-    shortfall: str | None,
-    loaded: LoadedConfig,
-    analyser: Analyser,
-    *,
-    dry_run: bool,
-) -> EnrollReport:
-    threshold = lookalike_threshold(loaded.config.match, analyser.embedder.calibration, len(gallery.embeddings))
-    same = linking_thresholds(analyser.embedder.calibration).same
-    person = gallery.named(intake.name)
-    return EnrollReport(
-        gallery=path_text(path),
-        version=gallery.header.version,
-        written=bool(intake.templates) and not dry_run,
-        dry_run=dry_run,
-        person_id=person.id if person else gallery.new_id(intake.name),
-        person_name=person.name if person else intake.name,
-        new_person=intake.person is None,
-        similar_names=[f"{p.name} ({p.id})" for p in gallery.similar(intake.name) if p is not person]
-        if intake.person is None
-        else [],
-        templates=len(person.templates) if person else 0,
-        photos=taken,
-        shortfall=shortfall,
-        threshold=threshold,
-        same_person_threshold=same,
-        outliers=[enroll_report.likeness(o) for o in outliers(gallery, person, same)] if person else [],
-        lookalikes=[enroll_report.likeness(o) for o in resemblances(gallery, person, threshold)] if person else [],
-        coverage=coverage(person.templates if person else []),
-    )

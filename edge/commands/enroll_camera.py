@@ -6,7 +6,6 @@ import click
 
 from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.registry import open_camera
-from edge.commands.enroll_report import PhotoOutcome, PhotoReport
 from edge.config.camera import CameraSettings
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.coach import Coach
@@ -14,6 +13,7 @@ from edge.faces.enrolment import Intake
 from edge.faces.face_choice import ChosenFace, largest_face
 from edge.faces.photo_faces import faces_of
 from edge.faces.still_image import each_once
+from edge.people.enroll_result import PhotoOutcome, PhotoReport
 from edge.records import Image
 
 SOURCE = "camera"

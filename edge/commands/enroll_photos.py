@@ -5,7 +5,6 @@ from pathlib import Path
 
 from edge.capture.media_files import expand
 from edge.capture.photos import PhotoError, read_photo, shrunk
-from edge.commands.enroll_report import PhotoOutcome, PhotoReport
 from edge.commands.identify_copies import Copies
 from edge.errors import UsageError
 from edge.faces.analyser import Analyser
@@ -14,10 +13,9 @@ from edge.faces.enrolment import Intake
 from edge.faces.face_choice import ChosenFace
 from edge.faces.likeness import LikenessBar
 from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
-from edge.faces.photo_set import EnrolmentPhoto, PhotoDecision, decide
+from edge.people.enroll_result import PhotoReport
+from edge.people.photo_intake import decide_all, enter
 from edge.terminal import path_text, print_left_out, progress
-
-HOW_TO_PICK = "give this photo alone, with --face and the number of the right face from the left"
 
 PhotoFile = tuple[Path, Path]
 """A photo's path, and its path within the folder that was given."""
@@ -46,17 +44,6 @@ def take_photos(
     return reports
 
 
-def decide_all(
-    read: Sequence[PhotoFaces | str], picked: int | None, analyser: Analyser, intake: Intake
-) -> list[PhotoDecision | None]:
-    """Decide about all photos of a person together; None for one that could not be read."""
-    photos = [EnrolmentPhoto(faces, picked) for faces in read if isinstance(faces, PhotoFaces)]
-    bar = LikenessBar(analyser.embedder.calibration)
-    others = [vector for _, vector in intake.others]
-    decisions = iter(decide(photos, intake.known, bar, analyser.for_enrolment().limits, HOW_TO_PICK, others))
-    return [next(decisions) if isinstance(faces, PhotoFaces) else None for faces in read]
-
-
 def _read(path: Path, analyser: Analyser) -> PhotoFaces | str:
     """The faces of a photo, or why it cannot be used."""
     try:
@@ -65,40 +52,6 @@ def _read(path: Path, analyser: Analyser) -> PhotoFaces | str:
         return error.reason
     except Refusal as error:
         return str(error)
-
-
-def enter(
-    shown: str,
-    source: str,
-    faces: PhotoFaces | str,
-    decision: PhotoDecision | None,
-    bar: LikenessBar,
-    intake: Intake,
-    at: str,
-) -> PhotoReport:
-    """Put the face that was decided on into the intake, and report on the photo."""
-    if decision is None or isinstance(faces, str):
-        return PhotoReport(shown, PhotoOutcome.REFUSED, reason=str(faces))
-    count, chosen = len(faces.faces), decision.chosen
-    if chosen is None or decision.set_aside:
-        result = PhotoOutcome.SET_ASIDE if decision.set_aside else PhotoOutcome.REFUSED
-        reason = decision.reason + (intake.likeness_to_others(chosen.vector, bar) if chosen else "")
-        return PhotoReport(shown, result, reason=reason, faces=count)
-    vector = chosen.vector
-    if twin := intake.same_picture(vector):
-        return PhotoReport(shown, PhotoOutcome.ALREADY_IN, reason=f"the same picture as {twin}", faces=count)
-    similarity = intake.similarity(vector)
-    intake.add(source, chosen.portrait, at)
-    return PhotoReport(
-        shown,
-        PhotoOutcome.ENROLLED,
-        quality=chosen.portrait.quality.score,
-        similarity=similarity,
-        faces=count,
-        face=chosen.number,
-        choice=chosen.why or None,
-        by_size=chosen.by_size,
-    )
 
 
 def mark(file: PhotoFile, faces: PhotoFaces, chosen: ChosenFace | None, copies: Copies) -> None:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import click
 
 from edge.commands.context import box_config
-from edge.commands.forgetting import forget_elsewhere, state_folders
 from edge.config.loading import LoadedConfig, load_config
 from edge.config.visits import UnknownFacesSettings
 from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
@@ -25,6 +24,7 @@ from edge.galleries.gallery import EmbedderId
 from edge.galleries.receive import Answer, Receiver
 from edge.models import card
 from edge.owner import as_owner
+from edge.people.forgetting import forget_elsewhere, state_folders
 from edge.regular_file import read_regular
 from edge.terminal import print_json
 from edge.visits.strangers_file import NAME, StrangersFile

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 
-from edge.commands.enroll_report import Likeness, likeness
 from edge.config.visits import MatchSettings
 from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Card
+from edge.people.enroll_result import Likeness, likeness
 from edge.terminal import echo, path_text, plural, table, warn
 from edge.visits.infrared_scale import infrared_scale
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes, pair_in_words

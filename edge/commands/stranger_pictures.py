@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from edge.capture.photos import decode
-from edge.commands.enroll import Taken
-from edge.commands.enroll_photos import decide_all, enter
-from edge.commands.enroll_report import PhotoOutcome, PhotoReport
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake
 from edge.faces.likeness import LikenessBar
 from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
+from edge.people.enroll_result import PhotoOutcome, PhotoReport
+from edge.people.enrolling import Taken
+from edge.people.photo_intake import decide_all, enter
 from edge.visits.good_faces import TOO_ALIKE
 from edge.visits.strangers_layout import StrangerVisitRow
 

@@ -14,13 +14,14 @@ from edge.capture.photos import decode
 from edge.commands import enroll_report
 from edge.commands.context import box_config, gallery_option
 from edge.commands.enroll import EXIT_CODES as ENROLL_EXIT_CODES
-from edge.commands.enroll import enroll_into, person_name
+from edge.commands.enroll import person_name
 from edge.commands.picture import in_blocks
 from edge.commands.stranger_pictures import take_pictures
 from edge.config.loading import LoadedConfig, load_config
 from edge.errors import ConfigError, WhosthereError
 from edge.galleries.atomic_file import write_whole
 from edge.owner import as_owner
+from edge.people.enrolling import enroll_into
 from edge.storage.database import StorageError
 from edge.terminal import echo, json_option, plural, print_json, table
 from edge.visits.strangers_file import NAME, StrangersFile, number_of

@@ -7,7 +7,6 @@ import click
 import msgspec
 
 from edge.commands import visit_templates
-from edge.commands.context import signing_key
 from edge.commands.visit_context import EXIT_CODES, LOCK_WAIT_S, config_option, is_infrared, person_in, remembered
 from edge.config.loading import LoadedConfig, load_config
 from edge.diary.record import VisitRecord
@@ -29,6 +28,7 @@ from edge.galleries.corrections import (
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.people.editing import signing_key
 from edge.records import SeenFaces, Vector
 from edge.terminal import echo, json_option, print_json, table
 from edge.visits.matcher import Matcher, load_matcher

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 import numpy as np
 
-from edge.commands.context import signing_key
 from edge.commands.visit_context import LOCK_WAIT_S, config_option, person_in, remembered
 from edge.config.faces import enrolment_limits
 from edge.config.loading import LoadedConfig, load_config
@@ -31,6 +30,7 @@ from edge.galleries.corrections import read_corrections
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.people.editing import signing_key
 from edge.records import Quality, SeenFaces, Vector
 from edge.terminal import echo
 from edge.visits.infrared_scale import infrared_scale, likeness

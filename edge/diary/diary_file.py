@@ -1,6 +1,6 @@
 """The diary on disk: one row per visit, bounded by days and by megabytes. For one writer; others may read meanwhile."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +98,25 @@ class DiaryFile:
                 changed = sum(self._without(row, record, person) for row, record in self._all())
             self._empty_log()
             discard_damaged(self._path)
+        return changed
+
+    def visits_with(self, person: str, unless: str) -> list[str]:
+        """The ids of visits in which one person occurs and the other does not."""
+        with self._explained("read"):
+            found = [record for _, record in self._all()]
+        return [one.id for one in found if person in one.people and unless not in one.people]
+
+    def reassign(self, old: str, new: str, only: Collection[str] | None = None) -> int:
+        """Give one person's visits to another; `only` these, or all. Returns how many were changed."""
+        changed = 0
+        with self._explained("written"), transaction(self._db, "FULL"):
+            for row, record in self._all():
+                if old in record.people and (only is None or record.id in only):
+                    _, _, _, *values = encode(record.reassigned(old, new))
+                    self._db.execute(
+                        "UPDATE visit SET person = ?, checksum = ?, record = ? WHERE row = ?", (*values, row)
+                    )
+                    changed += 1
         return changed
 
     def close(self) -> None:

@@ -80,6 +80,16 @@ class DecisionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
         best, second = (None if one and one.person_id == person else one for one in (self.best, self.second))
         return msgspec.structs.replace(self, best=best, second=second)
 
+    def reassigned(self, old: str, new: str) -> "DecisionRecord":
+        """The same decision, in which one person is another; nobody is both the first and the second."""
+        best, second = (
+            PersonScore(new, one.similarity) if one and one.person_id == old else one
+            for one in (self.best, self.second)
+        )
+        if best and second and best.person_id == second.person_id:
+            second = None
+        return msgspec.structs.replace(self, best=best, second=second)
+
 
 class LookRecord(msgspec.Struct, frozen=True, array_like=True):
     """One analysed face; see `edge.events.Look`."""
@@ -211,3 +221,7 @@ class VisitRecord(msgspec.Struct, frozen=True):
             cleared = [decision.without(person) for decision in record.decisions]
             record = msgspec.structs.replace(record, decisions=cleared)
         return record
+
+    def reassigned(self, old: str, new: str) -> "VisitRecord":
+        """The record in which one person is another: two entries of the gallery were one."""
+        return msgspec.structs.replace(self, decisions=[one.reassigned(old, new) for one in self.decisions])

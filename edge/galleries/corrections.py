@@ -75,11 +75,11 @@ class Corrections(msgspec.Struct, frozen=True):
 
     def anchored_faces(self) -> Anchors:
         """The anchors by person."""
-        return {person: _faces(self.of(person)) for person in self.people}
+        return {person: faces_of(self.of(person)) for person in self.people}
 
     def ignored_faces(self) -> SeenFaces | None:
         """The strangers to ignore; None: there are none."""
-        return _faces(self.ignored) if self.ignored else None
+        return faces_of(self.ignored) if self.ignored else None
 
     @property
     def all(self) -> list[Anchor | Ignored]:
@@ -203,7 +203,8 @@ def vector_of(anchor: Anchor | Ignored) -> Vector:
     return np.frombuffer(anchor.vector, "<f4").astype(np.float32)
 
 
-def _faces(found: Sequence[Anchor | Ignored]) -> SeenFaces:
+def faces_of(found: Sequence[Anchor | Ignored]) -> SeenFaces:
+    """Their embeddings, with the light in which each was seen."""
     return SeenFaces(read_only(np.stack([vector_of(one) for one in found])), np.array([one.infrared for one in found]))
 
 

@@ -12,6 +12,7 @@ import msgspec
 from edge.config.sections import GalleryKeys
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.atomic_file import sync_folder
+from edge.galleries.changes import drop_changes
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
@@ -83,10 +84,11 @@ def galleries_with(person: str, path: Path, keys: GalleryKeys) -> list[Gallery]:
 def forget(
     traces: Traces, path: Path, keys: GalleryKeys, folders: Sequence[Path], elsewhere: ForgetElsewhere
 ) -> Forgotten:
-    """Remove kept galleries with this person, and unreadable ones, then search `folders` for what is left."""
+    """Remove kept galleries and undoable changes with this person, and unreadable ones, then search `folders`."""
     dropped = drop_kept(traces.person, path, keys)
     if dropped:
         sync_folder(History(path).folder)
+    dropped += map(str, drop_changes(traces.person, path))
     failed = []
     try:
         removed = [*elsewhere(traces.person), *dropped]

@@ -1,9 +1,9 @@
 """The known people and their templates. Immutable; `file` reads and writes them."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -58,6 +58,8 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     consent: Consent | None = None
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
     """From then on they must not be recognised; None: no limit."""
+    guest: bool = False
+    """The box deletes them, and everything about them, at `expires_at`. Earlier releases ignore it."""
 
 
 class EmbedderId(msgspec.Struct, frozen=True):
@@ -185,8 +187,38 @@ class Gallery:
         other = self.named(name)
         if other is not None and other is not person:
             raise GalleryError(f"{names.tidy(name)!r} is already the name of {other.id}; found it for {person.id}")
-        called = msgspec.structs.replace(person, name=names.tidy(name))
-        return self._next([(called if one is person else one, vectors) for one, vectors in self.known()], at)
+        return self.with_about(person, at, name=names.tidy(name))
+
+    def merged(self, kept: Person, other: Person, at: str) -> "Gallery":
+        """The next version, in which two entries are one person: `kept`, with the templates of both.
+
+        Consent, notes and end date of `other` are taken over only where `kept` has none. Raises GalleryError for one
+        and the same person.
+        """
+        if kept is other:
+            raise GalleryError(f"found {kept.name} twice; allowed: two entries of the gallery")
+        rows = {vector.tobytes() for vector in self.vectors(kept)}
+        pairs = list(zip(other.templates, self.vectors(other), strict=True))
+        more = [(template, vector) for template, vector in pairs if vector.tobytes() not in rows]
+        both = msgspec.structs.replace(
+            kept,
+            templates=[*kept.templates, *(template for template, _ in more)],
+            notes=kept.notes or other.notes,
+            consent=kept.consent or other.consent,
+            expires_at=kept.expires_at if kept.expires_at or kept.consent else other.expires_at,
+            guest=kept.guest and other.guest,
+        )
+        known = [
+            (both, [*vectors, *(v for _, v in more)]) if one is kept else (one, vectors)
+            for one, vectors in self.known()
+            if one is not other
+        ]
+        return self._next(known, at)
+
+    def with_about(self, person: Person, at: str, **about: Any) -> "Gallery":
+        """The next version, in which fields of one of `people` are others, such as `consent`."""
+        changed = msgspec.structs.replace(person, **about)
+        return self._next([(changed if one is person else one, vectors) for one, vectors in self.known()], at)
 
     def without(self, name_or_id: str, at: str) -> "Gallery":
         """The next version, without a person. Raises GalleryError when nobody has that name or id."""
@@ -208,6 +240,11 @@ class Gallery:
     def _next(self, known: list[tuple[Person, list[Vector]]], at: str) -> "Gallery":
         dimensions = self.embeddings.shape[1]
         return Gallery.of(self.header.version + 1, at, self.header.embedder, dimensions, known)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a day, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def timestamp() -> str:

@@ -1,5 +1,6 @@
 """Forgetting somebody on this box: what it keeps beside galleries, and the folders in which traces are searched."""
 
+from functools import partial
 from pathlib import Path
 
 from edge.config.loading import LoadedConfig
@@ -8,12 +9,24 @@ from edge.diary.diary_file import DiaryFile
 from edge.errors import GalleryError
 from edge.galleries.additions import additions_path, write_additions
 from edge.galleries.corrections import corrections_path, forget_corrections
+from edge.galleries.daemon_status import stamp_of, wait_for_status
 from edge.galleries.file import open_gallery
+from edge.galleries.forget import Forgotten, Traces, forget
 from edge.galleries.gallery import timestamp
 from edge.owner import as_owner
 from edge.terminal import plural
 from edge.visits.strangers_file import NAME, forget_everybody
 from edge.visits.unknown_faces import clear
+
+ACK_S = 15.0
+"""How long to wait for the daemon to use a gallery before its traces are searched."""
+
+
+def forget_removed(traces: Traces, path: Path, loaded: LoadedConfig) -> Forgotten:
+    """Forget somebody who has been removed from the gallery, once the daemon uses the new one."""
+    wait_for_status(path, stamp_of(path), ACK_S)
+    folders = [path.parent, *state_folders(loaded)]
+    return forget(traces, path, loaded.gallery_keys, folders, partial(forget_elsewhere, loaded))
 
 
 def forget_elsewhere(loaded: LoadedConfig, person: str) -> list[str]:

@@ -1,0 +1,110 @@
+"""Changes of the box's gallery: each is kept for a week, so that it can be undone."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge.config.loading import LoadedConfig
+from edge.errors import GalleryError
+from edge.galleries.changes import Action, GalleryChange, change_between, record_change
+from edge.galleries.file import open_gallery
+from edge.galleries.gallery import Consent, Gallery, Person, end_of, timestamp
+from edge.galleries.lock import gallery_lock
+from edge.galleries.store import remove_person, replace_gallery
+from edge.owner import as_owner
+
+
+def signing_key(loaded: LoadedConfig) -> Path | None:
+    """The key that this box signs with. Raises GalleryError when the daemon would refuse what it writes."""
+    if loaded.gallery_keys.allowed_signers is not None and loaded.signing_key is None:
+        raise GalleryError(
+            "gallery.allowed_signers is set, so the daemon refuses unsigned galleries: set gallery.signing_key "
+            "(and allow its public half), or change the gallery on the desktop and push it"
+        )
+    return loaded.signing_key
+
+
+def person_of(path: Path, gallery: Gallery, name: str) -> Person:
+    """Somebody by name or id. Raises GalleryError, which lists everybody."""
+    person = gallery.person(name)
+    if person is None:
+        known = ", ".join(p.name for p in gallery.people) or "nobody"
+        raise GalleryError(f"{path}: found nobody called {name!r}; in it: {known}")
+    return person
+
+
+def rename(loaded: LoadedConfig, path: Path, person: str, name: str, wait_s: float = 0.0) -> tuple[Person, Gallery]:
+    """Give somebody another name. Returns them as they were, and the gallery written. Raises GalleryError."""
+
+    def renamed(gallery: Gallery, known: Person) -> Gallery:
+        return gallery.renamed(known, name, timestamp())
+
+    return _edit(loaded, path, "renamed", person, renamed, wait_s)
+
+
+def set_consent(
+    loaded: LoadedConfig, path: Path, person: str, consent: Consent | None, wait_s: float = 0.0
+) -> tuple[Person, Gallery]:
+    """Record what somebody agreed to, and until when they are recognised; None: nothing is recorded, and no end.
+
+    Returns them as they were, and the gallery written. Raises GalleryError.
+    """
+    ends = end_of(consent.until) if consent and consent.until else None
+
+    def agreed(gallery: Gallery, known: Person) -> Gallery:
+        return gallery.with_about(
+            known, timestamp(), consent=consent, expires_at=ends, guest=known.guest and ends is not None
+        )
+
+    return _edit(loaded, path, "consent", person, agreed, wait_s)
+
+
+def remove(loaded: LoadedConfig, path: Path, gallery: Gallery, known: Person, *, final: bool) -> Gallery:
+    """Write the gallery without somebody; hold its lock. Unless it is `final`, that can be undone for a week.
+
+    Raises GalleryError.
+    """
+    key, keys = signing_key(loaded), loaded.gallery_keys
+    left = gallery.without(known.id, timestamp())
+    with _recorded(None if final else change_between("removed", gallery, left), path, key):
+        remove_person(known.id, left, path, key, keys, loaded.config.gallery.keep_versions)
+    return left
+
+
+def write_change(loaded: LoadedConfig, path: Path, change: GalleryChange, new: Gallery) -> None:
+    """Write a gallery that the owner has changed; hold its lock. Raises GalleryError, and then nothing has changed."""
+    key, keys = signing_key(loaded), loaded.gallery_keys
+    with _recorded(change, path, key):
+        replace_gallery(new, path, key, keys=keys, keep=loaded.config.gallery.keep_versions)
+
+
+def _edit(
+    loaded: LoadedConfig,
+    path: Path,
+    action: Action,
+    person: str,
+    edited: Callable[[Gallery, Person], Gallery],
+    wait_s: float,
+) -> tuple[Person, Gallery]:
+    signing_key(loaded)
+    with gallery_lock(path, wait_s):
+        old = open_gallery(path, None, loaded.gallery_keys)
+        known = person_of(path, old, person)
+        new = edited(old, known)
+        write_change(loaded, path, change_between(action, old, new), new)
+    return known, new
+
+
+@contextlib.contextmanager
+def _recorded(change: GalleryChange | None, path: Path, key: Path | None) -> Iterator[None]:
+    """Keep a change, so that it can be undone, unless the body fails."""
+    if change is None or not change.people:
+        yield
+        return
+    kept = record_change(change, path, key)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError), as_owner(kept):
+            kept.unlink()
+        raise
