@@ -1,6 +1,7 @@
 """whosthere tune: with real networks for a moment; what it chooses is decided by times that are given."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ class TimedRig(Rig):
         self.name = option.name
         models = option.models
         self._takes_s = (0.01 if "fast" in models.embedder else 0.02) / models.threads * (1 if models.xnnpack else 2)
+        self._takes_s += 0.01 * (option.squares - 1) + 0.02 * option.tiles
 
     def look_s(self) -> float:
         return self._takes_s
@@ -114,6 +116,28 @@ def test_as_few_threads_as_are_nearly_as_fast_and_the_kernels_that_are(config: P
     found = choice(config, rig=Contended)
     assert (found.threads, found.xnnpack) == (1, False)
     assert choice(config).xnnpack
+
+
+@pytest.mark.parametrize(("max_fps", "wanted", "tiles"), [
+    (5, 3, 3), (9, 3, 2), (9, 8, 2), (12, 3, 1), (25, 3, 0), (5, 0, 0), (5, 1, 1), (2, 8, 8),
+])  # fmt: skip
+def test_tiles_take_the_time_that_is_left_of_a_frame(config: Path, max_fps: int, wanted: int, tiles: int) -> None:
+    """A frame of two squares takes 0.02 s without them here, and each takes 0.02 s; 0.7 / max_fps is allowed."""
+    config.write_text(f"{MINE}runtime:\n  max_fps: {max_fps}\ndetect:\n  tiles: {wanted}\n")
+    found = choice(config)
+    assert found.tiles == tiles
+    assert changes(load_config(config), found).get("detect.tiles", wanted) == tiles
+
+
+def test_what_is_timed_is_a_frame_with_its_squares_and_tiles(config: Path) -> None:
+    loaded = load_config(config)
+    rig = Rig(Option("five tiles", loaded.config.models, squares=2, tiles=5), loaded.base)
+    asked = Counter(network.card.name for network, _ in rig._asked)
+    assert asked == {"blazeface-back": 2, "blazeface-short-range": 5, "face-mesh": 1, "mobilefacenet": 1}
+    report = json.loads(tune(config, "--dry-run", "--json").stdout)
+    tried = [timing["option"] for timing in report["choice"]["timings"]["tiles"]]
+    assert tried == ["0 tiles", "1 tile", "2 tiles", "3 tiles"]
+    assert 0 <= report["choice"]["tiles"] <= 3
 
 
 def test_a_gallery_in_force_keeps_its_embedder(enrolled: Path, tmp_path: Path) -> None:

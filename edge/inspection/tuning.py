@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from edge.config.loading import LoadedConfig
 from edge.config.sections import ModelSettings
 from edge.errors import GalleryError
-from edge.faces.loading import DETECTOR, EMBEDDER, LANDMARKS, Networks, load_networks
+from edge.faces.detect import squares
+from edge.faces.loading import DETECTOR, EMBEDDER, LANDMARKS, NEAR_DETECTOR, load_networks
 from edge.galleries.file import NoGallery
 from edge.inspection.loading import configured_gallery
 from edge.models import card
-from edge.models.tflite import Model
 from edge.records import Image
 
 CPUS = Path("/sys/devices/system/cpu")
@@ -30,8 +30,10 @@ ENOUGH = 1.05
 WORTH_IT = 0.9
 """Another embedder replaces the configured one if it takes less than this part of the time."""
 WARM_UPS, ROUNDS = 2, 3
-SHARES = {"threads": 0.4, "kernels": 0.2, "cores": 0.15, "embedder": 0.25}
+SHARES = {"threads": 0.35, "kernels": 0.15, "cores": 0.15, "embedder": 0.2, "tiles": 0.15}
 """The part of the measuring time for each question."""
+FRAME_SHARE = 0.7
+"""The part of the time between two frames that the networks may take: what is done with the faces needs the rest."""
 
 
 class Option(NamedTuple):
@@ -41,10 +43,14 @@ class Option(NamedTuple):
     models: ModelSettings
     cores: frozenset[int] | None = None
     """The cores to run on; None: all."""
+    squares: int = 1
+    """How often the detector runs."""
+    tiles: int = 0
+    """How often the near detector runs."""
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """The median time to recognise a face with an option."""
+    """The median time with an option: to recognise a face or, for tiles, of a frame that shows a new one."""
 
     option: str
     look_ms: float
@@ -59,6 +65,8 @@ class Choice(msgspec.Struct, frozen=True):
     embedder: str
     cores: list[int] | None
     """The fast cores, where keeping to them helps; None: use all."""
+    tiles: int
+    """As many tiles per frame as runtime.max_fps leaves time for; detect.tiles where that is less."""
     timings: dict[str, list[Timing]]
     """Question -> the timings of its options."""
     left_alone: list[str]
@@ -73,12 +81,14 @@ class Rig:
         self._cores = option.cores
         with _on(self._cores):
             networks = load_networks(option.models, base)
-        self._asked = [(network, _noise(network.card.input.shape)) for network in _looking(networks)]
+        runs = {DETECTOR: option.squares, NEAR_DETECTOR: option.tiles, LANDMARKS: 1, EMBEDDER: 1}
+        asked = [networks[role] for role, count in runs.items() for _ in range(count)]
+        self._asked = [(network, _noise(network.card.input.shape)) for network in asked]
         for _ in range(WARM_UPS):
             self.look_s()
 
     def look_s(self) -> float:
-        """Seconds to detect, measure and embed one face."""
+        """Seconds to detect, measure and embed one face, and to search the option's tiles."""
         with _on(self._cores):
             began = time.perf_counter()
             for network, picture in self._asked:
@@ -104,7 +114,9 @@ class Tuner:
         models = replace(models, xnnpack=self._kernels(models))
         cores = self._cores(models)
         embedder, left_alone = self._embedder(models, cores, embedders)
-        return Choice(threads, models.xnnpack, embedder, sorted(cores) if cores else None, self._timings, left_alone)
+        tiles = self._tiles(replace(models, embedder=embedder), cores)
+        kept = sorted(cores) if cores else None
+        return Choice(threads, models.xnnpack, embedder, kept, tiles, self._timings, left_alone)
 
     def _threads(self, models: ModelSettings) -> int:
         counts = range(1, min(MOST_THREADS, len(os.sched_getaffinity(0))) + 1)
@@ -144,8 +156,24 @@ class Tuner:
             return models.embedder, left_alone
         return best, left_alone
 
+    def _tiles(self, models: ModelSettings, cores: frozenset[int] | None) -> int:
+        """Far faces are worth what time is left, but no frame: on a slow box they would cost it frames."""
+        config = self._loaded.config
+        most, camera = config.detect.tiles, config.camera
+        if not most:
+            return 0
+        height = round(camera.preview_width * camera.height / camera.width)
+        spans = len(squares(camera.preview_width, height)) if config.detect.squares else 1
+        options = [
+            Option(f"{n} tiles" if n != 1 else "1 tile", models, cores, spans, n)
+            for n in sorted({0, 1, min(2, most), most})
+        ]
+        looks = self._measure("tiles", options)
+        allowed_s = FRAME_SHARE / config.runtime.max_fps
+        return max(o.tiles for o, look in zip(options, looks, strict=True) if look <= allowed_s or not o.tiles)
+
     def _measure(self, question: str, options: Sequence[Option]) -> list[float]:
-        """The median seconds per face with each option."""
+        """The median seconds per look with each option."""
         rigs = [self._rig(option, self._loaded.base) for option in options]
         looks: list[list[float]] = [[] for _ in rigs]
         until = time.monotonic() + SHARES[question] * self._seconds
@@ -201,10 +229,6 @@ def _on(cores: frozenset[int] | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def _looking(networks: Networks) -> tuple[Model, ...]:
-    return networks[DETECTOR], networks[LANDMARKS], networks[EMBEDDER]
 
 
 def _noise(shape: tuple[int, int, int, int]) -> Image:
