@@ -13,13 +13,15 @@ from converter.person_pictures import LONG_AGO, PersonPictures
 from converter.template_selection import PictureVerdict, Shot, select
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import template
+from edge.faces.likeness import LikenessBar
 from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, lookalikes
 from edge.galleries.names import printable
+from edge.models.similarity import NEAR_COPY, same_person, spread
 from edge.terminal import progress
 
 CLOSE = 0.1
-"""Pairs of people who are closer than this to the threshold are reported."""
+"""Pairs of people who are closer than this to the threshold are reported; for the bundled embedder."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,20 +59,21 @@ class Build:
 def build(
     people: list[PersonFolder],
     analyser: Analyser,
+    bar: LikenessBar,
     threshold: Callable[[int], float],
     limit: int,
     now: datetime,
 ) -> Build:
     """Build version 1 of a gallery. `threshold` gives the similarity needed for a name with that many templates."""
     late = {person.id for person in people if person.expires_at is not None and person.expires_at <= now}
-    read = {person.id: PersonPictures(analyser, person) for person in people}
+    read = {person.id: PersonPictures(analyser, bar, person) for person in people}
     wanted = [(person, path) for person in people if person.id not in late for path in person.pictures]
     for person, path in progress(wanted, "photos"):
         read[person.id].add(path)
     shots = {person.id: read[person.id].decide() for person in people}
     similarity = threshold(min(limit * max(1, len(people)), max(1, sum(map(len, shots.values())))))
     names = {person.id: person.name for person in people}
-    selection = select(shots, names, similarity, limit)
+    selection = select(shots, names, similarity, limit, bar.alike(NEAR_COPY))
     refused = {person: pictures.left_out(shots, names, similarity) for person, pictures in read.items()}
     known = [_person(person, selection.chosen[person.id]) for person in people if selection.chosen[person.id]]
     at = max((template.added_at for person, _ in known for template in person.templates), default=LONG_AGO)
@@ -89,7 +92,7 @@ def build(
     in_force = threshold(len(gallery.embeddings))
     pairs = [
         ClosePair((a.name, b.name), likeness, in_force - likeness)
-        for a, b, likeness in lookalikes(gallery, in_force - CLOSE)
+        for a, b, likeness in lookalikes(gallery, in_force - CLOSE * spread(same_person(bar.calibration)))
     ]
     return Build(gallery, enrolled, pairs, in_force)
 

@@ -16,11 +16,12 @@ from edge.config.visits import MatchSettings
 from edge.errors import ModelError
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Calibration
+from edge.models.similarity import assumed
 from edge.records import Match, Outcome
 from edge.visits.infrared_scale import infrared_scale
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import threshold_for
+from edge.visits.thresholds import name_margin, threshold_for
 
 PROBES_EACH = 2
 PAIRS_SHOWN = 5
@@ -93,16 +94,15 @@ def simulate(
     own: list[tuple[str, Match]] = []
     strangers: list[list[Match]] = []
     alike: list[list[LookAlikes]] = []
+    margin = name_margin(settings, calibration or assumed(threshold.similarity))
     scale = infrared_scale(infrared_calibration, calibration)
-    rule = MatchRule(threshold.similarity, settings.min_margin, calibration, scale)
+    rule = MatchRule(threshold.similarity, margin, calibration, scale)
     for _ in range(households):
         chosen = [able[i] for i in rng.choice(len(able), people, replace=False)]
         rows = {name: rng.permutation(len(faces.vectors[name])) for name in chosen}
         gallery = _gallery(faces, {name: rows[name][:templates] for name in chosen})
         alike.append(look_alikes(gallery, rule))
-        matcher = Matcher(
-            gallery, threshold.similarity, settings.min_margin, calibration, infrared=infrared_calibration
-        )
+        matcher = Matcher(gallery, threshold.similarity, margin, calibration, infrared=infrared_calibration)
         for name in chosen:
             asked = rows[name][templates : templates + PROBES_EACH]
             own += [(name, matcher.match(face, infrared=faces.infrared)) for face in faces.vectors[name][asked]]

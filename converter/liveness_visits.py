@@ -20,7 +20,7 @@ from edge.galleries.gallery import Gallery
 from edge.records import Image
 from edge.sightings import SPOOF_BELOW, LivenessScore
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_thresholds
+from edge.visits.thresholds import linking_thresholds, similarity_scale
 
 MIN_FACES = 3
 """A visit with fewer usable faces is not counted: it would hardly have been named."""
@@ -73,7 +73,7 @@ def visits(name: str, frames: Iterable[tuple[float, Image]], analyser: Analyser,
     numbers = itertools.count(1)
     awake = msgspec.structs.replace(config.motion, enabled=False)
     settings = msgspec.structs.replace(config, motion=awake, liveness="advise")
-    linking = linking_thresholds(embedder.calibration)
+    linking = linking_thresholds(similarity_scale(config.match, embedder.card))
     loop = FrameProcessor(analyser, nobody, linking, settings, lambda: str(next(numbers)), Timings())
     events, at = [], 0.0
     for at, image in frames:

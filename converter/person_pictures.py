@@ -58,8 +58,9 @@ class StrayPicture:
 class PersonPictures:
     """Reads one person's pictures, then decides about all of them together."""
 
-    def __init__(self, analyser: Analyser, person: PersonFolder) -> None:
+    def __init__(self, analyser: Analyser, bar: LikenessBar, person: PersonFolder) -> None:
         self._analyser = analyser
+        self._bar = bar
         self._person = person
         self._read: list[ReadPicture] = []
         self._refused: list[PictureVerdict] = []
@@ -79,9 +80,9 @@ class PersonPictures:
         """The person's face in every picture where it is usable, and certain enough to be theirs."""
         picked = self._person.about.faces
         photos = [EnrolmentPhoto(one.faces, picked.get(one.source)) for one in self._read]
-        bar, limits = LikenessBar(self._analyser.embedder.calibration), self._analyser.for_enrolment().limits
+        limits = self._analyser.for_enrolment().limits
         shots = []
-        for one, decision in zip(self._read, decide(photos, [], bar, limits, HOW_TO_PICK), strict=True):
+        for one, decision in zip(self._read, decide(photos, [], self._bar, limits, HOW_TO_PICK), strict=True):
             if decision.chosen is None:
                 self._refused.append(PictureVerdict(one.source, Fate.REFUSED, decision.reason, one.thumbnail))
             elif decision.set_aside:

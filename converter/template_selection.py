@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from edge.records import Image, Quality, Vector
 
-NEAR_DUPLICATE = 0.95
-"""Frames of one burst are at least this similar; photos of different days hardly ever are."""
 POSE_WEIGHT = LIGHT_WEIGHT = 0.25
 POSE_SPAN_DEG = 45.0
 LIGHT_SPAN = 100.0
@@ -61,10 +59,15 @@ class Selection:
     verdicts: dict[str, list[PictureVerdict]]
 
 
-def select(shots: Mapping[str, Sequence[Shot]], names: Mapping[str, str], threshold: float, limit: int) -> Selection:
-    """Choose at most `limit` shots per person. Faces at least `threshold` alike can be taken for each other."""
+def select(
+    shots: Mapping[str, Sequence[Shot]], names: Mapping[str, str], threshold: float, limit: int, near_copy: float
+) -> Selection:
+    """Choose at most `limit` shots per person.
+
+    Faces at least `threshold` alike can be taken for each other; of two that are `near_copy` alike, one is enough.
+    """
     verdicts: dict[str, list[PictureVerdict]] = {person: [] for person in shots}
-    distinct = {person: _distinct(some, verdicts[person]) for person, some in shots.items()}
+    distinct = {person: _distinct(some, near_copy, verdicts[person]) for person, some in shots.items()}
     own = _set_aside(distinct, names, threshold, verdicts)
     chosen = {}
     for person, some in own.items():
@@ -82,11 +85,11 @@ def _verdict(shot: Shot, fate: Fate, reason: str) -> PictureVerdict:
     return PictureVerdict(shot.source, fate, reason, shot.thumbnail, shot.quality.score)
 
 
-def _distinct(shots: Sequence[Shot], verdicts: list[PictureVerdict]) -> list[Shot]:
+def _distinct(shots: Sequence[Shot], near_copy: float, verdicts: list[PictureVerdict]) -> list[Shot]:
     """The shots without near-duplicates, of which the best one stays; in the order given."""
     kept: list[Shot] = []
     for shot in sorted(shots, key=lambda s: -s.quality.score):
-        twin = next((other for other in kept if float(shot.vector @ other.vector) >= NEAR_DUPLICATE), None)
+        twin = next((other for other in kept if float(shot.vector @ other.vector) >= near_copy), None)
         if twin is None:
             kept.append(shot)
         else:

@@ -9,7 +9,7 @@ from edge.records import Vector
 from edge.visits.lookalikes import CAMERA, SAME, LookAlikes, MatchRule, look_alikes, pair_in_words
 from support.people import AT, DIMENSIONS, alike, somebody
 
-RULE = MatchRule(0.5, 0.05, Calibration(data="", command="", points=[(0.4, 1e-3), (0.6, 1e-5)]))
+RULE = MatchRule(0.5, 0.05, Calibration(data="", command="", points=[(0.4521, 1e-3), (0.6, 1e-5)]))
 ADA = somebody(1)
 
 

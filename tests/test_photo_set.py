@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from edge.config.faces import QualitySettings
 from edge.faces.face_choice import BY_FAR, CENTRAL, largest_face
-from edge.faces.likeness import LEAD, STRAY_RATE, UNCALIBRATED, LikenessBar, main_group
+from edge.faces.likeness import LEAD, STRAY_RATE, LikenessBar, main_group
 from edge.faces.photo_faces import PhotoFaces
 from edge.faces.photo_set import EnrolmentPhoto, PhotoDecision, decide
 from edge.models import card
+from edge.models.similarity import assumed
 from edge.records import Vector
 from support.faces import HEIGHT, WIDTH, face, photo
 from support.people import alike, somebody
@@ -138,12 +139,21 @@ def test_a_face_chosen_by_size_gives_way_to_the_one_that_all_photos_share() -> N
     assert found.chosen and found.chosen.number == 1 and not found.chosen.by_size
 
 
-def test_without_a_calibration_fixed_similarities_are_used() -> None:
-    bar = LikenessBar(None)
-    assert bar.similarity(STRAY_RATE, 9) == UNCALIBRATED[STRAY_RATE]
-    assert bar.leads(0.6, 0.4) and not bar.leads(0.6, 0.55)
+def test_without_a_calibration_the_threshold_of_the_owner_is_the_bar() -> None:
+    bar = LikenessBar(assumed(0.45))
+    assert bar.similarity(1e-3) == pytest.approx(0.45)
+    assert bar.leads(0.6, 0.4) and not bar.leads(0.5, 0.47)
     first, stray, second = decided(*(photo(face(600, 90, v)) for v in (ADA, BEN, like(ADA, 1))), bar=bar)
     assert (first.set_aside, stray.set_aside, second.set_aside) == (False, True, False)
+
+
+def test_where_hardly_any_photos_are_alike_none_is_set_aside() -> None:
+    """An embedder that cannot tell people apart must not lose most of somebody's photos."""
+    strangers = [somebody(20 + n) for n in range(3)]
+    two = [ADA, like(ADA, 1)]
+    assert not any(one.set_aside for one in decided(*(photo(face(600, 90, v)) for v in [*two, *strangers])))
+    stray = decided(*(photo(face(600, 90, v)) for v in [*two, *strangers[:2]]))
+    assert [one.set_aside for one in stray] == [False, False, True, True]
 
 
 def test_the_bar_rises_with_the_number_of_comparisons() -> None:

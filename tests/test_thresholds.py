@@ -13,11 +13,11 @@ from edge.errors import ModelError, UsageError
 from edge.models import card
 from edge.models.card import Calibration, Card
 from edge.visits.thresholds import (
-    UNCALIBRATED_LINKING,
     Bounds,
     check_target,
     linking_thresholds,
     lookalike_threshold,
+    similarity_scale,
     target_bounds,
     threshold_for,
     threshold_in_force,
@@ -92,17 +92,22 @@ def test_visitors_are_linked_at_one_in_a_thousand_and_told_apart_at_one_in_ten()
     assert (wide.rate_at(linking.same), wide.rate_at(linking.different)) == pytest.approx((1e-3, 1e-1))
 
 
-def test_without_calibration_linking_is_still_possible() -> None:
-    linking = linking_thresholds(None)
-    assert linking == UNCALIBRATED_LINKING
-    assert 0 < linking.different < linking.same < 1
+def test_without_calibration_the_owners_threshold_says_how_similar_faces_are() -> None:
+    with pytest.raises(ModelError, match=r"no calibration.*whosthere-converter calibrate.*set match\.threshold"):
+        similarity_scale(MatchSettings(), embedder(None))
+    assert similarity_scale(MatchSettings(threshold=0.2), embedder(CALIBRATION)) is CALIBRATION
+    for threshold in (-0.5, 0.45, 0.98):
+        linking = linking_thresholds(similarity_scale(MatchSettings(threshold=threshold), embedder(None)))
+        assert linking.different < linking.doubtful < linking.same == pytest.approx(threshold)
+        assert linking.same < linking.coherent < linking.too_alike < 1
 
 
 def test_people_can_be_mistaken_from_the_threshold_for_a_name_on() -> None:
     asked = MatchSettings(false_alarm_target=1e-3)
-    assert lookalike_threshold(asked, CALIBRATION, 1) == pytest.approx(0.4)
-    assert lookalike_threshold(asked, None, 1) == UNCALIBRATED_LINKING.same
-    assert lookalike_threshold(MatchSettings(threshold=0.7), None, 1) == 0.7
+    assert lookalike_threshold(asked, embedder(CALIBRATION), 1) == pytest.approx(0.4)
+    assert lookalike_threshold(MatchSettings(threshold=0.7), embedder(None), 1) == 0.7
+    with pytest.raises(ModelError, match="has no calibration"):
+        lookalike_threshold(asked, embedder(None), 1)
 
 
 def test_a_target_outside_the_bounds_is_refused_with_what_is_allowed() -> None:

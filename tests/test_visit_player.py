@@ -19,6 +19,7 @@ from edge.config.loading import Config
 from edge.events import Event, EventKind
 from edge.records import Box
 from edge.visits.state import Visit
+from edge.visits.thresholds import LinkingThresholds
 from support.portraits import PORTRAITS, analyser
 
 OBAMA, HOPPER = "Barack Obama", "Grace Hopper"
@@ -160,7 +161,7 @@ def test_a_rule_that_is_taken_out_is_put_back(rule: Rule) -> None:
     assert rule.settings or rule.stand_ins
     for owner, name, value in rule.stand_ins:
         # A property stands in for what each visit holds itself.
-        real = Visit.rung("a", 0.0) if isinstance(value, property) else owner
+        real = Visit.rung("a", 0.0, LinkingThresholds(0.45, 0.2, 0.35)) if isinstance(value, property) else owner
         assert name in vars(real), f"{name} has moved, so that {rule.name} is not taken out at all"
     before = [vars(owner).get(name) for owner, name, _ in rule.stand_ins]
     with pytest.raises(ZeroDivisionError), removed(rule):

@@ -23,12 +23,14 @@ from converter.embeddings import central
 from converter.people_folder import photos_by_person
 from edge.capture.photos import read_photo
 from edge.config.loading import Config
+from edge.config.visits import MatchSettings
 from edge.faces.analyser import Analyser
 from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_analyser
 from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
 from edge.faces.photo_set import EnrolmentPhoto, PhotoDecision, decide
 from edge.records import Box, Image
+from edge.visits.thresholds import similarity_scale
 
 WIDTH, HEIGHT = 1280, 720
 AROUND = 1.9
@@ -144,8 +146,8 @@ def outcome(analyser: Analyser, composite: Composite, others: list[Path]) -> str
     faces = _faces(analyser, composite.image)
     if faces is None:
         return "refused"
-    bar, limits = LikenessBar(analyser.embedder.calibration), analyser.for_enrolment().limits
-    *_, last = decide([*photos, EnrolmentPhoto(faces)], [], bar, limits, "")
+    bar = LikenessBar(similarity_scale(MatchSettings(), analyser.embedder.card))
+    *_, last = decide([*photos, EnrolmentPhoto(faces)], [], bar, analyser.for_enrolment().limits, "")
     return _told(last, composite.place)
 
 

@@ -13,6 +13,7 @@ from converter.people_folder import FolderOfPeople, PeopleError, read_people
 from converter.template_selection import Fate
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
+from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
 from edge.galleries.coverage import Coverage
 from edge.galleries.file import NoGallery, open_gallery
@@ -20,7 +21,7 @@ from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, echo, json_option, print_json, print_left_out, table, warn
-from edge.visits.thresholds import lookalike_threshold
+from edge.visits.thresholds import lookalike_threshold, similarity_scale
 
 EXIT_CODES = """\b
 Exit codes:
@@ -139,10 +140,13 @@ def command(
     loaded = load_config_or_defaults(config_path)
     analyser = load_configured_analyser(loaded)
 
-    def threshold(templates: int) -> float:
-        return lookalike_threshold(loaded.config.match, analyser.embedder.calibration, templates)
+    embedder = analyser.embedder
+    bar = LikenessBar(similarity_scale(loaded.config.match, embedder.card))
 
-    built = build(folder.people, analyser, threshold, limit, datetime.now(UTC))
+    def threshold(templates: int) -> float:
+        return lookalike_threshold(loaded.config.match, embedder.card, templates)
+
+    built = build(folder.people, analyser, bar, threshold, limit, datetime.now(UTC))
     picture = sheet or output.with_suffix(".png")
     with gallery_lock(output):
         earlier = _earlier(output, version)

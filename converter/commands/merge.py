@@ -74,7 +74,7 @@ def command(
     for sign, people in (("+", merged.added), ("-", merged.removed)):
         for person in people:
             echo(f"{sign} {person}")
-    threshold = lookalike_threshold(loaded.config.match, embedder.calibration, len(gallery.embeddings))
+    threshold = lookalike_threshold(loaded.config.match, embedder.card, len(gallery.embeddings))
     for one, other, likeness in lookalikes(gallery, threshold):
         warn(f"{one.name} and {other.name} look alike ({likeness:.2f}): one person under two names?")
     echo(f"{target}: version {gallery.header.version}, {len(gallery.people)} people")

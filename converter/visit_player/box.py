@@ -24,7 +24,7 @@ from edge.mqtt.contract import json_schemas
 from edge.mqtt.visit_payloads import EventOrigin, visit_payload
 from edge.records import Frame, Vector
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_thresholds, threshold_for
+from edge.visits.thresholds import linking_thresholds, name_margin, similarity_scale, threshold_for
 
 WALL_S = 1.7e9
 """The wall-clock time at which every take begins."""
@@ -73,8 +73,9 @@ class BoxRun:
         self._rule = rule
         self._check = check
         embedder = analyser.embedder
+        scale = similarity_scale(config.match, embedder.card)
         self._processor = FrameProcessor(
-            analyser, matcher, linking_thresholds(embedder.calibration, embedder.infrared_calibration),
+            analyser, matcher, linking_thresholds(scale, embedder.infrared_calibration),
             msgspec.structs.replace(config, motion=msgspec.structs.replace(config.motion, enabled=False)),
             lambda: f"visit-{next(numbers)}", Timings(),
         )  # fmt: skip
@@ -146,5 +147,6 @@ def matcher_for(known: Mapping[str, Sequence[AnalysedFace]], analyser: Analyser,
     threshold = threshold_for(config.match, embedder.calibration, len(gallery.embeddings))
     if threshold is None:
         raise ModelError("the embedder's card has no calibration; run `whosthere-converter calibrate` first")
-    margin, night = config.match.min_margin, embedder.infrared_calibration
+    scale = similarity_scale(config.match, embedder.card)
+    margin, night = name_margin(config.match, scale), embedder.infrared_calibration
     return Matcher(gallery, threshold.similarity, margin, embedder.calibration, infrared=night)

@@ -82,7 +82,7 @@ RULES: tuple[Rule, ...] = (
         "groups",
         1,
         "faces of a visit that differ are matched as two groups",
-        stand_ins=((fusion, "COHERENT", -2.0),),
+        stand_ins=((fusion, "_two_groups", lambda *_: None),),
     ),
     Rule(
         "weights",

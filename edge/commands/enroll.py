@@ -15,7 +15,6 @@ from edge.faces.enrolment import Intake
 from edge.galleries import names
 from edge.people.enrolling import Taken, enroll_into
 from edge.terminal import config_option, json_option
-from edge.visits.thresholds import linking_thresholds
 
 EXIT_CODES = """\b
 Exit codes:
@@ -111,8 +110,7 @@ def command(
 
     def take(analyser: Analyser, intake: Intake, at: str) -> Taken:
         if camera:
-            same = linking_thresholds(analyser.embedder.calibration).same
-            return take_portraits(loaded.config.camera, analyser, intake, count, same, timeout_s, at)
+            return take_portraits(loaded.config.camera, analyser, intake, count, timeout_s, at)
         copies = Copies(folder) if folder else None
         return take_photos(photos, picked, analyser, intake, at, copies), None
 

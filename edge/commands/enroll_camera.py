@@ -13,6 +13,7 @@ from edge.faces.enrolment import Intake
 from edge.faces.face_choice import ChosenFace, largest_face
 from edge.faces.photo_faces import faces_of
 from edge.faces.still_image import each_once
+from edge.models.similarity import same_person
 from edge.people.enroll_result import PhotoOutcome, PhotoReport
 from edge.records import Image
 
@@ -42,7 +43,6 @@ def take_portraits(
     analyser: Analyser,
     intake: Intake,
     count: int,
-    same: float,
     timeout_s: float,
     at: str,
 ) -> tuple[list[PhotoReport], str | None]:
@@ -51,7 +51,7 @@ def take_portraits(
     Raises CameraError when the camera cannot be opened, or fails.
     """
     camera = open_camera(settings)
-    coach, line = Coach(count, same, intake.known), StatusLine()
+    coach, line = Coach(count, same_person(intake.bar.calibration), intake.known), StatusLine()
     try:
         reports = _watch(camera, analyser.for_enrolment(), intake, coach, line, timeout_s, at)
     finally:

@@ -11,7 +11,6 @@ from edge.faces.analyser import Analyser
 from edge.faces.annotate import Note, Tone
 from edge.faces.enrolment import Intake
 from edge.faces.face_choice import ChosenFace
-from edge.faces.likeness import LikenessBar
 from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
 from edge.people.enroll_result import PhotoReport
 from edge.people.photo_intake import decide_all, enter
@@ -40,7 +39,7 @@ def take_photos(
         if copies is not None and isinstance(faces, PhotoFaces) and len(faces.faces) > 1:
             mark(file, faces, decision.chosen if decision else None, copies)
         shown, source = path_text(file[0]), str(file[1])
-        reports.append(enter(shown, source, faces, decision, LikenessBar(analyser.embedder.calibration), intake, at))
+        reports.append(enter(shown, source, faces, decision, intake, at))
     return reports
 
 

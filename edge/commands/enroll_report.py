@@ -2,6 +2,7 @@
 
 from edge.errors import GalleryError, WhosthereError
 from edge.inspection.service import is_active
+from edge.models.similarity import alike
 from edge.people.enroll_result import EnrollReport, Likeness, PhotoOutcome, PhotoReport
 from edge.terminal import echo, plural, print_json, safe, warn
 from edge.visits.lookalikes import SURELY_THE_SAME
@@ -65,7 +66,7 @@ def _summary(report: EnrollReport) -> str:
 
 def _alike(like: Likeness, report: EnrollReport) -> str:
     who = f"{like.photo}: looks like {like.person_name} in {like.other} (similarity {like.similarity:.2f}"
-    if like.similarity >= SURELY_THE_SAME:
+    if like.similarity >= alike(SURELY_THE_SAME, report.same_person_threshold):
         return f"{who}): the same picture, or one person under two names; `whosthere gallery remove` one of them"
     return (
         f"{who}, a name needs {report.threshold:.2f}): visits of either may come out as `uncertain`; "

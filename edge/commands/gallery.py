@@ -69,7 +69,7 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
     embedder = load_embedder(loaded.config.models, loaded.base)
     gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
     known = person_of(path, gallery, person)
-    threshold = lookalike_threshold(loaded.config.match, embedder.calibration, len(gallery.embeddings))
+    threshold = lookalike_threshold(loaded.config.match, embedder.card, len(gallery.embeddings))
     report = gallery_report.detail(gallery, known, threshold)
     if as_json:
         print_json(report)

@@ -9,11 +9,12 @@ from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Card
+from edge.models.similarity import same_person
 from edge.people.enroll_result import Likeness, likeness
 from edge.terminal import echo, path_text, plural, table, warn
 from edge.visits.infrared_scale import infrared_scale
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes, pair_in_words
-from edge.visits.thresholds import Threshold, linking_thresholds
+from edge.visits.thresholds import Threshold, name_margin, similarity_scale
 
 
 class PersonLine(msgspec.Struct, frozen=True):
@@ -137,9 +138,10 @@ def verified(
     match: MatchSettings,
     card: Card,
 ) -> VerifyReport:
-    scale = infrared_scale(card.infrared_calibration, card.calibration)
-    rule = MatchRule(threshold.similarity, match.min_margin, card.calibration, scale)
-    same = linking_thresholds(card.calibration).same
+    known = similarity_scale(match, card)
+    infrared = infrared_scale(card.infrared_calibration, card.calibration)
+    rule = MatchRule(threshold.similarity, name_margin(match, known), card.calibration, infrared)
+    same = same_person(known)
     return VerifyReport(
         path_text(path),
         ok=True,

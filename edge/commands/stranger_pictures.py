@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from edge.capture.photos import decode
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake
-from edge.faces.likeness import LikenessBar
 from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
+from edge.models.similarity import TOO_ALIKE
 from edge.people.enroll_result import PhotoOutcome, PhotoReport
 from edge.people.enrolling import Taken
 from edge.people.photo_intake import decide_all, enter
-from edge.visits.good_faces import TOO_ALIKE
 from edge.visits.strangers_layout import StrangerVisitRow
 
 
@@ -30,16 +29,16 @@ def take_pictures(stranger: str, visits: Sequence[StrangerVisitRow]) -> Callable
     def take(analyser: Analyser, intake: Intake, at: str) -> Taken:
         read = [_read(picture.jpeg, analyser) for _, picture in pictures]
         decisions = decide_all(read, None, analyser, intake)
-        bar = LikenessBar(analyser.embedder.calibration)
+        too_alike = intake.bar.alike(TOO_ALIKE)
         reports = []
         for (source, _), faces, decision in zip(pictures, read, decisions, strict=True):
             usable = decision is not None and decision.chosen is not None and not decision.set_aside
             likeness = intake.similarity(decision.chosen.vector) if usable and decision and decision.chosen else None
-            if likeness is not None and likeness >= TOO_ALIKE:
+            if likeness is not None and likeness >= too_alike:
                 reason = f"nearly the same as one that is in (similarity {likeness:.2f})"
                 reports.append(PhotoReport(source, PhotoOutcome.ALREADY_IN, reason=reason))
                 continue
-            reports.append(enter(source, source, faces, decision, bar, intake, at))
+            reports.append(enter(source, source, faces, decision, intake, at))
         return reports, None
 
     return take

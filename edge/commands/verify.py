@@ -27,7 +27,7 @@ from edge.inspection.identity_check import CheckedLook, IdentityCheck, only
 from edge.records import Image
 from edge.terminal import config_option, echo, json_option, plural, print_json
 from edge.visits.matcher import load_matcher
-from edge.visits.thresholds import linking_thresholds
+from edge.visits.thresholds import linking_thresholds, similarity_scale
 
 EXIT_CODES = """\b
 Exit codes:
@@ -136,7 +136,8 @@ def _person(loaded: LoadedConfig, path: Path | None, analyser: Analyser, name: s
 def _check(loaded: LoadedConfig, analyser: Analyser, gallery: Gallery, person: Person, min_faces: int) -> IdentityCheck:
     embedder = analyser.embedder
     matcher = load_matcher(loaded, embedder.card, only(gallery, person))
-    return IdentityCheck(analyser, matcher, linking_thresholds(embedder.calibration), min_faces)
+    linking = linking_thresholds(similarity_scale(loaded.config.match, embedder.card))
+    return IdentityCheck(analyser, matcher, linking, min_faces)
 
 
 def _photo(file: Path) -> Image:

@@ -33,7 +33,7 @@ from edge.records import SeenFaces, Vector
 from edge.terminal import echo, json_option, print_json, table
 from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.rejection import check_rejection, price_of
-from edge.visits.thresholds import linking_thresholds
+from edge.visits.thresholds import linking_thresholds, similarity_scale
 
 
 class CorrectionLine(msgspec.Struct, frozen=True):
@@ -90,7 +90,8 @@ def reject(visit: str, person: str, config_path: Path) -> None:
         matcher = load_matcher(loaded, embedder.card, gallery)
         price = check_rejection(SeenFaces.of(anchor, infrared=infrared), templates, matcher, known.name)
         before = read_corrections(path, embedder.id, embedder.dimensions)
-        alike = _alike(gallery, anchor, known, linking_thresholds(embedder.calibration).different)
+        linking = linking_thresholds(similarity_scale(loaded.config.match, embedder.card))
+        alike = _alike(gallery, anchor, known, linking.different)
         after = before.with_anchor(known.id, found.id, anchor, alike, timestamp(), infrared=infrared)
         write_corrections(after, path)
     made = after.anchors[-1]
@@ -117,7 +118,8 @@ def ignore(visit: str, config_path: Path) -> None:
         if found.kind is not EventKind.UNKNOWN:
             raise UsageError(f"{found.id}: ended {found.kind.value}; allowed: unknown, as nobody else can be ignored")
         before = read_corrections(path, embedder.id, embedder.dimensions)
-        alike = _alike(gallery, probes[0], None, linking_thresholds(embedder.calibration).different)
+        linking = linking_thresholds(similarity_scale(loaded.config.match, embedder.card))
+        alike = _alike(gallery, probes[0], None, linking.different)
         after = before.with_ignored(found.id, probes[0], alike, timestamp(), infrared=is_infrared(found))
         write_corrections(after, path)
         matcher = load_matcher(loaded, embedder.card, gallery)

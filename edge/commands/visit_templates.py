@@ -30,14 +30,12 @@ from edge.galleries.corrections import read_corrections
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.models.similarity import NEAR_COPY, alike, same_person
 from edge.people.editing import signing_key
 from edge.records import Quality, SeenFaces, Vector
 from edge.terminal import echo
 from edge.visits.infrared_scale import infrared_scale, likeness
-from edge.visits.thresholds import linking_thresholds
-
-NEAR_COPY = 0.95
-"""Cosine similarity from which a template says nothing that another one does not: as `whosthere-converter enroll`."""
+from edge.visits.thresholds import name_margin, similarity_scale
 
 
 @click.command("confirm")
@@ -107,7 +105,8 @@ def _add(
     probe = max(probes, key=lambda one: float((gallery.vectors(person) @ one).max()))
     _check_likeness(gallery, person, SeenFaces.of(probe, infrared=best.infrared), embedder, loaded.config.match)
     before = read_additions(path, embedder.id, keys, embedder.dimensions)
-    _check_new(with_additions(gallery, before), person, probe)
+    same = same_person(similarity_scale(loaded.config.match, embedder.card))
+    _check_new(with_additions(gallery, before), person, probe, alike(NEAR_COPY, same))
     made = template(source_of(found.id), best, timestamp(), infrared=best.infrared)
     after = added(before, person, probe, made, timestamp())
     write_additions(after, path, key, keys)
@@ -136,7 +135,8 @@ def _check_likeness(
     """Against drift: only photos that were enrolled by hand count. Raises UsageError."""
     scale = infrared_scale(embedder.infrared_calibration, embedder.calibration)
     nearness = {one.id: float(likeness(probe, gallery.seen(one), scale).max()) for one in gallery.people}
-    own, same = nearness.pop(person.id), linking_thresholds(embedder.calibration).same
+    own, known = nearness.pop(person.id), similarity_scale(settings, embedder.card)
+    same, lead = same_person(known), name_margin(settings, known)
     if own < same:
         raise UsageError(
             f"found a similarity of {own:.2f} to the enrolled photos of {person.name}; allowed: at least {same:.2f}, "
@@ -144,15 +144,15 @@ def _check_likeness(
         )
     names = {one.id: one.name for one in gallery.people}
     other, nearest = max(nearness.items(), key=lambda pair: pair[1], default=("", -1.0))
-    if own - nearest < settings.min_margin:
+    if own - nearest < lead:
         raise UsageError(
             f"found a similarity of {own:.2f} to {person.name} and {nearest:.2f} to {names[other]}; allowed: a "
-            f"lead of at least {settings.min_margin:g} (match.min_margin)"
+            f"lead of at least {lead:g} (match.min_margin)"
         )
 
 
-def _check_new(gallery: Gallery, person: Person, probe: Vector) -> None:
+def _check_new(gallery: Gallery, person: Person, probe: Vector, near_copy: float) -> None:
     known = next(one for one in gallery.people if one.id == person.id)
     nearest = float(np.max(gallery.vectors(known) @ probe))
-    if nearest >= NEAR_COPY:
+    if nearest >= near_copy:
         raise UsageError(f"found a template of {person.name} that is as good as the same (similarity {nearest:.2f})")

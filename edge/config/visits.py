@@ -50,7 +50,10 @@ class MatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     false_alarm_target: Annotated[float, Meta(gt=0, le=0.5)] = 0.001
     """How often a stranger may be called by a name: 0.001 is one stranger in a thousand (FPIR)."""
     min_margin: Annotated[float, Meta(ge=0, le=1)] = 0.05
-    """By how much the most similar person must lead the second; less is `uncertain`."""
+    """By how much the most similar person must lead the second; less is `uncertain`.
+
+    For embedders other than the bundled one, it is stretched: `edge.visits.thresholds.name_margin`.
+    """
     threshold: Annotated[float, Meta(ge=-1, le=1)] | None = None
     """A cosine similarity that replaces the calibrated threshold; only for an embedder without calibration."""
 

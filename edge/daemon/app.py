@@ -39,7 +39,7 @@ from edge.mqtt.visit_payloads import EventOrigin
 from edge.visits.matcher import Matcher
 from edge.visits.stranger_keeper import StrangerKeeper
 from edge.visits.strangers import watch_strangers
-from edge.visits.thresholds import linking_thresholds
+from edge.visits.thresholds import linking_thresholds, similarity_scale
 from edge.visits.unknown_faces import UnknownFaces
 
 STOP_S = 10.0
@@ -160,7 +160,8 @@ class App:
 
     def _new_pipeline(self, analyser: Analyser, timings: Timings) -> Pipeline:
         loaded, config = self._loaded, self._loaded.config
-        linking = linking_thresholds(analyser.embedder.calibration, analyser.embedder.infrared_calibration)
+        scale = similarity_scale(config.match, analyser.embedder.card)
+        linking = linking_thresholds(scale, analyser.embedder.infrared_calibration)
         return Pipeline(
             ReopeningCamera(
                 lambda: open_camera(config.camera),

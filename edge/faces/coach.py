@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from edge.faces.advice import SPOKEN
 from edge.faces.analyser import AnalysedFace
 from edge.faces.quality import FULL_EYE_DISTANCE_PX, FULL_SHARPNESS
+from edge.models.similarity import TOO_ALIKE, alike
 from edge.records import Pose, Problem, Quality, Vector
 
 COUNTDOWN_S = 3.0
 MIN_GAP_S = 0.3
-TOO_ALIKE = 0.97
-"""Two portraits this similar teach nothing new, unless the head has turned in between."""
 POSE_STEP_DEG = 12.0
 MIN_SCORE = 0.4
 """Templates should be better than the faces of a visit need be."""
@@ -78,7 +77,10 @@ class Coach:
         return SPOKEN[problem] if problem else None
 
     def _not_new(self, portrait: AnalysedFace) -> str | None:
-        """Say why a good portrait adds nothing to those already taken; None: it does."""
+        """Say why a good portrait adds nothing to those already taken; None: it does.
+
+        One that is nearly the same as another does, if the head has turned in between.
+        """
         if portrait.embedding is None:
             return None
         likeness = [float(p.embedding @ portrait.embedding) for p in self._taken if p.embedding is not None]
@@ -88,7 +90,7 @@ class Coach:
         if not likeness:
             return None
         turned = min(_turn(p.quality.pose, portrait.quality.pose) for p in self._taken)
-        if max(likeness) >= TOO_ALIKE and turned < POSE_STEP_DEG:
+        if max(likeness) >= alike(TOO_ALIKE, self._same) and turned < POSE_STEP_DEG:
             return "turn your head a little, or smile"
         return None
 

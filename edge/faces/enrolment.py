@@ -11,14 +11,15 @@ from edge.galleries.names import printable
 from edge.records import Quality, Vector
 
 SAME_PICTURE = 0.995
-"""Only the same photo saved twice is this similar, never two photos of one person."""
+"""Only the same photo saved twice is this similar, with the bundled embedder, never two photos of one person."""
 
 
 class Intake:
     """Collects the new templates of one person, each picture once."""
 
-    def __init__(self, gallery: Gallery, name: str) -> None:
+    def __init__(self, gallery: Gallery, name: str, bar: LikenessBar) -> None:
         self._gallery = gallery
+        self.bar = bar
         self.name = name
         self.person = gallery.named(name)
         """The person in the gallery; None: somebody new."""
@@ -40,18 +41,19 @@ class Intake:
     def same_picture(self, vector: Vector) -> str | None:
         """Return the source of a template made from the same picture; None if there is none."""
         sources = self._sources + [t.source for t in self.templates]
+        same = self.bar.alike(SAME_PICTURE)
         pairs = zip(sources, self._known + self.vectors, strict=True)
-        return next((source for source, known in pairs if float(known @ vector) > SAME_PICTURE), None)
+        return next((source for source, known in pairs if float(known @ vector) > same), None)
 
     @property
     def others(self) -> list[tuple[Person, Vector]]:
         """The templates of everybody else in the gallery."""
         return [(p, v) for p, some in self._gallery.known() if p is not self.person for v in some]
 
-    def likeness_to_others(self, vector: Vector, bar: LikenessBar) -> str:
+    def likeness_to_others(self, vector: Vector) -> str:
         """Say which other person of the gallery a face is like, to go on with a sentence; empty: like none."""
         best = max(self.others, key=lambda other: float(other[1] @ vector), default=None)
-        if best is None or float(best[1] @ vector) < bar.similarity(CHOICE_RATE, len(self.others)):
+        if best is None or float(best[1] @ vector) < self.bar.similarity(CHOICE_RATE, len(self.others)):
             return ""
         return f"; it looks like {best[0].name} (similarity {float(best[1] @ vector):.2f})"
 

@@ -143,7 +143,7 @@ def _decision(
     best = float((np.stack(references) @ vector).max())
     needed = bar.similarity(STRAY_RATE, len(references))
     reason = (
-        f"unlike the person's other photos: similarity {best:.2f} at best, {needed:.2f} is needed; it probably shows "
-        f"somebody else; if not, {how_to_pick}"
+        f"unlike the person's other photos: similarity {bar.shown(best)} at best, {bar.shown(needed)} is needed; "
+        f"it probably shows somebody else; if not, {how_to_pick}"
     )
     return PhotoDecision(one, reason, set_aside=True)

@@ -22,6 +22,7 @@ from edge.daemon.timings import Timings
 from edge.faces.detect import Detector
 from edge.faces.loading import Networks, assemble, load_networks
 from edge.galleries.gallery import Gallery
+from edge.models.similarity import BUNDLED_SAME, assumed
 from edge.records import Frame, Image
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
@@ -141,6 +142,8 @@ class Bench:
                 network.run([blank])
         analyser = assemble(networks, config.detect, config.quality)
         embedder = analyser.embedder
+        # Time does not depend on it, so an embedder without a calibration can be timed too.
+        scale = embedder.calibration or assumed(BUNDLED_SAME)
         nobody = Gallery.empty(embedder.id, embedder.dimensions)
         matcher = Matcher(nobody, 1.0, config.match.min_margin, embedder.calibration)
         numbers = itertools.count()
@@ -148,7 +151,7 @@ class Bench:
         self._processor = FrameProcessor(
             analyser,
             matcher,
-            linking_thresholds(embedder.calibration, embedder.infrared_calibration),
+            linking_thresholds(scale, embedder.infrared_calibration),
             config,
             lambda: f"visit-{next(numbers)}",
             self._laps,

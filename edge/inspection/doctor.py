@@ -30,7 +30,7 @@ from edge.inspection.service import service, service_hints
 from edge.inspection.surroundings import existing_folder
 from edge.models.card import Calibration
 from edge.models.tflite import Model, find_runtime
-from edge.visits.thresholds import threshold_for
+from edge.visits.thresholds import name_margin, similarity_scale, threshold_for
 
 TARGETS = (0.01, 0.001, 0.0001)
 PACKAGES = ("numpy", "paho-mqtt", "msgspec", "ruamel.yaml", "click")
@@ -155,7 +155,7 @@ def _name_rule(match: MatchSettings, recognition: Recognition) -> NameRule | Non
         threshold=round(threshold.similarity, 4),
         from_calibration=threshold.calibrated,
         within_data=threshold.within_data,
-        min_margin=match.min_margin,
+        min_margin=name_margin(match, similarity_scale(match, embedder.card)),
         at_other_targets=_at_other_targets(embedder.calibration, templates),
     )
 

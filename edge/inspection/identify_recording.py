@@ -18,7 +18,7 @@ from edge.events import Event, EventKind
 from edge.faces.analyser import Analyser
 from edge.records import Frame
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_thresholds
+from edge.visits.thresholds import linking_thresholds, similarity_scale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +105,8 @@ def _processor(analyser: Analyser, matcher: Matcher, config: Config) -> FramePro
     awake = msgspec.structs.replace(config.motion, enabled=False)
     counted = (str(n) for n in itertools.count(1))
     settings = msgspec.structs.replace(config, motion=awake)
-    linking = linking_thresholds(analyser.embedder.calibration, analyser.embedder.infrared_calibration)
+    embedder = analyser.embedder
+    linking = linking_thresholds(similarity_scale(config.match, embedder.card), embedder.infrared_calibration)
     return FrameProcessor(analyser, matcher, linking, settings, lambda: next(counted), Timings())
 
 

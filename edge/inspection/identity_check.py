@@ -35,7 +35,7 @@ class IdentityCheck:
         self._matcher = matcher
         self._linking = linking
         self._settings = msgspec.structs.replace(VisitSettings(), min_faces=min_faces)
-        self.faces = FusedFaces()
+        self.faces = FusedFaces(linking.coherent)
         self.match: Match | None = None
         """To all usable faces together; None without any."""
 
@@ -62,7 +62,7 @@ class IdentityCheck:
         if face.embedding is not None:
             alone = self._matcher.match(face.embedding)
             if self.faces.count and self.faces.similarity(face.embedding) < self._linking.different:
-                self.faces = FusedFaces()
+                self.faces = FusedFaces(self._linking.coherent)
         self.faces.add(face.quality, face.embedding, now)
         self.match = match_visit(self._matcher, self.faces, self._settings, frozenset())
         return CheckedLook(face, alone.best.similarity if alone and alone.best else None)

@@ -6,16 +6,18 @@ from pathlib import Path
 from edge.config.loading import LoadedConfig
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake, outliers, resemblances
+from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
 from edge.galleries.changes import change_between
 from edge.galleries.coverage import coverage
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.models.similarity import same_person
 from edge.people.editing import signing_key, write_change
 from edge.people.enroll_result import EnrollReport, PhotoReport, likeness
 from edge.terminal import path_text
-from edge.visits.thresholds import linking_thresholds, lookalike_threshold
+from edge.visits.thresholds import lookalike_threshold, similarity_scale
 
 Taken = tuple[list[PhotoReport], str | None]
 """The outcome of each picture, and why there are too few; None: there are enough."""
@@ -31,9 +33,10 @@ def enroll_into(
     signing_key(loaded)
     with gallery_lock(path):
         analyser = load_configured_analyser(loaded)
+        bar = LikenessBar(similarity_scale(loaded.config.match, analyser.embedder.card))
         at = timestamp()
         known = _known(path, analyser, loaded)
-        intake = Intake(known, person)
+        intake = Intake(known, person, bar)
         taken, shortfall = take(analyser, intake, at)
         gallery = intake.result(at)
         if gallery is not known and not dry_run:
@@ -59,8 +62,8 @@ def _report(
     *,
     dry_run: bool,
 ) -> EnrollReport:
-    threshold = lookalike_threshold(loaded.config.match, analyser.embedder.calibration, len(gallery.embeddings))
-    same = linking_thresholds(analyser.embedder.calibration).same
+    threshold = lookalike_threshold(loaded.config.match, analyser.embedder.card, len(gallery.embeddings))
+    same = same_person(intake.bar.calibration)
     person = gallery.named(intake.name)
     return EnrollReport(
         gallery=path_text(path),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake
-from edge.faces.likeness import LikenessBar
 from edge.faces.photo_faces import PhotoFaces
 from edge.faces.photo_set import EnrolmentPhoto, PhotoDecision, decide
 from edge.people.enroll_result import PhotoOutcome, PhotoReport
@@ -17,9 +16,8 @@ def decide_all(
 ) -> list[PhotoDecision | None]:
     """Decide about all photos of a person together; None for one that could not be read."""
     photos = [EnrolmentPhoto(faces, picked) for faces in read if isinstance(faces, PhotoFaces)]
-    bar = LikenessBar(analyser.embedder.calibration)
     others = [vector for _, vector in intake.others]
-    decisions = iter(decide(photos, intake.known, bar, analyser.for_enrolment().limits, HOW_TO_PICK, others))
+    decisions = iter(decide(photos, intake.known, intake.bar, analyser.for_enrolment().limits, HOW_TO_PICK, others))
     return [next(decisions) if isinstance(faces, PhotoFaces) else None for faces in read]
 
 
@@ -28,7 +26,6 @@ def enter(
     source: str,
     faces: PhotoFaces | str,
     decision: PhotoDecision | None,
-    bar: LikenessBar,
     intake: Intake,
     at: str,
 ) -> PhotoReport:
@@ -38,7 +35,7 @@ def enter(
     count, chosen = len(faces.faces), decision.chosen
     if chosen is None or decision.set_aside:
         result = PhotoOutcome.SET_ASIDE if decision.set_aside else PhotoOutcome.REFUSED
-        reason = decision.reason + (intake.likeness_to_others(chosen.vector, bar) if chosen else "")
+        reason = decision.reason + (intake.likeness_to_others(chosen.vector) if chosen else "")
         return PhotoReport(shown, result, reason=reason, faces=count)
     vector = chosen.vector
     if twin := intake.same_picture(vector):

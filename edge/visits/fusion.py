@@ -16,7 +16,7 @@ from edge.records import Problem, Quality, Vector, read_only
 KEPT = 32
 """Embeddings kept per visit; beyond that the two most alike are fused."""
 COHERENT = 0.75
-"""Cosine similarity from which two groups count as one.
+"""Cosine similarity from which two groups count as one, for the bundled embedder.
 
 Below it lie, on 250 photos of lfw-dev, a face and the same face with painted sunglasses (median 0.71) or a mask (0.63).
 """
@@ -35,7 +35,9 @@ class FaceGroup:
 class FusedFaces:
     """Grows by one face at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, coherent: float = COHERENT) -> None:
+        """`coherent`: `COHERENT` for the embedder in use."""
+        self._coherent = coherent
         self.count = 0
         """How many of them were usable."""
         self.infrared = False
@@ -125,23 +127,23 @@ class FusedFaces:
     def _grouped(self) -> list[FaceGroup]:
         sums, counts = np.stack(self._sums), np.array(self._counts)
         everybody = FaceGroup(_direction(sums), self.count)
-        first = _two_groups(sums)
+        first = _two_groups(sums, self._coherent)
         if first is None:
             return [everybody]
         parts = [FaceGroup(_direction(sums[part]), int(counts[part].sum())) for part in (first, ~first)]
-        return [everybody, *parts] if parts[0].embedding @ parts[1].embedding < COHERENT else [everybody]
+        return [everybody, *parts] if parts[0].embedding @ parts[1].embedding < self._coherent else [everybody]
 
     @staticmethod
     def _rank(quality: Quality) -> tuple[bool, float]:
         return quality.usable, quality.score
 
 
-def _two_groups(sums: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+def _two_groups(sums: NDArray[np.float32], coherent: float) -> NDArray[np.bool_] | None:
     """Which rows (n, d) belong to the first of two groups, by 2-means on the sphere; None: they are one group."""
     units = _units(list(sums))
     alike = units @ units.T
     i, j = np.unravel_index(np.argmin(alike), alike.shape)
-    if alike[i, j] >= COHERENT:
+    if alike[i, j] >= coherent:
         return None
     one, other = units[i], units[j]
     first: NDArray[np.bool_] = np.ones(len(units), np.bool_)

@@ -7,6 +7,7 @@ import numpy as np
 
 from edge.config.faces import QualitySettings
 from edge.events import GoodFace
+from edge.models.similarity import TOO_ALIKE
 from edge.records import Box, Image, Quality, Vector, read_only
 from edge.visits.unknown_faces import face_of
 
@@ -14,8 +15,6 @@ KEPT = 3
 """How many are kept with their pictures."""
 NEEDED = 3
 """With fewer good faces, a visit is linked to no other. A name needs as many by default."""
-TOO_ALIKE = 0.97
-"""The similarity from which only the better one of two faces is kept: the other would teach nothing new."""
 
 
 def is_good(quality: Quality, limits: QualitySettings) -> bool:
@@ -33,7 +32,9 @@ def is_good(quality: Quality, limits: QualitySettings) -> bool:
 class GoodFaces:
     """Grows by one good face at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, too_alike: float = TOO_ALIKE) -> None:
+        """`too_alike`: of two faces this similar, only the better one is kept."""
+        self._too_alike = too_alike
         self.count = 0
         self.kept: list[GoodFace] = []
         """The best that differ from each other, best first."""
@@ -62,13 +63,13 @@ class GoodFaces:
                 self._keep(face)
 
     def _would_keep(self, score: float, embedding: Vector) -> bool:
-        alike = [face.quality for face in self.kept if float(face.embedding @ embedding) >= TOO_ALIKE]
+        alike = [face.quality for face in self.kept if float(face.embedding @ embedding) >= self._too_alike]
         if alike:
             return score > max(alike)
         return len(self.kept) < KEPT or score > self.kept[-1].quality
 
     def _keep(self, new: GoodFace) -> None:
-        different = [face for face in self.kept if float(face.embedding @ new.embedding) < TOO_ALIKE]
+        different = [face for face in self.kept if float(face.embedding @ new.embedding) < self._too_alike]
         self.kept = sorted([*different, new], key=lambda face: -face.quality)[:KEPT]
 
 

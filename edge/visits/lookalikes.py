@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from edge.galleries.gallery import Gallery, Person
 from edge.models.card import Calibration
+from edge.models.similarity import alike, same_person, spread
 from edge.records import SeenFaces
 from edge.terminal import plural
 from edge.visits.infrared_scale import InfraredScale, likeness
 
 SURELY_THE_SAME = 0.9
-"""Hardly any two people in millions of pairs are so similar."""
+"""Hardly any two people in millions of pairs are so similar, with the bundled embedder."""
 SAME = (
     "this is the same picture, or one person under two names: `whosthere gallery remove` one of them, or enrol the "
     "right photo"
@@ -67,9 +68,15 @@ class MatchRule:
 
     threshold: float
     min_margin: float
+    """In similarity: `name_margin`."""
     calibration: Calibration | None
     scale: InfraredScale | None = None
     """For two infrared templates; None: they are compared like any others."""
+
+    @property
+    def same(self) -> float:
+        """The similarity from which two faces are taken for one person; without a calibration, the threshold."""
+        return same_person(self.calibration) if self.calibration else self.threshold
 
 
 def look_alikes(gallery: Gallery, rule: MatchRule) -> list[LookAlikes]:
@@ -107,7 +114,7 @@ def pair_in_words(pair: LookAlikes, min_margin: float) -> str:
     )
     if pair.margin is None:
         return f"{said} no margin tells all of them apart."
-    if pair.lead >= min_margin:
+    if pair.margin >= min_margin:
         return f"{said} they are told apart by {pair.lead:.2f} (match.min_margin is {min_margin:.2f})."
     enough = math.floor(pair.margin * 1000) / 1000
     return f"{said} a match.min_margin of {enough:.3f} would tell them apart (it is {min_margin:.2f})."
@@ -196,14 +203,14 @@ def _pair(pair: _Pair, rule: MatchRule) -> LookAlikes:
         uncertain=close,
         wrong=wrong,
         lead=lead,
-        margin=lead if lead is not None and lead > 0 else None,
+        margin=lead / spread(rule.same) if lead is not None and lead > 0 else None,
         advice=_advice(pair, similarity, trials, rule),
     )
 
 
 def _advice(pair: _Pair, similarity: float, trials: list[_Trial], rule: MatchRule) -> list[str]:
     one, other = pair.one, pair.other
-    if similarity >= SURELY_THE_SAME:
+    if similarity >= alike(SURELY_THE_SAME, rule.same):
         return [SAME]
     said = [
         f"{t.source} of {t.person.name} is more like {(other if t.person is one else one).name} ({t.others:.2f}) than "

@@ -115,7 +115,7 @@ class VisitManager:
         here = [visit for visit in self._visits if visit.track_id is not None]
         visit = max(here, key=lambda v: (v.started, v.last_seen_at), default=None) or self._expected()
         if visit is None:
-            visit = Visit.rung(self._new_id(), now)
+            visit = Visit.rung(self._new_id(), now, self.linking)
             self._visits.append(visit)
         visit.log.rang(now)
         return visit.id, [] if visit.started else self._start(visit, now)
@@ -183,7 +183,7 @@ class VisitManager:
         return judge(visit.faces, sighting.embedding, named, match, linking)
 
     def _opened(self, sighting: Sighting) -> Visit:
-        visit = Visit.of(self._new_id(), sighting)
+        visit = Visit.of(self._new_id(), sighting, self.linking)
         self._visits.append(visit)
         return visit
 

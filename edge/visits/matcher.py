@@ -11,7 +11,7 @@ from edge.galleries.gallery import EmbedderId, Gallery
 from edge.models.card import Calibration, Card
 from edge.records import Candidate, Doubt, Match, Outcome, SeenFaces, Vector
 from edge.visits.infrared_scale import infrared_scale, likeness
-from edge.visits.thresholds import Bounds, target_bounds, threshold_in_force
+from edge.visits.thresholds import Bounds, name_margin, similarity_scale, target_bounds, threshold_in_force
 
 
 class Matcher:
@@ -161,7 +161,7 @@ def load_matcher(
     return Matcher(
         known,
         threshold.similarity,
-        loaded.config.match.min_margin,
+        name_margin(loaded.config.match, similarity_scale(loaded.config.match, card)),
         card.calibration,
         corrections.anchored_faces(),
         corrections.ignored_faces(),

@@ -8,21 +8,24 @@ from edge.sightings import Sighting
 from edge.visits.fusion import FusedFaces
 from edge.visits.good_faces import GoodFaces
 from edge.visits.liveness import LivenessEvidence
+from edge.visits.thresholds import LinkingThresholds
 from edge.visits.visit_log import LookLog
 
 
 class Visit:
     """One visit. Only `VisitManager` touches it."""
 
-    def __init__(self, visit_id: str, track_id: int | None, since: float, at: float, box: Box | None) -> None:
+    def __init__(
+        self, visit_id: str, track_id: int | None, since: float, at: float, box: Box | None, linking: LinkingThresholds
+    ) -> None:
         self.id = visit_id
         self.track_id = track_id
         self.since = since
         self.last_seen_at = at
         self.box = box
-        self.faces = FusedFaces()
+        self.faces = FusedFaces(linking.coherent)
         self.log = LookLog()
-        self.good_faces = GoodFaces()
+        self.good_faces = GoodFaces(linking.too_alike)
         """Those of the faces that may link this visit to others, when strangers are grouped."""
         self.liveness = LivenessEvidence()
         self.challenge: ChallengeResult | None = None
@@ -53,14 +56,14 @@ class Visit:
         self.picture_score = -1.0
 
     @classmethod
-    def of(cls, visit_id: str, sighting: Sighting) -> "Visit":
+    def of(cls, visit_id: str, sighting: Sighting, linking: LinkingThresholds) -> "Visit":
         """Begin with a face that has come into view."""
-        return cls(visit_id, sighting.track_id, sighting.since, sighting.at, sighting.box)
+        return cls(visit_id, sighting.track_id, sighting.since, sighting.at, sighting.box, linking)
 
     @classmethod
-    def rung(cls, visit_id: str, now: float) -> "Visit":
+    def rung(cls, visit_id: str, now: float, linking: LinkingThresholds) -> "Visit":
         """Begin with somebody who rang and is not in sight yet."""
-        return cls(visit_id, None, now, now, None)
+        return cls(visit_id, None, now, now, None, linking)
 
     @property
     def seen(self) -> bool:

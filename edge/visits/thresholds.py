@@ -9,6 +9,8 @@ from edge.config.visits import MatchSettings
 from edge.errors import ModelError, UsageError
 from edge.galleries.gallery import Gallery
 from edge.models.card import Calibration, Card
+from edge.models.similarity import TOO_ALIKE, alike, assumed, same_person, spread
+from edge.visits.fusion import COHERENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,17 @@ class LinkingThresholds(msgspec.Struct, frozen=True):
         """The thresholds for two faces, both seen in infrared light or not."""
         return self.infrared if infrared and self.infrared is not None else self
 
+    @property
+    def too_alike(self) -> float:
+        """From this similarity on, a second face teaches nothing new."""
+        return alike(TOO_ALIKE, self.same)
 
-UNCALIBRATED_LINKING = LinkingThresholds(same=0.4, different=0.15, doubtful=0.3)
-SAME_PERSON_RATE = 1e-3
+    @property
+    def coherent(self) -> float:
+        """From this similarity on, two groups of faces of a visit count as one."""
+        return alike(COHERENT, self.same)
+
+
 OTHER_PERSON_RATE = 1e-1
 DOUBTFUL_RATE = 1e-2
 """One impostor in a hundred is that similar to somebody else."""
@@ -79,33 +89,53 @@ def threshold_in_force(loaded: LoadedConfig, card: Card, gallery: Gallery) -> Th
     """The threshold for a gallery. Raises ModelError without a calibration, unless match.threshold is set."""
     found = threshold_for(loaded.config.match, card.calibration, len(gallery.embeddings))
     if found is None:
-        raise ModelError(
-            f"the card of the embedder {card.name!r} has no calibration, so match.false_alarm_target has no "
-            "meaning: calibrate it with `whosthere-converter calibrate`, or set match.threshold"
-        )
+        raise _uncalibrated(card)
     return found
 
 
-def linking_thresholds(
-    calibration: Calibration | None, infrared_calibration: Calibration | None = None
-) -> LinkingThresholds:
+def similarity_scale(settings: MatchSettings, card: Card) -> Calibration:
+    """How similar strangers are to this embedder: its calibration or, without one, what match.threshold implies.
+
+    Raises ModelError when there is neither.
+    """
+    if card.calibration is not None:
+        return card.calibration
+    if settings.threshold is None:
+        raise _uncalibrated(card)
+    return assumed(settings.threshold)
+
+
+def _uncalibrated(card: Card) -> ModelError:
+    return ModelError(
+        f"the card of the embedder {card.name!r} has no calibration, so nothing says how similar two faces of one "
+        "person are: calibrate it with `whosthere-converter calibrate`, or set match.threshold"
+    )
+
+
+def name_margin(settings: MatchSettings, scale: Calibration) -> float:
+    """The lead in similarity that a name needs: match.min_margin, stretched to the scale of the embedder."""
+    # To three digits, which is as well as a calibration knows it.
+    return float(f"{settings.min_margin * spread(same_person(scale)):.3g}")
+
+
+def linking_thresholds(calibration: Calibration, infrared_calibration: Calibration | None = None) -> LinkingThresholds:
     """The thresholds that follow from the calibrations, whatever the gallery."""
-    if calibration is None:
-        return UNCALIBRATED_LINKING
-    same, _ = calibration.similarity_at(SAME_PERSON_RATE)
+    same = same_person(calibration)
     different, _ = calibration.similarity_at(OTHER_PERSON_RATE)
     doubtful, _ = calibration.similarity_at(DOUBTFUL_RATE)
     infrared = linking_thresholds(infrared_calibration) if infrared_calibration else None
     return LinkingThresholds(same, different, doubtful, infrared)
 
 
-def lookalike_threshold(settings: MatchSettings, calibration: Calibration | None, templates: int) -> float:
+def lookalike_threshold(settings: MatchSettings, card: Card, templates: int) -> float:
     """The similarity from which two people of a gallery can be mistaken for each other: the threshold for a name.
 
-    For an embedder without a calibration: the similarity that links two faces to one visitor.
+    Raises ModelError for an embedder without a calibration, unless match.threshold is set.
     """
-    found = threshold_for(settings, calibration, templates)
-    return found.similarity if found else linking_thresholds(calibration).same
+    found = threshold_for(settings, card.calibration, templates)
+    if found is None:
+        raise _uncalibrated(card)
+    return found.similarity
 
 
 @dataclass(frozen=True, slots=True)
