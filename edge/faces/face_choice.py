@@ -76,8 +76,8 @@ def most_like(photo: PhotoFaces, references: Sequence[Vector], bar: LikenessBar)
     needed = bar.similarity(STRAY_RATE if prominent else CHOICE_RATE, comparisons)
     if best < needed:
         raise Undecided(
-            f"{len(photo.faces)} faces in it, and none is like the other photos (similarity {bar.shown(max(best, 0))} at "
-            f"best, {bar.shown(needed)} is needed): {photo.listed()}"
+            f"{len(photo.faces)} faces in it, and none is like the other photos (similarity "
+            f"{bar.shown(max(best, 0))} at best, {bar.shown(needed)} is needed): {photo.listed()}"
         )
     if not bar.leads(best, second):
         raise Undecided(
