@@ -12,7 +12,7 @@ from converter.visit_player.director import scenes
 from converter.visit_player.painting import TREATMENTS, PaintedScene, part_at, place
 from converter.visit_player.playing import Played, Said, play
 from converter.visit_player.rules import RULES, Rule, removed
-from converter.visit_player.scoring import score
+from converter.visit_player.scoring import OddTake, odd_takes, score
 from converter.visit_player.script import LEAD_S, Actor, Part, VisitScene
 from converter.visit_player.visit_report import PlayedDocument, write
 from edge.config.loading import Config
@@ -206,6 +206,7 @@ def test_the_score_counts_wrong_names_labels_corrections_and_pictures() -> None:
     played = Played("box", "test", (ada, guest, poster, screen), usable={"ada": 1.0}, looks=7)
     played.said = [
         (Said(0.5, None, started=True), ada),
+        (Said(0.6, None, started=True), None),
         (Said(3.0, None), ada),
         (Said(4.0, None, "ada", corrects=True), ada),
         (Said(5.0, None, "ada"), guest),
@@ -219,8 +220,26 @@ def test_the_score_counts_wrong_names_labels_corrections_and_pictures() -> None:
     assert (row.known, row.usable, row.named, row.seconds(50)) == (1, 1, 1, 3.0)
     assert (row.strangers, row.rightly_unknown, row.wrong_names) == (1, 0, 2), "the guest once, and nobody's face once"
     assert (row.pictures, row.pictures_named, row.pictures_noticed, row.spoofs) == (2, 1, 1, 0)
-    assert (row.wrong_labels, row.labels, row.corrections, row.decisions, row.visits) == (1, 3, 1, 7, 1)
+    assert (row.wrong_labels, row.labels, row.corrections, row.decisions) == (1, 3, 1, 7)
+    assert (row.visits, row.elsewhere, row.people) == (2, 1, 4)
     assert everything.kind == "all"
+    [odd] = odd_takes([played])
+    assert odd.said == [
+        "guest was called ada",
+        "guest was called ada",
+        "nobody was called ada",
+        "1 faces of 3 showed another name",
+        "visits: 2, 1 of them elsewhere; people: 4",
+    ]
+
+
+def test_a_take_without_a_fault_is_not_listed_and_a_missing_name_is() -> None:
+    ada = Actor("ada", True, (Part(0, 9, Path("a"), (1, 1), (0.5, 0.5)),))
+    started = (Said(1.0, None, started=True), ada)
+    right = Played("box", "test", (ada,), [started, (Said(1.5, None, "ada"), ada)], usable={"ada": 1.0})
+    silent = Played("box", "test", (ada,), [started, (Said(1.5, None), ada)], usable={"ada": 1.0}, number=7)
+    [odd] = odd_takes([right, silent])
+    assert (odd.kind, odd.number, odd.said) == ("test", 7, ["ada was not named"])
 
 
 def test_somebody_without_a_usable_face_counts_as_known_only() -> None:
@@ -235,10 +254,12 @@ def test_the_page_shows_every_engine(tmp_path: Path) -> None:
         Played(name, "test", (ada,), said=[(Said(2.0, None, "ada"), ada)], usable={"ada": 1.5})
         for name in ("box", "peer")
     )
-    path = write(tmp_path / "page", PlayedDocument(1, 1, 3, ["visit-1/0: wrong"], rows, {"swap": "a <rule>"}))
+    odd = [OddTake("box", "test", 4, ["<ada> was not named"])]
+    path = write(tmp_path / "page", PlayedDocument(1, 1, 3, ["visit-1/0: wrong"], rows, {"swap": "a <rule>"}, odd))
     page = path.read_text()
     assert page.count("peer") >= 1
     assert "1 do not fit it" in page
     assert "a &lt;rule&gt;" in page
+    assert "test, no. 4: &lt;ada&gt; was not named" in page
     assert (tmp_path / "page" / "visits.json").exists()
     assert all(cv2.imread(str(tmp_path / "page" / f"{name}.png")) is not None for name in ("people", "seconds"))

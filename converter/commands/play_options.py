@@ -1,6 +1,6 @@
 """What `play-visits` and `play-film` share: the engines to play through, and what is done with the answers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from converter.visit_player.box import BoxEngine, EventCheck
 from converter.visit_player.frigate import Frigate
 from converter.visit_player.playing import NamingEngine, Played, Take, play
 from converter.visit_player.rules import RULES
-from converter.visit_player.scoring import VisitScore, score
+from converter.visit_player.scoring import VisitScore, odd_takes, score
 from converter.visit_player.visit_report import PlayedDocument, write
 from edge.config.loading import default_config, load_config
 from edge.terminal import echo, json_option, print_json, progress, table
@@ -35,7 +35,7 @@ named     of those, how many were called by their own name
 wrong     people who were called by somebody else's name
 unknown   strangers who were called by no name, of all strangers
 labels    faces of single frames that showed somebody else's name, of all that were followed
-visits    started, for how many people who came
+visits    started, for how many people who came; in brackets those of nobody in the script (a bystander in a photo)
 each      decisions per person
 fixed     `unknown` or `uncertain` that became a name
 pictures  of known people, held up: called by the name of the person in them, of all
@@ -144,9 +144,10 @@ def _engines(choice: PlayChoice, answers: KeptAnswers, check: EventCheck) -> lis
     return [BoxEngine(networks, config, check), *baselines, *without]
 
 
-def _report(played: Iterable[Played], done: int, of: int, choice: PlayChoice, check: EventCheck) -> None:
+def _report(played: Sequence[Played], done: int, of: int, choice: PlayChoice, check: EventCheck) -> None:
     wanted = {rule.name: rule.does for rule in RULES if rule.name in choice.without or ALL in choice.without}
-    document = PlayedDocument(done, of, check.checked, check.faults, score(played), wanted)
+    odd = odd_takes(take for take in played if take.engine == played[0].engine)
+    document = PlayedDocument(done, of, check.checked, check.faults, score(played), wanted, odd)
     if choice.as_json:
         print_json(document)
     else:
@@ -167,6 +168,8 @@ def show(document: PlayedDocument) -> None:
         echo(_lines("engine", [(row.engine, row) for row in totals]))
         echo("")
     echo(LEGEND)
+    for take in document.odd:
+        echo(f"{take.kind}, no. {take.number}: {'; '.join(take.said)}")
     faults = document.schema_faults
     verdict = f"{len(faults)} do not fit, the first: {faults[0]}" if faults else "all fit"
     echo(f"{document.scenes} of {document.of} scenes; {document.events} events against visit.json: {verdict}")
@@ -181,7 +184,7 @@ def _lines(heading: str, rows: Sequence[tuple[str, VisitScore]]) -> str:
             str(row.wrong_names),
             f"{row.rightly_unknown}/{row.strangers}",
             f"{row.wrong_labels}/{row.labels}",
-            f"{row.visits}/{row.people}",
+            f"{row.visits}/{row.people}" + (f" ({row.elsewhere})" if row.elsewhere else ""),
             f"{row.decisions_per_visit:.1f}",
             str(row.corrections),
             f"{row.pictures_named}/{row.pictures}",

@@ -90,6 +90,8 @@ class Played:
     usable: dict[str, float] = field(default_factory=dict)
     """Person -> when the first engine saw their first usable face; all engines' times count from there."""
     looks: int = 0
+    number: int = 0
+    """The take's among its kind."""
 
 
 def play(take: Take, engines: Sequence[NamingEngine]) -> list[Played]:
@@ -97,7 +99,7 @@ def play(take: Take, engines: Sequence[NamingEngine]) -> list[Played]:
     settings, at = CameraSettings(), 0.0
     runs = [engine.start(take.enrolled) for engine in engines]
     usable: dict[str, float] = {}
-    found = [Played(engine.name, take.kind, take.actors, usable=usable) for engine in engines]
+    found = [Played(engine.name, take.kind, take.actors, usable=usable, number=take.number) for engine in engines]
     for at, image in take.frames():
         frame = geometry.frame(image, settings, at)
         for number, (run, played) in enumerate(zip(runs, found, strict=True)):

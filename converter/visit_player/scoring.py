@@ -31,6 +31,8 @@ class VisitScore(msgspec.Struct, frozen=True):
     labels: int
     visits: int
     """Visits started; one per person who came is right."""
+    elsewhere: int
+    """Those of them that began where nobody of the script was: a bystander in a photo, or no face at all."""
     people: int
     decisions: int
     corrections: int
@@ -54,6 +56,37 @@ class VisitScore(msgspec.Struct, frozen=True):
     def seconds(self, percentile: float) -> float | None:
         """A percentile of `seconds_to_name`; None when nobody was named."""
         return float(np.percentile(self.seconds_to_name, percentile)) if self.seconds_to_name else None
+
+
+class OddTake(msgspec.Struct, frozen=True):
+    """A take in which an engine made a mistake, or the script knows less than the photos show."""
+
+    engine: str
+    kind: str
+    number: int
+    """Its number among its kind, with which it can be played again."""
+    said: list[str]
+
+
+def odd_takes(played: Iterable[Played]) -> list[OddTake]:
+    """The takes that are worth a look, and why."""
+    found = ((take, _oddities(take, _take_score(take))) for take in played)
+    return [OddTake(take.engine, take.kind, take.number, said) for take, said in found if said]
+
+
+def _oddities(played: Played, row: VisitScore) -> list[str]:
+    decisions = [(said, who) for said, who in played.said if not said.started]
+    known = [actor for actor in played.actors if actor.known and not actor.pictured and actor.person in played.usable]
+    said = [f"{actor.person} was not named" for actor in known if _first_named(decisions, actor) is None]
+    for one, who in decisions:
+        person = who.person if who else "nobody"
+        if one.name not in (None, person):
+            said.append(f"{person} was called {one.name}")
+    if row.wrong_labels:
+        said.append(f"{row.wrong_labels} faces of {row.labels} showed another name")
+    if row.visits != row.people:
+        said.append(f"visits: {row.visits}, {row.elsewhere} of them elsewhere; people: {row.people}")
+    return said
 
 
 def score(played: Iterable[Played]) -> list[VisitScore]:
@@ -91,6 +124,7 @@ def _take_score(played: Played) -> VisitScore:
         wrong_labels=sum(name not in (None, actor.person) for actor, name in played.labels),
         labels=len(played.labels),
         visits=sum(said.started for said, _ in played.said),
+        elsewhere=sum(said.started and who is None for said, who in played.said),
         people=len(played.actors),
         decisions=len(decisions),
         corrections=sum(said.corrects for said, _ in decisions),

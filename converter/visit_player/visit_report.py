@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from converter.files import write_whole
-from converter.visit_player.scoring import VisitScore
+from converter.visit_player.scoring import OddTake, VisitScore
 
 RIGHT, NOTHING, WRONG = "#1a7f37", "#d0d7de", "#d1242f"
 LIMIT_S = 8.0
@@ -33,6 +33,8 @@ class PlayedDocument(msgspec.Struct, frozen=True):
     rows: list[VisitScore]
     rules: dict[str, str]
     """What each rule does that was taken out."""
+    odd: list[OddTake] = []
+    """Where the first engine made a mistake."""
 
 
 def write(folder: Path, document: PlayedDocument) -> Path:
