@@ -59,7 +59,7 @@ class VisitScore(msgspec.Struct, frozen=True):
 
 
 class OddTake(msgspec.Struct, frozen=True):
-    """A take in which an engine made a mistake, or the script knows less than the photos show."""
+    """A take with a mistake of an engine, or with more in its photos than the script knows."""
 
     engine: str
     kind: str
@@ -69,7 +69,7 @@ class OddTake(msgspec.Struct, frozen=True):
 
 
 def odd_takes(played: Iterable[Played]) -> list[OddTake]:
-    """The takes that are worth a look, and why."""
+    """The takes that deserve a look, and why."""
     found = ((take, _oddities(take, _take_score(take))) for take in played)
     return [OddTake(take.engine, take.kind, take.number, said) for take, said in found if said]
 
