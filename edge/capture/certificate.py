@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cv2
 
-from edge.capture.address import Address
+from edge.address import Address
 from edge.capture.video_io import open_address
 from edge.errors import CameraError
 

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from edge.address import Address
 from edge.capture import certificate, geometry
-from edge.capture.address import Address
 from edge.capture.image_header import read_header
 from edge.capture.limits import frame_problem
 from edge.capture.photos import decode

@@ -6,9 +6,10 @@ import time
 
 import cv2
 
+from edge.address import Address
 from edge.bare_address import address_meant
 from edge.capture import certificate, geometry
-from edge.capture.address import Address, is_address, parse, shown
+from edge.capture.address import is_address, parse, shown
 from edge.capture.camera import Camera, CameraKind
 from edge.capture.live_capture import LiveCapture
 from edge.capture.snapshot import SnapshotCamera, is_snapshot

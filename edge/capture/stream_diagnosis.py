@@ -2,7 +2,7 @@
 
 import socket
 
-from edge.capture.address import Address
+from edge.address import Address
 
 _VERSIONS = {"rtsp": "RTSP/1.0", "http": "HTTP/1.0"}
 

@@ -30,17 +30,18 @@ class CheckReport(msgspec.Struct, frozen=True):
 @box_config("The config.yaml to check, with everything that it names.")
 @click.option(
     "--skip",
-    type=click.Choice(["camera", "broker"]),
+    type=click.Choice(["camera", "broker", "notify"]),
     multiple=True,
-    help="Leave out the camera or the broker; may be given twice. Skip the camera while the service uses it.",
+    help="Leave out the camera, the broker or the notices; may be given more than once. Skip the camera while the "
+    "service uses it.",
 )
 @json_option
 @click.pass_context
 def command(ctx: click.Context, config_path: Path, skip: tuple[str, ...], as_json: bool) -> None:
-    """Check config, models, gallery, camera and broker, and say what to do.
+    """Check config, models, gallery, camera, broker and notices, and say what to do.
 
-    Every check runs, whatever fails before it. The camera is opened and read, and the broker is logged in to. Nothing
-    is changed, and a running service is not disturbed.
+    Every check runs, whatever fails before it. The camera is opened and read, the broker is logged in to, and the
+    servers of notices are connected to. Nothing is changed or sent, and a running service is not disturbed.
 
     The exit code is that of the most fundamental failure: 3 config, 4 model or gallery, 5 camera, 6 broker, 1 anything
     else. Warnings leave it at 0.

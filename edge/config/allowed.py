@@ -15,6 +15,8 @@ def in_words(kind: Any) -> str:
 
 def _words(kind: inspect.Type) -> str:
     described = (kind.extra_json_schema or {}).get("description") if isinstance(kind, inspect.Metadata) else None
+    if isinstance(kind, inspect.VarTupleType) and (each := _words(kind.item_type)):
+        return f"a list of {each}"
     return described or _plain_words(kind)
 
 

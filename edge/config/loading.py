@@ -18,6 +18,7 @@ from edge.config.contradictions import contradictions
 from edge.config.diary import DiarySettings
 from edge.config.faces import DetectSettings, MotionSettings, QualitySettings
 from edge.config.mqtt import MqttSettings
+from edge.config.notify import NotifySettings
 from edge.config.sections import DoorbellSettings, GalleryKeys, GallerySettings, ModelSettings, RuntimeSettings
 from edge.config.visits import Liveness, MatchSettings, TrackSettings, UnknownFacesSettings, VisitSettings
 from edge.errors import ConfigError
@@ -43,6 +44,13 @@ _GIVEN_FILES = (
     "mqtt.tls.ca_file",
     "mqtt.tls.certificate_file",
     "mqtt.tls.key_file",
+    "notify.ntfy.topic_file",
+    "notify.ntfy.token_file",
+    "notify.ntfy.ca_file",
+    "notify.webhook.url_file",
+    "notify.webhook.token_file",
+    "notify.webhook.secret_file",
+    "notify.webhook.ca_file",
 )
 """What somebody else puts there, perhaps at a place that an environment variable names."""
 _NAME_BYTES = 200
@@ -66,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether cues of prints and screens are measured: `advise`, or false (`off`)."""
     doorbell: DoorbellSettings = DoorbellSettings()
     mqtt: MqttSettings = MqttSettings()
+    notify: NotifySettings = NotifySettings()
     models: ModelSettings = ModelSettings()
     detect: DetectSettings = DetectSettings()
     quality: QualitySettings = QualitySettings()

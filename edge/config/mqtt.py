@@ -70,7 +70,7 @@ class OutboxSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SnapshotSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Pictures over MQTT. Off: no picture ever leaves the box."""
+    """Pictures over MQTT. Off: no picture leaves the box over MQTT."""
 
     enabled: bool = False
     retain: bool = False

@@ -19,6 +19,7 @@ from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.health import HealthReport
 from edge.daemon.main_loop import MainLoop
+from edge.daemon.notifications import Notifications
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.reloader import Reloader
 from edge.daemon.signals import SignalInbox
@@ -75,6 +76,9 @@ class App:
         self._diary = DiaryThread(
             loaded, self._gallery, analyser.embedder.name, lambda: self._publisher.clock_set, clock
         )
+        self._notifications = Notifications(
+            loaded, self._gallery, self._origin, lambda: self._publisher.clock_set, clock
+        )
         self._stranger_watch = watch_strangers(loaded, analyser.embedder.card)
         self._stranger_keeper = StrangerKeeper(
             config.strangers,
@@ -112,6 +116,7 @@ class App:
         self._unknown_faces.start()
         self._diary.start()
         self._strangers.start()
+        self._notifications.start()
         self._pipeline.start()
         self._reloader.start()
         self._controls.publish()
@@ -155,6 +160,7 @@ class App:
         self._unknown_faces.stop(BACKGROUND_STOP_S)
         self._diary.stop(BACKGROUND_STOP_S)
         self._strangers.stop(BACKGROUND_STOP_S)
+        self._notifications.stop(BACKGROUND_STOP_S)
         self._gallery.close()
         return stopped
 
@@ -179,6 +185,7 @@ class App:
                 self._unknown_faces.on_event,
                 self._strangers.on_event,
                 self._diary.on_event,
+                self._notifications.on_event,
             ],
             mark=self._mark,
             on_ring=self._on_ring,
@@ -224,7 +231,10 @@ class App:
     def _on_ring(self, source: Source, visit_id: str | None) -> None:
         """Runs on the inference thread."""
         device, at = self._loaded.device_id, rfc3339(time.time())
-        self._publisher.at_once(DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at))
+        payload = DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at)
+        self._publisher.at_once(payload)
+        frame = self._pipeline.last_frame
+        self._notifications.on_ring(payload, frame.image if frame else None)
 
     def _on_challenge(self, update: ChallengeUpdate, ago_s: float) -> None:
         """Runs on the inference thread."""
@@ -241,7 +251,7 @@ def _lossless(loaded: LoadedConfig) -> bool:
     return is_recording(loaded.config.camera.source) and not loaded.config.camera.realtime
 
 
-def _unknown_faces(loaded: LoadedConfig) -> Background:
+def _unknown_faces(loaded: LoadedConfig) -> Background[Event]:
     settings = loaded.config.strangers
     faces = UnknownFaces(Path(settings.path), settings)
     return Background(
@@ -253,7 +263,7 @@ def _unknown_faces(loaded: LoadedConfig) -> Background:
     )
 
 
-def _strangers(keeper: StrangerKeeper) -> Background:
+def _strangers(keeper: StrangerKeeper) -> Background[Event]:
     return Background(
         "strangers",
         lambda event: keeper.take(event, time.time()),

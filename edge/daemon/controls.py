@@ -123,7 +123,7 @@ class Controls:
     def _snapshot(self, request: Snapshot, reply: Reply) -> None:
         frame = self._pipeline.last_frame
         if not self._snapshots:
-            reply(False, "mqtt.snapshot.enabled is false in config.yaml: no picture leaves the box")
+            reply(False, "mqtt.snapshot.enabled is false in config.yaml: no picture leaves the box over MQTT")
         elif frame is None:
             reply(False, "the camera has not delivered a frame yet")
         else:

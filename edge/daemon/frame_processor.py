@@ -70,7 +70,12 @@ class FrameProcessor:
         self._tiles = TileTurns(config.detect.tiles)
         self._tracker = Tracker(config.track)
         self._appearance = AppearanceWatch()
-        pictures = config.mqtt.snapshot.enabled or config.strangers.keep > 0 or config.diary.pictures_days > 0
+        pictures = (
+            config.mqtt.snapshot.enabled
+            or config.strangers.keep > 0
+            or config.diary.pictures_days > 0
+            or config.notify.pictures
+        )
         good = enrolment_limits(config.quality) if config.strangers.group else None
         self._visits = VisitManager(config.visit, linking, matcher, new_id, pictures=pictures, good_faces=good)
         self._liveness = LivenessWatch(analyser.liveness) if config.liveness == "advise" else None

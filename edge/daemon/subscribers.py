@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Generic, TypeVar
 
 from edge.events import Event
 
@@ -19,6 +20,7 @@ log = logging.getLogger("whosthere.subscribers")
 WAITING = 8
 """Each event may hold a whole picture, so that only a few can wait."""
 
+E = TypeVar("E")
 
 EventSubscriber = Callable[[Event], None]
 """Hears about every event of every visit, in order, on the inference thread: it never blocks and never raises."""
@@ -38,7 +40,7 @@ class Subscribers:
             guard.run(partial(subscriber, event))
 
 
-class Background:
+class Background(Generic[E]):
     """A subscriber with a thread of its own, which also has something to do between events.
 
     The thread sends no heartbeat: the door does not depend on it, so a slow disk may hold it up. While `WAITING`
@@ -48,9 +50,9 @@ class Background:
     def __init__(
         self,
         name: str,
-        handle: Callable[[Event], None],
+        handle: Callable[[E], None],
         *,
-        wants: Callable[[Event], bool],
+        wants: Callable[[E], bool],
         tidy: Callable[[], None],
         tidy_s: float,
         close: Callable[[], None] = lambda: None,
@@ -65,7 +67,7 @@ class Background:
         self._tidy_s = tidy_s
         self._close = close
         self._guard = _Guard(name)
-        self._events: queue.Queue[Event | None] = queue.Queue(WAITING)
+        self._events: queue.Queue[E | None] = queue.Queue(WAITING)
         self._full = False
         self.dropped = 0
         """Events that did not fit into the queue, since the start."""
@@ -74,7 +76,7 @@ class Background:
     def start(self) -> None:
         self._thread.start()
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: E) -> None:
         """Take an event to handle later."""
         if not self._wants(event):
             return

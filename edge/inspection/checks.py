@@ -10,6 +10,7 @@ from edge.config.secret_file import read_secret
 from edge.errors import ConfigError
 from edge.inspection.findings import Finding, failed, ok, skipped, warning
 from edge.inspection.loading import Recognition, read_config
+from edge.inspection.notify_findings import notify_findings
 from edge.inspection.recognition_findings import lookalike_findings
 from edge.inspection.surroundings import broker_finding, camera_finding, outbox_finding
 from edge.mqtt.client import check_credentials
@@ -23,7 +24,7 @@ class Checkup:
     """One pass over everything that a config.yaml names."""
 
     def __init__(self, config_path: Path, skip: Set[str] = frozenset()) -> None:
-        """`skip` may hold `camera` and `broker`."""
+        """`skip` may hold `camera`, `broker` and `notify`."""
         self._path = config_path
         self._blocked = dict.fromkeys(skip, UNWANTED)
         """Checks and sections that are left out -> why."""
@@ -36,13 +37,17 @@ class Checkup:
         if loaded is None:
             return
         yield from self._secrets(loaded)
-        yield from self._recognition(loaded)
+        recognition = Recognition(loaded)
+        yield from self._recognition(recognition)
         yield self._skipped("camera") or camera_finding(loaded.config.camera)
         yield self._skipped("broker", "mqtt") or broker_finding(loaded.config.mqtt, loaded.device_id)
+        if left_out := self._skipped("notify"):
+            yield left_out
+        else:
+            yield from notify_findings(loaded, recognition.gallery, connect=True)
         yield self._skipped("outbox", "mqtt") or outbox_finding(loaded.config.mqtt.outbox)
 
-    def _recognition(self, loaded: LoadedConfig) -> Iterator[Finding]:
-        recognition = Recognition(loaded)
+    def _recognition(self, recognition: Recognition) -> Iterator[Finding]:
         if left_out := self._skipped("models"):
             yield left_out
         else:
@@ -71,6 +76,7 @@ class Checkup:
         for check, key, path in (
             ("camera", "camera.password_file", camera.password_file),
             ("broker", "mqtt.password_file", mqtt.password_file),
+            *(("notify", key, path) for key, path in loaded.config.notify.secrets.items()),
         ):
             if path is None:
                 continue
@@ -79,7 +85,7 @@ class Checkup:
                 yield _permissions(key, Path(os.path.expandvars(path)))
             except ConfigError as error:
                 unreadable.add(check)
-                self._blocked.setdefault(check, "cannot be checked without its password")
+                self._blocked.setdefault(check, "cannot be checked without its secret")
                 yield failed("secret", error, _credentials_advice(path))
         if "broker" not in unreadable:
             try:

@@ -1,0 +1,1 @@
+"""Visit events -> phones and other programs, without a broker."""
