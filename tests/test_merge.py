@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from converter.__main__ import main
-from converter.merge import Conflict, Side, merge
 from edge.errors import GalleryError
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template
+from edge.galleries.merge import Conflict, Side, merge
 from support.box import AT, Box, face, family
 from support.sshd import new_key, running_sshd
 

@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from converter.__main__ import main
-from converter.merge import merge
 from converter.people_folder import read_people
 from edge.config.sections import NO_KEYS
 from edge.galleries import names
 from edge.galleries.file import decode, encode, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
+from edge.galleries.merge import merge
 from support.people import AT, DIMENSIONS, somebody
 from support.portraits import BIDEN, OBAMA
 

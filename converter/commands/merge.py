@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from converter.commands import gallery_options
-from converter.merge import Side, merge
 from edge.config.loading import load_config_or_defaults
 from edge.errors import WhosthereError
 from edge.faces.loading import load_embedder
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import lookalikes
 from edge.galleries.lock import gallery_lock
+from edge.galleries.merge import Side, merge
 from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, echo, warn
 from edge.visits.thresholds import lookalike_threshold

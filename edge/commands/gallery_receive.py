@@ -21,6 +21,7 @@ from edge.errors import ConfigError, GalleryError, UsageError, WhosthereError
 from edge.galleries.encryption import is_encrypted
 from edge.galleries.file import decode, encode, open_gallery
 from edge.galleries.gallery import EmbedderId
+from edge.galleries.local_changes import base_of
 from edge.galleries.receive import Answer, Receiver
 from edge.models import card
 from edge.owner import as_owner
@@ -46,7 +47,11 @@ config_option = box_config("The daemon's config.yaml.")
 
 
 @click.command("receive", epilog=EXIT_CODES)
-@click.option("--force", is_flag=True, help="Accept a version that is older than one this box has had.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Accept a version that is older than one this box has had, and lose what was changed at the box since.",
+)
 @click.option("--dry-run", is_flag=True, help="Check the bundle and change nothing.")
 @click.option(
     "--forget",
@@ -82,8 +87,13 @@ def command(ctx: click.Context, force: bool, dry_run: bool, person: str | None, 
     is_flag=True,
     help="Write the kept pictures of unknown visitors in place of the gallery, as a tar file.",
 )
+@click.option(
+    "--base",
+    is_flag=True,
+    help="Write the gallery that this box received last, in place of the current one: what both sides started from.",
+)
 @config_option
-def send(config_path: Path, strangers: bool) -> None:
+def send(config_path: Path, strangers: bool, base: bool) -> None:
     """Write the decrypted gallery to standard output, for `whosthere-converter pull`.
 
     \b
@@ -92,7 +102,11 @@ def send(config_path: Path, strangers: bool) -> None:
     This key may fetch the gallery and the pictures of unknown visitors, and do nothing else.
     """
     loaded = load_config(config_path)
-    if strangers or os.environ.get("SSH_ORIGINAL_COMMAND", "").split() == ["send", "--strangers"]:
+    asked = os.environ.get("SSH_ORIGINAL_COMMAND", "").split()
+    if base or asked == ["send", "--base"]:
+        _send_base(loaded)
+        return
+    if strangers or asked == ["send", "--strangers"]:
         _send_strangers(Path(loaded.config.strangers.path), loaded.config.strangers)
         return
     open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
@@ -100,6 +114,15 @@ def send(config_path: Path, strangers: bool) -> None:
     # Once more: it may have been replaced by somebody who cannot read what root can, and must not get it from here.
     gallery = decode(content, str(loaded.gallery_path), None, loaded.gallery_keys)
     sys.stdout.buffer.write(encode(gallery) if is_encrypted(content) else content)
+
+
+def _send_base(loaded: LoadedConfig) -> None:
+    """Write what was received last, unsigned: it is only compared with. Raises GalleryError when there is none."""
+    current = open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
+    base = base_of(loaded.gallery_path, loaded.gallery_keys, current)
+    if base is None:
+        raise GalleryError("this box has received no gallery yet, so there is no base: merge without --base")
+    sys.stdout.buffer.write(encode(base))
 
 
 def _send_strangers(folder: Path, settings: UnknownFacesSettings) -> None:
@@ -176,6 +199,7 @@ def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
         known.outputs[0][1],
         limit,
         gallery.keep_versions,
+        changes_here=loaded.gallery_keys.allowed_signers is None or loaded.signing_key is not None,
         sender=sender,
         state=state_folders(loaded),
         forget_elsewhere=partial(forget_elsewhere, loaded),

@@ -16,7 +16,7 @@ from edge.galleries.changes import drop_changes
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
-from edge.galleries.store import drop_kept
+from edge.galleries.store import drop_from_base, drop_kept
 from edge.regular_file import open_regular
 
 VECTOR_BYTES = 64
@@ -88,7 +88,7 @@ def forget(
     dropped = drop_kept(traces.person, path, keys)
     if dropped:
         sync_folder(History(path).folder)
-    dropped += map(str, drop_changes(traces.person, path))
+    dropped += [*drop_from_base(traces.person, path, keys), *map(str, drop_changes(traces.person, path))]
     failed = []
     try:
         removed = [*elsewhere(traces.person), *dropped]

@@ -10,11 +10,13 @@ from typing import Literal
 import msgspec
 
 from edge.errors import GalleryError
-from edge.galleries.atomic_file import sync_folder, write_whole
+from edge.galleries.atomic_file import new_beside, sync_folder, write_whole
 from edge.owner import as_owner
 from edge.regular_file import read_regular
 
 LOG = "log.jsonl"
+BASE = "received.base"
+"""The gallery that was received last: what changes on the box and on the desktop both started from."""
 MAX_LINES = 1000
 
 
@@ -110,6 +112,28 @@ class History:
             with contextlib.suppress(OSError):
                 found.append((path.stat().st_ctime_ns, path.name, path))
         return [path for *_, path in sorted(found, reverse=True)]
+
+    @property
+    def base(self) -> Path:
+        """The gallery that was received last; there may be none."""
+        return self.folder / BASE
+
+    def keep_base(self) -> None:
+        """Note that the current file was received. Raises GalleryError."""
+        beside = new_beside(self.base)
+        try:
+            self._make()
+            with as_owner(self.base):
+                if not _linked(self.gallery.resolve(), beside):
+                    shutil.copy2(self.gallery, beside)
+                beside.replace(self.base)
+                sync_folder(self.folder)
+        except OSError as error:
+            raise GalleryError(f"{self.base}: cannot be written: {error.strerror}") from error
+
+    def was_received(self, identity: str) -> bool:
+        """Whether a gallery with these contents was ever received."""
+        return any(one.identity == identity and one.action == "received" for one in self.entries())
 
     def _make(self) -> None:
         if self.folder.is_dir():

@@ -19,11 +19,14 @@ from edge.galleries.file import identity_of, open_gallery
 from edge.galleries.forget import ForgetElsewhere, Forgotten, Traces, forget, galleries_with
 from edge.galleries.gallery import EmbedderId, Gallery, timestamp
 from edge.galleries.history import History, HistoryEntry
+from edge.galleries.local_changes import base_of, would_be_lost
 from edge.galleries.lock import gallery_lock
 from edge.owner import as_owner
 
 CHUNK = 1_048_576
 LOCK_WAIT_S = 30.0
+MAX_LOST = 10
+"""This many people are named when a push would lose them."""
 
 
 def _nowhere(_: str) -> list[str]:
@@ -76,6 +79,8 @@ class Receiver:
     """How many earlier galleries to keep."""
     ack_s: float = 15.0
     """How long to wait for the daemon."""
+    changes_here: bool = True
+    """Whether this box can change its gallery; without a key to sign with, it may not be able to."""
     sender: str | None = None
     state: tuple[Path, ...] = ()
     """Folders in which this box keeps anything else, searched when somebody is forgotten."""
@@ -101,6 +106,7 @@ class Receiver:
                 old = self._current()
                 same = old is not None and identity_of(old) == identity_of(new)
                 if not force and not same:
+                    self._check_nothing_is_lost(new, old, without)
                     self._check_newer(new, old)
                 if dry_run:
                     return self._answer("verified", new, old, None, began, [])
@@ -181,6 +187,19 @@ class Receiver:
                 f"`--version {seen + 1}`, or push it with --force to go back on purpose"
             )
 
+    def _check_nothing_is_lost(self, new: Gallery, old: Gallery | None, forgotten: str | None) -> None:
+        """Raises GalleryError with everybody who was changed at this box and is not so in the bundle."""
+        if old is None or not self.changes_here:
+            return
+        lost = would_be_lost(new, old, base_of(self.path, self.keys, old), forgotten)
+        if lost:
+            shown = "; ".join(lost[:MAX_LOST]) + (f"; and {len(lost) - MAX_LOST} more" if len(lost) > MAX_LOST else "")
+            raise GalleryError(
+                f"the bundle would lose what was changed at this box: {shown}. Fetch it with `whosthere-converter pull "
+                "BOX -o box.whg --base base.whg`, merge it with `whosthere-converter merge NAME.whg box.whg --base "
+                "base.whg`, and push the result; or push with --force to lose it"
+            )
+
     def _replace(self, upload: Path, old: Gallery | None) -> Path | None:
         """Keep the old file and rename the new one over it. Returns where the old one is kept."""
         kept = History(self.path).keep(old.header.version, identity_of(old), self.keep) if old is not None else None
@@ -201,6 +220,8 @@ class Receiver:
             self._record(change, "refused", state.error)
             raise GalleryError(f"the daemon refused it and stays with version {state.version}: {state.error}")
         warnings = self._record(change, change.action, None)
+        if change.action == "received" or History(self.path).was_received(identity_of(change.new)):
+            warnings += self._note_base()
         return self._answer("in force" if state else "written", change.new, change.old, state, began, warnings)
 
     def _record(
@@ -223,6 +244,14 @@ class Receiver:
             History(self.path).record(entry)
         except GalleryError as error:
             # The gallery is in force anyway.
+            return [str(error)]
+        return []
+
+    def _note_base(self) -> list[str]:
+        """Note that this gallery came from the desktop. Returns warnings: it is in force anyway."""
+        try:
+            History(self.path).keep_base()
+        except GalleryError as error:
             return [str(error)]
         return []
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from edge.config.sections import NO_KEYS, GalleryKeys, GallerySettings
 from edge.errors import GalleryError
 from edge.galleries.atomic_file import write_whole
-from edge.galleries.file import decode, identity_of, open_gallery, write_gallery
+from edge.galleries.encryption import is_encrypted
+from edge.galleries.file import decode, encode, identity_of, open_gallery, write_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
 from edge.owner import as_owner
+from edge.regular_file import read_regular
 
 KEEP = GallerySettings().keep_versions
 """How many earlier galleries are kept where no config.yaml says so."""
@@ -74,6 +76,30 @@ def drop_kept(person: str, path: Path, keys: GalleryKeys) -> list[str]:
             file.unlink()
             removed.append(str(file))
     return removed
+
+
+def drop_from_base(person: str, path: Path, keys: GalleryKeys) -> list[str]:
+    """Take a person out of the copy of what was received last. Returns its path if they were in it.
+
+    It is not used to recognise anybody, so its signature may go. An encrypted one is removed, not written in clear.
+    """
+    base = History(path).base
+    try:
+        if not base.exists():
+            return []
+        gallery = open_gallery(base, None, GalleryKeys(None, keys.identity))
+        if all(one.id != person for one in gallery.people):
+            return []
+        left = gallery.without(person, gallery.header.created_at)
+        if not is_encrypted(read_regular(base)[:64]):
+            write_whole(encode(left), base)
+            return [str(base)]
+    except (GalleryError, OSError):
+        # One that cannot be read may contain anybody.
+        pass
+    with contextlib.suppress(OSError), as_owner(base):
+        base.unlink()
+    return [str(base)]
 
 
 def _keep_earlier(new: Gallery, path: Path, keys: GalleryKeys, keep: int) -> None:

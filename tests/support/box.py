@@ -76,7 +76,8 @@ class Box:
 
     def receiver(self, ack_s: float = 15.0) -> Receiver:
         keys = self.loaded.gallery_keys
-        return Receiver(self.gallery, keys, embedder().id, embedder().dimensions, 10_000_000, 3, ack_s)
+        signs = self.loaded.signing_key is not None
+        return Receiver(self.gallery, keys, embedder().id, embedder().dimensions, 10_000_000, 3, ack_s, signs)
 
 
 @contextmanager
