@@ -25,7 +25,11 @@ Exit codes:
 @click.argument("bundle", type=gallery_options.FILE, metavar="NAME.whg")
 @click.argument("hosts", nargs=-1)
 @gallery_options.inventory
-@click.option("--force", is_flag=True, help="Push even to boxes that have had a newer version of this gallery.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Push even to boxes that have had a newer version, and lose what was changed at them since the last push.",
+)
 @click.option("--dry-run", is_flag=True, help="Have each box check the gallery without changing anything.")
 @click.option(
     "--canary",

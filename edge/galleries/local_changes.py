@@ -27,7 +27,7 @@ def base_of(path: Path, keys: GalleryKeys, current: Gallery) -> Gallery | None:
 def would_be_lost(new: Gallery, current: Gallery, base: Gallery | None, forgotten: str | None = None) -> list[str]:
     """Whom a new gallery would lose, one line each: what was changed here since `base` and is not in it.
 
-    Without a base, everything that is in `current` counts. A person who is to be forgotten does not.
+    Without a base, everything that is in `current` counts. Somebody who should be forgotten does not.
     """
     if _made_differently(new, current):
         return []
