@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "Explain how a visit was decided, and what would have changed it.",
     "visit": "Say that a visit was not whom the box took it for; list and undo that.",
     "notify": "Send a test message to your phone or program, and explain what fails.",
+    "web": "Serve the box's web page, or set its password.",
     "broker-acl": "Print an access control list for mosquitto that keeps boxes apart.",
     "enroll": "Add a person to a gallery, from photos or from the camera.",
     "identify": "Say who is in pictures and videos: a table, CSV, annotated copies.",

@@ -68,6 +68,20 @@ def decider(path: Path) -> int | None:
     return found
 
 
+def become_decider(path: Path) -> None:
+    """Give up root for good, if another user decides where `path` leads: for a process with several threads.
+
+    Raises OSError.
+    """
+    owner = decider(path) if os.geteuid() == 0 else None
+    if owner is None:
+        return
+    group, groups = _groups_of(owner)
+    os.setgroups(groups)
+    os.setgid(group)
+    os.setuid(owner)
+
+
 def _groups_of(user: int) -> tuple[int, list[int]]:
     """Return the group of a user and all their groups; a number without a name has none that counts."""
     try:

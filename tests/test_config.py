@@ -61,6 +61,7 @@ def test_the_reference_holds_every_key_and_no_other(file: Path) -> None:
 
 def test_the_examples_in_the_reference_are_valid(file: Path) -> None:
     text = REFERENCE.read_text(encoding="utf-8")
+    text = text.replace("enabled: false\n    # certificate_file: page", "enabled: true\n    # certificate_file: page")
     text = text.replace("enabled: false\n    # The auth", "enabled: true\n    # The auth")
     text = text.replace("source: picamera2:0\n  # The camera", "source: https://192.168.1.20/stream1\n  # The camera")
     # Each of them is an alternative to a file.

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from edge.commands.context import box_config
-from edge.commands.diary_context import current_gallery, names_of, open_diary
 from edge.config.loading import LoadedConfig, load_config
 from edge.diary.explanation import as_text, explain
+from edge.diary.opening import current_gallery, names_of, open_diary
 from edge.errors import ModelError
 from edge.models import card
 from edge.models.card import Calibration

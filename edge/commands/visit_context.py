@@ -1,8 +1,8 @@
 """What the commands that correct visits share."""
 
 from edge.commands.context import box_config
-from edge.commands.diary_context import open_diary
 from edge.config.loading import LoadedConfig
+from edge.diary.opening import open_diary
 from edge.diary.record import VisitRecord
 from edge.errors import ConfigError, UsageError
 from edge.faces.embed import TfliteEmbedder

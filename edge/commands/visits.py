@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from edge.commands.context import box_config
-from edge.commands.diary_context import current_gallery, names_of, open_diary
 from edge.config.loading import load_config
 from edge.diary.listing import VisitLine
+from edge.diary.opening import current_gallery, names_of, open_diary
 from edge.errors import UsageError
 from edge.galleries.gallery import Gallery
 from edge.terminal import echo, json_option, print_json, table

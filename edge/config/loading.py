@@ -21,6 +21,7 @@ from edge.config.mqtt import MqttSettings
 from edge.config.notify import NotifySettings
 from edge.config.sections import DoorbellSettings, GalleryKeys, GallerySettings, ModelSettings, RuntimeSettings
 from edge.config.visits import Liveness, MatchSettings, TrackSettings, UnknownFacesSettings, VisitSettings
+from edge.config.web import WebSettings
 from edge.errors import ConfigError
 
 DeviceId = Annotated[
@@ -34,7 +35,7 @@ DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
 
 _FILES = ("gallery.path", "mqtt.outbox.path", "diary.path")
 """What the daemon writes."""
-_FOLDERS = ("strangers.path",)
+_FOLDERS = ("strangers.path", "web.path")
 _GIVEN_FILES = (
     "camera.password_file",
     "gallery.allowed_signers",
@@ -51,6 +52,8 @@ _GIVEN_FILES = (
     "notify.webhook.token_file",
     "notify.webhook.secret_file",
     "notify.webhook.ca_file",
+    "web.tls.certificate_file",
+    "web.tls.key_file",
 )
 """What somebody else puts there, perhaps at a place that an environment variable names."""
 _NAME_BYTES = 200
@@ -81,6 +84,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     track: TrackSettings = TrackSettings()
     motion: MotionSettings = MotionSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    web: WebSettings = WebSettings()
 
     def __post_init__(self) -> None:
         problems = contradictions(self.camera, self.mqtt, self.quality, self.strangers, self.models, self.liveness)

@@ -1,6 +1,7 @@
 """Reads the diary while the daemon may be writing it."""
 
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -80,6 +81,14 @@ class DiaryReader:
     def picture(self, visit: str) -> bytes | None:
         """The best picture of the visitor's face, as a JPEG; None: none was kept."""
         return self._extra("picture", "jpeg", visit)
+
+    def pictured(self, visits: Iterable[str]) -> set[str]:
+        """Those of the visits, by id, whose best picture was kept."""
+        wanted = list(visits)
+        marks = ",".join("?" * len(wanted))
+        query = f"SELECT id FROM visit WHERE id IN ({marks}) AND row IN (SELECT visit FROM picture)"  # noqa: S608
+        with self._explained("read"):
+            return {row[0] for row in self._db.execute(query, wanted)}
 
     def _extra(self, table: str, column: str, visit: str) -> bytes | None:
         query = f"SELECT {column} FROM {table} JOIN visit ON visit.row = {table}.visit WHERE visit.id = ?"  # noqa: S608

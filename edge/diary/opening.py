@@ -1,4 +1,4 @@
-"""What the commands about visits share: the diary, and the names that people have now."""
+"""The diary of a box for those who read it, and the names that people have now."""
 
 import contextlib
 from collections.abc import Iterator

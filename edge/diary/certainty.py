@@ -1,0 +1,72 @@
+"""How sure the box was of a visit, in words for people who do not know what a threshold is."""
+
+import msgspec
+
+from edge.diary.listing import VisitLine
+from edge.events import EventKind
+from edge.records import Problem
+
+_RATES = ((1e-5, "very sure"), (1e-4, "sure"), (1e-3, "fairly sure"))
+"""At most so many strangers are this similar to somebody in the gallery."""
+_SEEN = {
+    Problem.TOO_SMALL: "too far away",
+    Problem.TOO_BLURRED: "too blurred",
+    Problem.TOO_DARK: "too dark",
+    Problem.TOO_BRIGHT: "too bright",
+    Problem.TURNED_AWAY: "turned away",
+    Problem.CUT_OFF: "cut off",
+    Problem.NOT_A_FACE: "covered",
+}
+
+
+class Certainty(msgspec.Struct, frozen=True):
+    """`level` is 0 (not at all) to 3 (very sure)."""
+
+    level: int
+    word: str
+    text: str
+    """A sentence that says why."""
+
+
+def certainty(line: VisitLine) -> Certainty:
+    """How sure the box was of its last decision about a visit."""
+    match line.decision:
+        case EventKind.RECOGNIZED:
+            return _named(line)
+        case EventKind.UNKNOWN:
+            return _stranger(line)
+        case EventKind.UNCERTAIN:
+            likely = " or ".join(one.name for one in line.candidates)
+            text = f"It may be {likely}; too close to call." if likely else "The faces did not agree."
+            return Certainty(1, "not sure", text)
+        case EventKind.NO_USABLE_FACE:
+            return Certainty(0, "could not tell", _unseen(line))
+    return Certainty(0, "could not tell", "No face was seen for long enough.")
+
+
+def _named(line: VisitLine) -> Certainty:
+    rate = line.false_match_rate
+    if rate is None:
+        return Certainty(2, "sure", "The similarity is above your threshold.")
+    word = next((word for most, word in _RATES if rate <= most), "not very sure")
+    level = {"very sure": 3, "sure": 2, "fairly sure": 2}.get(word, 1)
+    strangers = max(1, round(1 / rate))
+    return Certainty(level, word, f"One stranger in {strangers:,} looks this much like somebody you know.")
+
+
+def _stranger(line: VisitLine) -> Certainty:
+    if line.best is None or line.threshold is None:
+        return Certainty(3, "a stranger", "Nobody is enrolled yet.")
+    if line.best.similarity >= line.threshold:
+        text = f"Much like {line.best.name}, but nearer to a visit that you said was not them."
+        return Certainty(1, "not sure", text)
+    if line.best.similarity >= line.threshold - 0.1:
+        return Certainty(1, "not sure", f"Rather like {line.best.name}, but not enough for a name.")
+    return Certainty(3, "a stranger", f"Nobody whom you have enrolled looks like this; {line.best.name} comes nearest.")
+
+
+def _unseen(line: VisitLine) -> str:
+    if not line.refused:
+        return "No face was good enough."
+    reason = max(line.refused, key=lambda name: line.refused[name])
+    return f"Every face was unusable, most often {_SEEN.get(Problem(reason), reason)}."

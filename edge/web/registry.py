@@ -1,0 +1,6 @@
+"""Every page there is, in the order of the navigation. To add one: its module in `pages`, and a line here."""
+
+from edge.web.page import Page
+from edge.web.pages import login, visits
+
+PAGES: tuple[Page, ...] = (visits.PAGE, login.PAGE)
