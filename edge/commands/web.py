@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from edge.commands.context import box_config
 from edge.config.loading import load_config
@@ -43,7 +44,7 @@ def command(ctx: click.Context, listen: str | None, config_path: Path) -> None:
       ssh -L 8480:127.0.0.1:8480 pi@door    # the same from your desktop, with nothing opened to the network
     """
     if ctx.invoked_subcommand is not None:
-        ctx.obj = config_path
+        _check_place(ctx)
         return
     try:
         from edge.web import server  # noqa: PLC0415  (the extra `web` may be missing)
@@ -87,6 +88,14 @@ def password(remove: bool, config_path: Path) -> None:
         return
     set_password(folder, _ask())
     echo(f"the page's password is set, hashed, in {folder}; `whosthere web` serves the page")
+
+
+def _check_place(ctx: click.Context) -> None:
+    """Raises UsageError for options that the subcommand would not see."""
+    for name in ("config_path", "listen"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = "--config" if name == "config_path" else "--listen"
+            raise UsageError(f"{option}: found before {ctx.invoked_subcommand}; give it after that, if it takes it")
 
 
 def _ask() -> str:
