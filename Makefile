@@ -55,7 +55,7 @@ test-slow: .venv/.dev
 	$(BIN)/python -m pytest $(PARALLEL) -m slow $(PYTEST)
 
 # One file after another, each in a process of its own: its memory is measured.
-FUZZ_TESTS ?= $(addprefix tests/test_,gallery.py damaged_bundles.py outbox_damage.py capture_stream.py config_fuzz.py image_header.py)
+FUZZ_TESTS ?= $(addprefix tests/test_,gallery.py damaged_bundles.py outbox_damage.py capture_stream.py config_fuzz.py link.py image_header.py)
 fuzz: .venv/.dev
 	@for file in $(FUZZ_TESTS); do WHOSTHERE_FULL=1 nice $(BIN)/python -m pytest -s -q -m fuzz $$file $(PYTEST) || exit 1; done
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.records import Box, Landmarks, Pose, Quality, Vector
+from edge.records import Box, Landmarks, Match, Pose, Quality, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +84,15 @@ class Sighting:
     def infrared(self) -> bool:
         """Whether the face was analysed and seen in infrared light."""
         return self.quality is not None and self.quality.infrared
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFace:
+    """A tracked face in a frame, for drawing."""
+
+    box: Box
+    visit_id: str | None
+    match: Match | None
+    """The visit's decision so far."""
+    quality: Quality | None
+    """None: not analysed in this frame."""

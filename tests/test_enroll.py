@@ -108,7 +108,7 @@ def half_a_face(image: Image) -> Image:
         (tiny, r"the face is too small: \d+ pixels between the eyes, 12 are needed; take a larger photo"),
         (upside_down, "the photo is upside down; turn it upright"),
         (on_its_side, "the photo lies on its side; turn it upright"),
-        (half_a_face, "the face is cut off at the edge of the photo; take one that shows the whole face"),
+        (half_a_face, "the face is cut off at the edge of the picture; take one that shows the whole face"),
     ],
 )
 def test_an_unusable_face_is_refused_in_plain_words(

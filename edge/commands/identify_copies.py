@@ -8,10 +8,10 @@ import numpy as np
 
 from edge.capture.media_files import IMAGE_SUFFIXES
 from edge.capture.video_io import open_writer
-from edge.daemon.frame_processor import SeenFace
 from edge.errors import UsageError, WhosthereError
 from edge.faces.annotate import Note, annotate, note
 from edge.records import Frame, Image
+from edge.sightings import SeenFace
 
 VIDEO_SUFFIX = ".mp4"
 

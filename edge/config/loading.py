@@ -17,6 +17,7 @@ from edge.config.camera import CameraSettings, is_recording
 from edge.config.contradictions import contradictions
 from edge.config.diary import DiarySettings
 from edge.config.faces import DetectSettings, MotionSettings, QualitySettings
+from edge.config.link import LinkSettings
 from edge.config.mqtt import MqttSettings
 from edge.config.notify import NotifySettings
 from edge.config.sections import DoorbellSettings, GalleryKeys, GallerySettings, ModelSettings, RuntimeSettings
@@ -33,7 +34,7 @@ DeviceId = Annotated[
 ]
 DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
 
-_FILES = ("gallery.path", "mqtt.outbox.path", "diary.path")
+_FILES = ("gallery.path", "mqtt.outbox.path", "diary.path", "link.path")
 """What the daemon writes."""
 _FOLDERS = ("strangers.path", "web.path")
 _GIVEN_FILES = (
@@ -83,6 +84,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quality: QualitySettings = QualitySettings()
     track: TrackSettings = TrackSettings()
     motion: MotionSettings = MotionSettings()
+    link: LinkSettings = LinkSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     web: WebSettings = WebSettings()
 

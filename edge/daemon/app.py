@@ -18,6 +18,7 @@ from edge.daemon.doorbell import Doorbell
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.health import HealthReport
+from edge.daemon.link_thread import LinkThread
 from edge.daemon.main_loop import MainLoop
 from edge.daemon.notifications import Notifications
 from edge.daemon.pipeline import Pipeline
@@ -31,7 +32,7 @@ from edge.daemon.watchdog import Watchdog
 from edge.events import ChallengeUpdate, Event
 from edge.faces.analyser import Analyser
 from edge.faces.loading import load_analyser
-from edge.mqtt.challenge_payload import challenge_payload
+from edge.mqtt.challenge_payload import ChallengePayload, challenge_payload
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import DoorbellPayload, Source, rfc3339
@@ -79,6 +80,7 @@ class App:
         self._notifications = Notifications(
             loaded, self._gallery, self._origin, lambda: self._publisher.clock_set, clock
         )
+        self._link = LinkThread(loaded, self._publisher, clock)
         self._stranger_watch = watch_strangers(loaded, analyser.embedder.card)
         self._stranger_keeper = StrangerKeeper(
             config.strangers,
@@ -117,6 +119,7 @@ class App:
         self._diary.start()
         self._strangers.start()
         self._notifications.start()
+        self._link.start(self._controls, self._health)
         self._pipeline.start()
         self._reloader.start()
         self._controls.publish()
@@ -155,6 +158,7 @@ class App:
         if self._doorbell:
             self._doorbell.close()
         stopped = self._pipeline.stop(STOP_S)
+        self._link.stop(BACKGROUND_STOP_S)
         self._publisher.health(self._health.payload(stopping=True))
         self._publisher.stop(STOP_S)
         self._unknown_faces.stop(BACKGROUND_STOP_S)
@@ -186,10 +190,12 @@ class App:
                 self._strangers.on_event,
                 self._diary.on_event,
                 self._notifications.on_event,
+                self._link.on_event,
             ],
             mark=self._mark,
             on_ring=self._on_ring,
             on_challenge=self._on_challenge,
+            on_frame=self._link.view.offer,
         )
 
     def _new_doorbell(self, settings: DoorbellSettings) -> Doorbell | None:
@@ -232,13 +238,17 @@ class App:
         """Runs on the inference thread."""
         device, at = self._loaded.device_id, rfc3339(time.time())
         payload = DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at)
-        self._publisher.at_once(payload)
+        self._at_once(payload)
         frame = self._pipeline.last_frame
         self._notifications.on_ring(payload, frame.image if frame else None)
 
     def _on_challenge(self, update: ChallengeUpdate, ago_s: float) -> None:
         """Runs on the inference thread."""
-        self._publisher.at_once(challenge_payload(update, self._loaded.device_id, time.time() - ago_s))
+        self._at_once(challenge_payload(update, self._loaded.device_id, time.time() - ago_s))
+
+    def _at_once(self, payload: DoorbellPayload | ChallengePayload) -> None:
+        self._publisher.at_once(payload)
+        self._link.at_once(payload)
 
 
 def visit_id() -> str:

@@ -77,9 +77,10 @@ class Controls:
         # One at a time: the last message, which is retained, must hold the last state.
         with self._publishing:
             self._pipeline.paused = self._pause_timer.paused
-            self._publisher.controls(self._payload())
+            self._publisher.controls(self.payload())
 
-    def _payload(self) -> ControlsPayload:
+    def payload(self) -> ControlsPayload:
+        """What is set now."""
         left_s, bounds = self._pause_timer.left_s(time.monotonic()), self._gallery.bounds
         low, high = (None, None) if bounds is None else rounded_inwards(bounds.low, bounds.high)
         return ControlsPayload(

@@ -14,8 +14,8 @@ from edge.faces.infrared import InfraredWatch
 from edge.faces.liveness_watch import LivenessWatch
 from edge.faces.motion import MotionGate
 from edge.faces.tiles import TileTurns
-from edge.records import Box, Face, Frame, Match, Quality
-from edge.sightings import Sighting
+from edge.records import Face, Frame
+from edge.sightings import SeenFace, Sighting
 from edge.visits.challenge_runner import AskedChallenge, ChallengeRunner
 from edge.visits.manager import VisitManager
 from edge.visits.matcher import Matcher
@@ -24,18 +24,6 @@ from edge.visits.tracker import Track, Tracker
 
 SHARP_FROM_PX = 36.0
 """Faces smaller than this in the preview are followed in the full picture: the network sees 128 px around them."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeenFace:
-    """A tracked face in a frame, for drawing."""
-
-    box: Box
-    visit_id: str | None
-    match: Match | None
-    """The visit's decision so far."""
-    quality: Quality | None
-    """None: not analysed in this frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.pending_updates import software_version
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.system_stats import disk_free_mb, memory_mb, temperature_c, throttling
-from edge.daemon.timings import Spread, Timings
+from edge.daemon.timings import FrameRate, Spread, Timings
 from edge.faces.analyser import Analyser
 from edge.models.tflite import find_runtime
 from edge.mqtt.payloads import (
@@ -60,10 +60,10 @@ class HealthReport:
         self._diary = diary
         self._strangers = strangers
         self._began = time.monotonic()
-        self._last = (self._began, 0)
+        self._rate = FrameRate()
 
-    def payload(self, *, stopping: bool = False) -> HealthPayload:
-        """The health message as of now."""
+    def payload(self, *, stopping: bool = False, rate: FrameRate | None = None) -> HealthPayload:
+        """The health message as of now, with frames per second since the last call; by `rate`, since its own."""
         matcher = self._gallery.matcher
         header = matcher.gallery.header
         temperature, limits, age = temperature_c(), throttling(), self._pipeline.frame_age_s
@@ -73,7 +73,7 @@ class HealthReport:
             uptime_s=int(time.monotonic() - self._began),
             state="stopping" if stopping else self.state,
             camera_online=bool(self.camera_online),
-            fps=round(self._fps(), 2),
+            fps=round((rate or self._rate).per_s(self._pipeline.frames), 2),
             frame_age_s=None if age is None else round(age, 1),
             latency={stage: _milliseconds(spread) for stage, spread in self._timings.spreads().items()},
             frames=self._pipeline.frames,
@@ -132,12 +132,6 @@ class HealthReport:
         keeper = self._strangers
         grouped = self._loaded.config.strangers.group
         return StrangersHealth(keeper.count, keeper.on_disk, keeper.replaced) if grouped else None
-
-    def _fps(self) -> float:
-        """Frames analysed per second since the last report."""
-        now, frames = time.monotonic(), self._pipeline.frames
-        (before, count), self._last = self._last, (now, frames)
-        return (frames - count) / (now - before) if now > before else 0.0
 
 
 def _milliseconds(spread: Spread) -> StageLatency:

@@ -17,6 +17,7 @@ from edge.errors import WhosthereError
 from edge.events import ChallengeUpdate, Event, EventKind
 from edge.mqtt.payloads import Source
 from edge.records import Frame
+from edge.sightings import SeenFace
 from edge.visits.challenge_runner import AskedChallenge
 from edge.visits.matcher import Matcher
 
@@ -57,10 +58,12 @@ class Pipeline:
         on_ring: Callable[[Source, str | None], None] = lambda *_: None,
         mark: Callable[[Event], Event] = lambda event: event,
         on_challenge: Callable[[ChallengeUpdate, float], None] = lambda *_: None,
+        on_frame: Callable[[Frame, Sequence[SeenFace]], None] = lambda *_: None,
     ) -> None:
         """`mark` adds to an event, on the inference thread, before any subscriber gets it.
 
         `on_challenge` gets each update of a challenge, and how many seconds ago it happened.
+        `on_frame` gets each analysed frame with the faces in it, and each frame of a pause without; it must not block.
         """
         self.paused = False
         self.frames = 0
@@ -82,6 +85,7 @@ class Pipeline:
         self._on_ring = on_ring
         self._mark = mark
         self._on_challenge = on_challenge
+        self._on_frame = on_frame
         self._rung: deque[Source] = deque(maxlen=RINGS)
         self._asked: deque[tuple[AskedChallenge, Answer]] = deque()
         self._slot: Latest[Frame] = Latest()
@@ -207,12 +211,14 @@ class Pipeline:
         self.last_frame = frame
         if self.paused:
             self._publish(self._processor.tick(frame.captured_at), 0.0)
+            self._on_frame(frame, ())
             return
         processed = self._processor.process(frame)
         lag = 0.0 if self._lossless else max(0.0, time.monotonic() - frame.captured_at)
         self._timings.add("frame", lag)
         self.frames += 1
         self._publish(processed.events, lag)
+        self._on_frame(frame, processed.seen)
 
     def _pass_time(self) -> None:
         """No frame has come: visits still end. The time of a recording stands still meanwhile."""

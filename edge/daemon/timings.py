@@ -21,6 +21,19 @@ class Spread(NamedTuple):
     times: int
 
 
+class FrameRate:
+    """Frames per second since it was asked last, for one reader."""
+
+    def __init__(self) -> None:
+        self._last = (time.monotonic(), 0)
+
+    def per_s(self, frames: int) -> float:
+        """The rate, now that there have been so many frames in all."""
+        now = time.monotonic()
+        (before, count), self._last = self._last, (now, frames)
+        return (frames - count) / (now - before) if now > before else 0.0
+
+
 class Timings:
     """Durations by stage. One thread writes, any may read."""
 

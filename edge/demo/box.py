@@ -45,6 +45,7 @@ def write_config(folder: Path, clip: Path, gallery: Path, port: int, embedder: s
             "outbox": {"path": str(folder / "outbox.sqlite3")},
         },
         "diary": {"path": str(folder / "diary.sqlite3")},
+        "link": {"path": str(folder / "link.sock")},
     }
     if embedder:
         document["models"] = {"embedder": embedder}

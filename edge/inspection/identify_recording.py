@@ -11,12 +11,13 @@ from edge.capture import geometry
 from edge.capture.clip import Clip, open_clip
 from edge.config.camera import CameraSettings
 from edge.config.loading import Config
-from edge.daemon.frame_processor import FrameProcessor, SeenFace
+from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.timings import Timings
 from edge.errors import CameraError
 from edge.events import Event, EventKind
 from edge.faces.analyser import Analyser
 from edge.records import Frame
+from edge.sightings import SeenFace
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds, similarity_scale
 

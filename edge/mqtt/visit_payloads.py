@@ -152,9 +152,9 @@ def visit_payload(event: Event, *, wall_offset: float, origin: EventOrigin, cloc
         camera=origin.camera,
         person_id=person.person_id if person else None,
         person_name=person.name if person else None,
-        candidates=tuple(_candidate(candidate) for candidate in match.contenders) if match else (),
-        similarity=_similarity(best.similarity) if best else None,
-        threshold=_similarity(match.threshold) if match else None,
+        candidates=tuple(candidate_payload(candidate) for candidate in match.contenders) if match else (),
+        similarity=rounded_similarity(best.similarity) if best else None,
+        threshold=rounded_similarity(match.threshold) if match else None,
         margin=_given(match.margin if match else None, lambda margin: round(margin, 4)),
         false_match_rate=_given(match.false_match_rate if match else None, _two_digits),
         provisional=event.provisional,
@@ -198,11 +198,12 @@ def _stranger(visits: StrangerVisits) -> StrangerPayload:
     return StrangerPayload(visits.id, visits.times, rfc3339(visits.first_seen), last)
 
 
-def _candidate(candidate: Candidate) -> CandidatePayload:
-    return CandidatePayload(candidate.person_id, candidate.name, _similarity(candidate.similarity))
+def candidate_payload(candidate: Candidate) -> CandidatePayload:
+    """A person and their similarity, rounded."""
+    return CandidatePayload(candidate.person_id, candidate.name, rounded_similarity(candidate.similarity))
 
 
-def _similarity(value: float) -> float:
+def rounded_similarity(value: float) -> float:
     """Limited to -1..1: products of float32 unit vectors can be slightly larger."""
     return round(min(max(value, -1.0), 1.0), 4)
 

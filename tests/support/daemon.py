@@ -41,6 +41,7 @@ def write_config(folder: Path, broker: Broker, known: Path, /, **sections: dict[
             "outbox": {"path": "outbox.sqlite3"},
         },
         "diary": {"path": "diary.sqlite3"},
+        "link": {"path": "link.sock"},
     }
     for name, values in sections.items():
         document[name] = {**document.get(name, {}), **values}
