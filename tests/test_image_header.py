@@ -68,14 +68,14 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "PNG": (lambda: bombs.png(30000, 30000), "900 megapixels; allowed: 256 megapixels"),
     "PNG of 100 MP": (
         lambda: bombs.png(10000, 10000),
-        "allowed: 82 megapixels for this PNG; save it as a base",
+        "allowed: 71 megapixels for this PNG; save it as a base",
     ),
-    "interlaced PNG": (lambda: bombs.png(30000, 3001, interlaced=True), "allowed: 82 megapixels"),
-    "animated PNG": (lambda: _animated(bombs.png(5000, 5000)), "allowed: 21 megapixels for this PNG"),
-    "WebP with transparency": (lambda: bombs.webp(6000, 5000), "allowed: 25 megapixels for this WebP"),
-    "TIFF in one strip": (lambda: bombs.tiff(6000, 5000, *TIFF_COLOUR), "allowed: 21 megapixels for this TIFF"),
-    "TIFF of 16 bits in one strip": (lambda: bombs.tiff(5000, 4000, (258, 16), (277, 3)), "allowed: 12 megapixels"),
-    "TIFF with transparency": (lambda: bombs.tiff(5000, 5000, (258, 8), (277, 4)), "allowed: 21 megapixels"),
+    "interlaced PNG": (lambda: bombs.png(30000, 3001, interlaced=True), "allowed: 71 megapixels"),
+    "animated PNG": (lambda: _animated(bombs.png(5000, 5000)), "allowed: 18 megapixels for this PNG"),
+    "WebP with transparency": (lambda: bombs.webp(6000, 5000), "allowed: 2[12] megapixels for this WebP"),
+    "TIFF in one strip": (lambda: bombs.tiff(6000, 5000, *TIFF_COLOUR), "allowed: 18 megapixels for this TIFF"),
+    "TIFF of 16 bits in one strip": (lambda: bombs.tiff(5000, 4000, (258, 16), (277, 3)), "allowed: 10 megapixels"),
+    "TIFF with transparency": (lambda: bombs.tiff(5000, 5000, (258, 8), (277, 4)), "allowed: 18 megapixels"),
     "BMP": (lambda: bombs.bmp(20000, -20000), "20000 x 20000 pixels found, 400 megapixels"),
     "GIF": (lambda: bombs.gif(60000, 60000), "3600 megapixels"),
     "WebP": (lambda: bombs.webp(16384, 16384), "268 megapixels"),
@@ -110,12 +110,13 @@ def test_a_png_chunk_that_claims_gigabytes_takes_no_memory(tmp_path: Path) -> No
         (lambda: bombs.jpeg(16320, 12240), "shape 3060 4080 3"),
         (lambda: bombs.jpeg(8064, 6048), "shape 3024 4032 3"),
         (lambda: bombs.jpeg(6500, 5000), "shape 5000 6500 3"),
-        (lambda: bombs.jpeg(6000, 4000, progressive=True), "shape 4000 6000 3"),
+        (lambda: bombs.jpeg(5900, 3930, progressive=True), "shape 3930 5900 3"),
+        (lambda: bombs.jpeg(6000, 4000, progressive=True), "shape 2000 3000 3"),
         (lambda: bombs.png(6400, 5000, bits=8), "shape 5000 6400 3"),
         (lambda: bombs.png(8064, 6048, bits=8), "shape 3024 4032 3"),
         (lambda: bombs.png(8064, 6048, bits=16), "shape 3024 4032 3"),
         (lambda: bombs.png(8660, 5774, bits=8), "shape 2887 4330 3"),
-        (lambda: bombs.png(10000, 6400), "shape 3200 5000 3"),
+        (lambda: bombs.png(10000, 6400), "shape 1600 2500 3"),
     ],
 )
 def test_what_phones_take_is_read_within_the_limit(content: Callable[[], bytes], shape: str, tmp_path: Path) -> None:
@@ -177,33 +178,32 @@ def test_no_beginning_of_a_file_makes_the_reader_fail(rest: bytes, beginning: by
 
 
 FUZZ = """
-import random, sys
+import random, shutil, sys
 from pathlib import Path
 from edge.capture import photos
 from edge.errors import WhosthereError
 from support.fuzzing import memory_mb
 small, large = (sorted(Path(folder).iterdir()) for folder in sys.argv[1:3])
+damaged = Path(sys.argv[4])
 chance = random.Random(1)
 for run in range(int(sys.argv[3])):
     path = chance.choice(large if run % 50 == 49 and large else small)
-    # No copies that a reader would not make: the largest file has 120 MB.
-    content = bytearray(path.stat().st_size)
-    with path.open("rb") as file:
-        file.readinto(content)
-    for _ in range(chance.randint(1, 8)):
-        # Most of what can go wrong is in the beginning.
-        at = chance.randrange(min(len(content), chance.choice((64, 600, len(content)))))
-        content[at] = chance.choice((0, 255, chance.randrange(256)))
-    end = chance.choice((len(content), chance.randrange(len(content))))
-    cut = bytes(memoryview(content)[:end])
-    del content
+    # Damaged on disk: no copy of 120 MB in memory that a reader would not make.
+    shutil.copyfile(path, damaged)
+    size = path.stat().st_size
+    with damaged.open("r+b") as file:
+        for _ in range(chance.randint(1, 8)):
+            # Most of what can go wrong is in the beginning.
+            file.seek(chance.randrange(min(size, chance.choice((64, 600, size)))))
+            file.write(bytes((chance.choice((0, 255, chance.randrange(256))),)))
+        file.truncate(chance.choice((size, chance.randrange(size))))
     try:
-        photos.decode_photo(cut, Path("x"))
+        photos.decode_photo(damaged.read_bytes(), Path("x"))
     except WhosthereError:
         pass
 print(memory_mb())
 """
-LARGEST = {".png": 7500, ".webp": 4900, ".tiff": 8000, ".bmp": 6300, ".gif": 4200, ".jp2": 3850, ".avif": 3750}
+LARGEST = {".png": 7100, ".webp": 4550, ".tiff": 7800, ".bmp": 5860, ".gif": 3950, ".jp2": 3580, ".avif": 3520}
 """The side of a square that is just allowed, by format."""
 
 
@@ -255,6 +255,6 @@ def test_damaged_photos_of_every_format_are_read_or_refused(tmp_path: Path) -> N
     (small / "cut.jpg").write_bytes(bombs.jpeg(6000, 4000, progressive=True)[:2000])
     if FULL:
         alone(MAKE_LARGE, large)
-    peak = int(alone(FUZZ, small, large, cases(40)))
+    peak = int(alone(FUZZ, small, large, cases(40), tmp_path / "damaged"))
     print(f"{cases(40)} damaged photos: at most {peak} MB of memory")
     assert peak < MAX_MB

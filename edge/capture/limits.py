@@ -4,12 +4,12 @@ from edge.capture.file_type import FileType
 
 MAX_FILE_BYTES = 200_000_000
 """A file without an end would fill the memory."""
-MAX_DECODING_BYTES = 250_000_000
+MAX_DECODING_BYTES = 215_000_000
 """What a picture's file and decoding it may take together. A box of 512 MB has about 300 MB left beside the system."""
 MAX_PHOTO_PIXELS = 256_000_000
 """The largest phone photos have 200 megapixels. Pictures of more than 40 come at a fraction of their size: JPEGs are
 decoded so. PNG, BMP, lossy WebP and TIFF in small strips are shrunk right after decoding; a PNG of 48 megapixels may
-have 100 MB."""
+have 68 MB."""
 MAX_FRAME_PIXELS = 36_000_000
 """For frames of cameras and videos: 8K has 33 megapixels. A decoder keeps several."""
 MAX_ASPECT = 10.0
