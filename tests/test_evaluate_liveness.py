@@ -40,6 +40,7 @@ def test_the_interval_is_that_of_clopper_and_pearson(hits: int, trials: int, sha
     assert upper_bound(hits, trials) == pytest.approx(share, abs=0.001)
 
 
+@pytest.mark.slow
 def test_clips_are_scored_through_the_loop(tmp_path: Path) -> None:
     frames = [image for _, image in held_print(read_picture(HOPPER), np.random.default_rng(0))]
     clip = tmp_path / "fake" / "print.avi"

@@ -254,6 +254,7 @@ def test_the_learning_rate_is_halved_when_nothing_gets_better() -> None:
     assert decay([0.6] + [0.5] * 8) == 0.25
 
 
+@pytest.mark.slow
 def test_a_test_set_judges_the_best_embedder(photos: Path, tmp_path: Path) -> None:
     for number, source in enumerate(("barack", "joe")):
         shutil.copytree(photos / source, photos / f"twin{number}", dirs_exist_ok=True)
@@ -271,6 +272,7 @@ def test_a_test_set_judges_the_best_embedder(photos: Path, tmp_path: Path) -> No
     assert 0 <= result["test"]["area"] <= 1
 
 
+@pytest.mark.slow
 def test_a_file_of_keras_2_is_fine_tuned(photos: Path, tmp_path: Path) -> None:
     old = pytest.importorskip("tf_keras")
     given = old.Input((48, 48, 3))
