@@ -20,6 +20,7 @@ from support.portraits import (
     OBAMA_2009,
     OBAMA_2010,
     PORTRAITS,
+    darkened,
     read_picture,
     save,
     side_by_side,
@@ -77,10 +78,6 @@ def test_a_similar_name_is_another_person_and_the_command_says_so(gallery: Path,
 
 def blurred(image: Image) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 10), np.uint8)
-
-
-def darkened(image: Image) -> Image:
-    return (image * 0.12).astype(np.uint8)
 
 
 def tiny(image: Image) -> Image:

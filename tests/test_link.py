@@ -8,6 +8,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,8 @@ from edge.link.protocol import (
     MAX_REQUEST,
     BoxStatus,
     ChallengeNews,
+    GuideNews,
+    GuideShot,
     Hello,
     LinkError,
     Messages,
@@ -223,6 +226,27 @@ def test_a_stream_is_as_slow_as_asked(box: Linked) -> None:
         stream.close()  # type: ignore[attr-defined]
 
 
+def test_one_person_at_a_time_is_guided_and_the_end_of_the_client_ends_it(box: Linked) -> None:
+    guided = Link(box.path).guide("Ada", 2)
+    shot = GuideShot(b"1234", "sha", 0.9, False, 1.0, 120.0)
+    said = [(GuideNews("look here", 0, 2), b""), (GuideNews("1 of 2", 1, 2, False, shot, 3), b"jpg")]
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(next, guided)
+        until(lambda: box.box.saying is not None)
+        assert box.box.saying is not None
+        for news, picture in said:
+            box.box.saying(news, picture)
+        assert [first.result(LONG_S), next(guided)] == said
+        with pytest.raises(LinkError, match="somebody else is being enrolled"):
+            next(Link(box.path).guide("Ben"))
+        say = box.box.saying
+        say(GuideNews("2 of 2", 2, 2, True), b"")
+        assert [news.over for news, _ in guided] == [True]
+    until(lambda: box.box.saying is None)
+    say(GuideNews("too late", 2, 2), b"")
+    assert alive(box.path)
+
+
 def test_asyncio_clients_hear_the_same(box: Linked) -> None:
     async def ask() -> None:
         link = AsyncLink(box.path)
@@ -240,6 +264,13 @@ def test_asyncio_clients_hear_the_same(box: Linked) -> None:
         async for header, _ in link.live(boxes=True):
             assert header.boxes
             break
+        guided = link.guide("Ada")
+        first = asyncio.ensure_future(anext(guided))
+        while box.box.saying is None:
+            await asyncio.sleep(0.01)
+        box.box.saying(GuideNews("done", 5, 5, True), b"")
+        assert (await first)[0].over
+        assert [one async for one in guided] == []
 
     asyncio.run(asyncio.wait_for(ask(), LONG_S))
 

@@ -9,13 +9,11 @@ from edge.capture.registry import open_camera
 from edge.config.camera import CameraSettings
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.coach import Coach
+from edge.faces.coached_frame import coach_frame
 from edge.faces.enrolment import Intake
-from edge.faces.face_choice import ChosenFace, largest_face
-from edge.faces.photo_faces import faces_of
-from edge.faces.still_image import each_once
+from edge.faces.face_choice import ChosenFace
 from edge.models.similarity import same_person
 from edge.people.enroll_result import PhotoOutcome, PhotoReport
-from edge.records import Image
 
 SOURCE = "camera"
 
@@ -73,21 +71,12 @@ def _watch(
         ends_at = ends_at or frame.captured_at + timeout_s
         if frame.captured_at > ends_at:
             break
-        portraits = each_once(analyser.portraits(frame.image))
-        chosen = _prominent(portraits, frame.image)
-        advice = coach.update([chosen.portrait] if chosen else portraits, frame.captured_at)
+        advice, chosen = coach_frame(coach, analyser, frame.image, frame.captured_at)
         line.show(advice.text)
         if advice.taken is not None:
             intake.add(SOURCE, advice.taken, at)
             reports.append(_report(advice.taken, chosen))
     return reports
-
-
-def _prominent(portraits: list[AnalysedFace], image: Image) -> ChosenFace | None:
-    """The face of somebody with small faces around, such as a picture on the wall; None: there is nothing to choose."""
-    if len(portraits) < 2 or len((photo := faces_of(portraits, image)).faces) < 2:
-        return None
-    return largest_face(photo)
 
 
 def _report(taken: AnalysedFace, chosen: ChosenFace | None) -> PhotoReport:

@@ -80,7 +80,7 @@ class App:
         self._notifications = Notifications(
             loaded, self._gallery, self._origin, lambda: self._publisher.clock_set, clock
         )
-        self._link = LinkThread(loaded, self._publisher, clock)
+        self._link = LinkThread(loaded, analyser, self._publisher, clock)
         self._stranger_watch = watch_strangers(loaded, analyser.embedder.card)
         self._stranger_keeper = StrangerKeeper(
             config.strangers,
@@ -119,7 +119,7 @@ class App:
         self._diary.start()
         self._strangers.start()
         self._notifications.start()
-        self._link.start(self._controls, self._health)
+        self._link.start(self._controls, self._health, self._gallery)
         self._pipeline.start()
         self._reloader.start()
         self._controls.publish()
@@ -195,7 +195,7 @@ class App:
             mark=self._mark,
             on_ring=self._on_ring,
             on_challenge=self._on_challenge,
-            on_frame=self._link.view.offer,
+            on_frame=self._link.on_frame,
         )
 
     def _new_doorbell(self, settings: DoorbellSettings) -> Doorbell | None:

@@ -33,7 +33,7 @@ class Subscribers:
     """
 
     def __init__(self, subscribers: Sequence[EventSubscriber]) -> None:
-        self._subscribers = [(subscriber, _Guard(_name(subscriber))) for subscriber in subscribers]
+        self._subscribers = [(subscriber, Guard(_name(subscriber))) for subscriber in subscribers]
 
     def on_event(self, event: Event) -> None:
         for subscriber, guard in self._subscribers:
@@ -66,7 +66,7 @@ class Background(Generic[E]):
         self._tidy = tidy
         self._tidy_s = tidy_s
         self._close = close
-        self._guard = _Guard(name)
+        self._guard = Guard(name)
         self._events: queue.Queue[E | None] = queue.Queue(WAITING)
         self._full = False
         self.dropped = 0
@@ -112,7 +112,7 @@ class Background(Generic[E]):
             self._guard.run(partial(self._handle, event))
 
 
-class _Guard:
+class Guard:
     """Runs what must not fail. Of failures in a row, only the first is logged, with its traceback."""
 
     def __init__(self, name: str) -> None:

@@ -43,6 +43,11 @@ class Coach:
         return len(self._taken) >= self.count
 
     @property
+    def taken(self) -> int:
+        """How many portraits there are."""
+        return len(self._taken)
+
+    @property
     def main_trouble(self) -> str | None:
         """The most frequent problem; None: there was none."""
         return self._troubles.most_common(1)[0][0] if self._troubles else None

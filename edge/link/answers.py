@@ -9,12 +9,14 @@ from edge.link.live_view import LiveView
 from edge.link.open_visits import OpenVisits
 from edge.link.protocol import (
     AskCommand,
+    AskGuide,
     AskLive,
     AskPicture,
     AskStatus,
     AskWatch,
     BadLink,
     BoxStatus,
+    GuideNews,
     LinkAnswer,
     read_request,
 )
@@ -33,6 +35,13 @@ class LinkedBox(Protocol):
     def health(self) -> HealthPayload: ...
 
     def controls(self) -> ControlsPayload: ...
+
+    def guide(self, asked: AskGuide, say: Callable[[GuideNews, bytes], None]) -> Callable[[], None]:
+        """Begin to guide an enrolment; what is returned ends it. `say` gets the advice, on any thread.
+
+        Raises WhosthereError while somebody else is being enrolled.
+        """
+        ...
 
     def command(self, command: Request, reply: Reply) -> None:
         """Carry it out and reply once, now or later from another thread. Raises WhosthereError."""
@@ -62,7 +71,7 @@ class LinkAnswers:
         return BoxStatus(self._box.health(), self._box.controls(), visits.here, visits.challenge)
 
     def answer(self, session: LinkSession, text: bytes, now: float) -> None:
-        """LinkAnswer a line of a client. Raises SessionOver and OSError."""
+        """Answer a line of a client. Raises SessionOver and OSError."""
         try:
             request = read_request(text)
         except BadLink as error:
@@ -78,6 +87,8 @@ class LinkAnswers:
                 self._show(session, request, now)
             case AskLive():
                 session.live = request
+            case AskGuide():
+                self._guide(session, request, now)
             case AskCommand():
                 self._carry_out(session, request, now)
 
@@ -87,6 +98,15 @@ class LinkAnswers:
             session.send(LinkAnswer(False, "the camera has not delivered a frame yet"), now)
         else:
             session.send(picture[0], now, picture[1])
+
+    def _guide(self, session: LinkSession, asked: AskGuide, now: float) -> None:
+        def say(news: GuideNews, picture: bytes) -> None:
+            self._later(session, lambda when: session.send(news, when, picture))
+
+        try:
+            session.on_close = self._box.guide(asked, say)
+        except WhosthereError as error:
+            session.send(LinkAnswer(False, str(error)), now)
 
     def _carry_out(self, session: LinkSession, asked: AskCommand, now: float) -> None:
         session.busy = True

@@ -15,12 +15,15 @@ import msgspec
 
 from edge.link.protocol import (
     AskCommand,
+    AskGuide,
     AskLive,
     AskPicture,
     AskStatus,
     AskWatch,
     BoxStatus,
     ChallengeNews,
+    Guided,
+    GuideNews,
     LinkAnswer,
     LinkError,
     Message,
@@ -74,6 +77,14 @@ class Link:
             for message, data in said:
                 yield _expected(PictureHeader, message), data
 
+    def guide(self, name: str, count: int = 5, within_s: float = 120.0) -> Iterator[Guided]:
+        """Guide somebody in front of the camera: advice, and portraits, until one of them is `over`."""
+        with closing(self._said(AskGuide(name, count, within_s), None)) as said:
+            for message, data in said:
+                yield (news := _expected(GuideNews, message)), data
+                if news.over:
+                    return
+
     def _ask(self, request: Request) -> _Said:
         with closing(self._said(request, self._timeout_s)) as said:
             return next(said)
@@ -123,6 +134,14 @@ class AsyncLink:
         async with aclosing(self._said(AskLive(boxes, max_fps))) as said:
             async for message, data in said:
                 yield _expected(PictureHeader, message), data
+
+    async def guide(self, name: str, count: int = 5, within_s: float = 120.0) -> AsyncIterator[Guided]:
+        """Guide somebody in front of the camera: advice, and portraits, until one of them is `over`."""
+        async with aclosing(self._said(AskGuide(name, count, within_s))) as said:
+            async for message, data in said:
+                yield (news := _expected(GuideNews, message)), data
+                if news.over:
+                    return
 
     async def _ask(self, request: Request) -> _Said:
         try:

@@ -1,7 +1,7 @@
 """What is said over the daemon's socket, version 1: requests, messages, and how they are framed.
 
 Both sides write lines of JSON. A `picture` line is followed by as many bytes of JPEG as it says. A client asks one
-thing at a time; `watch` and `live` turn the connection into a stream, which ends when the client closes it.
+thing at a time; `watch`, `live` and `guide` turn the connection into a stream, which ends when the client closes it.
 docs/contributing/link.md describes it.
 """
 
@@ -59,8 +59,17 @@ class AskCommand(LinkRequest, frozen=True, tag="command"):
     """As in docs/40-mqtt.md: a JSON object."""
 
 
-Request = AskStatus | AskWatch | AskPicture | AskLive | AskCommand
-KINDS: Final = "status, watch, picture, live, command"
+class AskGuide(LinkRequest, frozen=True, tag="guide"):
+    """Guide somebody in front of the camera until there are enough portraits; one client at a time."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    """The person's name in the gallery, or that of somebody new."""
+    count: Annotated[int, Meta(ge=1, le=20)] = 5
+    within_s: Annotated[float, Meta(gt=0, le=600)] = 120.0
+
+
+Request = AskStatus | AskWatch | AskPicture | AskLive | AskCommand | AskGuide
+KINDS: Final = "status, watch, picture, live, command, guide"
 
 
 class LinkMessage(msgspec.Struct, frozen=True, tag_field="message"):
@@ -145,7 +154,33 @@ class PictureHeader(LinkMessage, frozen=True, tag="picture"):
     boxes: bool
 
 
-Message = Hello | LinkAnswer | BoxStatus | VisitNews | RingNews | ChallengeNews | PictureHeader
+class GuideShot(msgspec.Struct, frozen=True):
+    """A portrait that can become a template: `edge.galleries.gallery.Template` has the same fields."""
+
+    embedding: bytes
+    """float32, little-endian, of length one."""
+    embedder: str
+    """The sha256 of the embedder's file: a template fits only a gallery of the same."""
+    quality: float
+    infrared: bool
+    yaw: float
+    brightness: float
+
+
+class GuideNews(LinkMessage, frozen=True, tag="guide"):
+    """What to say to the person; with a shot, its picture follows as JPEG, after the end of the line."""
+
+    text: str
+    taken: Count
+    count: Count
+    over: bool = False
+    """Whether this is the last one: enough portraits, or the time is up."""
+    shot: GuideShot | None = None
+    size: Annotated[int, Meta(ge=0, le=MAX_PICTURE)] = 0
+    """The picture's bytes."""
+
+
+Message = Hello | LinkAnswer | BoxStatus | VisitNews | RingNews | ChallengeNews | PictureHeader | GuideNews
 
 _REQUESTS: "msgspec.json.Decoder[Request]" = msgspec.json.Decoder(Request)
 _MESSAGES: "msgspec.json.Decoder[Message]" = msgspec.json.Decoder(Message)
@@ -204,7 +239,7 @@ class Messages:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._header: PictureHeader | None = None
+        self._header: PictureHeader | GuideNews | None = None
         self._greeted = False
 
     def feed(self, data: bytes) -> list[tuple[Message, bytes]]:
@@ -230,7 +265,7 @@ class Messages:
                 return None
             message = read_message(bytes(self._bytes[:end]))
             del self._bytes[: end + 1]
-            if not isinstance(message, PictureHeader):
+            if not isinstance(message, PictureHeader | GuideNews):
                 return message, b""
             self._header = message
         header = self._header
@@ -251,3 +286,4 @@ class Messages:
 
 
 Picture = tuple[PictureHeader, bytes]
+Guided = tuple[GuideNews, bytes]

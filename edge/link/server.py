@@ -180,7 +180,7 @@ class LinkServer:
         if events & selectors.EVENT_READ:
             for text in session.receive(now):
                 if session.busy or session.streams:
-                    raise BadLink("one request at a time, and none after `watch` and `live`")
+                    raise BadLink("one request at a time, and none after `watch`, `live` and `guide`")
                 self._answers.answer(session, text, now)
 
     def _tell(self, news: LinkMessage, now: float) -> None:
@@ -207,6 +207,8 @@ class LinkServer:
         self._sessions.discard(session)
         self._selector.unregister(session.socket)
         session.socket.close()
+        if session.on_close is not None:
+            session.on_close()
 
     def _drop_all(self) -> None:
         for session in list(self._sessions):

@@ -2,6 +2,7 @@
 
 import socket
 from collections import deque
+from collections.abc import Callable
 
 from edge.link.protocol import MAX_REQUEST, AskLive, BadLink, Lines, LinkMessage, line
 
@@ -31,6 +32,8 @@ class LinkSession:
         """Whether it gets the news."""
         self.live: AskLive | None = None
         """The pictures that it wants, if any."""
+        self.on_close: Callable[[], None] | None = None
+        """Ends the enrolment that it follows, if any."""
         self.busy = False
         """Whether it waits for the answer to a command."""
         self._lines = Lines(MAX_REQUEST)
@@ -43,7 +46,7 @@ class LinkSession:
 
     @property
     def streams(self) -> bool:
-        return self.watches or self.live is not None
+        return self.watches or self.live is not None or self.on_close is not None
 
     @property
     def full(self) -> bool:

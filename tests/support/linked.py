@@ -1,7 +1,7 @@
 """A socket of the daemon with a stand-in for the box behind it, and raw clients."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from edge.config.faces import QualitySettings
+from edge.errors import UsageError
 from edge.link.live_view import LiveView
-from edge.link.protocol import Hello
+from edge.link.protocol import AskGuide, GuideNews, Hello
 from edge.link.server import LinkServer
 from edge.link.socket_file import connected
 from edge.mqtt.command_payloads import Request
@@ -42,6 +43,8 @@ class StubBox:
     kept: list[Reply] = field(default_factory=list)
     paused: bool = False
     broken: bool = False
+    saying: Callable[[GuideNews, bytes], None] | None = None
+    """Speaks to the client who is guided, if any."""
 
     def health(self) -> HealthPayload:
         if self.broken:
@@ -53,6 +56,15 @@ class StubBox:
 
     def controls(self) -> ControlsPayload:
         return ControlsPayload("door", self.paused, None, 0.001, 1e-5, 0.1, 0.4)
+
+    def guide(self, asked: AskGuide, say: Callable[[GuideNews, bytes], None]) -> Callable[[], None]:
+        if self.saying is not None:
+            raise UsageError("somebody else is being enrolled")
+        self.saying = say
+        return self.stop_saying
+
+    def stop_saying(self) -> None:
+        self.saying = None
 
     def command(self, command: Request, reply: Reply) -> None:
         self.commands.append(command)

@@ -51,3 +51,7 @@ def side_by_side(*paths: Path) -> Image:
 def whosthere(*arguments: str | Path, typed: str | None = None) -> Result:
     """Run a command in this process."""
     return CliRunner().invoke(main, [str(a) for a in arguments], input=typed)
+
+
+def darkened(image: Image) -> Image:
+    return (image * 0.12).astype(np.uint8)
