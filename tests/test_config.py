@@ -180,7 +180,7 @@ def test_an_unknown_key_is_told_with_what_may_be_meant(file: Path) -> None:
         ("mqtt: {tls: {enabled: true, key_file: k}}", "mqtt.tls.certificate_file, key_file: found only one of them"),
         ("camera: {reopen_min_s: 60}", "camera.reopen_min_s: found 60; allowed: at most camera.reopen_max_s"),
         ("camera: {region: {left: 0.9, right: 0.1}}", "camera.region.left, top: must be less than right, bottom"),
-        ("quality: {min_brightness: 230}", "quality.min_brightness: found 230; allowed: less than quality.max_bright"),
+        ("quality: {min_brightness: 250}", "quality.min_brightness: found 250; allowed: less than quality.max_bright"),
     ],
 )
 def test_contradictions_are_mistakes_and_hide_no_others(file: Path, text: str, told: str) -> None:

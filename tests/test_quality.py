@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from converter.changes import exposed
 from edge.config.faces import ENROLMENT_LIMITS, QualitySettings, enrolment_limits
 from edge.faces.align import crop
 from edge.faces.quality import SIDE, TEMPLATE, assess
@@ -74,10 +75,11 @@ def test_a_harmed_picture_is_refused_with_its_reason(harm: Callable[[Image], Ima
     "harm",
     [
         lambda image: cv2.GaussianBlur(image, (0, 0), 3.5),
-        lambda image: (image * 0.12).astype(np.uint8),
+        exposed(0.06),
+        lambda image: np.minimum(image * 2.4, 255).astype(np.uint8),
         lambda image: shrunk(image, 10),
     ],
-    ids=["blurred", "dark", "small"],
+    ids=["blurred", "dark", "bright", "small"],
 )
 def test_a_visitor_may_be_recognised_by_a_face_that_is_no_template(harm: Callable[[Image], Image]) -> None:
     worse = harm(read_picture(COLLINS))
@@ -88,8 +90,9 @@ def test_a_visitor_may_be_recognised_by_a_face_that_is_no_template(harm: Callabl
 
 def test_enrolment_takes_the_stricter_limit_of_both() -> None:
     loose = enrolment_limits(QualitySettings())
-    assert (loose.min_eye_distance_px, loose.min_sharpness, loose.min_brightness) == (12, 2.5, 25)
-    strict = QualitySettings(min_eye_distance_px=30, min_sharpness=9, min_brightness=40, max_turn_deg=20)
+    assert (loose.min_eye_distance_px, loose.min_sharpness) == (12, 2.5)
+    assert (loose.min_brightness, loose.max_brightness) == (25, 225)
+    strict = QualitySettings(30, 9, min_brightness=40, max_brightness=200, max_turn_deg=20)
     assert enrolment_limits(strict) == strict
 
 

@@ -42,7 +42,7 @@ def _always(value: Any) -> Callable[..., Any]:
 
 _FORMER_LIMITS = tuple(
     ("quality", key, getattr(ENROLMENT_LIMITS, key))
-    for key in ("min_eye_distance_px", "min_sharpness", "min_brightness")
+    for key in ("min_eye_distance_px", "min_sharpness", "min_brightness", "max_brightness")
 )
 
 RULES: tuple[Rule, ...] = (
@@ -96,7 +96,7 @@ RULES: tuple[Rule, ...] = (
         "the threshold rises with the number of groups asked for",
         stand_ins=((matcher.Matcher, "threshold_for_probes", lambda self, _: self.threshold),),
     ),
-    Rule("quality", 1, "covered, blurred and dark faces count, if for little", settings=_FORMER_LIMITS),
+    Rule("quality", 1, "covered, blurred, dark and overexposed faces count, if for little", settings=_FORMER_LIMITS),
     Rule(
         "margin",
         9,

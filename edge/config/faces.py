@@ -43,15 +43,18 @@ class QualitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_eye_distance_px: Annotated[float, Meta(ge=4, le=500)] = 7.0
     min_sharpness: Annotated[float, Meta(ge=0)] = 0.7
     """Fine detail of the aligned crop in the direction that has least of it: about 40 is crisp, 2 is a smear."""
-    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 9.0
-    max_brightness: Annotated[float, Meta(ge=0, le=255)] = 225.0
+    min_brightness: Annotated[float, Meta(ge=0, le=255)] = 3.0
+    max_brightness: Annotated[float, Meta(ge=0, le=255)] = 245.0
+    """Where fewer than half of the faces of known people still match, by docs/50-accuracy.md; so is the one before."""
     max_turn_deg: Annotated[float, Meta(ge=5, le=90)] = 45.0
     """How far a head may be turned away from the camera in any direction."""
     min_presence: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """How certain the landmark network must be that this is a face."""
 
 
-ENROLMENT_LIMITS = QualitySettings(min_eye_distance_px=12.0, min_sharpness=2.5, min_brightness=25.0)
+ENROLMENT_LIMITS = QualitySettings(
+    min_eye_distance_px=12.0, min_sharpness=2.5, min_brightness=25.0, max_brightness=225.0
+)
 """What a template needs: it is compared with every visitor for years, while a visitor's face is one of many."""
 
 
