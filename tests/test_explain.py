@@ -175,7 +175,7 @@ def test_the_examples_of_the_documentation() -> None:
     ]
     assert texts(Scene(0.6, 0.58, 9, ())) == ["0.031 less similarity to Ben -> Ada Lovelace"]
     assert texts(Scene(0.6, 0.2, 9, ())) == ["0.123 less similarity to Ada Lovelace -> unknown"]
-    dark = "4 of 4 too dark, with a brightness below 9 of 255 (120)"
+    dark = "4 of 4 too dark, with a brightness below 3 of 255 (120)"
     assert texts(Scene(0.6, 0.2, 0, ((Problem.TOO_DARK, 4),))) == [
         f"add light, or raise camera.exposure_ev: {dark} -> a name, or unknown",
     ]

@@ -44,7 +44,7 @@ def test_a_face_that_is_good_enough_is_embedded_and_named(demo_gallery: Path) ->
 
 def test_a_face_that_is_not_good_enough_is_never_embedded(demo_gallery: Path) -> None:
     """The same face in the dark: its embedding would resemble nobody reliably, so it must not count."""
-    dark = (read_picture(HOPPER) * 0.05).astype(np.uint8)
+    dark = (read_picture(HOPPER) * 0.02).astype(np.uint8)
     events = events_of(dark, demo_gallery)
     assert [event.kind for event in events] == [EventKind.STARTED, EventKind.NO_USABLE_FACE, EventKind.ENDED]
     assert events[1].problem is Problem.TOO_DARK
