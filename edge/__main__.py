@@ -23,6 +23,8 @@ COMMANDS = {
     "verify": "Check that somebody is the person whom they say they are: yes or no.",
     "gallery": "List and change the people of a gallery; receive a pushed one, roll back.",
     "strangers": "List unknown visitors who came again; name them with all their pictures, or forget them.",
+    "backup": "Write all that this box has learned into one file.",
+    "restore": "Put a backup in the place of what this box knows.",
     "doctor": "Report everything in force on this box: runtime, models, threshold, gallery.",
     "tune": "Measure this box and write the fastest settings into config.yaml.",
     "bench": "Measure how fast this box is: every stage, beside its bare network.",

@@ -37,7 +37,7 @@ DEFAULT_PATH = Path("/etc/whosthere/config.yaml")
 _FILES = ("gallery.path", "mqtt.outbox.path", "diary.path", "link.path")
 """What the daemon writes."""
 _FOLDERS = ("strangers.path", "web.path")
-_GIVEN_FILES = (
+GIVEN_FILES = (
     "camera.password_file",
     "gallery.allowed_signers",
     "gallery.signing_key",
@@ -152,6 +152,18 @@ def load_config(path: Path) -> LoadedConfig:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}{_advice(path, error)}") from error
     except typed_yaml.Mistakes as error:
         raise InvalidConfig(path, error.lines, None) from error
+    return _validated(document, path)
+
+
+def parse_config(text: str, path: Path) -> LoadedConfig:
+    """A text as the config.yaml that would lie at `path`. Raises InvalidConfig."""
+    try:
+        return _validated(typed_yaml.parse(text), path)
+    except typed_yaml.Mistakes as error:
+        raise InvalidConfig(path, error.lines, None) from error
+
+
+def _validated(document: Any, path: Path) -> LoadedConfig:
     base = path.resolve().parent
     right, mistakes = _by_section(_filled({} if document is None else document, Config()))
     mistakes += _path_mistakes(typed_yaml.convert(right, Config), right)
@@ -172,9 +184,9 @@ def _advice(path: Path, error: OSError) -> str:
     return ""
 
 
-def default_config() -> LoadedConfig:
-    """Return the defaults, relative to the working folder: for commands that need no config.yaml."""
-    return _placed(Config(), Path.cwd())
+def default_config(folder: Path | None = None) -> LoadedConfig:
+    """Return the defaults, relative to a folder: for commands that need no config.yaml. None: the working folder."""
+    return _placed(Config(), folder or Path.cwd())
 
 
 def load_config_or_defaults(path: Path | None) -> LoadedConfig:
@@ -212,7 +224,7 @@ def _by_section(document: Any) -> tuple[dict[Any, Any], list[str]]:
 def _path_mistakes(config: Config, sections: Collection[str]) -> list[str]:
     """What is wrong with the paths in those sections, whether or not there is anything at them."""
     mistakes = []
-    for key in (*_FILES, *_FOLDERS, *_GIVEN_FILES, "camera.source"):
+    for key in (*_FILES, *_FOLDERS, *GIVEN_FILES, "camera.source"):
         text = attrgetter(key)(config)
         recording = key != "camera.source" or is_recording(text)
         if text is not None and key.partition(".")[0] in sections and recording:
@@ -240,7 +252,7 @@ def _placed(config: Config, base: Path) -> LoadedConfig:
         placed = _changed(placed, "camera.source", lambda text: _absolute(base, text))
     for key in (*_FILES, *_FOLDERS):
         placed = _changed(placed, key, lambda text: _absolute(base, text))
-    for key in _GIVEN_FILES:
+    for key in GIVEN_FILES:
         placed = _changed(placed, key, lambda text: _beside(base, text))
     return LoadedConfig(placed, base)
 

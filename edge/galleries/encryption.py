@@ -1,4 +1,7 @@
-"""Encryption of galleries to SSH keys, in the age format (https://age-encryption.org/v1). The only user of pyrage."""
+"""Encryption of galleries to SSH keys, and of backups with a passphrase. The only user of pyrage.
+
+The format is age's (https://age-encryption.org/v1).
+"""
 
 import importlib
 from collections.abc import Sequence
@@ -44,6 +47,22 @@ def decrypt(content: bytes, identity: Path | None, where: str) -> bytes:
     return plain
 
 
+def encrypt_with(content: bytes, passphrase: str) -> bytes:
+    """Encrypt with a passphrase (age's scrypt). Raises GalleryError."""
+    encrypted: bytes = _pyrage().passphrase.encrypt(content, passphrase)
+    return encrypted
+
+
+def decrypt_with(content: bytes, passphrase: str, where: str) -> bytes:
+    """Decrypt with a passphrase. Raises GalleryError naming `where`."""
+    pyrage = _pyrage()
+    try:
+        plain: bytes = pyrage.passphrase.decrypt(content, passphrase)
+    except pyrage.DecryptError as error:
+        raise GalleryError(f"{where}: cannot be decrypted: {error}; a wrong passphrase, or it is damaged") from error
+    return plain
+
+
 def _recipient(pyrage: Any, text: str) -> Any:
     kind = pyrage.x25519.Recipient if text.startswith("age1") else pyrage.ssh.Recipient
     try:
@@ -70,4 +89,4 @@ def _pyrage() -> Any:
     try:
         return importlib.import_module("pyrage")
     except ImportError as error:
-        raise GalleryError("encrypted galleries need the package pyrage: pip install 'whosthere[age]'") from error
+        raise GalleryError("encryption needs the package pyrage: pip install 'whosthere[age]'") from error

@@ -27,7 +27,7 @@ def replace_gallery(
     keep: int = KEEP,
 ) -> None:
     """Write a gallery over the one at `path`, which is kept. Raises GalleryError; then `path` is as it was."""
-    _keep_earlier(gallery, path, keys, keep)
+    keep_earlier(gallery, path, keys, keep)
     write_gallery(gallery, path, signing_key, recipients, keys)
 
 
@@ -37,7 +37,7 @@ def replace_with(content: bytes, sender: str, path: Path, keep: int = KEEP) -> G
     Raises GalleryError when they are no gallery: it begins with `sender`, and `path` is as it was.
     """
     gallery = decode(content, sender, None, NO_KEYS)
-    _keep_earlier(gallery, path, NO_KEYS, keep)
+    keep_earlier(gallery, path, NO_KEYS, keep)
     write_whole(content, path)
     return gallery
 
@@ -102,7 +102,7 @@ def drop_from_base(person: str, path: Path, keys: GalleryKeys) -> list[str]:
     return [str(base)]
 
 
-def _keep_earlier(new: Gallery, path: Path, keys: GalleryKeys, keep: int) -> None:
+def keep_earlier(new: Gallery, path: Path, keys: GalleryKeys, keep: int) -> None:
     """Keep the file at `path`, unless it is no gallery or has the same contents."""
     try:
         old = open_gallery(path, None, GalleryKeys(None, keys.identity))

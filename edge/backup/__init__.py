@@ -1,0 +1,1 @@
+"""All that a box has learned, as one file, and back."""
