@@ -20,7 +20,7 @@ from edge.mqtt.contract import channels
 from edge.mqtt.home_assistant.abbreviations import abbreviated, in_full
 from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer, announced, discovery
 from edge.mqtt.home_assistant.entities import components
-from edge.mqtt.home_assistant.entity import HomeAssistantDevice, display_name
+from edge.mqtt.home_assistant.entity import BoxFeatures, HomeAssistantDevice, display_name
 from edge.mqtt.presence import HOUSEHOLD
 from edge.mqtt.retained import RetainedTopics
 from edge.mqtt.topics import Topics
@@ -52,9 +52,9 @@ FIELDS = {
 """The fields in each platform's schema (Home Assistant 2025.4), as far as we use them."""
 
 
-def device(*, snapshots: bool = True, strangers: bool = True) -> HomeAssistantDevice:
-    topics = Topics("whosthere", "front-door")
-    return HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", snapshots, strangers)
+def device(*, snapshots: bool = True, strangers: bool = True, page: str | None = None) -> HomeAssistantDevice:
+    topics, features = Topics("whosthere", "front-door"), BoxFeatures(strangers, page)
+    return HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", snapshots, features)
 
 
 def message(*people: tuple[str, str], gone: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -124,6 +124,13 @@ def test_pictures_and_a_number_only_where_there_are_any() -> None:
     without = components(device(snapshots=False), [], controls(false_alarm_min=None, false_alarm_max=None))
     assert not {"picture", "snapshot", "strangers_named"} & set(without)
     assert {"picture", "snapshot", "strangers_named"} <= set(components(device(), [], controls()))
+
+
+def test_the_device_links_to_the_page_where_there_is_one() -> None:
+    parts = components(device(), [], controls())
+    with_page = json.loads(discovery(device(page="https://door.local:8480"), parts, {}))
+    assert with_page["dev"]["cu"] == in_full(with_page)["device"]["configuration_url"] == "https://door.local:8480"
+    assert "configuration_url" not in in_full(json.loads(discovery(device(), parts, {})))["device"]
 
 
 def test_a_trigger_for_strangers_who_come_again_only_where_they_are_grouped() -> None:

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.homeassistant, pytest.mark.timeout(900)]
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "60-home-assistant.md"
+BOX_PAGE = "https://door.home.example/box"
 AT = "2025-01-01T00:00:00Z"
 DEVICE_CLASSES = {"camera": "connectivity", "connection": "connectivity", "temperature": "temperature"}
 ENTITIES = {
@@ -62,6 +63,8 @@ def gallery(demo_gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def config(broker: Broker, gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    page = tmp_path_factory.mktemp("page")
+    (page / "password").touch()
     return write_config(
         tmp_path_factory.mktemp("box"),
         broker,
@@ -69,6 +72,7 @@ def config(broker: Broker, gallery: Path, tmp_path_factory: pytest.TempPathFacto
         camera={"realtime": True, "loop": True},
         mqtt={"snapshot": {"enabled": True, "retain": True}, "home_assistant": {"birth_delay_s": 1.0}},
         strangers={"keep": 5, "group": True, "path": "strangers"},
+        web={"path": str(page), "url": BOX_PAGE},
     )
 
 
@@ -152,6 +156,7 @@ def _everything_has_a_state(home: HomeAssistant) -> None:
     for key in ("name", "manufacturer", "model", "sw_version"):
         value = home.render(f"{{{{ device_attr('{device}', '{key}') }}}}")
         print(f"device {key}: {value}")
+    assert home.render(f"{{{{ device_attr('{device}', 'configuration_url') }}}}") == BOX_PAGE
     for name, entity in sorted(box(home).items()):
         attributes = {k: v for k, v in entity["attributes"].items() if k not in ("friendly_name", "icon")}
         print(f"{name:45} {entity['state']:32} {str(attributes)[:160]}")

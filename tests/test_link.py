@@ -63,7 +63,7 @@ def challenge(state: ChallengeState) -> ChallengeNews:
 
 
 def seen(problem: Problem | None = None, match: Match | None = None, *, analysed: bool = True) -> SeenFace:
-    quality = Quality(0.5, 20.0, 9.0, 3.0, Pose(0, 0, 0), 0.9, problem) if analysed else None
+    quality = Quality(0.5, 20.0, 9.0, 2.0, Pose(0, 0, 0), 0.9, problem) if analysed else None
     return SeenFace(Box(100, 100, 300, 300), "v1", match, quality)
 
 
@@ -83,6 +83,12 @@ def test_status_says_how_the_box_is_and_who_is_here(box: Linked) -> None:
     box.server.tell(challenge(ChallengeState.PASSED))
     status = link.status()
     assert [one.visit_id for one in status.here] == ["v2"] and status.challenge is None
+
+
+def test_metrics_are_what_is_counted(box: Linked) -> None:
+    metrics = Link(box.path).metrics()
+    assert metrics == box.box.metrics()
+    assert metrics.decisions == {"recognized": 3}
 
 
 def test_those_who_watch_hear_everything_in_order(box: Linked) -> None:
@@ -159,7 +165,7 @@ def test_a_picture_is_what_the_camera_saw_last(box: Linked) -> None:
     [face] = header.faces
     assert face.box == (67, 67, 133, 133)
     assert (face.problem, face.outcome) == (Problem.TOO_DARK, None)
-    assert face.reason == "the face is too dark: brightness 3 of 255, 9 is needed"
+    assert face.reason == "the face is too dark: brightness 2 of 255, 3 is needed"
     assert np.ptp(image) > 60, "the box is drawn"
     bare = cv2.imdecode(np.frombuffer(link.picture()[1], np.uint8), cv2.IMREAD_COLOR)
     assert np.ptp(bare) < 5, "nothing is"
@@ -445,7 +451,7 @@ def test_some_things_end_the_connection_with_a_reason(box: Linked, said: bytes, 
     ("said", "text"),
     [
         (b"hello\n", "not a request"),
-        (b'{"request": "song"}\n', "allowed: a JSON object whose `request` is one of status, watch"),
+        (b'{"request": "song"}\n', "allowed: a JSON object whose `request` is one of status, metrics, watch"),
         (b'{"request": "live", "max_fps": 0}\n', "$.max_fps"),
         (b'{"request": "picture", "size": 1}\n', "unknown field `size`"),
         (b"\xff\xfe\n", "not a request"),

@@ -46,6 +46,7 @@ GIVEN_FILES = (
     "mqtt.tls.ca_file",
     "mqtt.tls.certificate_file",
     "mqtt.tls.key_file",
+    "web.metrics.token_file",
     "notify.ntfy.topic_file",
     "notify.ntfy.token_file",
     "notify.ntfy.ca_file",

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from edge.address import parse_address
+from edge.config.web_address import web_address_mistake
 
 NoticeKind = Literal["recognized", "unknown", "again", "uncertain", "no_usable_face", "correction", "ring"]
 """What is worth a notice. `again` is an unknown visitor who came before; `correction` is a name after a doubt."""
@@ -21,20 +22,6 @@ QuietHours = Annotated[
 NtfyTopic = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z", description="up to 64 letters, digits, - and _, in quotes")
 ]
-_NOT_QUOTED = "not quoted, as it may hold a secret"
-
-
-def web_address_mistake(text: str, example: str, *, login_allowed: bool = False) -> str:
-    """What is wrong with an address of a web server; empty when nothing is. The address is not quoted."""
-    try:
-        address = parse_address(text)
-    except ValueError:
-        address = None
-    if address is None or address.scheme not in ("http", "https"):
-        return f"found something else ({_NOT_QUOTED}); allowed: an address such as {example}"
-    if address.login and not login_allowed:
-        return f"found a login in the address ({_NOT_QUOTED}); put it in a file, and name that"
-    return ""
 
 
 class NoticeRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.config.web_address import web_address_mistake
+
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 
 
@@ -26,11 +28,21 @@ class WebTlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("enabled: found false, but certificate_file is set; set it to true, or remove the files")
 
 
+class WebMetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Figures for Prometheus, on `/metrics`."""
+
+    enabled: bool = False
+    token_file: str | None = None
+    """The token that must come as `Authorization: Bearer`; None: only programs on this machine may ask."""
+
+
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The web page. It is off until it has a password."""
 
     listen: str = "127.0.0.1:8480"
     """Address and port."""
+    url: str | None = None
+    """Where browsers reach the page, for links to it; None: as `listen` says."""
     path: str = "/var/lib/whosthere/web"
     """The folder of its password, sessions, log-in attempts and certificate."""
     tls: WebTlsSettings = WebTlsSettings()
@@ -38,6 +50,7 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The IP address of a reverse proxy, whose X-Forwarded headers are believed; None: there is none."""
     ingress: str | None = None
     """The IP address from which Home Assistant's ingress comes; it has logged people in; None: there is none."""
+    metrics: WebMetricsSettings = WebMetricsSettings()
     session_days: Annotated[int, Meta(ge=1, le=365)] = 30
     """How long a browser stays logged in."""
     idle_exit_min: Annotated[int, Meta(ge=1, le=1440)] = 10
@@ -47,6 +60,8 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         host_and_port(self.listen, "listen")
+        if self.url is not None and (mistake := web_address_mistake(self.url, "https://door.home.example")):
+            raise ValueError(f"url: {mistake}")
         for key in ("trusted_proxy", "ingress"):
             _check_address(key, getattr(self, key))
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from edge.capture.registry import open_camera
@@ -20,11 +21,13 @@ from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.health import HealthReport
 from edge.daemon.link_thread import LinkThread
 from edge.daemon.main_loop import MainLoop
+from edge.daemon.metrics_report import MetricsReport
 from edge.daemon.notifications import Notifications
+from edge.daemon.page_address import page_address, visit_address
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.reloader import Reloader
 from edge.daemon.signals import SignalInbox
-from edge.daemon.subscribers import Background
+from edge.daemon.stranger_threads import strangers_thread, unknown_faces_thread
 from edge.daemon.systemd import Notifier, log_event, reloading
 from edge.daemon.thermal import ThermalThrottle
 from edge.daemon.timings import Timings
@@ -32,9 +35,11 @@ from edge.daemon.watchdog import Watchdog
 from edge.events import ChallengeUpdate, Event
 from edge.faces.analyser import Analyser
 from edge.faces.loading import load_analyser
+from edge.metrics.counters import VisitCounters
 from edge.mqtt.challenge_payload import ChallengePayload, challenge_payload
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
+from edge.mqtt.home_assistant.entity import BoxFeatures
 from edge.mqtt.payloads import DoorbellPayload, Source, rfc3339
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.visit_payloads import EventOrigin
@@ -42,13 +47,9 @@ from edge.visits.matcher import Matcher
 from edge.visits.stranger_keeper import StrangerKeeper
 from edge.visits.strangers import watch_strangers
 from edge.visits.thresholds import linking_thresholds, similarity_scale
-from edge.visits.unknown_faces import UnknownFaces
 
 STOP_S = 10.0
 BACKGROUND_STOP_S = 5.0
-TIDY_S = 600.0
-FOLLOW_S = 5.0
-"""How soon strangers that `whosthere strangers` has named or discarded are no longer recognised."""
 
 
 class App:
@@ -65,21 +66,28 @@ class App:
         self._embedder = analyser.embedder
         self._gallery = GalleryManager(loaded, analyser.embedder, datetime.now(UTC))
         clock = None if _lossless(loaded) else time.monotonic
+        page = page_address(config.web)
         self._publisher = MqttPublisher(
             config.mqtt,
             self._origin(),
             self._on_command,
             clock=clock,
             on_stored=log_event,
-            strangers=config.strangers.group,
+            features=BoxFeatures(config.strangers.group, page),
         )
-        self._unknown_faces = _unknown_faces(loaded)
+        self._unknown_faces = unknown_faces_thread(loaded)
         self._diary = DiaryThread(
             loaded, self._gallery, analyser.embedder.name, lambda: self._publisher.clock_set, clock
         )
         self._notifications = Notifications(
-            loaded, self._gallery, self._origin, lambda: self._publisher.clock_set, clock
+            loaded,
+            self._gallery,
+            self._origin,
+            lambda: self._publisher.clock_set,
+            clock,
+            partial(visit_address, page),
         )
+        self._counters = VisitCounters()
         self._link = LinkThread(loaded, analyser, self._publisher, clock)
         self._stranger_watch = watch_strangers(loaded, analyser.embedder.card)
         self._stranger_keeper = StrangerKeeper(
@@ -89,7 +97,7 @@ class App:
             self._gallery.matcher,
             lambda: self._publisher.clock_set,
         )
-        self._strangers = _strangers(self._stranger_keeper)
+        self._strangers = strangers_thread(self._stranger_keeper)
         self._pipeline = self._new_pipeline(analyser, timings)
         self._reloader = Reloader(config_path, loaded, self._gallery, notifier, self._use)
         self._controls = Controls(loaded, self._pipeline, self._publisher, self._gallery, self._reloader)
@@ -103,6 +111,7 @@ class App:
             lambda: self._diary.health,
             self._stranger_keeper,
         )
+        self._metrics = MetricsReport(self._health, self._publisher, timings, self._counters, self._notifications)
         self._watchdog = Watchdog(notifier, config.runtime.stall_s)
         self._doorbell = self._new_doorbell(config.doorbell)
 
@@ -119,7 +128,7 @@ class App:
         self._diary.start()
         self._strangers.start()
         self._notifications.start()
-        self._link.start(self._controls, self._health, self._gallery)
+        self._link.start(self._controls, self._health, self._gallery, self._metrics)
         self._pipeline.start()
         self._reloader.start()
         self._controls.publish()
@@ -190,6 +199,7 @@ class App:
                 self._strangers.on_event,
                 self._diary.on_event,
                 self._notifications.on_event,
+                self._counters.on_event,
                 self._link.on_event,
             ],
             mark=self._mark,
@@ -239,6 +249,7 @@ class App:
         device, at = self._loaded.device_id, rfc3339(time.time())
         payload = DoorbellPayload("ring", secrets.token_hex(8), device, source, visit_id, at)
         self._at_once(payload)
+        self._counters.on_ring()
         frame = self._pipeline.last_frame
         self._notifications.on_ring(payload, frame.image if frame else None)
 
@@ -259,29 +270,6 @@ def visit_id() -> str:
 def _lossless(loaded: LoadedConfig) -> bool:
     """Whether every frame counts: for a recording that is not replayed in real time."""
     return is_recording(loaded.config.camera.source) and not loaded.config.camera.realtime
-
-
-def _unknown_faces(loaded: LoadedConfig) -> Background[Event]:
-    settings = loaded.config.strangers
-    faces = UnknownFaces(Path(settings.path), settings)
-    return Background(
-        "unknown faces",
-        lambda event: faces.take(event, time.time()),
-        wants=faces.wants,
-        tidy=lambda: faces.tidy(time.time()),
-        tidy_s=TIDY_S,
-    )
-
-
-def _strangers(keeper: StrangerKeeper) -> Background[Event]:
-    return Background(
-        "strangers",
-        lambda event: keeper.take(event, time.time()),
-        wants=keeper.wants,
-        tidy=lambda: keeper.tidy(time.time()),
-        tidy_s=FOLLOW_S,
-        close=keeper.close,
-    )
 
 
 def _people(matcher: Matcher) -> list[tuple[str, str]]:

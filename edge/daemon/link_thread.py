@@ -10,6 +10,7 @@ from edge.daemon.controls import Controls
 from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.guidance import Guidance, Say
 from edge.daemon.health import HealthReport
+from edge.daemon.metrics_report import MetricsReport
 from edge.daemon.timings import FrameRate
 from edge.events import Event
 from edge.faces.analyser import Analyser
@@ -38,11 +39,11 @@ class LinkThread:
         self._clock = clock
         self._server: LinkServer | None = None
 
-    def start(self, controls: Controls, health: HealthReport, gallery: GalleryManager) -> None:
+    def start(self, controls: Controls, health: HealthReport, gallery: GalleryManager, metrics: MetricsReport) -> None:
         settings = self._loaded.config.link
         if settings.enabled:
             hello = Hello(self._loaded.device_id, __version__)
-            box = _Box(controls, health, gallery, self._guidance)
+            box = _Box(controls, health, gallery, self._guidance, metrics)
             self._server = LinkServer(Path(settings.path), hello, self._view, box)
             self._server.start()
 
@@ -71,13 +72,21 @@ class LinkThread:
 class _Box:
     """What the server may ask, on its own thread."""
 
-    def __init__(self, controls: Controls, health: HealthReport, gallery: GalleryManager, guidance: Guidance) -> None:
+    def __init__(
+        self,
+        controls: Controls,
+        health: HealthReport,
+        gallery: GalleryManager,
+        guidance: Guidance,
+        metrics: MetricsReport,
+    ) -> None:
         self._health = health
         self._gallery = gallery
         self._guidance = guidance
         self._rate = FrameRate()
         self.controls = controls.payload
         self.command = controls.on_command
+        self.metrics = metrics.snapshot
 
     @property
     def state(self) -> State:

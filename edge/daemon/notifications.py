@@ -51,14 +51,18 @@ class Notifications:
         origin: Callable[[], EventOrigin],
         clock_set: Callable[[], bool],
         clock: Callable[[], float] | None,
+        page: Callable[[str], str | None],
     ) -> None:
-        """`clock` is that of `Event.at`; None: a recording's own time. Raises ConfigError for unreadable secrets."""
+        """`clock` is that of `Event.at`; None: a recording's own time. `page` gives the address of a visit's page.
+
+        Raises ConfigError when a secret or a certificate cannot be read.
+        """
         self._boot_clock = boot_clock()
         self._gallery = gallery
         self._origin = origin
         self._clock_set = clock_set
         self._clock = clock
-        channels = open_channels(loaded.config.notify, lambda _: None)
+        channels = open_channels(loaded.config.notify, page)
         self._couriers = [
             Courier(channel, loaded.config.notify.give_up_s, self._known, self._boot_s) for channel in channels
         ]

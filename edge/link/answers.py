@@ -11,16 +11,19 @@ from edge.link.protocol import (
     AskCommand,
     AskGuide,
     AskLive,
+    AskMetrics,
     AskPicture,
     AskStatus,
     AskWatch,
     BadLink,
+    BoxMetrics,
     BoxStatus,
     GuideNews,
     LinkAnswer,
     read_request,
 )
 from edge.link.session import LinkSession
+from edge.metrics.snapshot import MetricsSnapshot
 from edge.mqtt.command_payloads import Request, parse
 from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import ControlsPayload, HealthPayload, State
@@ -35,6 +38,8 @@ class LinkedBox(Protocol):
     def health(self) -> HealthPayload: ...
 
     def controls(self) -> ControlsPayload: ...
+
+    def metrics(self) -> MetricsSnapshot: ...
 
     def guide(self, asked: AskGuide, say: Callable[[GuideNews, bytes], None]) -> Callable[[], None]:
         """Begin to guide an enrolment; what is returned ends it. `say` gets the advice, on any thread.
@@ -80,6 +85,8 @@ class LinkAnswers:
         match request:
             case AskStatus():
                 session.send(self.status(), now)
+            case AskMetrics():
+                session.send(BoxMetrics(self._box.metrics()), now)
             case AskWatch():
                 session.watches = True
                 session.send(self.status(), now)

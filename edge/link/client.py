@@ -17,9 +17,11 @@ from edge.link.protocol import (
     AskCommand,
     AskGuide,
     AskLive,
+    AskMetrics,
     AskPicture,
     AskStatus,
     AskWatch,
+    BoxMetrics,
     BoxStatus,
     ChallengeNews,
     Guided,
@@ -36,6 +38,7 @@ from edge.link.protocol import (
     line,
 )
 from edge.link.socket_file import connected
+from edge.metrics.snapshot import MetricsSnapshot
 
 TIMEOUT_S = 10.0
 """So long the daemon may take to answer."""
@@ -55,6 +58,9 @@ class Link:
 
     def status(self) -> BoxStatus:
         return _expected(BoxStatus, self._ask(AskStatus())[0])
+
+    def metrics(self) -> MetricsSnapshot:
+        return _expected(BoxMetrics, self._ask(AskMetrics())[0]).metrics
 
     def picture(self, *, boxes: bool = False) -> Picture:
         """What the camera saw last, as JPEG."""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from edge.errors import UsageError, WhosthereError
+from edge.metrics.snapshot import MetricsSnapshot
 from edge.mqtt.challenge_payload import ChallengePayload
 from edge.mqtt.payloads import ControlsPayload, Count, DoorbellPayload, HealthPayload, Similarity
 from edge.mqtt.visit_payloads import CandidatePayload, VisitPayload
@@ -31,6 +32,10 @@ class LinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
 class AskStatus(LinkRequest, frozen=True, tag="status"):
     """How the box is doing, and who is here."""
+
+
+class AskMetrics(LinkRequest, frozen=True, tag="metrics"):
+    """Everything that is counted and measured."""
 
 
 class AskWatch(LinkRequest, frozen=True, tag="watch"):
@@ -68,8 +73,8 @@ class AskGuide(LinkRequest, frozen=True, tag="guide"):
     within_s: Annotated[float, Meta(gt=0, le=600)] = 120.0
 
 
-Request = AskStatus | AskWatch | AskPicture | AskLive | AskCommand | AskGuide
-KINDS: Final = "status, watch, picture, live, command, guide"
+Request = AskStatus | AskMetrics | AskWatch | AskPicture | AskLive | AskCommand | AskGuide
+KINDS: Final = "status, metrics, watch, picture, live, command, guide"
 
 
 class LinkMessage(msgspec.Struct, frozen=True, tag_field="message"):
@@ -101,6 +106,12 @@ class BoxStatus(LinkMessage, frozen=True, tag="status"):
     """The last event of each visit that has not ended."""
     challenge: ChallengePayload | None
     """Where the last challenge stands; None: there was none, or it is over."""
+
+
+class BoxMetrics(LinkMessage, frozen=True, tag="metrics"):
+    """For Prometheus."""
+
+    metrics: MetricsSnapshot
 
 
 class VisitNews(LinkMessage, frozen=True, tag="visit"):
@@ -180,7 +191,7 @@ class GuideNews(LinkMessage, frozen=True, tag="guide"):
     """The picture's bytes."""
 
 
-Message = Hello | LinkAnswer | BoxStatus | VisitNews | RingNews | ChallengeNews | PictureHeader | GuideNews
+Message = Hello | LinkAnswer | BoxStatus | BoxMetrics | VisitNews | RingNews | ChallengeNews | PictureHeader | GuideNews
 
 _REQUESTS: "msgspec.json.Decoder[Request]" = msgspec.json.Decoder(Request)
 _MESSAGES: "msgspec.json.Decoder[Message]" = msgspec.json.Decoder(Message)

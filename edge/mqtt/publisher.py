@@ -17,7 +17,7 @@ from edge.mqtt.client import IncomingMessage, OutgoingMessage, Signal, check_cre
 from edge.mqtt.clock import WallClock
 from edge.mqtt.commands import CommandDone, CommandHandler, OnCommand, answers
 from edge.mqtt.home_assistant.discovery import DiscoveryAnnouncer
-from edge.mqtt.home_assistant.entity import described
+from edge.mqtt.home_assistant.entity import BoxFeatures, described
 from edge.mqtt.outbox import Outbox
 from edge.mqtt.outbox_sender import OutboxSender
 from edge.mqtt.payloads import ControlsPayload, DoorbellPayload, HealthPayload, OutboxHealth
@@ -54,9 +54,9 @@ class MqttPublisher:
         *,
         clock: Callable[[], float] | None = time.monotonic,
         on_stored: Callable[[Event], None] = lambda _: None,
-        strangers: bool = False,
+        features: BoxFeatures = BoxFeatures(),  # noqa: B008  (it is frozen)
     ) -> None:
-        """`on_stored` gets each event once it is stored, on the publisher's thread. `strangers`: they are grouped."""
+        """`on_stored` gets each event once it is stored, on the publisher's thread; `features` go to Home Assistant."""
         self.origin = origin
         self.heartbeat = time.monotonic()
         self._settings = settings
@@ -72,7 +72,7 @@ class MqttPublisher:
         self._people_known = False
         self._retained = RetainedTopics()
         self._state = RetainedState(topics, self._retained)
-        device = described(settings, topics, origin, strangers=strangers)
+        device = described(settings, topics, origin, features)
         self._discovery = DiscoveryAnnouncer(settings.home_assistant, device, self._retained)
         self._connection = self._connection_to_broker(f"whosthere-{origin.device_id}")
         self._outbox = Outbox(Path(settings.outbox.path), settings.outbox.max_events)

@@ -10,8 +10,9 @@ import msgspec
 
 from edge import __version__
 from edge.address import Address, parse_address
-from edge.config.notify import WebhookSettings, web_address_mistake
+from edge.config.notify import WebhookSettings
 from edge.config.secret_file import read_secret
+from edge.config.web_address import web_address_mistake
 from edge.errors import ConfigError
 from edge.mqtt.visit_payloads import marked
 from edge.notify.notice import Notice

@@ -1,6 +1,6 @@
 """Every page there is, in the order of the navigation. To add one: its module in `pages`, and a line here."""
 
 from edge.web.page import Page
-from edge.web.pages import login, visits
+from edge.web.pages import login, metrics, visits
 
-PAGES: tuple[Page, ...] = (visits.PAGE, login.PAGE)
+PAGES: tuple[Page, ...] = (visits.PAGE, login.PAGE, metrics.PAGE)

@@ -15,6 +15,7 @@ from edge.link.live_view import LiveView
 from edge.link.protocol import AskGuide, GuideNews, Hello
 from edge.link.server import LinkServer
 from edge.link.socket_file import connected
+from edge.metrics.snapshot import LatencyCounts, MetricsSnapshot
 from edge.mqtt.command_payloads import Request
 from edge.mqtt.commands import Reply
 from edge.mqtt.payloads import (
@@ -53,6 +54,10 @@ class StubBox:
             "door", NOW, 1, self.state, True, 9.9, 0.1, {}, 1, 0, 0, OutboxHealth(0, 0, 0, True), None, None, None, 1.0,
             None, 0.4, 0.001, GalleryHealth("1", 1, 1), ModelHealth("e", "d", "r", []), SoftwareHealth("1"), True,
         )  # fmt: skip
+
+    def metrics(self) -> MetricsSnapshot:
+        latency = LatencyCounts((0,) * 8, 0.0)
+        return MetricsSnapshot(self.health(), True, {"recognized": 3}, 0, 1, latency, {}, {})
 
     def controls(self) -> ControlsPayload:
         return ControlsPayload("door", self.paused, None, 0.001, 1e-5, 0.1, 0.4)

@@ -37,6 +37,7 @@ _SHORT = {
     "value_template": "val_tpl",
 }
 _SHORT_DEVICE = {
+    "configuration_url": "cu",
     "identifiers": "ids",
     "manufacturer": "mf",
     "model": "mdl",

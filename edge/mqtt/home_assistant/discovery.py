@@ -42,8 +42,9 @@ def discovery(
         "model": f"Face recognition box ({device.model})",
         "sw_version": __version__,
     }
+    optional = {"suggested_area": device.area, "configuration_url": device.features.page}
     document = {
-        "device": description | ({"suggested_area": device.area} if device.area else {}),
+        "device": description | {key: value for key, value in optional.items() if value},
         "origin": {"name": "whosthere", "sw_version": __version__},
         "components": {**entities, **{key: {"platform": platform} for key, platform in removed.items()}},
     }

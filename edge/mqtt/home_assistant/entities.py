@@ -34,7 +34,7 @@ def _triggers(device: HomeAssistantDevice) -> dict[str, Component]:
         "came_uncertain": _trigger(device, "came", "somebody uncertain", kind, EventKind.UNCERTAIN.value),
         "rang": _trigger(device, "rang", "the doorbell", "{{ value_json.event_type }}", "ring", device.topics.doorbell),
     }
-    if device.strangers:
+    if device.features.strangers:
         again = (
             f"value_json.event_type == 'unknown' and value_json.stranger and value_json.stranger.times > 1 and {_NOW}"
         )

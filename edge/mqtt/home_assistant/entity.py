@@ -19,6 +19,16 @@ CONFIG, DIAGNOSTIC = "config", "diagnostic"
 
 
 @dataclass(frozen=True, slots=True)
+class BoxFeatures:
+    """What the box does beyond the section `mqtt`, as far as Home Assistant should know."""
+
+    strangers: bool = False
+    """Whether events say which strangers come again."""
+    page: str | None = None
+    """The address of its web page; None: it has none, or only for this machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class HomeAssistantDevice:
     """The box as a device in Home Assistant."""
 
@@ -30,18 +40,17 @@ class HomeAssistantDevice:
     """The embedder's name."""
     snapshots: bool
     """Whether pictures leave the box."""
-    strangers: bool = False
-    """Whether events say which strangers come again."""
+    features: BoxFeatures = BoxFeatures()
 
 
 def described(
-    settings: MqttSettings, topics: Topics, origin: EventOrigin, *, strangers: bool = False
+    settings: MqttSettings, topics: Topics, origin: EventOrigin, features: BoxFeatures
 ) -> HomeAssistantDevice:
     """The device of a box: named and placed as in its settings."""
     home = settings.home_assistant
     name = home.name or display_name(origin.device_id)
     snapshots = settings.snapshot.enabled
-    return HomeAssistantDevice(topics, origin.device_id, name, home.area, origin.model, snapshots, strangers)
+    return HomeAssistantDevice(topics, origin.device_id, name, home.area, origin.model, snapshots, features)
 
 
 def display_name(device_id: str) -> str:
