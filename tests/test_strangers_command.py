@@ -10,17 +10,15 @@ import pytest
 
 from edge.config import typed_yaml
 from edge.config.loading import load_config
-from edge.events import GoodFace, StrangerVisits
+from edge.events import GoodFace
 from edge.galleries.file import open_gallery
 from edge.people.forgetting import forget_elsewhere
-from edge.visits.good_faces import NEEDED, GoodFaces
+from edge.visits.good_faces import GoodFaces
 from edge.visits.strangers_file import NAME, StrangersFile
-from edge.visits.strangers_layout import StrangerPicture
-from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, analyser, read_picture, whosthere
+from support.kept_strangers import NOW, keep, seen_as
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, whosthere
 from support.sshd import new_key
 from test_signature import allowing
-
-NOW = 1_750_000_000.0
 
 
 @pytest.fixture
@@ -44,28 +42,6 @@ def write_config(path: Path, **gallery: str) -> None:
 def at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: NOW + 3600)
     monkeypatch.setenv("TZ", "UTC")
-
-
-def seen_as(*photos: Path) -> GoodFaces:
-    """The good faces of a visit that shows these photos."""
-    faces = GoodFaces()
-    for photo in photos:
-        image = read_picture(photo)
-        portrait = analyser().for_enrolment().portraits(image)[0]
-        assert portrait.embedding is not None
-        for _ in range(NEEDED):
-            faces.add(portrait.quality, portrait.embedding, image, portrait.face.box)
-    return faces
-
-
-def keep(config: Path, number: int, *visits: GoodFaces, now: float = NOW) -> None:
-    embedder = analyser().embedder.id.sha256
-    with closing(StrangersFile(config.parent / "kept" / NAME)) as file:
-        for times, faces in enumerate(visits, 1):
-            who = StrangerVisits(number, times, now, None, now + 60 * times)
-            jpegs = [StrangerPicture(f.quality, cv2.imencode(".jpg", f.picture)[1].tobytes()) for f in faces.kept]
-            assert faces.probe is not None
-            assert file.record(who, f"20250615T1506{number:02}-{times:06x}", embedder, faces.probe, jpegs)
 
 
 def kept(config: Path) -> list[int]:

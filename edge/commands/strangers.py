@@ -1,10 +1,7 @@
 """`whosthere strangers`: unknown visitors who came again, to be named or forgotten."""
 
 import contextlib
-import time
-from collections.abc import Iterator
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 
 import click
@@ -16,15 +13,11 @@ from edge.commands.context import box_config, gallery_option
 from edge.commands.enroll import EXIT_CODES as ENROLL_EXIT_CODES
 from edge.commands.enroll import person_name
 from edge.commands.picture import in_blocks
-from edge.commands.stranger_pictures import take_pictures
-from edge.config.loading import LoadedConfig, load_config
-from edge.errors import ConfigError, WhosthereError
+from edge.config.loading import load_config
+from edge.feedback.kept_strangers import all_strangers, name_stranger, one_stranger, opened_strangers
 from edge.galleries.atomic_file import write_whole
-from edge.owner import as_owner
-from edge.people.enrolling import enroll_into
-from edge.storage.database import StorageError
 from edge.terminal import echo, json_option, plural, print_json, table
-from edge.visits.strangers_file import NAME, StrangersFile, number_of
+from edge.visits.strangers_file import number_of
 from edge.visits.strangers_layout import StrangerVisitRow
 
 PICTURE_COLUMNS = 40
@@ -63,8 +56,8 @@ config_option = box_config("The daemon's config.yaml.")
 @config_option
 def list_strangers(as_json: bool, config_path: Path) -> None:
     """List the strangers that this box keeps, with how often and when they came."""
-    with _opened(load_config(config_path)) as file:
-        lines = [_line(number, visits) for number, visits in _by_number(file).items()]
+    with opened_strangers(load_config(config_path)) as file:
+        lines = [_line(number, visits) for number, visits in all_strangers(file).items()]
     if as_json:
         print_json(lines)
     elif lines:
@@ -88,8 +81,8 @@ def list_strangers(as_json: bool, config_path: Path) -> None:
 def show(stranger: str, folder: Path | None, config_path: Path) -> None:
     """Show the pictures of STRANGER, such as stranger-3."""
     number = number_of(stranger)
-    with _opened(load_config(config_path)) as file:
-        visits = _of(number, file)
+    with opened_strangers(load_config(config_path)) as file:
+        visits = one_stranger(number, file)
     line = _line(number, visits)
     echo(f"{line.id} came {_times(line.times)}, last seen {line.last_seen[:16].replace('T', ' ')}")
     if folder is None:
@@ -124,13 +117,7 @@ def name(
       sudo -u whosthere whosthere strangers name stranger-3 --person Eve
     """
     number, loaded = number_of(stranger), load_config(config_path)
-    with _opened(loaded) as file:
-        visits = _of(number, file)
-    path = gallery_path or loaded.gallery_path
-    report = enroll_into(path, person, take_pictures(f"stranger-{number}", visits), loaded, dry_run=dry_run)
-    if report.written:
-        with _opened(loaded) as file:
-            file.forget([number])
+    report = name_stranger(loaded, number, person, gallery_path or loaded.gallery_path, dry_run=dry_run)
     enroll_report.show(report, as_json=as_json)
     enroll_report.conclude(report)
 
@@ -147,49 +134,12 @@ def discard(strangers: tuple[str, ...], everybody: bool, config_path: Path) -> N
     if everybody == bool(strangers):
         raise click.UsageError("found neither or both of STRANGERS and --all; give one of them")
     numbers = [number_of(stranger) for stranger in strangers]
-    with _opened(load_config(config_path)) as file:
-        known = _by_number(file)
+    with opened_strangers(load_config(config_path)) as file:
+        known = all_strangers(file)
         for number in numbers:
-            _of(number, file)
+            one_stranger(number, file)
         file.forget(numbers or list(known))
     echo(f"{plural(len(numbers or known), 'stranger')} forgotten")
-
-
-@contextlib.contextmanager
-def _opened(loaded: LoadedConfig) -> Iterator[StrangersFile]:
-    """The box's strangers, without those whose time is over.
-
-    Raises ConfigError where strangers are not grouped, and StorageError for a damaged file, which the daemon replaces.
-    """
-    settings = loaded.config.strangers
-    if not settings.group:
-        raise ConfigError("this box does not group strangers: strangers.group in its config.yaml is false")
-    path = Path(settings.path) / NAME
-    with as_owner(path):
-        try:
-            file = StrangersFile(path, replace=False)
-        except StorageError as error:
-            if error.damaged:
-                raise StorageError(f"{error}; the daemon sets it aside when it starts", damaged=True) from error
-            raise
-        try:
-            file.drop_old(time.time() - settings.keep_hours * 3600)
-            yield file
-        finally:
-            file.close()
-
-
-def _by_number(file: StrangersFile) -> dict[int, list[StrangerVisitRow]]:
-    return {number: list(visits) for number, visits in groupby(file.visits(), key=lambda visit: visit.stranger)}
-
-
-def _of(number: int, file: StrangersFile) -> list[StrangerVisitRow]:
-    """The visits of a stranger, oldest first. Raises WhosthereError when there is no such stranger."""
-    known = _by_number(file)
-    if number not in known:
-        kept = ", ".join(f"stranger-{other}" for other in known) or "nobody"
-        raise WhosthereError(f"found no stranger-{number}; kept on this box: {kept}")
-    return known[number]
 
 
 def _line(number: int, visits: list[StrangerVisitRow]) -> StrangerLine:

@@ -1,0 +1,1 @@
+"""What the owner says about visits and strangers; for the command line and the page alike."""

@@ -1,0 +1,95 @@
+"""The unknown visitors who came again: list, name, ignore or discard them."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from edge.config.loading import LoadedConfig
+from edge.errors import ConfigError, UsageError, WhosthereError
+from edge.feedback.rejecting import ignore_vector
+from edge.feedback.remembered import LOCK_WAIT_S, embedder_facts, gallery_or_none
+from edge.feedback.said import Feedback
+from edge.feedback.stranger_pictures import take_pictures
+from edge.galleries.lock import gallery_lock
+from edge.owner import as_owner
+from edge.people.enroll_result import EnrollReport
+from edge.people.enrolling import enroll_into
+from edge.storage.database import StorageError
+from edge.visits.good_faces import direction
+from edge.visits.strangers_file import NAME, StrangersFile
+from edge.visits.strangers_layout import StrangerVisitRow
+
+KeptStrangers = dict[int, list[StrangerVisitRow]]
+"""Number -> visits, oldest first."""
+
+
+@contextlib.contextmanager
+def opened_strangers(loaded: LoadedConfig) -> Iterator[StrangersFile]:
+    """The box's strangers, without those whose time is over.
+
+    Raises ConfigError where strangers are not grouped, and StorageError for a damaged file, which the daemon replaces.
+    """
+    settings = loaded.config.strangers
+    if not settings.group:
+        raise ConfigError("this box does not group strangers: strangers.group in its config.yaml is false")
+    path = Path(settings.path) / NAME
+    with as_owner(path):
+        try:
+            file = StrangersFile(path, replace=False)
+        except StorageError as error:
+            if error.damaged:
+                raise StorageError(f"{error}; the daemon sets it aside when it starts", damaged=True) from error
+            raise
+        try:
+            file.drop_old(time.time() - settings.keep_hours * 3600)
+            yield file
+        finally:
+            file.close()
+
+
+def all_strangers(file: StrangersFile) -> KeptStrangers:
+    return {number: list(visits) for number, visits in groupby(file.visits(), key=lambda visit: visit.stranger)}
+
+
+def one_stranger(number: int, file: StrangersFile) -> list[StrangerVisitRow]:
+    """The visits of a stranger, oldest first. Raises WhosthereError when there is no such stranger."""
+    known = all_strangers(file)
+    if number not in known:
+        kept = ", ".join(f"stranger-{other}" for other in known) or "nobody"
+        raise WhosthereError(f"found no stranger-{number}; kept on this box: {kept}")
+    return known[number]
+
+
+def name_stranger(loaded: LoadedConfig, number: int, person: str, path: Path, *, dry_run: bool = False) -> EnrollReport:
+    """Enrol a stranger with their good pictures, and forget them as one if any is in. Raises WhosthereError."""
+    with opened_strangers(loaded) as file:
+        visits = one_stranger(number, file)
+    report = enroll_into(path, person, take_pictures(f"stranger-{number}", visits), loaded, dry_run=dry_run)
+    if report.written:
+        discard_strangers(loaded, [number])
+    return report
+
+
+def ignore_stranger(loaded: LoadedConfig, number: int) -> Feedback:
+    """Publish nothing about a stranger any more, and forget their pictures. Raises WhosthereError."""
+    embedder = embedder_facts(loaded)
+    with opened_strangers(loaded) as file:
+        visits = one_stranger(number, file)
+    if any(visit.embedder != embedder.id.sha256 for visit in visits):
+        raise UsageError(f"stranger-{number}: came while models.embedder was another one; allowed: to discard them")
+    vector = direction(np.sum([visit.vector for visit in visits], axis=0))
+    with gallery_lock(loaded.gallery_path, LOCK_WAIT_S):
+        gallery = gallery_or_none(loaded, embedder)
+        said = ignore_vector(loaded, embedder, gallery, visits[-1].visit, vector, infrared=False)
+    discard_strangers(loaded, [number])
+    return said
+
+
+def discard_strangers(loaded: LoadedConfig, numbers: list[int]) -> None:
+    """Forget strangers with all their pictures; those who are gone already are no error."""
+    with opened_strangers(loaded) as file:
+        file.forget(numbers)
