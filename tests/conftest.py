@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge.config.mqtt import MqttSettings
 from edge.demo.box import make_gallery
 from support.broker import Broker, running_broker
+from support.browser import Browser, running_browser
 from support.fuzzing import FULL, MAX_MB, MAX_MORE_MB, forget_peak, memory_mb
 from support.publishing import settings
 from support.rtsp import RtspServer, why_not
@@ -51,6 +52,13 @@ def demo_gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("gallery") / "demo.whg"
     make_gallery(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; tests that use it are skipped where there is none."""
+    with running_browser() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

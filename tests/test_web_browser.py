@@ -1,41 +1,141 @@
-"""The page in a real browser, on a phone and on a desktop, light and dark."""
+"""The page in a real browser, on a phone and on a desktop, light and dark: log in, watch, correct, name strangers."""
 
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
+import cv2
 import pytest
 
-from edge.diary.diary_file import DiaryFile
-from support.browser import Browser, Scheme, Size, running_browser
-from support.diaries import new
-from support.web import WebPage, running_page, write_web_config
+from edge.galleries.file import open_gallery
+from support.browser import Browser, Scheme, Size
+from support.household import PERSON, Household
+from support.kept_strangers import keep, seen_as
+from support.portraits import COLLINS, OBAMA_2009, OBAMA_2010, read_picture
+from support.web import running_page
+
+NAME = "Barack Obama"
+SHAPES = [("phone", "light"), ("phone", "dark"), ("desktop", "light"), ("desktop", "dark")]
+MARKUP = "Eve <img src=x onerror=alert(1)> \u202eeve"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
+def jpeg(path: Path) -> bytes:
+    return cv2.imencode(".jpg", cv2.resize(read_picture(path), (192, 192)))[1].tobytes()
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, demo_gallery: Path) -> Iterator[WebPage]:
-    folder = tmp_path_factory.mktemp("page")
-    diary = DiaryFile(folder / "diary.sqlite3", 10)
-    for number in range(3):
-        diary.add(new(number, "ada" if number else None))
-    diary.close()
-    with running_page(write_web_config(folder, demo_gallery), folder) as running:
-        yield running
+@pytest.fixture
+def box(tmp_path: Path, demo_gallery: Path) -> Household:
+    """Two visits and two strangers."""
+    box = Household(tmp_path, demo_gallery)
+    strangers = f"strangers:\n  group: true\n  keep: 9\n  path: {tmp_path / 'kept'}\n"
+    box.config.write_text(f"{box.config.read_text()}web:\n  path: {tmp_path / 'web'}\n{strangers}")
+    box.came(box.looks_like(0.6), jpeg=jpeg(OBAMA_2009))
+    box.came(box.looks_like(0.2), named=None, jpeg=jpeg(COLLINS))
+    now = time.time() - 3600
+    keep(box.config, 1, seen_as(COLLINS), now=now)
+    keep(box.config, 2, seen_as(OBAMA_2009), seen_as(OBAMA_2010), now=now)
+    return box
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["phone", "desktop"])
-def test_visits_are_shown_after_logging_in(browser: Browser, page: WebPage, size: Size, scheme: Scheme) -> None:
-    with browser.visitor(page.address, size, scheme) as visitor:
+@pytest.mark.parametrize(("size", "scheme"), SHAPES)
+def test_every_page_is_sound(browser: Browser, box: Household, size: Size, scheme: Scheme) -> None:
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address, size, scheme) as visitor:
         visitor.open("/visits")
         assert "/login?next=/visits" in visitor.page.url
         visitor.check()
         visitor.log_in()
-        assert visitor.page.url.endswith("/visits")
+        assert visitor.page.locator("article.visit").count() == 2
+        visitor.check()
+        visitor.page.get_by_role("link", name="Why?").first.click()
+        visitor.page.locator("svg.chart").wait_for()
+        visitor.check()
+        for path, heading in (("/strangers", "Strangers"), ("/corrections", "What you have said")):
+            visitor.open(path)
+            assert visitor.page.get_by_role("heading", level=1).inner_text() == heading
+            visitor.check()
+
+
+def test_a_visit_arrives_without_reloading(browser: Browser, box: Household) -> None:
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        visitor.page.wait_for_timeout(1500)
+
+        made = box.came(box.looks_like(0.65, seed=5))
+
+        visitor.page.locator(f"#arrived #visit-{made}").wait_for()
         assert visitor.page.locator("article.visit").count() == 3
         visitor.check()
+
+
+def test_a_wrong_name_is_corrected_with_its_price_and_the_correction_taken_back(
+    browser: Browser, box: Household
+) -> None:
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        card = visitor.page.locator("article.visit", has_text=f"Not {NAME}")
+        card.get_by_role("link", name=f"Not {NAME}").click()
+        card.locator(".panel").wait_for()
+        assert f"Price: of {NAME}'s own visits that are only just similar enough" in card.locator(".panel").inner_text()
+        visitor.check()
+        card.get_by_role("button", name=f"Not {NAME}").click()
+        visitor.page.get_by_text("Remembered: this was not").wait_for()
+        [line] = box.corrections()
+        assert (line["kind"], line["person_id"]) == ("rejected", PERSON)
+        visitor.page.get_by_role("button", name="Undo").click()
+        visitor.page.get_by_text("Taken back.").wait_for()
+        visitor.check()
+    assert box.corrections() == []
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["htmx", "without-javascript"])
+def test_an_unknown_visitor_is_named(browser: Browser, box: Household, script: bool) -> None:
+    made = box.came(box.looks_like(0.6, seed=8), named=None)
+    with (
+        running_page(box.config, box.folder) as page,
+        browser.visitor(page.address, java_script_enabled=script) as visitor,
+    ):
+        visitor.log_in()
+        visitor.page.locator(f"#visit-{made}").get_by_role("link", name="This is …").click()
+        visitor.page.get_by_role("link", name=NAME, exact=True).click()
+        visitor.page.get_by_text("this changes strangers called Barack Obama from 1 in 3,000 to 1 in 2,000").wait_for()
+        visitor.page.get_by_role("button", name=f"This is {NAME}").click()
+        visitor.page.get_by_text("whom the box knows a little better now").wait_for()
+        assert visitor.errors == []
+    assert [template.source for template in box.added()] == [f"visit {made}"]
+
+
+def test_right_and_never_tell_me_are_one_and_two_taps(browser: Browser, box: Household) -> None:
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        visitor.page.get_by_role("button", name="Right").click()
+        visitor.page.get_by_text("whom the box knows a little better now").wait_for()
+        visitor.page.get_by_role("link", name="Never tell me").click()
+        visitor.page.get_by_role("button", name="Never tell me").click()
+        visitor.page.get_by_text("nothing is published about this visitor any more").wait_for()
+        visitor.check()
+    assert sorted(line["kind"] for line in box.corrections()) == ["ignored", "template"]
+
+
+def test_strangers_are_named_ignored_and_forgotten(browser: Browser, box: Household) -> None:
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        visitor.open("/strangers")
+        assert visitor.page.locator("article h2").all_inner_texts() == ["Stranger 2", "Stranger 1"]
+        assert visitor.page.get_by_text("Came twice").count() == 1
+        visitor.page.get_by_label("Name of stranger-1").fill(MARKUP)
+        visitor.page.locator("article", has_text="Stranger 1").get_by_role("button", name="Name").click()
+        visitor.page.get_by_role("status").wait_for()
+        assert "unprintable characters" in visitor.page.get_by_role("status").inner_text()
+        visitor.page.get_by_label("Name of stranger-1").fill("Eve <b>Hill</b>")
+        visitor.page.locator("article", has_text="Stranger 1").get_by_role("button", name="Name").click()
+        visitor.page.get_by_text("Welcome, Eve <b>Hill</b>: enrolled with 1 picture.").wait_for(timeout=120_000)
+        assert open_gallery(box.path, None).person("Eve <b>Hill</b>") is not None
+        visitor.open("/visits")
+        assert visitor.page.get_by_role("option", name="Eve <b>Hill</b>").count() == 1
+        visitor.open("/strangers")
+        visitor.page.locator("summary").click()
+        visitor.page.get_by_role("button", name="Forget them").click()
+        visitor.page.get_by_text("Forgotten, with all pictures.").wait_for()
+        visitor.page.get_by_text("No stranger is kept now").wait_for()
+        # The status 422 of the bad name is an entry in the console.
+        assert [error for error in visitor.errors if "422" not in error] == []
+        assert visitor.foreign == []

@@ -5,12 +5,9 @@ from pathlib import Path
 import click
 
 from edge.commands.context import box_config
-from edge.config.loading import LoadedConfig, load_config
+from edge.config.loading import load_config
 from edge.diary.explanation import as_text, explain
-from edge.diary.opening import current_gallery, names_of, open_diary
-from edge.errors import ModelError
-from edge.models import card
-from edge.models.card import Calibration
+from edge.diary.opening import calibration_of, current_gallery, names_of, open_diary
 from edge.terminal import echo, json_option, print_json
 
 EXIT_CODES = """\b
@@ -38,17 +35,8 @@ def command(visit: str, as_json: bool, config_path: Path) -> None:
     loaded = load_config(config_path)
     with open_diary(loaded) as diary:
         found = diary.find(visit)
-    explanation = explain(found, names_of(current_gallery(loaded)), _calibration(loaded, found.model))
+    explanation = explain(found, names_of(current_gallery(loaded)), calibration_of(loaded, found.model))
     if as_json:
         print_json(explanation)
     else:
         echo(as_text(explanation))
-
-
-def _calibration(loaded: LoadedConfig, model: str) -> Calibration | None:
-    """The calibration of the embedder that decided; None when another one is configured by now."""
-    try:
-        known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
-    except ModelError:
-        return None
-    return known.calibration if known.name == model else None

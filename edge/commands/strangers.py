@@ -1,11 +1,9 @@
 """`whosthere strangers`: unknown visitors who came again, to be named or forgotten."""
 
 import contextlib
-from datetime import datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from edge.capture.photos import decode
 from edge.commands import enroll_report
@@ -14,11 +12,17 @@ from edge.commands.enroll import EXIT_CODES as ENROLL_EXIT_CODES
 from edge.commands.enroll import person_name
 from edge.commands.picture import in_blocks
 from edge.config.loading import load_config
-from edge.feedback.kept_strangers import all_strangers, name_stranger, one_stranger, opened_strangers
+from edge.feedback.kept_strangers import (
+    all_strangers,
+    name_stranger,
+    one_stranger,
+    opened_strangers,
+    stranger_line,
+    times_in_words,
+)
 from edge.galleries.atomic_file import write_whole
 from edge.terminal import echo, json_option, plural, print_json, table
 from edge.visits.strangers_file import number_of
-from edge.visits.strangers_layout import StrangerVisitRow
 
 PICTURE_COLUMNS = 40
 EXIT_CODES = """\b
@@ -28,16 +32,6 @@ Exit codes:
   2  wrong usage
   3  config, or strangers are not grouped on this box
 """
-
-
-class StrangerLine(msgspec.Struct, frozen=True):
-    """One stranger of `strangers list`. Times are RFC 3339, local."""
-
-    id: str
-    times: int
-    first_seen: str
-    last_seen: str
-    pictures: int
 
 
 @click.group()
@@ -57,12 +51,13 @@ config_option = box_config("The daemon's config.yaml.")
 def list_strangers(as_json: bool, config_path: Path) -> None:
     """List the strangers that this box keeps, with how often and when they came."""
     with opened_strangers(load_config(config_path)) as file:
-        lines = [_line(number, visits) for number, visits in all_strangers(file).items()]
+        lines = [stranger_line(number, visits) for number, visits in all_strangers(file).items()]
     if as_json:
         print_json(lines)
     elif lines:
         rows = [
-            (one.id, _times(one.times), one.first_seen[:16], one.last_seen[:16], str(one.pictures)) for one in lines
+            (one.id, times_in_words(one.times), one.first_seen[:16], one.last_seen[:16], str(one.pictures))
+            for one in lines
         ]
         echo(table(("stranger", "came", "first seen", "last seen", "pictures"), rows, frozenset({4})).replace("T", " "))
     else:
@@ -83,8 +78,8 @@ def show(stranger: str, folder: Path | None, config_path: Path) -> None:
     number = number_of(stranger)
     with opened_strangers(load_config(config_path)) as file:
         visits = one_stranger(number, file)
-    line = _line(number, visits)
-    echo(f"{line.id} came {_times(line.times)}, last seen {line.last_seen[:16].replace('T', ' ')}")
+    line = stranger_line(number, visits)
+    echo(f"{line.id} came {times_in_words(line.times)}, last seen {line.last_seen[:16].replace('T', ' ')}")
     if folder is None:
         best = max((picture for visit in visits for picture in visit.unpacked), key=lambda p: p.quality, default=None)
         image = decode(best.jpeg) if best else None
@@ -140,16 +135,3 @@ def discard(strangers: tuple[str, ...], everybody: bool, config_path: Path) -> N
             one_stranger(number, file)
         file.forget(numbers or list(known))
     echo(f"{plural(len(numbers or known), 'stranger')} forgotten")
-
-
-def _line(number: int, visits: list[StrangerVisitRow]) -> StrangerLine:
-    newest, pictures = visits[-1], sum(len(visit.unpacked) for visit in visits)
-    return StrangerLine(f"stranger-{number}", newest.times, _local(newest.first_seen), _local(newest.seen), pictures)
-
-
-def _local(wall: float) -> str:
-    return datetime.fromtimestamp(wall).astimezone().isoformat(timespec="seconds")
-
-
-def _times(times: int) -> str:
-    return {1: "once", 2: "twice"}.get(times, f"{times} times")

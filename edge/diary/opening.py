@@ -8,9 +8,11 @@ from edge.config.loading import LoadedConfig
 from edge.config.sections import GalleryKeys
 from edge.diary.listing import Names
 from edge.diary.reader import DiaryReader
-from edge.errors import ConfigError, GalleryError
+from edge.errors import ConfigError, GalleryError, ModelError
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
+from edge.models import card
+from edge.models.card import Calibration
 from edge.owner import as_owner
 
 
@@ -32,6 +34,15 @@ def current_gallery(loaded: LoadedConfig) -> Gallery | None:
         return open_gallery(loaded.gallery_path, None, GalleryKeys(None, loaded.gallery_keys.identity))
     except GalleryError:
         return None
+
+
+def calibration_of(loaded: LoadedConfig, model: str) -> Calibration | None:
+    """The calibration of the embedder that decided a visit; None when another one is configured by now."""
+    try:
+        known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+    except ModelError:
+        return None
+    return known.calibration if known.name == model else None
 
 
 def names_of(gallery: Gallery | None) -> Names:

@@ -82,13 +82,31 @@ class DiaryReader:
         """The best picture of the visitor's face, as a JPEG; None: none was kept."""
         return self._extra("picture", "jpeg", visit)
 
+    def visits_after(self, visit: str | None, limit: int) -> list[VisitRecord]:
+        """At most `limit` visits that were written after this one, the newest, oldest first; None: of all visits."""
+        wanted = "?1 IS NULL OR row > (SELECT max(row) FROM visit WHERE id = ?1)"
+        query = f"{LAYOUT.select} WHERE {wanted} ORDER BY row DESC LIMIT ?2"
+        return self._decoded(query, (visit, limit))[::-1]
+
+    def newest(self) -> str | None:
+        """The id of the visit that was written last."""
+        with self._explained("read"):
+            row = self._db.execute("SELECT id FROM visit ORDER BY row DESC LIMIT 1").fetchone()
+        return None if row is None else str(row[0])
+
     def pictured(self, visits: Iterable[str]) -> set[str]:
         """Those of the visits, by id, whose best picture was kept."""
-        wanted = list(visits)
-        marks = ",".join("?" * len(wanted))
-        query = f"SELECT id FROM visit WHERE id IN ({marks}) AND row IN (SELECT visit FROM picture)"  # noqa: S608
+        return self._having("picture", list(visits))
+
+    def embedded(self, visits: Iterable[str]) -> set[str]:
+        """Those of the visits, by id, whose embeddings were kept: they can be corrected."""
+        return self._having("embedding", list(visits))
+
+    def _having(self, table: str, visits: list[str]) -> set[str]:
+        marks = ",".join("?" * len(visits))
+        query = f"SELECT id FROM visit WHERE id IN ({marks}) AND row IN (SELECT visit FROM {table})"  # noqa: S608
         with self._explained("read"):
-            return {row[0] for row in self._db.execute(query, wanted)}
+            return {row[0] for row in self._db.execute(query, visits)}
 
     def _extra(self, table: str, column: str, visit: str) -> bytes | None:
         query = f"SELECT {column} FROM {table} JOIN visit ON visit.row = {table}.visit WHERE visit.id = ?"  # noqa: S608

@@ -3,9 +3,11 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edge.config.loading import LoadedConfig
@@ -25,6 +27,16 @@ from edge.visits.strangers_layout import StrangerVisitRow
 
 KeptStrangers = dict[int, list[StrangerVisitRow]]
 """Number -> visits, oldest first."""
+
+
+class StrangerLine(msgspec.Struct, frozen=True):
+    """One stranger of `strangers list`. Times are RFC 3339, local."""
+
+    id: str
+    times: int
+    first_seen: str
+    last_seen: str
+    pictures: int
 
 
 @contextlib.contextmanager
@@ -93,3 +105,17 @@ def discard_strangers(loaded: LoadedConfig, numbers: list[int]) -> None:
     """Forget strangers with all their pictures; those who are gone already are no error."""
     with opened_strangers(loaded) as file:
         file.forget(numbers)
+
+
+def stranger_line(number: int, visits: list[StrangerVisitRow]) -> StrangerLine:
+    """A stranger from their visits, oldest first."""
+    newest, pictures = visits[-1], sum(len(visit.unpacked) for visit in visits)
+    return StrangerLine(f"stranger-{number}", newest.times, _local(newest.first_seen), _local(newest.seen), pictures)
+
+
+def times_in_words(times: int) -> str:
+    return {1: "once", 2: "twice"}.get(times, f"{times} times")
+
+
+def _local(wall: float) -> str:
+    return datetime.fromtimestamp(wall).astimezone().isoformat(timespec="seconds")

@@ -55,10 +55,7 @@ class Access:
         request.scope["state"][SESSION] = session = self._session(request, password)
         if session is not None or self._is_public(request.scope["path"]):
             return None
-        if request.scope["path"].startswith(API) or request.method not in SAFE_METHODS:
-            return JSONResponse({"error": "log in first"}, 401)
-        target = quote(request.scope["path"], safe="/")
-        return RedirectResponse(f"{request.scope.get('root_path', '')}/login?next={target}", 303)
+        return _to_login(request)
 
     def _session(self, request: Request, password: PasswordHash) -> Session | None:
         user = request.scope["state"].get(INGRESS_USER)
@@ -69,6 +66,17 @@ class Access:
 
     def _is_public(self, path: str) -> bool:
         return path in self._public or path.startswith(self._public_folders)
+
+
+def _to_login(request: Request) -> Response:
+    """The way to the log-in, for a browser, for htmx and for a script."""
+    login = f"{request.scope.get('root_path', '')}/login"
+    if request.scope["path"].startswith(API):
+        return JSONResponse({"error": "log in first"}, 401)
+    if request.headers.get("hx-request") == "true":
+        return PlainTextResponse("log in first", 401, headers={"HX-Redirect": login})
+    target = quote(request.scope["path"], safe="/") if request.method in SAFE_METHODS else "/"
+    return RedirectResponse(f"{login}?next={target}", 303)
 
 
 def from_own_page(request: Request) -> bool:

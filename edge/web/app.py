@@ -42,7 +42,7 @@ def make_app(box: WebBox) -> Starlette:
         exception_handlers={HTTPException: _refused, WhosthereError: _failed, Exception: _broken},
         lifespan=_lifespan,
     )
-    app.state.box, app.state.cookie, app.state.pages = box, cookie, PAGES
+    app.state.box, app.state.cookie, app.state.pages, app.state.followers = box, cookie, PAGES, 0
     return app
 
 

@@ -13,6 +13,7 @@ MAX_REQUEST_S = 60.0
 MAX_STREAM_S = 3600.0
 """Browsers open an ended stream again."""
 STREAMS = ("text/event-stream", "multipart/x-mixed-replace")
+_EXCHANGE = "exchange"
 MAX_BODY = "max_body"
 """In the scope: how many bytes the body may have. A route that takes uploads raises it."""
 
@@ -29,7 +30,7 @@ class Bounded:
             await self._app(scope, receive, send)
             return
         scope[MAX_BODY] = MAX_FORM_BYTES
-        exchange = _Exchange(scope, receive, send)
+        scope[_EXCHANGE] = exchange = _Exchange(scope, receive, send)
         try:
             async with asyncio.timeout(self._request_s) as exchange.deadline:
                 await self._app(scope, exchange.receive, exchange.send)
@@ -83,3 +84,10 @@ def allow_body(scope: Scope, limit: int) -> None:
     announced = Headers(scope=scope).get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise HTTPException(413, f"found {int(announced)} bytes; allowed: {limit}")
+
+
+def allow_time(scope: Scope, seconds: float) -> None:
+    """Let this request take so long from now on, because enrolling does."""
+    deadline: asyncio.Timeout | None = scope[_EXCHANGE].deadline
+    if deadline is not None:
+        deadline.reschedule(asyncio.get_running_loop().time() + seconds)

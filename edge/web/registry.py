@@ -1,6 +1,16 @@
 """Every page there is, in the order of the navigation. To add one: its module in `pages`, and a line here."""
 
 from edge.web.page import Page
-from edge.web.pages import login, metrics, visits
+from edge.web.pages import (
+    login,
+    metrics,
+    strangers,
+    visits,
+)
 
-PAGES: tuple[Page, ...] = (visits.PAGE, login.PAGE, metrics.PAGE)
+PAGES: tuple[Page, ...] = (
+    visits.PAGE,
+    strangers.PAGE,
+    login.PAGE,
+    metrics.PAGE,
+)

@@ -1,8 +1,10 @@
 """A box with the demo's gallery, whose diary remembers visits of one person at chosen similarities."""
 
+import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -82,6 +84,11 @@ class Household:
         return [
             template for person in open_gallery(additions_path(self.path), None).people for template in person.templates
         ]
+
+    def corrections(self) -> list[dict[str, Any]]:
+        """What `visit corrections --json` lists."""
+        found: list[dict[str, Any]] = json.loads(self.run("visit", "corrections", "--json").stdout)
+        return found
 
     def manager(self) -> GalleryManager:
         loaded = load_config(self.config)

@@ -1,0 +1,158 @@
+"""What the owner says about a visit, through the same code as `whosthere visit`: with its price, and a way back."""
+
+import logging
+from collections import defaultdict
+
+import anyio.to_thread
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edge.config.loading import LoadedConfig
+from edge.diary.opening import current_gallery, names_of, open_diary
+from edge.errors import UsageError, WhosthereError
+from edge.feedback import naming, rejecting, undoing
+from edge.feedback.remembered import embedder_facts
+from edge.feedback.said import Feedback, FeedbackPrice, price_text
+from edge.feedback.undoing import CorrectionLine
+from edge.web.box import WebBox
+from edge.web.page import get, post, text_of
+from edge.web.templating import render
+from edge.web.visit_cards import Said, VisitCard, cards_of
+
+log = logging.getLogger("whosthere.web")
+ASKED = frozenset({"reject", "name", "ignore"})
+"""What has a price, which is shown before it is paid."""
+
+
+def said_so_far(loaded: LoadedConfig) -> Said:
+    """Everything that the owner has said, by visit; nothing while it cannot be read."""
+    found: dict[str, list[CorrectionLine]] = defaultdict(list)
+    try:
+        for line in undoing.list_corrections(loaded):
+            found[line.visit_id].append(line)
+    except WhosthereError as error:
+        log.warning("corrections cannot be shown: %s", error)
+    return found
+
+
+def ask(request: Request) -> Response:
+    """What a correction would cost, and a button to go on. `person` is whom it is about."""
+    box: WebBox = request.app.state.box
+    what, visit, person = request.path_params["what"], request.path_params["visit"], _person(request)
+    if what not in ASKED:
+        raise HTTPException(404, f"found {what!r}; allowed: {', '.join(sorted(ASKED))}")
+    names = names_of(current_gallery(box.loaded))
+    found = _card(box.loaded, visit)
+    if what == "reject" and not person and found.line.best:
+        person = found.line.best.person_id
+    price, problem = "", ""
+    if what == "ignore" or person:
+        try:
+            price = price_text(_price(box.loaded, what, found.id, person), names.get(person))
+        except WhosthereError as error:
+            problem = str(error)
+    people = sorted(names.items(), key=lambda one: one[1].casefold())
+    asked = {"what": what, "person": person, "name": names.get(person, person), "price": price, "problem": problem}
+    return render(request, "visit_ask.html", visit=found, people=people, **asked)
+
+
+def card(request: Request) -> Response:
+    """The visit alone, without a question."""
+    box: WebBox = request.app.state.box
+    return render(request, "visit_said.html", visit=_card(box.loaded, request.path_params["visit"]), note="", tone="")
+
+
+async def say(request: Request, form: FormData) -> Response:
+    """Do it, and show the visit with what came of it."""
+    box: WebBox = request.app.state.box
+    what, visit, person = request.path_params["what"], request.path_params["visit"], text_of(form, "person")
+
+    def done() -> tuple[VisitCard, str, str]:
+        note, tone = "", "good"
+        try:
+            note = _spoken(_say(box.loaded, what, visit, person))
+        except WhosthereError as error:
+            note, tone = str(error), "bad"
+        return _card(box.loaded, visit), note, tone
+
+    shown, note, tone = await anyio.to_thread.run_sync(done)
+    status = 422 if tone == "bad" else 200
+    return render(request, "visit_said.html", status, visit=shown, note=note, tone=tone)
+
+
+async def undo(request: Request, form: FormData) -> Response:
+    """Take a correction back, and show its visit, or all corrections when that is gone."""
+    box: WebBox = request.app.state.box
+    undone = await anyio.to_thread.run_sync(undoing.undo, box.loaded, text_of(form, "correction"))
+    try:
+        shown = await anyio.to_thread.run_sync(_card, box.loaded, undone.visit_id)
+    except WhosthereError:
+        return await anyio.to_thread.run_sync(show_all, request)
+    return render(request, "visit_said.html", visit=shown, note="Taken back.", tone="good")
+
+
+def show_all(request: Request) -> Response:
+    """Every correction with its price."""
+    box: WebBox = request.app.state.box
+    lines = undoing.list_corrections(box.loaded)
+    prices = {line.id: price_text(FeedbackPrice(miss_rate=line.miss_rate), line.person_name) for line in lines}
+    return render(request, "corrections.html", lines=lines, prices=prices)
+
+
+def _say(loaded: LoadedConfig, what: str, visit: str, person: str) -> Feedback:
+    match what:
+        case "confirm":
+            return naming.confirm(loaded, visit)
+        case "name":
+            return naming.name(loaded, visit, person)
+        case "reject":
+            return rejecting.reject(loaded, visit, person)
+        case "ignore":
+            return rejecting.ignore(loaded, visit)
+    raise UsageError(f"found {what!r}; allowed: confirm, ignore, name, reject")
+
+
+def _price(loaded: LoadedConfig, what: str, visit: str, person: str) -> FeedbackPrice:
+    match what:
+        case "name":
+            return naming.price_of_naming(loaded, visit, person)
+        case "reject":
+            return rejecting.price_of_rejecting(loaded, visit, person)
+    return rejecting.price_of_ignoring(loaded, embedder_facts(loaded))
+
+
+def _spoken(said: Feedback) -> str:
+    match said.kind:
+        case "rejected":
+            text = f"Remembered: this was not {said.person_name}."
+        case "ignored":
+            return "Remembered: nothing is published about this visitor any more."
+        case _ if said.nothing_added is not None:
+            return f"Good. It adds nothing to what the box knows of {said.person_name}: {said.nothing_added}"
+        case _:
+            text = f"Remembered: this was {said.person_name}, whom the box knows a little better now."
+    price = price_text(said.price, said.person_name)
+    return f"{text} {price[0].upper()}{price[1:]}." if price else text
+
+
+def _card(loaded: LoadedConfig, visit: str) -> VisitCard:
+    """Raises NoSuchVisit, StorageError and ConfigError."""
+    names = names_of(current_gallery(loaded))
+    with open_diary(loaded) as diary:
+        [found] = cards_of(diary, [diary.find(visit)], names, said_so_far(loaded))
+    return found
+
+
+def _person(request: Request) -> str:
+    return request.query_params.get("person", "")[:200]
+
+
+ROUTES = (
+    get("/corrections", show_all),
+    post("/corrections/undo", undo),
+    get("/visits/{visit}/card", card),
+    get("/visits/{visit}/{what}", ask),
+    post("/visits/{visit}/{what}", say),
+)
