@@ -2,7 +2,6 @@
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -11,7 +10,7 @@ from converter.commands import gallery_options
 from converter.people_folder import read_people
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.file import open_gallery
-from edge.galleries.gallery import Gallery, Person
+from edge.people.export import about
 from edge.terminal import echo
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -36,19 +35,12 @@ def command(person: str, bundle: Path, people: Path | None, output: Path) -> Non
     files = sorted(path for folder in folders for path in folder.path.rglob("*") if path.is_file())
     try:
         with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(zipfile.ZipInfo("person.json", LONG_AGO), about(gallery, known))
+            archive.writestr(
+                zipfile.ZipInfo("person.json", LONG_AGO),
+                msgspec.json.format(msgspec.json.encode(about(gallery, known))),
+            )
             for path in files:
                 archive.write(path, f"photos/{path.relative_to(folders[0].path).as_posix()}")
     except OSError as error:
         raise WhosthereError(f"{output}: cannot be written: {error.strerror}") from error
     echo(f"{output}: {known.name}, {len(known.templates)} templates, {len(files)} files")
-
-
-def about(gallery: Gallery, person: Person) -> bytes:
-    """Everything that a gallery holds about one person, as JSON."""
-    document: dict[str, Any] = {
-        "gallery": {"version": gallery.header.version, "embedder": gallery.header.embedder},
-        "person": person,
-        "embeddings": [[float(x) for x in vector] for vector in gallery.vectors(person)],
-    }
-    return msgspec.json.format(msgspec.json.encode(document))

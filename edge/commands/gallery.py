@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from edge.commands import gallery_changes, gallery_edit, gallery_history, gallery_receive, gallery_report
+from edge.commands import (
+    gallery_changes,
+    gallery_edit,
+    gallery_export,
+    gallery_history,
+    gallery_receive,
+    gallery_report,
+)
 from edge.commands.context import gallery_option
 from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
@@ -35,6 +42,7 @@ command.add_command(gallery_edit.remove)
 command.add_command(gallery_edit.rename)
 command.add_command(gallery_edit.merge)
 command.add_command(gallery_edit.consent)
+command.add_command(gallery_export.export)
 command.add_command(gallery_changes.changes)
 command.add_command(gallery_changes.undo)
 command.add_command(gallery_history.log)

@@ -10,7 +10,6 @@ from edge.commands.context import gallery_option
 from edge.commands.enroll_report import RELOADED
 from edge.config.loading import load_config_or_defaults
 from edge.errors import WhosthereError
-from edge.galleries import names
 from edge.galleries.file import open_gallery
 from edge.galleries.forget import Forgotten, Traces, galleries_with
 from edge.galleries.gallery import Consent, Gallery
@@ -173,20 +172,10 @@ def consent(
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
     day = given_on or datetime.now(UTC).date()
-    agreed = None if cleared else _consent(given_by or person, day, purpose, until)
+    agreed = None if cleared else editing.made_consent(given_by or person, day, purpose, until)
     known, changed = editing.set_consent(loaded, path, person, agreed)
     text = f"{known.name}: no consent is recorded" if agreed is None else f"{known.name}: {_in_words(agreed)}"
     _show(path, changed, text, as_json)
-
-
-def _consent(given_by: str, given_on: date, purpose: str, until: date | None) -> Consent:
-    """Raises UsageError for texts that no gallery can hold, and for an end before the beginning."""
-    for option, text, limit in (("--given-by", given_by, names.MAX_NAME), ("--purpose", purpose, 500)):
-        if not 1 <= len(text) <= limit or names.unprintable(text):
-            raise click.BadParameter(f"allowed: 1 to {limit} printable characters", param_hint=option)
-    if until is not None and until < given_on:
-        raise click.BadParameter(f"found {until}, before it is given on {given_on}", param_hint="--until")
-    return Consent(given_by, given_on, purpose, until)
 
 
 def _in_words(agreed: Consent) -> str:

@@ -2,10 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 from edge.config.loading import LoadedConfig
-from edge.errors import GalleryError
+from edge.errors import GalleryError, UsageError
+from edge.galleries import names
 from edge.galleries.changes import Action, GalleryChange, change_between, record_change
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Consent, Gallery, Person, end_of, timestamp
@@ -57,6 +59,16 @@ def set_consent(
         )
 
     return _edit(loaded, path, "consent", person, agreed, wait_s)
+
+
+def made_consent(given_by: str, given_on: date, purpose: str, until: date | None) -> Consent:
+    """A consent. Raises UsageError for texts that no gallery can hold, and for an end before the beginning."""
+    for what, text, limit in (("who agreed", given_by, names.MAX_NAME), ("the purpose", purpose, 500)):
+        if not 1 <= len(text) <= limit or names.unprintable(text):
+            raise UsageError(f"{what}: found {text[:80]!r}; allowed: 1 to {limit} printable characters")
+    if until is not None and until < given_on:
+        raise UsageError(f"found {until} as the last day, before the consent is given on {given_on}")
+    return Consent(given_by, given_on, purpose, until)
 
 
 def remove(loaded: LoadedConfig, path: Path, gallery: Gallery, known: Person, *, final: bool) -> Gallery:

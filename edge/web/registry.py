@@ -4,6 +4,7 @@ from edge.web.page import Page
 from edge.web.pages import (
     login,
     metrics,
+    people,
     strangers,
     visits,
 )
@@ -11,6 +12,7 @@ from edge.web.pages import (
 PAGES: tuple[Page, ...] = (
     visits.PAGE,
     strangers.PAGE,
+    people.PAGE,
     login.PAGE,
     metrics.PAGE,
 )

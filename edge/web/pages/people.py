@@ -1,0 +1,203 @@
+"""The page of people: everybody whom the box knows, what is kept of them, and every change that the owner may make."""
+
+from datetime import UTC, date, datetime
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge.errors import GalleryError, WhosthereError
+from edge.galleries import names
+from edge.galleries.file import NoGallery, open_gallery
+from edge.galleries.forget import Forgotten, Traces, galleries_with
+from edge.galleries.gallery import Consent
+from edge.galleries.lock import gallery_lock
+from edge.people import editing
+from edge.people.export import export_person
+from edge.people.forgetting import forget_removed
+from edge.people.summary import PersonSummary, summaries
+from edge.people.undoing import list_changes, undo_change
+from edge.web.box import WebBox
+from edge.web.page import Page, get, post, text_of
+from edge.web.pages.enrolling import ROUTES as ENROLLING
+from edge.web.people_cards import PersonCard, change_in_words
+from edge.web.programs import run_whosthere
+from edge.web.templating import render
+
+LOCK_WAIT_S = 10.0
+SAID = {
+    "renamed": "The name is changed.",
+    "consent": "The consent is recorded.",
+    "merged": "They are one person now.",
+    "removed": "Removed. You can undo that for a week.",
+    "undone": "That change is undone.",
+    "added": "Added.",
+}
+
+
+def show(request: Request) -> Response:
+    """Everybody, the changes of the last week, and a form for somebody new."""
+    box: WebBox = request.app.state.box
+    changes, _ = list_changes(box.loaded, box.loaded.gallery_path)
+    return render(
+        request,
+        "people.html",
+        people=[PersonCard.of(one) for one in _summaries(box)],
+        changes=[(one.id, change_in_words(one)) for one in changes],
+        said=SAID.get(request.query_params.get("done", ""), ""),
+        problem=_key_problem(box),
+    )
+
+
+def show_person(request: Request) -> Response:
+    """One person."""
+    box: WebBox = request.app.state.box
+    everybody = _summaries(box)
+    person = _one_of(everybody, request.path_params["person"])
+    others = [PersonCard.of(one) for one in everybody if one.id != person.id]
+    return render(
+        request,
+        "person.html",
+        person=PersonCard.of(person),
+        others=others,
+        alike=[(like, next(one for one in others if one.summary.id == like.id)) for like in person.alike],
+        today=str(datetime.now(UTC).date()),
+        said=SAID.get(request.query_params.get("done", ""), ""),
+        problem=_key_problem(box),
+    )
+
+
+async def rename(request: Request, form: FormData) -> Response:
+    return await _changed(request, "renamed", editing.rename, text_of(form, "name"))
+
+
+async def consent(request: Request, form: FormData) -> Response:
+    return await _changed(request, "consent", editing.set_consent, _consent(form))
+
+
+async def merge(request: Request, form: FormData) -> Response:
+    """Runs as a process: who denies a template of whom is a question for the networks' calibration."""
+    box: WebBox = request.app.state.box
+    people = request.path_params["person"], text_of(form, "other")
+    done = await run_whosthere("gallery", "merge", "--config", str(box.config_path), "--json", "--", *people)
+    if done.code != 0:
+        raise HTTPException(422, done.problem)
+    return _to_person(request, "merged")
+
+
+def _remove(box: WebBox, person: str, *, final: bool) -> tuple[str, Forgotten | None]:
+    loaded = box.loaded
+    path, keys = loaded.gallery_path, loaded.gallery_keys
+    with gallery_lock(path, LOCK_WAIT_S):
+        gallery = open_gallery(path, None, keys)
+        known = editing.person_of(path, gallery, person)
+        traces = Traces.of(known.id, galleries_with(known.id, path, keys))
+        editing.remove(loaded, path, gallery, known, final=final)
+        return known.name, forget_removed(traces, path, loaded) if final else None
+
+
+async def remove(request: Request, _: FormData) -> Response:
+    box: WebBox = request.app.state.box
+    await run_in_threadpool(_remove, box, request.path_params["person"], final=False)
+    return _to(request, "/people?done=removed")
+
+
+async def forget(request: Request, form: FormData) -> Response:
+    """Needs the person's name typed, because nothing brings them back."""
+    box: WebBox = request.app.state.box
+    person = _one_of(await run_in_threadpool(_summaries, box), request.path_params["person"])
+    if names.tidy(text_of(form, "sure")) != person.name:
+        raise HTTPException(422, f"nothing was forgotten: type the name, {person.name}, to confirm it")
+    name, gone = await run_in_threadpool(_remove, box, person.id, final=True)
+    return render(request, "forgotten.html", name=name, gone=gone)
+
+
+async def undo(request: Request, form: FormData) -> Response:
+    box: WebBox = request.app.state.box
+    change = text_of(form, "change")
+    await run_in_threadpool(undo_change, box.loaded, box.loaded.gallery_path, change, LOCK_WAIT_S)
+    return _to(request, "/people?done=undone")
+
+
+def export(request: Request) -> Response:
+    """All that is held about somebody, to save."""
+    box: WebBox = request.app.state.box
+    content, made = export_person(box.loaded, request.path_params["person"])
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.person_id)}.zip"}
+    return Response(content, media_type="application/zip", headers=headers)
+
+
+def _summaries(box: WebBox) -> list[PersonSummary]:
+    try:
+        return summaries(box.loaded)
+    except NoGallery:
+        return []
+
+
+def _one_of(people: list[PersonSummary], person: str) -> PersonSummary:
+    found = next((one for one in people if one.id == person), None)
+    if found is None:
+        raise HTTPException(404, f"nobody here has the id {person}")
+    return found
+
+
+def _key_problem(box: WebBox) -> str:
+    """Why nothing can be changed on this box; empty: it can."""
+    try:
+        editing.signing_key(box.loaded)
+    except GalleryError as error:
+        return str(error)
+    return ""
+
+
+async def _changed(request: Request, said: str, change: object, value: object) -> Response:
+    """Make a change of `editing`, and go back to the person."""
+    box: WebBox = request.app.state.box
+    path, person = box.loaded.gallery_path, request.path_params["person"]
+    try:
+        await run_in_threadpool(change, box.loaded, path, person, value, LOCK_WAIT_S)  # type: ignore[arg-type]
+    except GalleryError as error:
+        raise HTTPException(422, str(error)) from error
+    return _to_person(request, said)
+
+
+def _consent(form: FormData) -> Consent | None:
+    """What the form says. Raises HTTPException for what makes no sense."""
+    if text_of(form, "agreed") != "yes":
+        return None
+    given_by, purpose = text_of(form, "given_by").strip(), text_of(form, "purpose").strip()
+    try:
+        until = date.fromisoformat(text) if (text := text_of(form, "until")) else None
+        return editing.made_consent(given_by, datetime.now(UTC).date(), purpose, until)
+    except (ValueError, WhosthereError) as error:
+        raise HTTPException(422, str(error)) from error
+
+
+def _to_person(request: Request, said: str) -> Response:
+    return _to(request, f"/people/{request.path_params['person']}?done={said}")
+
+
+def _to(request: Request, path: str) -> Response:
+    return RedirectResponse(request.scope.get("root_path", "") + path, 303)
+
+
+PAGE = Page(
+    name="people",
+    title="People",
+    path="/people",
+    routes=(
+        get("/people", show),
+        *ENROLLING,
+        post("/people/+/undo", undo),
+        get("/people/{person}", show_person),
+        get("/people/{person}/export.zip", export),
+        post("/people/{person}/rename", rename),
+        post("/people/{person}/consent", consent),
+        post("/people/{person}/merge", merge),
+        post("/people/{person}/remove", remove),
+        post("/people/{person}/forget", forget),
+    ),
+)

@@ -1,0 +1,206 @@
+"""The page of people in a real browser: enrol from photos, correct, merge, undo, forget with proof."""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.diary.diary_file import DiaryFile
+from edge.galleries.file import open_gallery
+from support.browser import Browser, Visitor, running_browser
+from support.diaries import contents, new
+from support.portraits import (
+    BIDEN,
+    COLLINS,
+    HOPPER,
+    OBAMA,
+    OBAMA_2009,
+    OBAMA_2010,
+    read_picture,
+    side_by_side,
+    whosthere,
+)
+from support.web import WebPage, running_page, write_web_config
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as running:
+        yield running
+
+
+def portrait(path: Path) -> bytes:
+    """The picture of a visit, as the diary keeps it."""
+    image = read_picture(path)
+    side = min(image.shape[:2])
+    square = cv2.resize(image[:side, :side], (192, 192))
+    return cv2.imencode(".jpg", square)[1].tobytes()
+
+
+@pytest.fixture(scope="module")
+def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("known") / "family.whg"
+    for name, photos in {"Barack Obama": [OBAMA, OBAMA_2009], "Joe Biden": [BIDEN], "Grace Hopper": [HOPPER]}.items():
+        assert whosthere("enroll", "--gallery", path, "--person", name, *photos).exit_code == 0
+    return path
+
+
+@pytest.fixture
+def page(tmp_path: Path, enrolled: Path) -> Iterator[WebPage]:
+    gallery = Path(shutil.copy(enrolled, tmp_path / "gallery.whg"))
+    diary = DiaryFile(tmp_path / "diary.sqlite3", 10)
+    for number, (who, photo) in enumerate(
+        {"barack-obama": OBAMA_2010, "joe-biden": BIDEN, "grace-hopper": HOPPER}.items()
+    ):
+        diary.add(new(number, who, jpeg=portrait(photo), vector=True))
+    diary.close()
+    with running_page(write_web_config(tmp_path, gallery), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def owner(browser: Browser, page: WebPage) -> Iterator[Visitor]:
+    """The owner's phone, logged in."""
+    with browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        yield visitor
+
+
+def people(page: WebPage) -> dict[str, int]:
+    """Name -> number of templates."""
+    return {one.name: len(one.templates) for one in open_gallery(page.folder / "gallery.whg", None).people}
+
+
+def photo(path: Path, name: str | None = None) -> dict[str, object]:
+    return {"name": name or path.name, "mimeType": "image/jpeg", "buffer": path.read_bytes()}
+
+
+def turned(path: Path) -> dict[str, object]:
+    """A photo that lies on its side, and says so in its EXIF data."""
+    side = np.rot90(read_picture(path)).copy()
+    jpeg = cv2.imencode(".jpg", side)[1].tobytes()
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    exif = b"\xff\xe1" + (len(tiff) + 8).to_bytes(2, "big") + b"Exif\0\0" + tiff
+    return {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": jpeg[:2] + exif + jpeg[2:]}
+
+
+def add(owner: Visitor, name: str, *photos: dict[str, object]) -> None:
+    owner.open("/people/+/add")
+    owner.page.get_by_label("Name").fill(name)
+    owner.page.get_by_label("Photos from this device").set_input_files(list(photos))
+    owner.page.get_by_role("button", name="Add", exact=True).click()
+    owner.page.wait_for_url("**/people/+/added/*")
+
+
+def test_people_are_shown_with_what_is_missing(owner: Visitor, page: WebPage) -> None:
+    owner.open("/people")
+    assert owner.page.locator("article.person").count() == 3
+    assert "none in the dark" in owner.page.locator("article.person").first.inner_text()
+    owner.check()
+    owner.picture("web-people")
+    owner.page.get_by_role("link", name="Barack Obama").click()
+    assert owner.page.locator("h1").inner_text() == "Barack Obama"
+    owner.check()
+    owner.picture("web-person")
+    assert page.process.poll() is None
+
+
+def test_enrolling_from_photos_jpeg_turned_and_unusable(owner: Visitor, page: WebPage, tmp_path: Path) -> None:
+    party = tmp_path / "party.jpg"
+    cv2.imwrite(str(party), side_by_side(OBAMA, BIDEN))
+    notes: dict[str, object] = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"hello"}
+    add(owner, "Eileen Collins", turned(COLLINS), photo(party), notes)
+    text = owner.page.locator("main").inner_text()
+    assert people(page)["Eileen Collins"] == 1, text
+    assert "turned.jpg\n\ntaken" in text and "not an image in a supported format" in text
+    assert "2 faces" in text or "looks like" in text
+    owner.check()
+    owner.picture("web-added")
+    # The folder of the upload is the page's own, and nobody else's.
+    assert (page.folder / "web" / "uploads").stat().st_mode & 0o077 == 0
+
+
+def test_the_right_face_is_picked(owner: Visitor, page: WebPage, tmp_path: Path) -> None:
+    party = tmp_path / "party.jpg"
+    cv2.imwrite(str(party), side_by_side(COLLINS, HOPPER))
+    add(owner, "Eileen", photo(party))
+    assert "Eileen" not in people(page)
+    owner.page.get_by_label("Which face, from the left?").select_option("1")
+    owner.page.get_by_role("button", name="This one").click()
+    owner.page.wait_for_load_state()
+    assert people(page)["Eileen"] == 1
+
+
+def test_heic_photos_are_read_or_jpeg_is_asked_for(owner: Visitor, page: WebPage) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    from PIL import Image  # noqa: PLC0415
+
+    stream = io.BytesIO()
+    rgb = np.ascontiguousarray(read_picture(COLLINS)[:, :, ::-1])
+    heif.from_pillow(Image.fromarray(rgb)).save(stream, quality=90)
+    add(owner, "Eileen", {"name": "IMG_1.HEIC", "mimeType": "image/heic", "buffer": stream.getvalue()})
+    assert people(page)["Eileen"] == 1, owner.page.locator("main").inner_text()
+
+
+def test_rename_consent_merge_and_undo(owner: Visitor, page: WebPage) -> None:
+    owner.open("/people/joe-biden")
+    owner.page.get_by_role("textbox", name="Name").fill("Joe <b>Biden</b>")
+    owner.page.get_by_role("button", name="Rename").click()
+    assert owner.page.locator("h1").inner_text() == "Joe <b>Biden</b>"
+    owner.page.get_by_label("Last day, or empty for no end").fill("2099-01-31")
+    owner.page.get_by_role("button", name="Save").click()
+    assert "until 2099-01-31" in owner.page.locator("main").inner_text()
+    owner.open("/people/barack-obama")
+    owner.page.get_by_label("Barack Obama is also").select_option("joe-biden")
+    owner.page.get_by_role("button", name="Merge").click()
+    owner.page.get_by_text("They are one person now.").wait_for()
+    assert people(page) == {"Barack Obama": 3, "Grace Hopper": 1}
+    owner.open("/people")
+    owner.page.get_by_text("Changes of the last week (3)").click()
+    owner.check()
+    owner.page.get_by_role("button", name="Undo").first.click()
+    owner.page.get_by_text("That change is undone.").wait_for()
+    assert people(page) == {"Barack Obama": 2, "Grace Hopper": 1, "Joe <b>Biden</b>": 1}
+
+
+def test_removing_is_undone_and_forgetting_is_proved(owner: Visitor, page: WebPage) -> None:
+    owner.open("/people/joe-biden")
+    owner.page.get_by_role("button", name="Remove Joe Biden").click()
+    owner.page.get_by_text("You can undo that for a week.").wait_for()
+    assert "Joe Biden" not in people(page)
+    owner.page.get_by_text("Changes of the last week (1)").click()
+    owner.page.get_by_role("button", name="Undo").click()
+    owner.page.get_by_text("That change is undone.").wait_for()
+    assert people(page)["Joe Biden"] == 1
+    owner.open("/people/joe-biden")
+    owner.page.get_by_text("Forget Joe Biden for good").click()
+    owner.page.get_by_label("Type the name to confirm").fill("Joe Bidet")
+    owner.page.get_by_role("button", name="Forget for good").click()
+    owner.page.get_by_text("nothing was forgotten").wait_for()
+    owner.errors.clear()
+    assert "Joe Biden" in people(page)
+    owner.open("/people/joe-biden")
+    owner.page.get_by_text("Forget Joe Biden for good").click()
+    owner.page.get_by_label("Type the name to confirm").fill("Joe Biden")
+    owner.page.get_by_role("button", name="Forget for good").click()
+    owner.page.get_by_text("Nothing about Joe Biden is left on this box.").wait_for(timeout=60_000)
+    owner.check()
+    owner.picture("web-forgotten")
+    left = contents(page.folder)
+    assert b"joe-biden" not in left and b"Joe Biden" not in left
+
+
+def test_what_is_kept_of_somebody_can_be_taken_away(owner: Visitor) -> None:
+    owner.open("/people/grace-hopper")
+    with owner.page.expect_download() as downloaded:
+        owner.page.get_by_role("link", name="Export all").click()
+    with zipfile.ZipFile(downloaded.value.path()) as archive:
+        names = archive.namelist()
+        assert names[:2] == ["person.json", "visits.json"] and names[2].startswith("pictures/")
+        assert b"Grace Hopper" in archive.read("person.json")
+        assert archive.read(names[2])[:3] == b"\xff\xd8\xff"
