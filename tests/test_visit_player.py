@@ -16,6 +16,7 @@ from converter.visit_player.scoring import OddTake, odd_takes, score
 from converter.visit_player.script import LEAD_S, Actor, Part, VisitScene
 from converter.visit_player.visit_report import PlayedDocument, write
 from edge.config.loading import Config
+from edge.errors import UsageError
 from edge.events import Event, EventKind
 from edge.records import Box
 from edge.visits.state import Visit
@@ -66,6 +67,14 @@ def test_a_smaller_share_plays_some_of_the_same_scenes_and_every_kind() -> None:
     assert all(scene in every for scene in some)
     assert {scene.kind for scene in some} == {scene.kind for scene in every}
     assert len({scene.kind for scene in some[:27]}) == 27, "the kinds take turns, so that an interrupted run has all"
+
+
+def test_some_kinds_alone_are_the_same_scenes_and_others_are_refused() -> None:
+    every = scenes(people(), [], 0.3)
+    some = scenes(people(), [], 0.3, only=("dark", "infrared"))
+    assert some == [scene for scene in every if scene.kind in {"dark", "infrared"}]
+    with pytest.raises(UsageError, match=r"--kind: found night; allowed: known; stranger; "):
+        scenes(people(), [], only=("dark", "night"))
 
 
 def test_nobody_is_shown_in_a_photo_that_is_enrolled_and_strangers_are_not_enrolled() -> None:

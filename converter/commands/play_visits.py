@@ -25,8 +25,16 @@ from converter.visit_player.painting import PaintedScene
     "plays every tenth, and at least one of each kind.",
 )
 @click.option("--seed", default=0, show_default=True, help="Another seed draws other people and photos.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="Play only this kind of scene, by its name in the table, such as `dark`. Repeat it for several.",
+)
 @play_options.choices
-def command(images: Path, not_compared: Path | None, share: float, seed: int, **rest: Any) -> None:
+def command(
+    images: Path, not_compared: Path | None, share: float, seed: int, kinds: tuple[str, ...], **rest: Any
+) -> None:
     """Play scripted visits with known people and strangers, and count right and wrong answers.
 
     The scenes are made from the photos in IMAGES, a folder per person: people come near, stay far away, wear
@@ -41,8 +49,9 @@ def command(images: Path, not_compared: Path | None, share: float, seed: int, **
     Examples:
       whosthere-converter play-visits --images lfw-dev/images --share 0.1
       whosthere-converter play-visits --images lfw-dev/images --baseline frigate --without all -o visits
+      whosthere-converter play-visits --images lfw-dev/images --kind dark --without quality
     """
     people = photos_by_person(images)
     barred = datasets.read_not_compared(not_compared, people) if not_compared else []
-    takes = [PaintedScene(scene) for scene in scenes(people, barred, share, seed)]
+    takes = [PaintedScene(scene) for scene in scenes(people, barred, share, seed, kinds)]
     play_options.run(takes, f"{seed}", PlayChoice(**rest))

@@ -1,7 +1,7 @@
 """Makes scenes of every kind: who comes to the door, when, how far away, and what hides them. A seed fixes it all."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from converter.visit_player.casting import Cast, Household
 from converter.visit_player.script import LEAD_S, Actor, Part, VisitScene
+from edge.errors import UsageError
 
 STAY_S = 6.0
 SWAP_S = 5.0
@@ -179,15 +180,21 @@ class Director:
 
 
 def scenes(
-    people: Mapping[str, Sequence[Path]], barred: Sequence[tuple[str, str]], share: float = 1.0, seed: int = 0
+    people: Mapping[str, Sequence[Path]],
+    barred: Sequence[tuple[str, str]],
+    share: float = 1.0,
+    seed: int = 0,
+    only: Collection[str] = (),
 ) -> list[VisitScene]:
-    """Every kind of scene, each in its number times `share`, at least once; the kinds take turns.
+    """Every kind of scene, or `only` some, each in its number times `share`, at least once; the kinds take turns.
 
-    A scene follows from its kind, its number and the seed alone: a smaller share plays some of the same scenes.
+    A scene follows from its kind, its number and the seed alone: a smaller share plays some of the same scenes. Raises
+    UsageError when a kind of `only` does not exist.
     """
-    kinds = {
-        kind: max(1, round(count * share)) for kind, (count, _) in _director(people, barred, 0, "", seed).kinds.items()
-    }
+    every = _director(people, barred, 0, "", seed).kinds
+    if unknown := [kind for kind in only if kind not in every]:
+        raise UsageError(f"--kind: found {', '.join(unknown)}; allowed: {'; '.join(every)}")
+    kinds = {kind: max(1, round(count * share)) for kind, (count, _) in every.items() if not only or kind in only}
     order = sorted((number / count, kind, number) for kind, count in kinds.items() for number in range(count))
     return [_director(people, barred, number, kind, seed).make(kind) for _, kind, number in order]
 
