@@ -1,5 +1,6 @@
 """`whosthere enroll`: photos of a person, or portraits taken by the camera, become templates in a gallery."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from edge.config.loading import load_config_or_defaults
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake
 from edge.galleries import names
-from edge.people.enrolling import Taken, enroll_into
+from edge.people.enrolling import Taken, Terms, enroll_into
 from edge.terminal import config_option, json_option
 
 EXIT_CODES = """\b
@@ -69,6 +70,18 @@ def person_name(_: click.Context, __: click.Parameter, value: str) -> str:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a copy of every photo with several faces into this folder, with the number of each face drawn on it.",
 )
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="The last day on which the box recognises them, such as 2027-01-31. Without it, there is no end.",
+)
+@click.option(
+    "--guest",
+    is_flag=True,
+    help="With --until: somebody new, of whom the box deletes everything after that day. A photo that looks like "
+    "somebody who is known already is refused.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be enrolled, and write nothing.")
 @json_option
 @config_option
@@ -81,6 +94,8 @@ def command(
     timeout_s: float,
     picked: int | None,
     folder: Path | None,
+    until: datetime | None,
+    guest: bool,
     dry_run: bool,
     as_json: bool,
     config_path: Path | None,
@@ -105,6 +120,9 @@ def command(
         raise click.UsageError("found neither or both of PHOTOS and --camera; give one of them")
     if camera and (picked is not None or folder is not None):
         raise click.UsageError("--face and --annotate are for photos; found them with --camera")
+    terms = Terms(until.date(), guest) if until else None
+    if guest and terms is None:
+        raise click.UsageError("--guest needs --until, the last day on which they are known")
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
 
@@ -114,6 +132,6 @@ def command(
         copies = Copies(folder) if folder else None
         return take_photos(photos, picked, analyser, intake, at, copies), None
 
-    report = enroll_into(path, person, take, loaded, dry_run=dry_run)
+    report = enroll_into(path, person, take, loaded, dry_run=dry_run, terms=terms)
     enroll_report.show(report, as_json=as_json)
     enroll_report.conclude(report)

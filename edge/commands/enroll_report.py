@@ -61,6 +61,8 @@ def _summary(report: EnrollReport) -> str:
         what = f"{who}: {plural(added, 'new template')}, {report.templates} in all"
     if report.dry_run:
         return f"{what}; dry run: nothing was written"
+    if not report.written:
+        return f"{who}: nothing was written"
     return f"{what}; {report.gallery} is now version {report.version}"
 
 

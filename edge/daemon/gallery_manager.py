@@ -18,6 +18,7 @@ from edge.galleries.daemon_status import FileStamp, GalleryStatus, StatusFile, s
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
+from edge.people.guests import guests_over
 from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.thresholds import Bounds, check_target
 
@@ -123,6 +124,11 @@ class GalleryManager:
             self._since = now
             self._write_status(None)
             return self.matcher
+
+    def has_guests_over(self, now: datetime) -> bool:
+        """Whether the time of a guest is over, who must be deleted."""
+        with self._lock:
+            return bool(guests_over(self._gallery, now))
 
     def close(self) -> None:
         """No daemon uses the gallery any more."""

@@ -6,6 +6,7 @@ for that: the watchdog would end the process.
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +19,16 @@ from edge.config.loading import Config, LoadedConfig, load_config
 from edge.daemon.gallery_manager import GalleryManager, describe
 from edge.daemon.systemd import Notifier, reloading
 from edge.errors import WhosthereError
+from edge.galleries.changes import drop_old
 from edge.mqtt.commands import Reply
+from edge.people.guests import delete_guests
 from edge.visits.matcher import Matcher
 
 log = logging.getLogger("whosthere.reload")
 
 POLL_S = 0.2
 """How often the gallery's file and the expiry dates in it are checked."""
+TIDY_S = 30.0
 RELOADABLE = {"gallery", "match"}
 
 
@@ -72,6 +76,9 @@ class Reloader:
         self._wake = threading.Condition()
         self._notifying = threading.Lock()
         self._stopping = False
+        self._next_tidy_at = 0.0
+        self._said = ""
+        """Why guests could not be deleted, as it was logged."""
         self._thread = threading.Thread(target=self._run, name="reloader", daemon=True)
 
     def start(self) -> None:
@@ -114,6 +121,7 @@ class Reloader:
                     self._reload(job or _Reload())
                 else:
                     self._expire()
+                    self._tidy()
         except BaseException as error:  # noqa: BLE001  (a thread's top: the main thread reports it and ends the process)
             self.failure = error
 
@@ -159,6 +167,33 @@ class Reloader:
         if matcher is not None:
             self._on_matcher(matcher)
             log.info("somebody's consent has expired: %s", describe(matcher))
+
+    def _tidy(self) -> None:
+        """Now and then, delete what may not be kept any longer: guests, and what a change of the gallery replaced."""
+        if time.monotonic() < self._next_tidy_at:
+            return
+        self._next_tidy_at = time.monotonic() + TIDY_S
+        now = datetime.now(UTC)
+        drop_old(self._loaded.gallery_path, now)
+        if not self._gallery.has_guests_over(now):
+            return
+        try:
+            self._delete_guests(now)
+            self._said = ""
+        except WhosthereError as error:
+            if str(error) != self._said:
+                log.error("guests whose time is over cannot be deleted now: %s", error)
+            self._said = str(error)
+
+    def _delete_guests(self, now: datetime) -> None:
+        departure = delete_guests(self._loaded, now)
+        if departure is None:
+            return
+        self._reload(_Reload())
+        for gone in departure.finish():
+            log.info("the time of a guest is over: deleted from the gallery and %d other places", len(gone.removed))
+            for place in gone.still_held:
+                log.error("something about a guest whose time is over is still held: %s", place)
 
     def _notify(self, message: str) -> bool:
         """Notify the service manager, unless the daemon stops: STOPPING=1 must stay the last word."""

@@ -1,20 +1,26 @@
 """Enrolment into the box's gallery, whatever the pictures come from."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from edge.config.loading import LoadedConfig
+from edge.errors import GalleryError
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake, outliers, resemblances
 from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
+from edge.galleries import names
 from edge.galleries.changes import change_between
 from edge.galleries.coverage import coverage
 from edge.galleries.file import open_gallery
-from edge.galleries.gallery import Gallery, timestamp
+from edge.galleries.gallery import Gallery, end_of, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.models.similarity import same_person
-from edge.people.editing import signing_key, write_change
+from edge.people.editing import made_consent, signing_key, write_change
 from edge.people.enroll_result import EnrollReport, PhotoReport, likeness
 from edge.terminal import path_text
 from edge.visits.thresholds import lookalike_threshold, similarity_scale
@@ -23,12 +29,29 @@ Taken = tuple[list[PhotoReport], str | None]
 """The outcome of each picture, and why there are too few; None: there are enough."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms somebody is known."""
+
+    until: date
+    """The last day."""
+    guest: bool
+    """Somebody new, who looks like nobody else here; the box deletes them after the last day."""
+
+
 def enroll_into(
-    path: Path, person: str, take: Callable[[Analyser, Intake, str], Taken], loaded: LoadedConfig, *, dry_run: bool
+    path: Path,
+    person: str,
+    take: Callable[[Analyser, Intake, str], Taken],
+    loaded: LoadedConfig,
+    *,
+    dry_run: bool,
+    terms: Terms | None = None,
 ) -> EnrollReport:
     """Add what `take` puts into its Intake to the gallery at `path`, at the time that it is given.
 
-    Raises GalleryError and ModelError; then the gallery is as it was.
+    A guest who can be mistaken for somebody is not added. Raises GalleryError and ModelError; then the gallery is as it
+    was.
     """
     signing_key(loaded)
     with gallery_lock(path):
@@ -37,11 +60,37 @@ def enroll_into(
         at = timestamp()
         known = _known(path, analyser, loaded)
         intake = Intake(known, person, bar)
+        if terms is not None and terms.guest and (intake.person or known.similar(person)):
+            raise GalleryError(f"{path}: found {person!r} in it already; a guest is somebody new")
         taken, shortfall = take(analyser, intake, at)
         gallery = intake.result(at)
-        if gallery is not known and not dry_run:
+        if terms is not None and gallery is not known:
+            gallery = _on_terms(gallery, person, terms)
+        if terms is not None and terms.guest and _is_mistakable(gallery, person, loaded, analyser):
+            shortfall = "a guest may not look like somebody who is in the gallery"
+        written = gallery is not known and not dry_run and (shortfall is None or terms is None or not terms.guest)
+        if written:
             write_change(loaded, path, change_between("enrolled", known, gallery), gallery)
-    return _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run)
+    return _report(path, gallery, intake, taken, shortfall, loaded, analyser, dry_run=dry_run, written=written)
+
+
+def _on_terms(gallery: Gallery, name: str, terms: Terms) -> Gallery:
+    """The same version, in which somebody is known until a day."""
+    today = datetime.now(UTC).date()
+    agreed = made_consent(name, today, "recognition at this box", terms.until)
+    people = [
+        replace(one, consent=agreed, expires_at=end_of(terms.until), guest=terms.guest)
+        if one.name == names.tidy(name)
+        else one
+        for one in gallery.people
+    ]
+    return Gallery(replace(gallery.header, people=people), gallery.embeddings)
+
+
+def _is_mistakable(gallery: Gallery, name: str, loaded: LoadedConfig, analyser: Analyser) -> bool:
+    person = gallery.named(name)
+    threshold = lookalike_threshold(loaded.config.match, analyser.embedder.card, len(gallery.embeddings))
+    return person is not None and bool(resemblances(gallery, person, threshold))
 
 
 def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
@@ -61,6 +110,7 @@ def _report(
     analyser: Analyser,
     *,
     dry_run: bool,
+    written: bool,
 ) -> EnrollReport:
     threshold = lookalike_threshold(loaded.config.match, analyser.embedder.card, len(gallery.embeddings))
     same = same_person(intake.bar.calibration)
@@ -68,7 +118,7 @@ def _report(
     return EnrollReport(
         gallery=path_text(path),
         version=gallery.header.version,
-        written=bool(intake.templates) and not dry_run,
+        written=written,
         dry_run=dry_run,
         person_id=person.id if person else gallery.new_id(intake.name),
         person_name=person.name if person else intake.name,

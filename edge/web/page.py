@@ -49,15 +49,24 @@ def get(path: str, show: Callable[..., Any]) -> Route:
 
 
 def post(
-    path: str, answer: Answer, *, max_bytes: int | None = MAX_FORM_BYTES, max_files: int = 0, token: bool = True
+    path: str,
+    answer: Answer,
+    *,
+    max_bytes: int | None = MAX_FORM_BYTES,
+    max_files: int = 0,
+    token: bool = True,
+    admit: Callable[[Request], None] | None = None,
 ) -> Route:
     """A route for a form. `answer` takes the request and the form, whose CSRF token has been checked.
 
-    Only what has a secret of its own goes without `token`, such as the log-in. Uploads need `max_bytes` and
-    `max_files`; None as `max_bytes` is `web.max_upload_mb`.
+    Only what has a secret of its own goes without `token`, such as the log-in; `admit` checks that before anything of
+    the form is read, and raises HTTPException. Uploads need `max_bytes` and `max_files`; None as `max_bytes` is
+    `web.max_upload_mb`.
     """
 
     async def checked(request: Request) -> Response:
+        if admit is not None:
+            admit(request)
         uploaded = int(request.app.state.box.settings.max_upload_mb * 10**6)
         allow_body(request.scope, uploaded if max_bytes is None else max_bytes)
         limits = {"max_files": max_files, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}

@@ -2,6 +2,7 @@
 
 from edge.web.page import Page
 from edge.web.pages import (
+    guests,
     login,
     metrics,
     people,
@@ -13,6 +14,7 @@ PAGES: tuple[Page, ...] = (
     visits.PAGE,
     strangers.PAGE,
     people.PAGE,
+    guests.PAGE,
     login.PAGE,
     metrics.PAGE,
 )

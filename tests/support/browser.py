@@ -4,6 +4,7 @@ Every page that it opens is watched: no error in the console, no request to anot
 """
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,9 +90,10 @@ class Visitor:
         ]
 
     def picture(self, name: str) -> Path:
-        """Take a picture of the whole page for the docs, as docs/pictures/NAME.png."""
+        """Take a picture for the docs, as docs/pictures/NAME.png, if WHOSTHERE_PICTURES is set."""
         path = PICTURES / f"{name}.png"
-        self.page.screenshot(path=path, full_page=False)
+        if os.environ.get("WHOSTHERE_PICTURES"):
+            self.page.screenshot(path=path, full_page=False)
         return path
 
     def _note(self, url: str, host: str) -> None:

@@ -1,0 +1,222 @@
+"""Guest passes: the owner's page with the QR code, and the one page that a guest's phone may open."""
+
+import asyncio
+import io
+from datetime import UTC, date, datetime, timedelta
+from ipaddress import ip_address
+
+import msgspec
+import segno
+from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge.errors import GalleryError
+from edge.galleries import names
+from edge.galleries.file import NoGallery, open_gallery
+from edge.galleries.forget import Traces, galleries_with
+from edge.galleries.lock import gallery_lock
+from edge.people import editing
+from edge.people.enroll_result import EnrollReport
+from edge.people.forgetting import forget_removed
+from edge.web.box import WebBox
+from edge.web.client import INGRESS_USER
+from edge.web.page import Page, get, post, text_of
+from edge.web.pages.enrolling import ACCEPT
+from edge.web.passes import GuestPass, Passes
+from edge.web.programs import run_whosthere
+from edge.web.templating import render
+from edge.web.uploads import Uploads
+
+MAX_PHOTOS = 3
+MAX_DAYS = 366
+LOCK_WAIT_S = 10.0
+_one_guest_at_a_time = asyncio.Lock()
+
+
+def show(request: Request) -> Response:
+    """The passes that there are, and a form for another one."""
+    today = datetime.now(UTC).date()
+    return render(
+        request,
+        "guests.html",
+        passes=_passes(request).all(),
+        now=_box(request).now(),
+        today=str(today),
+        week=str(today + timedelta(days=7)),
+        problem=_key_problem(_box(request)),
+    )
+
+
+async def make(request: Request, form: FormData) -> Response:
+    """Make a pass and show its QR code, this once."""
+    name = text_of(form, "name").strip()
+    if problem := names.problem(name):
+        raise HTTPException(422, f"{name!r} is not allowed as a name: {problem}")
+    until, today = _day(text_of(form, "until")), datetime.now(UTC).date()
+    if not today <= until <= today + timedelta(days=MAX_DAYS):
+        raise HTTPException(422, f"found {until} as the last day; allowed: today to {today + timedelta(days=MAX_DAYS)}")
+    made, secret = _passes(request).make(names.tidy(name), until)
+    address = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/guest/{secret}"
+    return render(request, "guest_code.html", guest=made, address=address, code=_code(address), far=_is_far(request))
+
+
+async def withdraw(request: Request, _: FormData) -> Response:
+    """Nobody can use the pass any more. The guest who used it stays until their last day, on the page of people."""
+    _passes(request).withdraw(request.path_params["guest"])
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/guests", 303)
+
+
+def welcome(request: Request) -> Response:
+    """What the guest reads before they agree; afterwards, what is known of them."""
+    guest = _guest(request)
+    return render(request, "guest.html", guest=guest, accept=ACCEPT, problem="", most=MAX_PHOTOS)
+
+
+async def join(request: Request, form: FormData) -> Response:
+    """The guest has agreed and sends a picture."""
+    async with _one_guest_at_a_time:
+        guest = _guest(request)
+        name = text_of(form, "name").strip()
+        files = [one for one in form.getlist("photos") if isinstance(one, UploadFile) and one.size]
+        problem = await run_in_threadpool(_problem, _box(request), guest, name, text_of(form, "agreed"), len(files))
+        problem = problem or await _enrolled(request, guest, names.tidy(name), files)
+    if problem:
+        return render(request, "guest.html", 422, guest=guest, accept=ACCEPT, problem=problem, most=MAX_PHOTOS)
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/guest/{request.path_params['secret']}", 303)
+
+
+async def leave(request: Request, _: FormData) -> Response:
+    """The guest withdraws what they agreed to: everything about them is deleted now."""
+    guest = _guest(request)
+    if guest.person_id is not None:
+        await run_in_threadpool(_delete, _box(request), guest.person_id)
+    _passes(request).withdraw(guest.id)
+    return render(request, "guest_gone.html")
+
+
+def admit(request: Request) -> None:
+    """Only who has a pass may send anything at all. Raises HTTPException."""
+    _guest(request)
+
+
+async def _enrolled(request: Request, guest: GuestPass, name: str, files: list[UploadFile]) -> str:
+    """Enrol the guest; what went wrong, in words that tell them nothing about anybody else."""
+    box = _box(request)
+    upload = await Uploads(box.folder / "uploads").take(files)
+    try:
+        words = ["--config", str(box.config_path), "--json", "--guest", f"--until={guest.until}", f"--person={name}"]
+        done = await run_whosthere("enroll", *words, *map(str, upload.photos))
+        try:
+            report = msgspec.json.decode(done.out, type=EnrollReport)
+        except msgspec.DecodeError:
+            return "the box cannot do this now; ask those who gave you the pass"
+    finally:
+        upload.remove()
+    if report.written:
+        _passes(request).use(guest, report.person_id)
+        return ""
+    if report.lookalikes:
+        return "the box cannot tell you apart from somebody whom it knows; ask those who gave you the pass"
+    reasons = [photo.reason for photo in report.photos if photo.reason]
+    return reasons[0].partition("; give this photo alone")[0] if reasons else "no face was found in the picture"
+
+
+def _problem(box: WebBox, guest: GuestPass, name: str, agreed: str, photos: int) -> str:
+    """Why the guest cannot be enrolled; empty: they can."""
+    if guest.person_id is not None or not guest.open_at(box.now()):
+        return "this pass has been used already, or its time is over"
+    if agreed != "yes":
+        return "nothing is stored unless you agree"
+    if problem := names.problem(name):
+        return f"this is not allowed as a name: {problem}"
+    if not 1 <= photos <= MAX_PHOTOS:
+        return f"take a picture of yourself: found {photos}; allowed: 1 to {MAX_PHOTOS}"
+    try:
+        known = open_gallery(box.loaded.gallery_path, None, box.loaded.gallery_keys)
+    except NoGallery:
+        return ""
+    return "this name is taken; add your family name" if known.similar(name) or known.named(name) else ""
+
+
+def _delete(box: WebBox, person: str) -> None:
+    loaded = box.loaded
+    path, keys = loaded.gallery_path, loaded.gallery_keys
+    with gallery_lock(path, LOCK_WAIT_S):
+        gallery = open_gallery(path, None, keys)
+        known = next((one for one in gallery.people if one.id == person and one.guest), None)
+        if known is None:
+            return
+        traces = Traces.of(person, galleries_with(person, path, keys))
+        editing.remove(loaded, path, gallery, known, final=True)
+        forget_removed(traces, path, loaded)
+
+
+def _guest(request: Request) -> GuestPass:
+    """The pass in the address. Raises HTTPException; nobody learns whether there ever was one."""
+    found = _passes(request).find(request.path_params["secret"])
+    if found is None:
+        raise HTTPException(404, "this guest pass is not valid, or its time is over")
+    return found
+
+
+def _passes(request: Request) -> Passes:
+    return Passes(_box(request).folder)
+
+
+def _box(request: Request) -> WebBox:
+    box: WebBox = request.app.state.box
+    return box
+
+
+def _key_problem(box: WebBox) -> str:
+    try:
+        editing.signing_key(box.loaded)
+    except GalleryError as error:
+        return str(error)
+    return ""
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise HTTPException(422, f"found {text!r} as the last day; allowed: a date such as 2027-01-31") from error
+
+
+def _code(address: str) -> Markup:
+    """The QR code as an inline picture, black on white also in the dark."""
+    stream = io.BytesIO()
+    segno.make(address, error="m", micro=False).save(
+        stream, kind="svg", xmldecl=False, svgns=True, nl=False, omitsize=True, dark="#000", light="#fff", border=3
+    )
+    return Markup(stream.getvalue().decode())  # noqa: S704  (made here, of squares only)
+
+
+def _is_far(request: Request) -> bool:
+    """Whether another phone can open the address by which the owner has opened this page."""
+    if INGRESS_USER in request.scope["state"]:
+        return False
+    host = request.url.hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+PAGE = Page(
+    name="guests",
+    title="Guest passes",
+    routes=(
+        get("/guests", show),
+        post("/guests", make),
+        post("/guests/{guest}/withdraw", withdraw),
+        get("/guest/{secret}", welcome),
+        post("/guest/{secret}", join, max_bytes=None, max_files=MAX_PHOTOS, token=False, admit=admit),
+        post("/guest/{secret}/leave", leave, token=False),
+    ),
+    public=("/guest/",),
+)
