@@ -137,3 +137,19 @@ def test_what_works_but_should_not_be_so(tmp_path: Path, demo_gallery: Path) -> 
     ):
         assert any(text in hint for hint in report["hints"]), text
     assert "Joe" in done.output
+
+
+@pytest.mark.parametrize("mistake", [{}, {"give_up_s": "soon"}])
+def test_the_report_for_an_issue_says_nowhere_where_notices_go(tmp_path: Path, mistake: dict[str, Any]) -> None:
+    path = config(
+        tmp_path,
+        ntfy={"server": "https://push.family.example", "topic": TOPIC, "people": ["Aunt May", "uncle-ben"]},
+        webhook={"url": f"https://hooks.family.example:8123/api/webhook/{PASSWORD}?t={PASSWORD}"},
+        **mistake,
+    )
+    changed(path, web={"url": "https://page.family.example/box"})
+    done = whosthere("doctor", "--config", path, "--report", tmp_path / "report.md")
+    text = (tmp_path / "report.md").read_text()
+    assert "<topic>" in text and "<server>" in text and "<address>" in text, done.output
+    for private in ("family", TOPIC, PASSWORD, "Aunt", "uncle-ben", "api/webhook"):
+        assert private not in text, private

@@ -5,7 +5,9 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from edge.address import parse_address
 from edge.capture.address import is_address, parse
 from edge.capture.registry import describe
 from edge.config import typed_yaml
@@ -15,6 +17,8 @@ from edge.inspection.loading import configured_gallery
 
 LOG_LINES = 200
 WAIT_S = 10.0
+_PRIVATE_KEYS = {"server": "<server>", "topic": "<topic>", "url": "<address>", "people": "<person>"}
+"""Keys of the sections `notify` and `web` whose values are private."""
 _PATTERNS = {
     r"\b([a-z][a-z0-9+.-]*://)[^\s/@]*@": r"\1...@",
     r"\b\d{1,3}(\.\d{1,3}){3}\b": "<address>",
@@ -58,13 +62,30 @@ def redacted(text: str, words: Mapping[str, str]) -> str:
 
 def issue_report(inventory: str, config_path: Path | None, loaded: LoadedConfig) -> str:
     """The report as Markdown: the output of `whosthere doctor`, config.yaml without comments, the end of the log."""
+    words: dict[str, str] = {}
     try:
-        config = typed_yaml.dump(typed_yaml.read(config_path)) if config_path else "none: all defaults"
+        document = typed_yaml.read(config_path) if config_path else None
+        config = typed_yaml.dump(document) if config_path else "none: all defaults"
+        words = _addresses_in(document)
     except (OSError, typed_yaml.Mistakes) as error:
         config = f"cannot be read: {error}"
     parts = {"whosthere doctor": inventory, "config.yaml": config, "log": _log()}
     text = "\n\n".join(f"### {title}\n\n```\n{body.strip()}\n```" for title, body in parts.items())
-    return redacted(text, private_words(loaded)) + "\n"
+    return redacted(text, words | private_words(loaded)) + "\n"
+
+
+def _addresses_in(document: Any) -> dict[str, str]:
+    """Where notices go and where the page is, as config.yaml has them, even in a section with mistakes."""
+    sections = [document.get(name) for name in ("notify", "web")] if isinstance(document, dict) else []
+    words: dict[str, str] = {}
+    for section in (part for whole in sections if isinstance(whole, dict) for part in (whole, *whole.values())):
+        for key, shown in _PRIVATE_KEYS.items() if isinstance(section, dict) else ():
+            value = section.get(key)
+            words.update({str(each): shown for each in (value if isinstance(value, list) else [value]) if each})
+    for text in list(words):
+        with contextlib.suppress(ValueError):
+            words[parse_address(text).host] = "<server>"
+    return words
 
 
 def _people(loaded: LoadedConfig) -> dict[str | None, str]:
