@@ -56,7 +56,12 @@ def test_what_fails_is_sent_again_in_order_and_logged_once(caplog: pytest.LogCap
         state = carried.state
     assert (state.failed, state.dropped, state.waiting, state.problem) == (3, 0, 0, None)
     said = [record.message for record in caplog.records]
-    assert len(said) == 3 and "status 503" in said[0] and "no proper answer" in said[1] and "sent again" in said[2]
+    assert (
+        len(said) == 3
+        and "status 503" in said[0]
+        and "hung up without an answer" in said[1]
+        and "sent again" in said[2]
+    )
 
 
 def test_a_refusal_is_not_repeated_and_the_next_notice_is_tried() -> None:

@@ -39,7 +39,10 @@ def test_phone_and_program_hear_each_decision_once_and_the_log_no_secret(tmp_pat
         notice_server() as phone,
         notice_server() as program,
     ):
-        config = write_config(tmp_path, broker, demo_gallery, notify=both(tmp_path, phone.url, program.url))
+        (tmp_path / "web").mkdir()
+        (tmp_path / "web" / "password").touch()
+        web = {"path": str(tmp_path / "web"), "url": "https://door.example"}
+        config = write_config(tmp_path, broker, demo_gallery, notify=both(tmp_path, phone.url, program.url), web=web)
         with running(config) as daemon:
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
@@ -47,6 +50,8 @@ def test_phone_and_program_hear_each_decision_once_and_the_log_no_secret(tmp_pat
         assert [timeless(posted.json) for posted in program.posted] == [timeless(visit) for visit in published]
         expected = [f"{visit['person_name'] or 'An unknown visitor'} is at the door" for visit in published]
         assert titles(phone) == expected
+    pages = [f"https://door.example/visits#visit-{visit['visit_id']}" for visit in published]
+    assert [posted.headers["Click"] for posted in phone.posted] == pages
     assert len(published) >= 4 and {visit["event_type"] for visit in published} == {"recognized", "unknown"}
     assert all(posted.body.startswith(b"\xff\xd8") for posted in phone.posted), "pictures, without mqtt.snapshot"
     assert listener.on(f"{TOPIC}/snapshot") == []

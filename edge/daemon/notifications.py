@@ -82,13 +82,15 @@ class Notifications:
         return self._background.dropped
 
     def start(self) -> None:
-        self._background.start()
+        if self._couriers:
+            self._background.start()
         for courier in self._couriers:
             courier.start()
 
     def stop(self, timeout_s: float) -> None:
         """Send what waits, for at most so long."""
-        self._background.stop(timeout_s)
+        if self._couriers:
+            self._background.stop(timeout_s)
         for courier in self._couriers:
             courier.ask_to_stop(min(timeout_s, ENOUGH_S))
         for courier in self._couriers:

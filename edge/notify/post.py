@@ -19,6 +19,12 @@ TOTAL_S = 30.0
 _TRY_AGAIN = frozenset({408, 425, 429})
 _SAFE = "/?&=%:@!$'()*+,;~#[]"
 _MAX_PAUSE_S = 300.0
+_REASONS: Mapping[type[OSError], str] = {
+    socket.gaierror: "its name cannot be resolved; is it right, and is the box online?",
+    ConnectionRefusedError: "nothing listens there; is the server running, and is the port right?",
+    ConnectionError: "it hung up without an answer; does it speak HTTP, or does this port expect https://?",
+}
+"""The first that fits."""
 
 
 class NotSent(WhosthereError):
@@ -131,15 +137,12 @@ def _why(error: Exception, key: str) -> str:
     """Why no answer came, and what to do about it."""
     if isinstance(error, ssl.SSLError):
         return _why_not_secure(error, key)
-    if isinstance(error, socket.gaierror):
-        return "its name cannot be resolved; is it right, and is the box online?"
     if isinstance(error, TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there; is the server running, and is the port right?"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return f"no proper answer came ({type(error).__name__}); does it speak HTTP, or did it take too long?"
+    known = next((text for kind, text in _REASONS.items() if isinstance(error, kind)), None)
+    if known is None and isinstance(error, OSError):
+        known = error.strerror
+    return known or f"no proper answer came ({type(error).__name__}); does it speak HTTP, or did it take too long?"
 
 
 def _why_not_secure(error: ssl.SSLError, key: str) -> str:
