@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edge.config import typed_yaml
 from edge.config.loading import load_config
 from edge.errors import ConfigError
+from edge.metrics.snapshot import NoticeCounts
 from support.checking import PASSWORD, changed, check
+from support.linked import linked
 from support.notice_server import notice_server, unused_url
 from support.portraits import whosthere
 
@@ -153,3 +156,22 @@ def test_the_report_for_an_issue_says_nowhere_where_notices_go(tmp_path: Path, m
     assert "<topic>" in text and "<server>" in text and "<address>" in text, done.output
     for private in ("family", TOPIC, PASSWORD, "Aunt", "uncle-ben", "api/webhook"):
         assert private not in text, private
+
+
+def test_doctor_asks_the_daemon_how_its_notices_fared(tmp_path: Path) -> None:
+    path = config(tmp_path, ntfy={"server": "https://push.example", "topic": TOPIC})
+    changed(path, link={"path": str(tmp_path / "link.sock")})
+    with linked(tmp_path) as daemon:
+        metrics = daemon.box.metrics()
+        counts = {
+            "ntfy": NoticeCounts(sent=4, failed=9, dropped=1, waiting=0, problem="https://a.example:443: status 503"),
+            "webhook": NoticeCounts(sent=4, failed=0, dropped=0, waiting=0),
+        }
+        daemon.box.metrics = lambda: replace(metrics, notices=counts)  # type: ignore[method-assign]
+        hints = json.loads(whosthere("doctor", "--config", path, "--json").stdout)["hints"]
+    said = (
+        "ntfy: 1 notice given up since the daemon started; the last attempt failed: https://a.example:443: status 503"
+    )
+    assert [hint for hint in hints if "since the daemon" in hint] == [f"{said}; `whosthere notify test` tries it now"]
+    hints = json.loads(whosthere("doctor", "--config", path, "--json").stdout)["hints"]
+    assert not any("since the daemon" in hint for hint in hints), "no daemon runs"

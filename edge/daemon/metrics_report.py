@@ -37,7 +37,7 @@ class MetricsReport:
             latency=self._counters.latency,
             stages={name: StageTotal(spread.total, spread.times) for name, spread in self._timings.spreads().items()},
             notices={
-                name: NoticeCounts(state.sent, state.failed, state.dropped, state.waiting)
+                name: NoticeCounts(state.sent, state.failed, state.dropped, state.waiting, state.problem)
                 for name, state in self._notifications.states.items()
             },
         )

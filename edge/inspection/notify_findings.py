@@ -1,6 +1,7 @@
 """What `check` and `doctor` find about notices. No message is sent."""
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from edge.address import Address, parse_address
 from edge.config.loading import LoadedConfig
@@ -8,12 +9,17 @@ from edge.config.notify import NoticeRules, NotifySettings
 from edge.errors import ConfigError
 from edge.galleries.gallery import Gallery
 from edge.inspection.findings import Finding, failed, ok, warning
+from edge.link.client import Link
+from edge.link.protocol import LinkError
 from edge.notify.channels import open_channels
 from edge.notify.post import NotSent
+from edge.terminal import plural
 
 CHECK = "notify"
 GUESSABLE = 12
 """A topic shorter than this may be found by trying."""
+_DAEMON_S = 2.0
+"""How long the daemon may take to answer."""
 _PUBLIC = "ntfy.sh"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -36,6 +42,19 @@ def notify_findings(loaded: LoadedConfig, gallery: Gallery | None, *, connect: b
     known = None if gallery is None else {text for person in gallery.people for text in (person.id, person.name)}
     for channel in channels:
         yield from _no_effect(channel.name, channel.rules, known, grouped=loaded.config.strangers.group)
+
+
+def delivery_findings(loaded: LoadedConfig) -> Iterator[Finding]:
+    """How notices of the running daemon fared. Nothing where none runs, or where its socket is not ours to ask."""
+    try:
+        channels = Link(Path(loaded.config.link.path), _DAEMON_S).metrics().notices
+    except LinkError:
+        return
+    for name, counts in channels.items():
+        if counts.problem is not None or counts.dropped:
+            lost = f"{plural(counts.dropped, 'notice')} given up since the daemon started"
+            why = f"; the last attempt failed: {counts.problem}" if counts.problem else "; the last attempt succeeded"
+            yield warning(CHECK, f"{name}: {lost}{why}", "`whosthere notify test` tries it now")
 
 
 def _doubts(settings: NotifySettings) -> Iterator[Finding]:

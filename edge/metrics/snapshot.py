@@ -35,6 +35,8 @@ class NoticeCounts(msgspec.Struct, frozen=True):
     failed: Count
     dropped: Count
     waiting: Count
+    problem: str | None = None
+    """Why the last attempt failed; None: it did not. Not for Prometheus."""
 
 
 class MetricsSnapshot(msgspec.Struct, frozen=True):
