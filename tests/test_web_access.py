@@ -12,6 +12,9 @@ from edge.web.login_limit import MAX_FAILURES, WINDOW_S, LoginLimit
 from edge.web.password import problem, read_password, set_password
 from edge.web.sessions import MAX_SESSIONS, Sessions
 from support.http import Client
+from support.portraits import OBAMA
+from support.ports import free_port
+from support.terminal import Terminal
 from support.web import PASSWORD, WebPage, running_page, write_web_config
 
 NOW = 1_800_000_000.0
@@ -64,6 +67,26 @@ def test_bad_passwords_are_refused(tmp_path: Path, password: str) -> None:
     done = whosthere("web", "password", "--config", write_web_config(tmp_path), typed=f"{password}\n")
     assert done.returncode == 2
     assert not (tmp_path / "web" / "password").exists()
+
+
+def test_setup_asks_for_the_password_at_a_terminal(tmp_path: Path) -> None:
+    config = write_web_config(tmp_path, camera={"source": str(OBAMA)}, mqtt={"host": "127.0.0.1", "port": free_port()})
+    with Terminal([sys.executable, "-P", "-m", "edge", "setup", "--config", str(config)]) as terminal:
+        for asked, answer in (("Name of this box", ""), ("Camera: ", ""), ("MQTT broker", ""), ("Encrypted", "n")):
+            terminal.answer(asked, answer)
+        for asked, answer in (("Port", ""), ("Login", ""), ("Another broker", "n")):
+            terminal.answer(asked, answer)
+        terminal.answer("the page stays off", "short")
+        terminal.answer("found 5 characters", "over the garden wall")
+        terminal.answer("The same again", "over the garden gate")
+        terminal.answer("are not the same", "over the garden wall")
+        terminal.answer("The same again", "over the garden wall")
+        terminal.wait_for("The web page has a password now; it listens on 127.0.0.1:8480")
+        assert terminal.end() == 0
+        assert "garden" not in terminal.shown
+    known = read_password(tmp_path / "web")
+    assert known is not None
+    assert known.is_for("over the garden wall")
 
 
 def test_letters_that_are_composed_in_another_way_are_the_same_password(tmp_path: Path) -> None:

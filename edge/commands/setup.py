@@ -14,6 +14,7 @@ from edge.capture.registry import discover_cameras, kind_of
 from edge.commands.check import show_finding
 from edge.commands.context import box_config
 from edge.commands.picture import in_blocks
+from edge.commands.setup_page import ask_page_password, store_page_password
 from edge.config.camera import CameraSettings
 from edge.config.config_text import Value, rewrite
 from edge.config.loading import DEFAULT_PATH, LoadedConfig, default_config, load_config
@@ -52,6 +53,8 @@ def command(config_path: Path) -> None:
     """Ask for the few things that a box cannot know, try them, and write config.yaml.
 
     It asks for the box's name, for the camera (and shows a picture from it), and for the broker (and logs in to it).
+    At a terminal it also asks for a password for the box's web page, which is off without one.
+
     Passwords go into files beside config.yaml that only their owner can read. Every other setting keeps its value. No
     file is changed before the last question, so you can stop with Ctrl-C and start over.
 
@@ -66,8 +69,11 @@ def command(config_path: Path) -> None:
     answers.values["device_id"] = _ask_name(loaded)
     _ask_camera(answers, loaded)
     _ask_broker(answers, loaded)
+    page_password = ask_page_password(loaded)
     _write(config_path, answers)
     echo(f"\n{config_path} is written; it explains every other key. `whosthere check` checks all of it.")
+    if page_password:
+        store_page_password(config_path, page_password)
     if again:
         click.echo("Apply it with `systemctl restart whosthere`.")
 

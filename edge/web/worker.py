@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from edge.errors import UsageError, WhosthereError
+from edge.errors import ConfigError, UsageError, WhosthereError
 from edge.web.box import WebBox
 
 TIMEOUT_S = 300.0
@@ -17,7 +17,7 @@ class WorkerError(WhosthereError):
 async def whosthere(box: WebBox, *words: str) -> str:
     """Run `whosthere WORDS --config ...`, one at a time, and return its standard output.
 
-    Raises UsageError where the command says that it was asked for nonsense, and WorkerError.
+    Raises UsageError and ConfigError where the command ends with their exit codes, and WorkerError.
     """
     async with box.working:
         command = (sys.executable, "-P", "-m", "edge", *words, "--config", str(box.config_path))
@@ -35,8 +35,9 @@ async def whosthere(box: WebBox, *words: str) -> str:
                 process.kill()
                 await process.wait()
     problem = errors.decode("utf-8", "replace").strip().removeprefix("whosthere: ")
-    if process.returncode == UsageError.exit_code:
-        raise UsageError(problem)
+    for kind in (UsageError, ConfigError):
+        if process.returncode == kind.exit_code:
+            raise kind(problem)
     text = output[:MAX_OUTPUT].decode("utf-8", "replace")
     if process.returncode and not text.strip():
         raise WorkerError(problem or f"whosthere {words[0]} ended with {process.returncode}")

@@ -24,17 +24,19 @@ from edge.feedback.kept_strangers import (
 )
 from edge.feedback.rejecting import price_of_ignoring
 from edge.feedback.remembered import embedder_facts
-from edge.feedback.said import price_text
+from edge.feedback.said import Feedback, price_text
 from edge.galleries import names
 from edge.people.enroll_result import EnrollReport, PhotoOutcome
 from edge.storage.database import StorageError
 from edge.terminal import plural
 from edge.visits.strangers_file import number_of
 from edge.visits.strangers_layout import StrangerVisitRow
+from edge.web.api import ApiCall, ApiEndpoint, NoFields, api
 from edge.web.bounds import allow_time
 from edge.web.box import WebBox
 from edge.web.days import day_in_words
 from edge.web.page import Page, get, post, text_of
+from edge.web.pages.visits_api import PersonGiven
 from edge.web.templating import render
 from edge.web.worker import TIMEOUT_S, whosthere
 
@@ -158,6 +160,36 @@ def _cards(box: WebBox) -> tuple[list[StrangerCard], str]:
     return cards, "No stranger is kept now. Somebody unknown who comes again appears here."
 
 
+def _listed(call: ApiCall) -> list[StrangerLine]:
+    """As `whosthere strangers list --json`."""
+    with opened_strangers(call.box.loaded) as file:
+        return [stranger_line(number, visits) for number, visits in all_strangers(file).items()]
+
+
+async def _named(call: ApiCall) -> EnrollReport:
+    """As `whosthere strangers name --json`."""
+    allow_time(call.request.scope, TIMEOUT_S)
+    return await name_one(call.box, call.name("stranger"), call.given.person)
+
+
+def _ignored(call: ApiCall) -> Feedback:
+    """They are forgotten as strangers, and their visits are only in the diary from now on."""
+    return ignore_stranger(call.box.loaded, number_of(call.name("stranger")))
+
+
+def _discarded(call: ApiCall) -> NoFields:
+    """As `whosthere strangers discard`."""
+    discard_strangers(call.box.loaded, [number_of(call.name("stranger"))])
+    return NoFields()
+
+
+_STRANGER = "/api/strangers/{stranger}"
+_API = (
+    ApiEndpoint("GET", "/api/strangers", "The strangers who are kept", list[StrangerLine], _listed),
+    ApiEndpoint("POST", f"{_STRANGER}/name", "Enrol a stranger", EnrollReport, _named, PersonGiven),
+    ApiEndpoint("POST", f"{_STRANGER}/ignore", "Publish nothing about them any more", Feedback, _ignored),
+    ApiEndpoint("POST", f"{_STRANGER}/discard", "Forget them", NoFields, _discarded),
+)
 PAGE = Page(
     name="strangers",
     title="Strangers",
@@ -168,5 +200,6 @@ PAGE = Page(
         post("/strangers/{stranger}/name", name),
         post("/strangers/{stranger}/ignore", ignore),
         post("/strangers/{stranger}/discard", discard),
+        *(api(endpoint) for endpoint in _API),
     ),
 )

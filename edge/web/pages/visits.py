@@ -15,7 +15,7 @@ from edge.storage.database import StorageError
 from edge.web.box import WebBox
 from edge.web.chart import Chart
 from edge.web.page import Page, get
-from edge.web.pages import corrections
+from edge.web.pages import corrections, visits_api
 from edge.web.templating import render
 from edge.web.visit_cards import VisitCard, by_day, cards_of
 from edge.web.visit_events import follow
@@ -126,5 +126,6 @@ PAGE = Page(
         get("/visits/{visit}", why),
         get("/visits/{visit}/picture.jpg", picture),
         *corrections.ROUTES,
+        *visits_api.ROUTES,
     ),
 )

@@ -1,0 +1,140 @@
+"""The page's JSON API: what it answers is what its OpenAPI document says, and it refuses what the page refuses."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from edge.web.openapi import document
+from support.household import PERSON, Household
+from support.http import Answer, Client
+from support.web import running_page
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def box(tmp_path: Path, demo_gallery: Path) -> Household:
+    box = Household(tmp_path, demo_gallery)
+    box.config.write_text(f"{box.config.read_text()}web:\n  path: {tmp_path / 'web'}\n")
+    return box
+
+
+@pytest.fixture
+def client(box: Household) -> Iterator[Client]:
+    with running_page(box.config, box.folder) as page:
+        client = Client(page.address)
+        client.log_in()
+        client.csrf = json.loads(client.get("/api/session").text)["csrf"]
+        yield client
+
+
+def send(client: Client, path: str, body: object = None, **headers: str) -> Answer:
+    content = b"" if body is None else json.dumps(body).encode()
+    usual = {"Origin": client.address, "Content_Type": "application/json", "X_CSRF_Token": client.csrf}
+    return client.ask("POST", path, content, **{**usual, **headers})
+
+
+def described(answer: Answer, method: str, path: str) -> Any:
+    """What was answered, compared with the document."""
+    whole = document()
+    operation = whole["paths"][path][method]
+    kind = "200" if answer.status == 200 else "default"
+    schema = operation["responses"][kind]["content"]["application/json"]["schema"]
+    found = json.loads(answer.text)
+    jsonschema.validate(found, {**schema, "components": whole["components"]})
+    return found
+
+
+def test_the_document_in_the_docs_is_current() -> None:
+    kept = json.loads((ROOT / "docs" / "schema" / "web.json").read_text())
+
+    assert kept == document(), "run: python -m edge.web.openapi docs/schema"
+
+
+def test_visits_and_their_explanation(client: Client, box: Household) -> None:
+    made = [box.came(box.looks_like(0.6)), box.came(box.looks_like(0.2), named=None)]
+
+    visits = described(client.get("/api/visits?limit=10"), "get", "/api/visits")
+    strangers = described(client.get("/api/visits?person="), "get", "/api/visits")
+    explained = described(client.get("/api/visits/last"), "get", "/api/visits/{visit}")
+
+    assert [one["visit_id"] for one in visits] == made
+    assert [one["visit_id"] for one in strangers] == made[1:]
+    assert explained["visit"]["visit_id"] == made[1]
+
+
+def test_everything_that_can_be_said_of_a_visit(client: Client, box: Household) -> None:
+    one, two = box.came(box.looks_like(0.6)), box.came(box.looks_like(0.2), named=None)
+    three, four = box.came(box.looks_like(0.58, seed=3)), box.came(box.looks_like(0.6, seed=4), named=None)
+    for visit, action, body in (
+        (one, "confirm", None),
+        (two, "ignore", None),
+        (three, "reject", {"person": "Barack Obama"}),
+        (four, "name", {"person": PERSON}),
+    ):
+        said = described(send(client, f"/api/visits/{visit}/{action}", body), "post", f"/api/visits/{{visit}}/{action}")
+        assert said["visit_id"] == visit
+        assert said["correction"]
+    lines = described(client.get("/api/corrections"), "get", "/api/corrections")
+    assert {line["visit_id"] for line in lines} == {one, two, three, four}
+    for line in lines:
+        path = f"/api/corrections/{line['id']}/undo"
+        assert described(send(client, path), "post", "/api/corrections/{correction}/undo")["id"] == line["id"]
+    assert json.loads(client.get("/api/corrections").text) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "said"),
+    [
+        ("/api/visits/last/reject", {}, 422, "required field `person`"),
+        ("/api/visits/last/reject", {"person": 3}, 422, "Expected `str`, got `int`"),
+        ("/api/visits/last/reject", {"person": "Eve"}, 422, "found nobody called 'Eve'"),
+        ("/api/visits/last/reject", {"person": "Eve", "x": 1}, 422, "unknown field `x`"),
+        ("/api/visits/none/confirm", None, 422, "found no visit 'none'"),
+        ("/api/corrections/abcdef/undo", None, 422, "found no correction abcdef"),
+        ("/api/strangers/stranger-1/name", {"person": "Eve"}, 409, "does not group strangers"),
+        ("/api/nothing", None, 404, "Not Found"),
+    ],
+)
+def test_what_makes_no_sense_says_why(
+    client: Client, box: Household, path: str, body: object, status: int, said: str
+) -> None:
+    box.came(box.looks_like(0.6))
+
+    answer = send(client, path, body)
+
+    assert answer.status == status, answer.text
+    assert said in json.loads(answer.text)["error"]
+
+
+def test_a_query_that_makes_no_sense_says_why(client: Client) -> None:
+    for query, said in (("limit=0", ">= 1"), ("limit=x", "Expected `int`"), ("when=now", "unknown field `when`")):
+        answer = client.get(f"/api/visits?{query}")
+        assert (answer.status, said in answer.text) == (422, True), answer.text
+
+
+def test_a_script_needs_session_token_and_origin(client: Client, box: Household) -> None:
+    visit = box.came(box.looks_like(0.6))
+    path = f"/api/visits/{visit}/confirm"
+    stranger = Client(client.address)
+
+    assert stranger.get("/api/visits").status == 401
+    assert send(stranger, path).status == 401
+    assert send(client, path, X_CSRF_Token="0" * 64).status == 403
+    assert send(client, path, X_CSRF_Token="").status == 403
+    assert send(client, path, Origin="https://elsewhere.example").status == 403
+    assert send(client, path, Origin="").status == 403
+    assert box.templates() == 3
+    assert send(client, path).status == 200
+
+
+def test_every_post_of_the_document_is_refused_without_a_session(client: Client) -> None:
+    stranger = Client(client.address)
+    for path, operations in document()["paths"].items():
+        for method in operations:
+            answer = send(stranger, path) if method == "post" else stranger.get(path)
+            assert answer.status == 401, (method, path)
