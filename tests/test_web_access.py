@@ -77,9 +77,11 @@ def test_setup_asks_for_the_password_at_a_terminal(tmp_path: Path) -> None:
         for asked, answer in (("Port", ""), ("Login", ""), ("Another broker", "n")):
             terminal.answer(asked, answer)
         terminal.answer("the page stays off", "short")
-        terminal.answer("found 5 characters", "over the garden wall")
+        terminal.wait_for("found 5 characters")
+        terminal.answer("the page stays off", "over the garden wall")
         terminal.answer("The same again", "over the garden gate")
-        terminal.answer("are not the same", "over the garden wall")
+        terminal.wait_for("are not the same")
+        terminal.answer("the page stays off", "over the garden wall")
         terminal.answer("The same again", "over the garden wall")
         terminal.wait_for("The web page has a password now; it listens on 127.0.0.1:8480")
         assert terminal.end() == 0
