@@ -3,6 +3,7 @@
 # make test-slow   the tests that take long: a soak, real data sets, thousands of people, training
 # make fuzz    ten thousand odd galleries, bundles, outboxes, addresses, configurations and photos; memory under 300 MB
 # make test-kills   kill -9 of the daemon and of the broker a hundred times each during visits: what arrives, and how often
+# make test-hostile   sends two thousand hostile requests at the web page and prints what came of them; minutes
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
 # make lint    ruff, mypy --strict, import-linter, vulture (dead code), codespell, tools/prose.py (turns of phrase)
@@ -61,6 +62,10 @@ fuzz: .venv/.dev
 
 test-kills: .venv/.dev
 	WHOSTHERE_FULL=1 nice $(BIN)/python -m pytest -s -q tests/test_kills.py $(PYTEST)
+
+.PHONY: test-hostile
+test-hostile: .venv/.dev
+	WHOSTHERE_FULL=1 nice $(BIN)/python -m pytest -s -q tests/test_web_hostile.py $(PYTEST)
 
 # The networks, and the whole daemon, on the other runtime: the wheel as a 32-bit or bookworm box installs it.
 test-tflite-runtime: .venv/.dev

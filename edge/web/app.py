@@ -42,6 +42,8 @@ def make_app(box: WebBox) -> Starlette:
         exception_handlers={HTTPException: _refused, WhosthereError: _failed, Exception: _broken},
         lifespan=_lifespan,
     )
+    # It would send people to whatever the header Host says.
+    app.router.redirect_slashes = False
     app.state.box, app.state.cookie, app.state.pages, app.state.followers = box, cookie, PAGES, 0
     return app
 

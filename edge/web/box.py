@@ -27,8 +27,6 @@ class WebBox:
     logins: LoginLimit
     hashing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Hashing takes 16 MB: one password at a time."""
-    working: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Enrolling takes the memory of all networks: one at a time."""
     _loaded: LoadedConfig | None = None
     _loaded_from: tuple[int, int] = (0, 0)
     _password: PasswordHash | None = None

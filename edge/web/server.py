@@ -23,6 +23,8 @@ log = logging.getLogger("whosthere.web")
 FIRST_FD = 3
 """Where systemd passes its sockets."""
 MAX_CONNECTIONS = 64
+MAX_PER_ADDRESS = 40
+"""So that one address cannot keep all others out."""
 MAX_HEAD_BYTES = 16_384
 HEAD_S = 10.0
 """How long a client may take for the head of a request."""
@@ -54,13 +56,25 @@ class Watched:
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on a client whose request's head does not arrive in time."""
+    """HTTP/1.1 that hangs up on clients whose request's head does not arrive in time, or who open too much at once."""
 
+    messengers: frozenset[str] = frozenset()
+    """Addresses that speak for many: the reverse proxy, Home Assistant."""
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._wait_for_head()
+        if self._has_too_many():
+            transport.abort()
+        else:
+            self._wait_for_head()
+
+    def _has_too_many(self) -> bool:
+        mine = self.client[0] if self.client else None
+        if mine in self.messengers:
+            return False
+        known = [one for one in self.connections if isinstance(one, H11Protocol) and one.client]
+        return sum(one.client is not None and one.client[0] == mine for one in known) > MAX_PER_ADDRESS
 
     def data_received(self, data: bytes) -> None:
         before = self.cycle
@@ -116,7 +130,7 @@ def serve(box: WebBox, listener: socket.socket, *, activated: bool) -> None:
     files = certificate(box.settings.tls, box.folder, box.loaded.device_id) if box.settings.tls.enabled else None
     config = uvicorn.Config(
         Watched(make_app(box), activity),
-        http=PatientProtocol,
+        http=_protocol(box),
         loop="asyncio",
         ws="none",
         log_config=None,
@@ -138,6 +152,11 @@ def serve(box: WebBox, listener: socket.socket, *, activated: bool) -> None:
     become_decider(box.folder)
     idle_s = box.settings.idle_exit_min * 60.0 if activated else None
     IdleServer(config, activity, idle_s).run(sockets=[listener])
+
+
+def _protocol(box: WebBox) -> type[PatientProtocol]:
+    known = frozenset(one for one in (box.settings.trusted_proxy, box.settings.ingress) if one is not None)
+    return type("BoxProtocol", (PatientProtocol,), {"messengers": known})
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -37,10 +37,11 @@ from edge.web.box import WebBox
 from edge.web.days import day_in_words
 from edge.web.page import Page, get, post, text_of
 from edge.web.pages.visits_api import PersonGiven
+from edge.web.programs import run_whosthere
 from edge.web.templating import render
-from edge.web.worker import TIMEOUT_S, whosthere
 
 SHOWN_PICTURES = 4
+TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,13 @@ async def name_one(box: WebBox, stranger: str, person: str) -> EnrollReport:
         raise UsageError(f"the name: {problem}")
     chosen = names.tidy(person)
     number = number_of(stranger)
-    words = ("strangers", "name", f"stranger-{number}", f"--person={chosen}", "--json")
-    return msgspec.json.decode(await whosthere(box, *words), type=EnrollReport)
+    words = ("strangers", "name", f"stranger-{number}", f"--person={chosen}", "--json", f"--config={box.config_path}")
+    done = await run_whosthere(*words, limit_s=TIMEOUT_S)
+    try:
+        return msgspec.json.decode(done.out, type=EnrollReport)
+    except msgspec.DecodeError as error:
+        kinds = {kind.exit_code: kind for kind in (UsageError, ConfigError)}
+        raise kinds.get(done.code, WhosthereError)(done.problem) from error
 
 
 async def _after(request: Request, note: str, tone: str) -> Response:
