@@ -8,7 +8,7 @@ from edge.events import EventKind
 from edge.records import Problem
 from edge.terminal import plural
 
-_REMEDY = {
+REMEDY = {
     Problem.TOO_SMALL: "bring the camera closer, or ask it for a larger picture (camera.width)",
     Problem.TOO_BLURRED: "add light, or wipe the lens",
     Problem.TOO_DARK: "add light, or raise camera.exposure_ev",
@@ -17,6 +17,7 @@ _REMEDY = {
     Problem.CUT_OFF: "turn the camera",
     Problem.NOT_A_FACE: "uncover the whole face",
 }
+"""What the owner of a box can do about each."""
 
 
 def limit_of(problem: Problem, limits: QualitySettings) -> float | None:
@@ -61,7 +62,7 @@ def spoken(advice: VisitAdvice, visit: VisitRecord, names: Names) -> str:
     wanted = []
     if change.problem is not None:
         found = next(one for one in visit.refused if one.problem is change.problem)
-        wanted.append(f"{_REMEDY[change.problem]}: {refused_text(found, visit)[1]}")
+        wanted.append(f"{REMEDY[change.problem]}: {refused_text(found, visit)[1]}")
     elif change.faces:
         wanted.append(plural(change.faces, "more usable face", "more usable faces"))
     if change.similarity > 0:

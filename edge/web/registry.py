@@ -2,6 +2,7 @@
 
 from edge.web.page import Page
 from edge.web.pages import (
+    box,
     guests,
     login,
     metrics,
@@ -14,6 +15,7 @@ PAGES: tuple[Page, ...] = (
     visits.PAGE,
     strangers.PAGE,
     people.PAGE,
+    box.PAGE,
     guests.PAGE,
     login.PAGE,
     metrics.PAGE,
