@@ -42,6 +42,32 @@ def test_a_known_newcomer_is_noticed_at_the_first_look_and_a_stranger_at_the_sec
             assert (named(door) == "ada") == (look < looks)
 
 
+@pytest.mark.parametrize("newcomer", ["ben", None])
+def test_somebody_who_steps_in_front_of_another_keeps_their_visit(newcomer: str | None) -> None:
+    """They take over the other's track while their own is out of sight, but not lost yet."""
+    face = alike(BEN, 0.8) if newcomer else STRANGERS[0]
+    door = Door(KNOWN)
+    door.show(2, t1=alike(ADA, 0.8))
+    door.show(0.2 if newcomer is None else 1.5, t1=alike(ADA, 0.8), t2=face)
+    for _ in range(10):
+        door.now += 0.1
+        door.events += door.visits.update([door._sighting(1, face)], {1, 2}, door.now)
+    door.show(4, t1=face)
+    second = "recognized ben" if newcomer else "unknown"
+    assert door.announced() == ["visit1 started", "visit1 recognized ada", "visit2 started", f"visit2 {second}"]
+
+
+def test_somebody_else_who_appears_in_anothers_place_does_not_join_a_face_that_is_out_of_sight() -> None:
+    door = Door(KNOWN)
+    door.show(2, t1=alike(ADA, 0.8), t2=STRANGERS[0])
+    for _ in range(10):
+        door.now += 0.1
+        door.events += door.visits.update([door._sighting(1, STRANGERS[1])], {1, 2}, door.now)
+    door.show(0.5, t1=STRANGERS[1], t2=STRANGERS[0])
+    started = [line for line in door.announced() if line.endswith("started")]
+    assert started == ["visit1 started", "visit2 started", "visit3 started"]
+
+
 def test_the_old_visit_ends_where_and_when_its_visitor_was_last_seen() -> None:
     door = Door(KNOWN, VisitSettings(gap_s=2))
     door.show(2, t1=alike(ADA, 0.8))

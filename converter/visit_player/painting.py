@@ -25,7 +25,7 @@ PRINT = (48, 34, 202, 216)
 """left, top, right, bottom of a photo that is held up, with its border."""
 SLACK = 64
 """By how many pixels the grain of two frames may be shifted."""
-NEAR_PX = 90.0
+NEAR_PX = 60.0
 """How far off a face of LFW's size may be found."""
 
 

@@ -202,17 +202,17 @@ class VisitManager:
 
     def _begin(self, visit: Visit, now: float) -> list[Event]:
         """Start a new visit, or join it to that of somebody who was here a moment ago."""
-        if not visit.faces.any_face:
-            # A shop-window dummy or the back of a head is not a visitor.
-            self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
-            return []
-        if visit.tentative and visit.faces.count < self._settings.min_faces:
-            # One odd look or two are not a visitor: the one before may be back in the next frame.
+        odd = visit.tentative and visit.faces.count < self._settings.min_faces
+        if odd or not visit.faces.any_face:
+            # One odd look or two are not a visitor: the one before may be back in the next frame. Nor is a shop-window
+            # dummy or the back of a head.
             self._visits = [v for v in self._visits if v is not visit or v.track_id is not None]
             return []
         if (rung := self._expected()) is not None:
             return self._join(rung, visit)
-        dormant = [v for v in self._visits if v.started and v.track_id is None]
+        # Somebody who steps in front of another takes over that one's track, while their own is not lost yet.
+        gone = now if visit.tentative else float("-inf")
+        dormant = [v for v in self._visits if v.started and (v.track_id is None or v.last_seen_at < gone)]
         return self._link(visit, dormant, now) if dormant else self._start(visit, now)
 
     def _link(self, visit: Visit, dormant: list[Visit], now: float) -> list[Event]:
