@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from edge.commands.context import box_config
+from edge.commands.web_tokens import token
 from edge.config.loading import load_config
 from edge.config.web import host_and_port
 from edge.errors import ConfigError, UsageError
@@ -88,6 +89,9 @@ def password(remove: bool, config_path: Path) -> None:
         return
     set_password(folder, _ask())
     echo(f"the page's password is set, hashed, in {folder}; `whosthere web` serves the page")
+
+
+command.add_command(token)
 
 
 def _check_place(ctx: click.Context) -> None:

@@ -3,7 +3,9 @@
 from edge.web.page import Page
 from edge.web.pages import (
     box,
+    door,
     guests,
+    live,
     login,
     metrics,
     people,
@@ -12,11 +14,13 @@ from edge.web.pages import (
 )
 
 PAGES: tuple[Page, ...] = (
+    door.PAGE,
     visits.PAGE,
     strangers.PAGE,
     people.PAGE,
     box.PAGE,
     guests.PAGE,
     login.PAGE,
+    live.PAGE,
     metrics.PAGE,
 )

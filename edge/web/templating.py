@@ -25,11 +25,20 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     Beside `values`, it knows `path(p)` and `static(name)` for addresses, `csrf` for forms, `pages` of the navigation,
     `here` (the request's path), `device`, and `part`: htmx asks for a part only.
     """
+    return HTMLResponse(template_text(request, template, **values), status)
+
+
+def template_text(request: Request, template: str, **values: Any) -> str:
+    """The same as text, for parts that are sent again and again."""
+    return _environment().get_template(template).render(_common(request) | values)
+
+
+def _common(request: Request) -> dict[str, Any]:
     session: Session | None = request.scope["state"].get("session")
     box: WebBox = request.app.state.box
     prefix = request.scope.get("root_path", "")
     pages: tuple[Page, ...] = request.app.state.pages
-    common = {
+    return {
         "path": lambda address: prefix + address,
         "static": lambda name: f"{prefix}/static/{name}?{_version(name)}",
         "csrf": session.csrf if session else "",
@@ -39,7 +48,6 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "device": box.loaded.device_id,
         "part": is_part(request),
     }
-    return HTMLResponse(_environment().get_template(template).render(common | values), status)
 
 
 def is_part(request: Request) -> bool:

@@ -63,9 +63,9 @@ class Visitor:
     def open(self, path: str) -> None:
         self.page.goto(self.address + path)
 
-    def log_in(self, password: str = PASSWORD) -> None:
-        """Log in, and land on the first page."""
-        self.open("/login")
+    def log_in(self, password: str = PASSWORD, then: str = "/visits") -> None:
+        """Log in, and land on that page."""
+        self.open(f"/login?next={then}")
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(lambda url: "/login" not in url)

@@ -44,6 +44,8 @@ class StubBox:
     kept: list[Reply] = field(default_factory=list)
     paused: bool = False
     broken: bool = False
+    refusal: str = ""
+    """Why it refuses commands, if it does."""
     saying: Callable[[GuideNews, bytes], None] | None = None
     """Speaks to the client who is guided, if any."""
 
@@ -76,7 +78,7 @@ class StubBox:
         if self.keep:
             self.kept.append(reply)
         else:
-            reply(True, "done")
+            reply(not self.refusal, self.refusal or "done")
 
 
 @dataclass
