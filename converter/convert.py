@@ -33,7 +33,8 @@ class ModelOrigin:
 
     name: str
     spec: InputSpec
-    alignment: list[tuple[float, float]]
+    alignment: list[tuple[float, float]] | None
+    crop: float | None
     licence: str
     origin: str
 
@@ -184,6 +185,7 @@ def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Valu
         licence=job.origin.licence,
         origin=job.origin.origin,
         alignment=job.origin.alignment,
+        crop=job.origin.crop,
         quantisation=quantisation(content),
         measured=_measured(job, variant, similar, made_from),
     )

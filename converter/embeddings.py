@@ -20,7 +20,7 @@ from edge.capture import photos
 from edge.capture.photos import PhotoError, decode_photo, read_content, shrunk
 from edge.config.faces import DetectSettings, QualitySettings
 from edge.config.sections import ModelSettings
-from edge.faces import align, brightness, detect, embed, landmarks, quality
+from edge.faces import align, brightness, detect, embed, framing, landmarks, quality
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.loading import load_analyser
 from edge.models import card, tflite
@@ -30,7 +30,18 @@ from edge.terminal import print_left_out, progress
 DETECTORS = ("blazeface-back", "blazeface-short-range")
 SAVED_EVERY = 500
 """After how many pictures the cache is saved: at most this many are lost in a power cut."""
-STAGES: tuple[ModuleType, ...] = (align, brightness, detect, embed, landmarks, photos, quality, records, tflite)
+STAGES: tuple[ModuleType, ...] = (
+    align,
+    brightness,
+    detect,
+    embed,
+    framing,
+    landmarks,
+    photos,
+    quality,
+    records,
+    tflite,
+)
 """A change in one of these may change embeddings, so that cached ones no longer count."""
 
 

@@ -16,6 +16,7 @@ from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 from edge.faces import align
+from edge.faces.framing import Framing
 from edge.faces.loading import load_detector, load_face_mesh
 from edge.models.card import InputSpec
 from edge.models.tflite import to_tensor
@@ -25,8 +26,6 @@ from edge.terminal import print_left_out
 PORTRAITS = Path(edge.__file__).parent / "demo" / "portraits"
 """The bundled portraits; their licences allow passing on what is computed from them."""
 
-Template = NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocatedFace:
@@ -35,6 +34,8 @@ class LocatedFace:
     image: Image
     five: NDArray[np.float32]
     """(5, 2) px: eyes, nose, mouth corners."""
+    mesh: NDArray[np.float32]
+    """(468, 3) px."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +66,8 @@ class FaceFinder:
         return self._located(image, central(faces, image)) if faces else None
 
     def _located(self, image: Image, face: Face) -> LocatedFace:
-        return LocatedFace(image, self._mesh.locate(image, face).five)
+        landmarks = self._mesh.locate(image, face)
+        return LocatedFace(image, landmarks.five, landmarks.mesh)
 
 
 def find_faces(paths: Sequence[Path], limit: int) -> RepresentativeFaces:
@@ -98,16 +100,16 @@ def find_faces(paths: Sequence[Path], limit: int) -> RepresentativeFaces:
     return faces
 
 
-def crops(faces: Sequence[LocatedFace], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
-    """`count` aligned crops (size, size, 3), BGR: each face as it is, then varied until there are enough."""
-    plain = [align.crop(face.image, face.five, template, size) for face in faces[:count]]
-    return plain + varied(faces, template, size, count - len(plain), seed)
+def crops(faces: Sequence[LocatedFace], framing: Framing, size: int, count: int, seed: int = 0) -> list[Image]:
+    """`count` crops (size, size, 3), BGR: each face as it is, then varied until there are enough."""
+    plain = [framing.crop(face.image, face.five, face.mesh, size) for face in faces[:count]]
+    return plain + varied(faces, framing, size, count - len(plain), seed)
 
 
-def varied(faces: Sequence[LocatedFace], template: Template, size: int, count: int, seed: int = 0) -> list[Image]:
+def varied(faces: Sequence[LocatedFace], framing: Framing, size: int, count: int, seed: int = 0) -> list[Image]:
     """`count` variations, all faces in turn."""
     generator = np.random.default_rng(seed)
-    return [_varied(faces[i % len(faces)], template, size, generator) for i in range(count)]
+    return [_varied(faces[i % len(faces)], framing, size, generator) for i in range(count)]
 
 
 def tensors(pictures: Sequence[Image], spec: InputSpec) -> list[NDArray[np.float32]]:
@@ -115,8 +117,9 @@ def tensors(pictures: Sequence[Image], spec: InputSpec) -> list[NDArray[np.float
     return [to_tensor(picture, spec)[None] for picture in pictures]
 
 
-def _varied(face: LocatedFace, template: Template, size: int, random: np.random.Generator) -> Image:
+def _varied(face: LocatedFace, framing: Framing, size: int, random: np.random.Generator) -> Image:
     """The face placed a little wrong, mirrored, in other light, out of focus, noisy: what a door camera sees."""
+    template = framing.template(face.five, face.mesh, size)
     middle, unit = size / 2, size / 112
     turn = np.deg2rad(random.normal(0, 5))
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])

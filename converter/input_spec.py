@@ -16,6 +16,8 @@ PIXELS: dict[str, dict[str, Any]] = {
     "per-picture": {"mean": 0.0, "scale": 1.0, "per_picture": True},
 }
 TEMPLATE_SIDE = 112
+WHOLE_PICTURE = 2.2
+"""How many times the box of the face a portrait is wide, as LFW's are."""
 
 Points = list[tuple[float, float]]
 
@@ -24,18 +26,26 @@ class ModelInput(NamedTuple):
     """A network's input."""
 
     spec: InputSpec
-    alignment: Points
-    """Where the five points of a face lie in its pictures, px."""
+    alignment: Points | None
+    """Where the five points of a face lie in its pictures, px; None: it was trained without alignment."""
+    crop: float | None
+    """Without alignment: how many times the face's box the square is wide that it sees."""
     card: Card | None
     """The card that says so, if one was given."""
 
 
 def model_input(
-    model: Path, shape: tuple[int, ...], known: Path | None, pixels: str | None, channels: str | None = None
+    model: Path,
+    shape: tuple[int, ...],
+    known: Path | None,
+    pixels: str | None,
+    channels: str | None = None,
+    crop: float | None = None,
 ) -> ModelInput:
-    """The input of a network of `shape` (side, side, 1 or 3). `pixels` and `channels` override the card `known`.
+    """The input of a network of `shape` (side, side, 1 or 3).
 
-    Raises UsageError when neither card nor `pixels` is given, ModelError when they contradict the network.
+    `pixels`, `channels` and `crop` override the card `known`. Raises UsageError when neither card nor `pixels` is
+    given, ModelError when they contradict the network.
     """
     if known is None and pixels is None:
         raise UsageError(
@@ -51,8 +61,9 @@ def model_input(
     order = channels or ("grey" if depth == 1 else spec.channels)
     if (order == "grey") != (depth == 1):
         raise ModelError(f"{model}: it takes {depth} channels, but --channels or the card says {order}")
-    alignment = card.alignment if card and card.alignment else template(side)
-    return ModelInput(msgspec.structs.replace(spec, channels=order), alignment, card)
+    crop = crop or (card.crop if card else None)
+    alignment = None if crop else card.alignment if card and card.alignment else template(side)
+    return ModelInput(msgspec.structs.replace(spec, channels=order), alignment, crop, card)
 
 
 def template(size: int) -> Points:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from converter.classifier_head import cut_at
 from converter.graph import Graph, schema
 from converter.rebatch import rebatched
 from edge.errors import ModelError
@@ -24,15 +25,20 @@ HALF = frozenset({"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"})
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
-def float_model(path: Path, allow_lambda: bool = False) -> bytes:
+def float_model(path: Path, allow_lambda: bool = False, cut: str | None = None) -> bytes:
     """The network as TFLite for one picture. `allow_lambda`: run Python code that the file holds, as Lambda layers do.
+
+    `cut`: see `classifier_head.cut_at`.
 
     Raises ModelError naming the file when it is no trained network, is quantised, or TensorFlow is not installed.
     """
     if path.suffix.lower() == ".tflite":
+        if cut:
+            raise ModelError(f"{path}: --cut: a .tflite file was found; allowed: the Keras model it was made from")
         content = _one_picture(_read(path), str(path))
     else:
-        content = to_tflite(load_network(path, allow_lambda), path)
+        network = load_network(path, allow_lambda)
+        content = to_tflite(cut_at(network, cut, path) if cut else network, path)
     check_float(Graph(content, str(path)))
     return content
 
@@ -86,12 +92,13 @@ def load_network(path: Path, allow_lambda: bool = False) -> Any:
         raise ModelError(f"{path}: Keras {keras.__version__} cannot load it: {_why(error)}") from error
 
 
-def trainable_network(path: Path) -> Any:
+def trainable_network(path: Path, cut: str | None = None) -> Any:
     """A Keras 3 model that can be trained further, also of a file of Keras 2. Raises ModelError."""
     model = load_network(path)
     if not hasattr(model, "layers"):
         raise ModelError(f"{path}: a SavedModel cannot be trained further; give the .keras or .h5 file")
-    return model if _keras_version(path) >= 3 else _of_keras_3(model, path)
+    known = model if _keras_version(path) >= 3 else _of_keras_3(model, path)
+    return cut_at(known, cut, path) if cut else known
 
 
 def _of_keras_3(model: Any, path: Path) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge.errors import ModelError
+from edge.faces.framing import Framing
 from edge.models import card
 from edge.models.card import BUNDLED
 from edge.models.tflite import Model
@@ -96,7 +97,7 @@ def test_the_packages_give_the_bundled_files_byte_for_byte(tmp_path: Path) -> No
 def test_the_bundled_int8_form_is_what_convert_makes_of_the_bundled_network() -> None:
     """Near float on faces that its ranges do not come from, in one piece for XNNPACK, calibrated on its own."""
     whole, small = (card.load(card.find(name), "embed") for name in ("mobilefacenet", "mobilefacenet-int8"))
-    spec, template = whole.card.input, np.array(whole.card.alignment, np.float32)
+    spec, template = whole.card.input, Framing.of(whole.card)
     found = faces.find_faces((faces.PORTRAITS,), 6).found
     pictures = faces.tensors(faces.varied(found, template, 112, 12, seed=7), spec)
 

@@ -21,10 +21,14 @@ from converter.datasets import DatasetError
 from converter.graph import Graph
 from converter.input_spec import template as standard_template
 from converter.sources import float_model, keras_of
-from converter.training.dataset import Dataset, crop_all, split
+from converter.training.crops import crop_all
+from converter.training.dataset import Dataset, split
 from converter.training.history import read
-from converter.training.losses import LOSSES, MARGIN, semi_hard
-from converter.training.trainer import check_loss, decay
+from converter.training.losses import LOSSES
+from converter.training.schedules import decay
+from converter.training.trainer import check_loss
+from converter.training.triplets import MARGIN, semi_hard
+from edge.faces.framing import Framing
 from edge.models import card as cards
 from edge.models.card import InputSpec
 
@@ -169,7 +173,7 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     assert "the network takes (1, 112, 112, 3), but it takes (1, 48, 48, 3)" in train(*begun, *card)[2]
     assert "give --network or --from, not both" in train(*begun, "--range", "0..1", "--network", "cnn")[2]
     assert (
-        "found 48; inception-resnet-v2 takes pictures of 75 pixels or more"
+        "--size: found 48: inception-resnet-v2: "
         in train("--images", photos, "-o", tmp_path / "out3", *SMALL, "--network", "inception-resnet-v2")[2]
     )
 
@@ -194,7 +198,7 @@ def test_semi_hard_triplets_are_those_of_the_paper() -> None:
             negative = farther.min() if len(farther) else others.max()
             losses.append(max(0.0, squared[anchor, positive] - negative + MARGIN))
 
-    assert float(semi_hard(person[:, None].astype(np.float32), vectors)) == pytest.approx(np.mean(losses), rel=1e-4)
+    assert float(semi_hard()(person[:, None].astype(np.float32), vectors)) == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 def test_nobody_is_in_two_sets() -> None:
@@ -265,7 +269,7 @@ def test_a_test_set_judges_the_best_embedder(photos: Path, tmp_path: Path) -> No
     for number in range(2):
         shutil.rmtree(photos / f"twin{number}")
     assert code == 0, said
-    assert "test, 2 people that nothing was chosen by: area 0." in printed
+    assert "test, 2 people that nothing was chosen by, 66 pairs: area 0." in printed
     people = json.loads((tmp_path / "out" / "split.json").read_text(encoding="utf-8"))
     assert {name: len(own) for name, own in people.items()} == {"training": 2, "validation": 2, "test": 2}
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
@@ -287,20 +291,20 @@ def test_a_file_of_keras_2_is_fine_tuned(photos: Path, tmp_path: Path) -> None:
 
 
 def test_crops_stay_on_disk(photos: Path, tmp_path: Path) -> None:
-    template = np.array(standard_template(48), np.float32)
+    framing = Framing(np.array(standard_template(48), np.float32))
     spec = InputSpec((1, 48, 48, 3), "rgb", mean=127.5, scale=127.5)
     pictures = {folder.name: sorted(folder.iterdir()) for folder in sorted(photos.iterdir())}
 
-    found = crop_all(pictures, spec, template, tmp_path)
+    found = crop_all(pictures, spec, framing, tmp_path)
 
     store = np.load(tmp_path / "crops.npy", mmap_mode="r")
     assert store.shape == (24, 48, 48, 3)
     assert isinstance(found.dataset._store, np.memmap)
     assert (found.dataset.pixels(np.array([3, 1])) == store[[3, 1]]).all()
     before = (tmp_path / "crops.npy").stat().st_mtime_ns
-    again = crop_all(pictures, spec, template, tmp_path)
+    again = crop_all(pictures, spec, framing, tmp_path)
     assert (again.digest, (tmp_path / "crops.npy").stat().st_mtime_ns) == (found.digest, before)
-    fewer = crop_all({"joe": pictures["joe"], "grace": pictures["grace"]}, spec, template, tmp_path)
+    fewer = crop_all({"joe": pictures["joe"], "grace": pictures["grace"]}, spec, framing, tmp_path)
     assert (len(fewer.dataset), fewer.digest == found.digest) == (12, False)
 
 

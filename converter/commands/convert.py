@@ -12,17 +12,19 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from converter import edgetpu, faces, sources
+from converter.classifier_head import labels_of, probabilities
 from converter.commands import options
 from converter.convert import MIN_COSINE, Job, ModelOrigin, VariantResult, check, run
 from converter.datasets import pictures_of, read_pairs, require
 from converter.graph import Graph
-from converter.input_spec import PIXELS, model_input
+from converter.input_spec import PIXELS, WHOLE_PICTURE, model_input
 from converter.variant_accuracy import judged_on_pairs
 from converter.variants import VARIANTS, Variant
 from edge.bare_address import ExistingPath
 from edge.errors import ModelError, UsageError
+from edge.faces.framing import Framing
 from edge.safe_console import SafeConsole
-from edge.terminal import echo, json_option, print_json, safe
+from edge.terminal import echo, json_option, print_json, safe, warn
 
 HELD_OUT = 40
 
@@ -58,6 +60,16 @@ HELD_OUT = 40
     type=click.Choice(["rgb", "bgr", "grey"]),
     help="The order of the colours in MODEL's input.  [default: rgb, or grey for one channel]",
 )
+@options.no_align
+@click.option(
+    "--crop",
+    type=click.FloatRange(1, 8),
+    default=WHOLE_PICTURE,
+    show_default=True,
+    help="With --no-align: how many times the face's box, from the hairline to the chin, the square is wide that MODEL "
+    "sees around a face. `train` measures and prints it.",
+)
+@options.cut
 @click.option("--name", help="The beginning of the names of the files written.  [default: MODEL's name]")
 @click.option("--licence", help="The licence of MODEL, for the cards.")
 @click.option("--origin", help="Where MODEL comes from, for the cards.")
@@ -102,7 +114,8 @@ HELD_OUT = 40
 @json_option
 def command(
     model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, min_cosine: float,
-    pairs: Path | None, images: Path | None, max_accuracy_loss: float, allow_lambda: bool, as_json: bool,
+    pairs: Path | None, images: Path | None, max_accuracy_loss: float, cut: str | None, allow_lambda: bool,
+    as_json: bool,
     **feeding: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL to the variants that a box can run, and write them to DIR with a card each.
@@ -123,9 +136,11 @@ def command(
     wanted = _wanted(variants)
     listed = read_pairs(pairs, images) if pairs and images else []
     require(pictures_of(listed))
-    content = sources.float_model(model, allow_lambda)
+    content = sources.float_model(model, allow_lambda, cut)
     job = _job(model, content, pictures, count, feeding)
     check(content, str(model), job.origin.spec, job.faces)
+    if classes := labels_of(content, str(model)):
+        warn(probabilities(model, classes))
     results = run(job, output, wanted, min_cosine)
     accuracies: dict[Variant, float] = {}
     if listed:
@@ -154,11 +169,11 @@ def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, fe
     looked = faces.find_faces(pictures or (faces.PORTRAITS,), count)
     for said in [*looked.unreadable, *(f"{path}: no face in it" for path in looked.without)]:
         echo(f"left out: {said}", err=True)
-    aligned = np.array(origin.alignment, np.float32)
+    framing = Framing(None if origin.alignment is None else np.array(origin.alignment, np.float32), origin.crop)
     size = origin.spec.shape[1]
-    made = faces.crops(looked.found, aligned, size, count)
-    others = faces.crops(looked.found[:1], aligned, size, 1) + faces.varied(
-        looked.found, aligned, size, HELD_OUT, seed=1
+    made = faces.crops(looked.found, framing, size, count)
+    others = faces.crops(looked.found[:1], framing, size, 1) + faces.varied(
+        looked.found, framing, size, HELD_OUT, seed=1
     )
     where = "the bundled portraits" if not pictures else ", ".join(sorted(path.name for path in pictures))
     varied = max(0, count - len(looked.found))
@@ -171,11 +186,14 @@ def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> ModelOrigin
     """What the cards say, by the options, else by the card of MODEL, else by the network itself."""
     graph = Graph(content, str(model))
     shape = graph.shape(graph.inputs[0])[1:]
-    spec, alignment, card = model_input(model, shape, feeding["known"], feeding["pixels"], feeding["channels"])
+    crop = feeding["crop"] if feeding["unaligned"] else None
+    told = model_input(model, shape, feeding["known"], feeding["pixels"], feeding["channels"], crop)
+    spec, alignment, crop, card = told
     return ModelOrigin(
         feeding["name"] or model.stem,
         spec,
         alignment,
+        crop,
         feeding["licence"] or (card.licence if card else "not stated"),
         feeding["origin"] or (card.origin if card else f"converted from {model.name}"),
     )

@@ -8,6 +8,7 @@ import numpy as np
 from converter import bundled_models, faces, tflite_to_keras
 from converter.commands import options
 from edge.errors import ModelError
+from edge.faces.framing import Framing
 from edge.models import card as cards
 from edge.records import Image
 from edge.terminal import echo
@@ -57,10 +58,10 @@ def command(network: str, package: Path, output: Path | None) -> None:
 
 def _pictures(network: str, size: int) -> list[Image]:
     """Aligned faces for the embedder, noise of several strengths for the others."""
-    alignment = cards.read_card(cards.find(network)).alignment
-    if alignment:
+    framing = Framing.of(cards.read_card(cards.find(network)))
+    if framing:
         found = faces.find_faces([faces.PORTRAITS], PROOFS).found
-        return faces.crops(found, np.array(alignment, np.float32), size, PROOFS)
+        return faces.crops(found, framing, size, PROOFS)
     random = np.random.default_rng(0)
     strengths = np.linspace(10, 100, PROOFS)
     return [np.clip(random.normal(128, s, (size, size, 3)), 0, 255).astype(np.uint8) for s in strengths]

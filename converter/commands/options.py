@@ -34,6 +34,19 @@ detector = click.option(
     show_default=True,
     help="The network that finds the faces.",
 )
+no_align = click.option(
+    "--no-align",
+    "unaligned",
+    is_flag=True,
+    help="The network sees upright pictures in which the face lies anywhere, as most tutorials feed them. By default "
+    "the face is turned and scaled so that eyes, nose and mouth lie where the network expects them.",
+)
+cut = click.option(
+    "--cut",
+    metavar="LAYER",
+    help="Cut the Keras model after this layer, whose output becomes the embedding. `softmax`: before the layer that "
+    "makes labels.",
+)
 name = click.option(
     "--name", metavar="NAME", help="What the card calls the data set.  [default: the name of the folder around IMAGES]"
 )

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 import msgspec
-import numpy as np
 
 from converter import datasets, faces, profile, report
 from converter.commands import options
@@ -14,6 +13,7 @@ from converter.embeddings import embed_with_all
 from converter.evaluation import Evaluation, evaluated
 from edge.config.visits import MatchSettings
 from edge.errors import ModelError
+from edge.faces.framing import Framing
 from edge.models import card as cards
 from edge.safe_console import SafeConsole
 
@@ -60,11 +60,12 @@ def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None
 def drift(models: tuple[str, ...]) -> dict[str, list[Layer]]:
     """The drift of every other model from the first, layer by layer, on the bundled portraits. Raises ModelError."""
     first = cards.load(cards.find(models[0]), "embed")
-    if first.card.alignment is None:
-        raise ModelError(f"{first.path}: its card states no `alignment`")
+    framing = Framing.of(first.card)
+    if framing is None:
+        raise ModelError(f"{first.path}: its card states neither `alignment` nor `crop`")
     found = faces.find_faces([faces.PORTRAITS], FACES).found
     size = first.card.input.shape[1]
-    made = faces.tensors(faces.crops(found, np.array(first.card.alignment, np.float32), size, FACES), first.card.input)
+    made = faces.tensors(faces.crops(found, framing, size, FACES), first.card.input)
     rows = {model: layers(first.content, cards.load(cards.find(model), "embed").content, made) for model in models[1:]}
     return {Path(model).stem: row for model, row in rows.items() if len(row) > 1}
 

@@ -2,139 +2,54 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from converter import networks, sources
-from converter.commands import options
+from converter.commands import train_options
+from converter.commands.train_network import Beginning, beginning
 from converter.exits import Interrupted
 from converter.files import write_whole
-from converter.input_spec import PIXELS, model_input, template
-from converter.people_folder import photos_by_person
+from converter.input_spec import PIXELS
+from converter.people_folder import photos_by_person, photos_in
 from converter.sources import keras_of, tensorflow
 from converter.training.augment import training_network
-from converter.training.dataset import DataSplit, crop_all, split
+from converter.training.crops import CroppedDataset, crop_all
+from converter.training.dataset import UNLABELLED, DataSplit, split
 from converter.training.history import Epoch
-from converter.training.losses import LOSSES
-from converter.training.trainer import (
-    BEST,
-    CHECKPOINTS,
-    HISTORY,
-    PLOT,
-    SETTINGS,
-    STATE,
-    Trainer,
-    TrainingPlan,
-    verification,
-)
-from edge.bare_address import ExistingPath
+from converter.training.judging import judge
+from converter.training.losses import EVERY, LOSSES, TEACHER
+from converter.training.plan import TrainingPlan
+from converter.training.preview import preview
+from converter.training.progress import TensorBoardLog
+from converter.training.schedules import PLANNED
+from converter.training.strategies import is_chief, strategy_named, worker_number
+from converter.training.teacher import open_teacher, teach
+from converter.training.trainer import BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, STATE, Run, Trainer
 from edge.errors import UsageError
 from edge.models.card import InputSpec
-from edge.terminal import echo
+from edge.terminal import echo, print_left_out
 
-SPLIT, RESULT = "split.json", "result.json"
-FINE_TUNING_RATE, RATE = 1e-4, 1e-3
+SPLIT, RESULT, PREVIEW, BOARD = "split.json", "result.json", "preview.png", "tensorboard"
+
+
+class Lessons(NamedTuple):
+    """What there is to learn from."""
+
+    data: DataSplit
+    found: CroppedDataset
+    taught: str
+    """Fingerprint of a teacher's vectors; empty: there is no teacher."""
 
 
 @click.command("train")
-@options.images
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="The folder to write to; it is created if necessary.",
-)
-@click.option(
-    "--network", type=click.Choice(networks.NETWORKS), help="Start with this architecture, untrained.  [default: cnn]"
-)
-@click.option(
-    "--from",
-    "begun",
-    type=ExistingPath(),
-    metavar="MODEL",
-    help="Start with this trained .keras or .h5 model instead, and fine-tune it.",
-)
-@click.option("--card", "known", type=options.FILE, help="With --from: a card that describes MODEL's input.")
-@click.option(
-    "--range",
-    "pixels",
-    type=click.Choice(list(PIXELS)),
-    help="With --from: the range to which MODEL's training scaled the pixels.",
-)
-@click.option(
-    "--objective",
-    type=click.Choice(list(LOSSES)),
-    default="triplet",
-    show_default=True,
-    help="What the embedder learns. triplet: photos of one person are nearer to each other than to others; "
-    "siamese: whether two photos show one person; classes: who is in a photo.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(1),
-    default=30,
-    show_default=True,
-    help="How many epochs to train in all, those of earlier runs included.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(32, 299),
-    default=112,
-    show_default=True,
-    help="The side of the square crops, in pixels.",
-)
-@click.option("--grey", is_flag=True, help="Train on grey crops.")
-@click.option(
-    "--dimensions",
-    type=click.IntRange(2, 2048),
-    default=128,
-    show_default=True,
-    help="How many numbers an embedding has.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(4, 1024),
-    default=64,
-    show_default=True,
-    help="How many photos, or pairs with `siamese`, one step uses.",
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, 1, min_open=True),
-    help=f"The learning rate to start with.  [default: {RATE:g}, or {FINE_TUNING_RATE:g} with --from]",
-)
-@click.option(
-    "--last-layers",
-    type=click.IntRange(1),
-    help="Train only this many layers, the last ones; the others stay as they are.",
-)
-@click.option(
-    "--validation",
-    type=click.FloatRange(0, 0.8, min_open=True),
-    default=0.1,
-    show_default=True,
-    help="The share of people who are kept out of training and choose the best epoch and the learning rate.",
-)
-@click.option(
-    "--test",
-    type=click.FloatRange(0, 0.8),
-    default=0.1,
-    show_default=True,
-    help="The share of people who are kept out of everything; they judge the best embedder when training ends.",
-)
-@click.option(
-    "--augment/--no-augment",
-    default=True,
-    help="Vary the photos while training: mirrored, moved, in other light, blurred.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="The seed of everything random.")
-@click.option("--restart", is_flag=True, help="Start over: delete what DIR holds of an earlier training.")
-def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any) -> None:  # fmt: skip
+@train_options.everything
+def command(
+    images: Path, output: Path, epochs: int, patience: int | None, restart: bool, tensorboard: bool, **asked: Any
+) -> None:
     """Train an embedder on photos of people, one folder per person, and write it to DIR.
 
     \b
@@ -147,124 +62,185 @@ def command(images: Path, output: Path, epochs: int, restart: bool, **asked: Any
     continue a finished one, give more --epochs. `convert` then turns embedder.keras into what a box runs.
 
     \b
-    Example:
-      whosthere-converter train --images people/ -o mine --network mobilefacenet
+    Examples:
+      whosthere-converter train --images people/ -o mine --network mobilefacenet --objective arcface
+      whosthere-converter train --images people/ -o small --network cnn --teacher mobilefacenet
+      whosthere-converter train --images people/ -o grey --size 100 --grey --range 0..1 --no-align
     """
+    _check(asked)
+    strategy = strategy_named(asked["strategy"])
     # Before anything random happens, the first weights included.
     keras_of(3).utils.set_random_seed(asked["seed"])
-    embedder, spec, alignment = _beginning(asked)
+    told = {"unaligned": asked["unaligned"]}
+    teacher = (
+        open_teacher(asked["teacher"], asked["teacher_pixels"], asked["teacher_channels"], **told)
+        if asked["teacher"]
+        else None
+    )
     output.mkdir(parents=True, exist_ok=True)
-    data, digest = _datasets(images, output, spec, alignment, asked)
+    photos = photos_by_person(images) | _unlabelled(asked["unlabelled"])
+    own = output if is_chief(strategy) else output / f"worker-{worker_number()}"
+    vectors, taught = teach(teacher, photos, own / TEACHER) if teacher else (None, "")
+    with strategy.scope():
+        begun = beginning(asked, None if vectors is None else vectors.shape[1])
+    lessons = _lessons(photos, own, begun, vectors, taught, asked)
+    if asked["preview"]:
+        write_whole(output / PREVIEW, preview(lessons.data.training, begun.spec, asked["seed"]))
+        echo(f"{output / PREVIEW}: photos and their variations; nothing was trained")
+        return
     if restart:
         _forget(output)
-    plan = _plan(embedder, spec, digest, asked)
-    trainer = Trainer(output, plan, embedder, data)
-    write_whole(output / SPLIT, msgspec.json.format(msgspec.json.encode(_people(data))))
-    _announce(data, embedder, trainer.done)
+    plan = _plan(begun, lessons, epochs, strategy, asked)
+    trainer = Trainer(own, plan, begun.embedder, lessons.data, strategy)
+    write_whole(own / SPLIT, msgspec.json.format(msgspec.json.encode(_people(lessons.data))))
+    _announce(lessons, begun.embedder, trainer.done, strategy)
+    board = TensorBoardLog(output / BOARD) if tensorboard and is_chief(strategy) else None
+
+    def on_epoch(epoch: Epoch) -> None:
+        _show(epoch)
+        if board:
+            board.add(epoch)
+
     try:
-        trainer.run(epochs, _show)
+        trainer.run(Run(epochs, on_epoch, patience))
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted after epoch {trainer.done}; run the same command to go on") from None
-    _finish(trainer, output, spec, data)
+    if trainer.done < epochs:
+        echo(f"stopped after epoch {trainer.done}: nothing better in {trainer.waited} epochs (--patience)")
+    if is_chief(strategy):
+        _finish(trainer, output, begun.spec, lessons, unaligned=asked["unaligned"])
+
+
+def _check(asked: dict[str, Any]) -> None:
+    """Set the objective, and raise UsageError for options that do not go with it."""
+    asked["objective"] = objective = asked["objective"] or (TEACHER if asked["teacher"] else next(iter(LOSSES)))
+    loss = EVERY[objective]
+    if (objective == TEACHER) != bool(asked["teacher"]):
+        raise UsageError("--objective teacher and --teacher belong together: found only one of them")
+    for option in ("teacher_pixels", "teacher_channels", "unlabelled"):
+        if asked[option] and not asked["teacher"]:
+            raise UsageError(
+                f"--{option.replace('pixels', 'range').replace('_', '-')} belongs to --teacher; give it too"
+            )
+    wrong = {
+        "--margin": asked["margin"] is not None and loss.margin is None,
+        "--scale": asked["scale"] is not None and loss.scale is None,
+        "--sub-centres": asked["sub_centres"] > 1 and not loss.centres,
+        "--mining": asked["mining"] == "all" and not loss.minable,
+    }
+    able = {
+        "--margin": [name for name, one in EVERY.items() if one.margin is not None],
+        "--scale": [name for name, one in EVERY.items() if one.scale is not None],
+        "--sub-centres": [name for name, one in EVERY.items() if one.centres],
+        "--mining": [name for name, one in EVERY.items() if one.minable],
+    }
+    for option, bad in wrong.items():
+        if bad:
+            raise UsageError(f"{option}: found with --objective {objective}; allowed with {', '.join(able[option])}")
+
+
+def _unlabelled(folder: Path | None) -> dict[str, list[Path]]:
+    if folder is None:
+        return {}
+    left_out: list[str] = []
+    found = photos_in(folder, left_out)
+    print_left_out(left_out)
+    if not found:
+        raise UsageError(f"--unlabelled: {folder} holds no photos")
+    return {UNLABELLED: found}
+
+
+def _lessons(
+    photos: dict[str, list[Path]],
+    folder: Path,
+    begun: Beginning,
+    vectors: NDArray[np.float32] | None,
+    taught: str,
+    asked: dict[str, Any],
+) -> Lessons:
+    folder.mkdir(parents=True, exist_ok=True)
+    found = crop_all(photos, begun.spec, begun.framing, folder)
+    for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
+        echo(f"left out: {said}", err=True)
+    data = split(found.dataset, asked["validation"], asked["test"], asked["seed"], taught=vectors is not None)
+    alone = len(found.dataset.people) - sum(len(people) for people in _people(data).values())
+    if alone:
+        echo(f"left out: {alone} people with only one photo", err=True)
+    if vectors is None:
+        return Lessons(data, found, taught)
+    given, wanted = vectors.shape[1], int(begun.embedder.outputs[0].shape[-1])
+    if given != wanted:
+        raise UsageError(f"--dimensions: found {wanted}; allowed: {given}, as many as the teacher gives")
+    return Lessons(data._replace(training=data.training.with_teacher(vectors)), found, taught)
 
 
 def _people(data: DataSplit) -> dict[str, list[str]]:
     return {name: part.people for name, part in zip(data._fields, data, strict=True) if part is not None}
 
 
-def _announce(data: DataSplit, embedder: Any, done: int) -> None:
+def _announce(lessons: Lessons, embedder: Any, done: int, strategy: Any) -> None:
+    data = lessons.data
     counts = {
-        name: f"{len(part.people)} people in {len(part)} pictures"
+        name: f"{sum(one != UNLABELLED for one in part.people)} people in {len(part)} pictures"
         for name, part in zip(data._fields, data, strict=True)
         if part is not None
     }
     listed = "; ".join(f"{name}: {count}" for name, count in counts.items())
     echo(f"{listed}; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done))
-    gpus = tensorflow().config.list_physical_devices("GPU")
-    echo(f"training on {f'{len(gpus)} GPU(s)' if gpus else 'the CPU: TensorFlow finds no GPU'}")
+    gpus, replicas = tensorflow().config.list_physical_devices("GPU"), strategy.num_replicas_in_sync
+    shared = f"; {replicas} devices share each step" if replicas > 1 else ""
+    echo(f"training on {f'{len(gpus)} GPU(s)' if gpus else 'the CPU: TensorFlow finds no GPU'}{shared}")
 
 
-def _beginning(asked: dict[str, Any]) -> tuple[Any, InputSpec, list[tuple[float, float]]]:
-    """(Keras embedder, its input, where the five points lie in it). Raises UsageError."""
-    begun, known, pixels = asked["begun"], asked["known"], asked["pixels"]
-    if begun is None:
-        if known or pixels:
-            raise UsageError("--card and --range describe the model of --from; give --from too")
-        size, channels = asked["size"], 1 if asked["grey"] else 3
-        spec = InputSpec((1, size, size, channels), "grey" if asked["grey"] else "rgb", **PIXELS["-1..1"])
-        name = asked["network"] or networks.NETWORKS[0]
-        return networks.build(name, size, channels, asked["dimensions"]), spec, template(size)
-    if asked["network"]:
-        raise UsageError("give --network or --from, not both")
-    model = sources.trainable_network(begun)
-    told = model_input(begun, _picture(model, begun), known, pixels)
-    return model, told.spec, told.alignment
-
-
-def _picture(model: Any, path: Path) -> tuple[int, int, int]:
-    """(side, side, channels) of its input. Raises UsageError unless a picture goes in and a vector comes out."""
-    taken, given = [tuple(t.shape) for t in model.inputs], [tuple(t.shape) for t in model.outputs]
-    one = len(taken) == len(given) == 1 and len(taken[0]) == 4 and len(given[0]) == 2
-    if not one or None in taken[0][1:] or taken[0][1] != taken[0][2] or taken[0][3] not in {1, 3}:
-        raise UsageError(
-            f"{path}: takes {taken}, gives {given}; one square picture of fixed size in and one vector out are needed"
-        )
-    return taken[0][1:]
-
-
-def _datasets(
-    images: Path, output: Path, spec: InputSpec, alignment: list[tuple[float, float]], asked: dict[str, Any]
-) -> tuple[DataSplit, str]:
-    found = crop_all(photos_by_person(images), spec, np.array(alignment, np.float32), output)
-    for said in [*found.unreadable, *(f"{path}: no face in it" for path in found.faceless)]:
-        echo(f"left out: {said}", err=True)
-    data = split(found.dataset, asked["validation"], asked["test"], asked["seed"])
-    alone = len(found.dataset.people) - sum(len(people) for people in _people(data).values())
-    if alone:
-        echo(f"left out: {alone} people with only one photo", err=True)
-    return data, found.digest
-
-
-def _plan(embedder: Any, spec: InputSpec, fingerprint: str, asked: dict[str, Any]) -> TrainingPlan:
-    begun = asked["begun"]
+def _plan(begun: Beginning, lessons: Lessons, epochs: int, strategy: Any, asked: dict[str, Any]) -> TrainingPlan:
+    loss = EVERY[asked["objective"]]
+    usual = train_options.FINE_TUNING_RATE if asked["begun"] else train_options.RATE
+    same = {name: asked[name] for name in (
+        "objective", "batch", "augment", "last_layers", "validation", "test", "seed", "sub_centres", "mining",
+        "schedule", "warm_up", "mixed_precision",
+    )}  # fmt: skip
     return TrainingPlan(
-        network=str(begun or asked["network"] or networks.NETWORKS[0]),
-        objective=asked["objective"],
-        spec=spec,
-        dimensions=int(embedder.outputs[0].shape[-1]),
-        learning_rate=asked["learning_rate"] or (FINE_TUNING_RATE if begun else RATE),
-        batch=asked["batch"],
-        augment=asked["augment"],
-        last_layers=asked["last_layers"],
-        validation=asked["validation"],
-        test=asked["test"],
-        seed=asked["seed"],
-        pictures=fingerprint,
+        network=begun.name,
+        spec=begun.spec,
+        dimensions=int(begun.embedder.outputs[0].shape[-1]),
+        learning_rate=asked["learning_rate"] or usual,
+        pictures=lessons.found.digest,
+        aligned=begun.framing is not None,
+        margin=loss.margin if asked["margin"] is None else asked["margin"],
+        scale=asked["scale"] or loss.scale,
+        teacher=lessons.taught,
+        planned_epochs=epochs if asked["schedule"] in PLANNED else None,
+        replicas=strategy.num_replicas_in_sync,
+        **same,
     )
 
 
 def _show(epoch: Epoch) -> None:
     learnt = "before training" if epoch.loss is None else f"loss {epoch.loss:.4f}"
     accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.1%}"
+    named = "" if epoch.identified is None else f", {epoch.identified:.1%} identified"
     echo(
         f"epoch {epoch.epoch}: {learnt}{accuracy}; validation: area {epoch.area:.4f}, "
-        f"{epoch.true_accepts:.1%} accepted at 1 % false accepts"
+        f"{epoch.true_accepts:.1%} accepted at 1 % false accepts{named}"
     )
 
 
-def _finish(trainer: Trainer, output: Path, spec: InputSpec, data: DataSplit) -> None:
+def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons, *, unaligned: bool) -> None:
     best = max(trainer.epochs, key=lambda epoch: epoch.area)
     echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} plots the training")
     result: dict[str, object] = {"epoch": best.epoch, "validation": {"area": best.area, "at 1 %": best.true_accepts}}
-    if data.test is not None:
+    test = lessons.data.test
+    if test is not None:
         embedder = keras_of(3).models.load_model(output / BEST, compile=False)
-        area, accepted = verification(training_network(embedder, spec, augment=False), data.test)
-        echo(f"test, {len(data.test.people)} people that nothing was chosen by: area {area:.4f}, "
-             f"{accepted:.1%} accepted at 1 % false accepts")  # fmt: skip
-        result["test"] = {"area": area, "at 1 %": accepted}
+        found = judge(training_network(embedder, spec, augment=False), test)
+        echo(f"test, {len(test.people)} people that nothing was chosen by, {found.pairs} pairs: area {found.area:.4f}, "
+             f"{found.true_accepts:.1%} accepted at 1 % false accepts")  # fmt: skip
+        result["test"] = {"area": found.area, "at 1 %": found.true_accepts, "pairs": found.pairs}
     write_whole(output / RESULT, msgspec.json.format(msgspec.json.encode(result)))
     pixels = next((name for name, values in PIXELS.items() if _as(spec, values)), None)
     feeding = f"--range {pixels}" if pixels else "--card CARD"
+    if unaligned:
+        feeding += f" --no-align --crop {lessons.found.times}" if lessons.found.times else " --no-align"
     echo(f"next: whosthere-converter convert {output / BEST} -o {output / 'variants'} {feeding}")
 
 
@@ -274,6 +250,7 @@ def _as(spec: InputSpec, values: dict[str, Any]) -> bool:
 
 def _forget(output: Path) -> None:
     """Delete the earlier training, and nothing else in the folder."""
-    shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+    for folder in (CHECKPOINTS, BOARD):
+        shutil.rmtree(output / folder, ignore_errors=True)
     for name in (SETTINGS, HISTORY, PLOT, BEST, STATE, SPLIT, RESULT):
         (output / name).unlink(missing_ok=True)

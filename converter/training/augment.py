@@ -17,8 +17,17 @@ def training_network(embedder: Any, spec: InputSpec, *, augment: bool) -> Any:
     pixels = keras.Input(spec.shape[1:], name="pixels")
     varied = _varied(keras.layers, pixels) if augment else pixels
     vector = embedder(normalised(varied, spec))
-    # A model that was rebuilt gives a list of its one output.
-    return keras.Model(pixels, vector[0] if isinstance(vector, list) else vector, name="training")
+    # A model that was rebuilt gives a list of its one output; one in mixed precision gives float16.
+    vector = vector[0] if isinstance(vector, list) else vector
+    single = vector if vector.dtype == "float32" else keras.ops.cast(vector, "float32")
+    return keras.Model(pixels, single, name="training")
+
+
+def augmentation(spec: InputSpec) -> Any:
+    """A Keras model pixels -> varied pixels, as in training."""
+    keras = keras_of(3)
+    pixels = keras.Input(spec.shape[1:], name="pixels")
+    return keras.Model(pixels, _varied(keras.layers, pixels), name="augmentation")
 
 
 def normalised(pixels: Any, spec: InputSpec) -> Any:

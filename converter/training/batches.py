@@ -6,29 +6,43 @@ import numpy as np
 
 from converter.sources import tensorflow
 from converter.training.dataset import Dataset
-from converter.training.losses import Batch, Loss
+from converter.training.heads import Batch, Loss
+from converter.training.mining import HardNegatives
+from converter.training.plan import TrainingPlan
 
 
-def batches(loss: Loss, dataset: Dataset, size: int, seed: int, epoch: int) -> tuple[Any, int]:
-    """(a tf.data.Dataset, how many batches it has).
+def batches(
+    loss: Loss, dataset: Dataset, plan: TrainingPlan, epoch: int, hard: HardNegatives | None, strategy: Any
+) -> tuple[Any, int]:
+    """(a tf.data.Dataset, or one that is distributed; how many steps it has).
 
     What a batch holds depends on the seed, the epoch and its number alone, so that a training that was interrupted goes
-    on as if it had not been.
+    on as if it had not been. With several devices, each has its own batches, the batch size shared out.
     """
     tf = tensorflow()
-    steps = max(1, round(len(dataset) / size))
+    steps = max(1, round(len(dataset) / plan.batch))
+    size = max(4, plan.batch // plan.replicas)
 
-    def draw(step: int) -> Batch:
-        return loss.draw(dataset, size, np.random.default_rng((seed, epoch, step)))
+    def draw(number: int) -> Batch:
+        return loss.draw(dataset, size, np.random.default_rng((plan.seed, epoch, number)), hard)
 
     example = draw(0)
     parts = [np.asarray(part) for part in tf.nest.flatten(example)]
 
-    def mapped(step: Any) -> Any:
-        drawn = tf.numpy_function(lambda n: tf.nest.flatten(draw(int(n))), [step], [part.dtype for part in parts])
+    def mapped(number: Any) -> Any:
+        drawn = tf.numpy_function(lambda n: tf.nest.flatten(draw(int(n))), [number], [part.dtype for part in parts])
         for tensor, part in zip(drawn, parts, strict=True):
             tensor.set_shape((None, *part.shape[1:]))
         return tf.nest.pack_sequence_as(example, drawn)
 
-    numbers = tf.data.Dataset.range(steps)
-    return numbers.map(mapped, num_parallel_calls=2, deterministic=True).prefetch(tf.data.AUTOTUNE), steps
+    def read(numbers: Any) -> Any:
+        return numbers.map(mapped, num_parallel_calls=2, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+    everything = tf.data.Dataset.range(steps * plan.replicas)
+    if plan.replicas == 1:
+        return read(everything), steps
+
+    def of_worker(context: Any) -> Any:
+        return read(everything.shard(context.num_input_pipelines, context.input_pipeline_id))
+
+    return strategy.distribute_datasets_from_function(of_worker), steps

@@ -22,6 +22,9 @@ class Epoch(msgspec.Struct, frozen=True):
     """The area under the ROC curve, for the validation set."""
     true_accepts: float
     """The true-accept rate for the validation set, at a false-accept rate of 1 %."""
+    identified: float | None = None
+    """The share of its pictures that are called by the right name where 1 % of strangers are called by one."""
+    learning_rate: float | None = None
 
 
 def read(path: Path) -> list[Epoch]:
@@ -48,6 +51,10 @@ def plot(epochs: list[Epoch]) -> bytes:
     left.set(title="loss", xlabel="epoch", ylim=(0, None))
     right.plot(numbers, [epoch.area for epoch in epochs], marker=".", label="area under the ROC curve")
     right.plot(numbers, [epoch.true_accepts for epoch in epochs], marker=".", label="true accepts at 1 % false accepts")
+    if epochs[-1].identified is not None:
+        known = [epoch for epoch in epochs if epoch.identified is not None]
+        label = "identified, where 1 % of strangers are named"
+        right.plot([epoch.epoch for epoch in known], [epoch.identified for epoch in known], marker=".", label=label)
     if epochs[-1].accuracy is not None:
         heads = [epoch.accuracy for epoch in learnt]
         right.plot([epoch.epoch for epoch in learnt], heads, linestyle=":", label="accuracy of the head, in training")

@@ -36,7 +36,8 @@ def restore(path: Path, model: Any) -> None:
 
 def _variables(model: Any) -> list[Any]:
     # Built only by the first step otherwise.
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ModelError
-from edge.faces import align
 from edge.faces.brightness import brightened
+from edge.faces.framing import Framing
 from edge.galleries.gallery import EmbedderId
 from edge.models.card import Calibration, Card
 from edge.models.tflite import Model
@@ -19,14 +19,18 @@ class TfliteEmbedder:
 
     def __init__(self, model: Model) -> None:
         card = model.card
-        if card.alignment is None or len(card.alignment) != 5:
-            raise ModelError(f"{model.path}: the card of an embedder must state five points under `alignment`")
+        framing = Framing.of(card)
+        if framing is None:
+            raise ModelError(
+                f"{model.path}: the card of an embedder must state five points under `alignment` or, for one that was "
+                "trained without alignment, `crop`"
+            )
         if len(card.outputs) != 1 or len(card.outputs[0]) != 2:
             raise ModelError(
                 f"{model.path}: an embedder must have one output, one vector per face; its card says {card.outputs}"
             )
         self._model = model
-        self._template: NDArray[np.float32] = np.array(card.alignment, np.float32)
+        self._framing = framing
         self._batch, self._size = card.input.shape[0], card.input.shape[1]
         self.dimensions = card.outputs[0][1]
 
@@ -59,7 +63,7 @@ class TfliteEmbedder:
         return self._model.card.infrared_calibration
 
     def crop(self, image: Image, landmarks: Landmarks) -> Image:
-        return brightened(align.crop(image, landmarks.five, self._template, self._size))
+        return brightened(self._framing.crop(image, landmarks.five, landmarks.mesh, self._size))
 
     def embed(self, crops: Sequence[Image]) -> list[Vector]:
         """Return one unit vector (dimensions,) per crop. Raises ModelError if the network returns NaN or zeros."""

@@ -126,6 +126,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Detectors: stride of each SSD layer, in pixels of the input."""
     alignment: list[tuple[float, float]] | None = None
     """Embedders: where eyes, nose and mouth corners lie in the input, in pixels."""
+    crop: Annotated[float, Meta(ge=1, le=8)] | None = None
+    """Embedders trained without alignment: how many times the face's box the upright square is wide that they see."""
     liveness: LivenessSpec | None = None
     """Liveness networks: what they see, and which output is the living one."""
     quantisation: Quantisation | None = None
