@@ -53,7 +53,7 @@ def cut_at(model: Any, where: str, path: Path) -> Any:
             f"{path}: --cut: found {where!r}, which gives {found}; allowed: a layer that gives one vector: "
             f"{', '.join(_vectors(model)) or 'this model has none'}"
         )
-    return keras.Model(model.inputs, vector)
+    return keras.Model(model.inputs[0] if len(model.inputs) == 1 else model.inputs, vector)
 
 
 def _before_labels(model: Any, path: Path) -> Any:
