@@ -175,3 +175,13 @@ def test_doctor_asks_the_daemon_how_its_notices_fared(tmp_path: Path) -> None:
     assert [hint for hint in hints if "since the daemon" in hint] == [f"{said}; `whosthere notify test` tries it now"]
     hints = json.loads(whosthere("doctor", "--config", path, "--json").stdout)["hints"]
     assert not any("since the daemon" in hint for hint in hints), "no daemon runs"
+
+
+def test_doctor_needs_no_secret_and_check_does(tmp_path: Path, demo_gallery: Path) -> None:
+    ntfy = {"server": "https://push.example", "topic": TOPIC, "token_file": "$CREDENTIALS_DIRECTORY/ntfy-token"}
+    path = config(tmp_path, ntfy=ntfy)
+    changed(path, gallery={"path": str(demo_gallery)})
+    report = json.loads(whosthere("doctor", "--config", path, "--json").stdout)
+    assert (report["problems"], report["exit_code"]) == ([], 0)
+    code, findings = check(path, "--skip", "camera", "--skip", "broker")
+    assert (code, findings["secret"][0]["verdict"], findings["notify"][0]["verdict"]) == (3, "failed", "skipped")

@@ -91,11 +91,17 @@ class NotifySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook: WebhookSettings = WebhookSettings()
 
     @property
+    def rules(self) -> dict[str, NoticeRules]:
+        """What each channel that has an address sends, by the channel's name."""
+        ntfy = {"ntfy": self.ntfy} if self.ntfy.server is not None else {}
+        by_webhook = self.webhook.url is not None or self.webhook.url_file is not None
+        return ntfy | ({"webhook": self.webhook} if by_webhook else {})
+
+    @property
     def pictures(self) -> bool:
         """Whether any notice carries a picture."""
-        ntfy, webhook = self.ntfy, self.webhook
-        by_webhook = (webhook.url is not None or webhook.url_file is not None) and webhook.picture != "none"
-        return by_webhook or (ntfy.server is not None and ntfy.picture)
+        by_webhook = "webhook" in self.rules and self.webhook.picture != "none"
+        return by_webhook or ("ntfy" in self.rules and self.ntfy.picture)
 
     @property
     def secrets(self) -> dict[str, str]:

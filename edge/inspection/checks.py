@@ -10,7 +10,7 @@ from edge.config.secret_file import read_secret
 from edge.errors import ConfigError
 from edge.inspection.findings import Finding, failed, ok, skipped, warning
 from edge.inspection.loading import Recognition, read_config
-from edge.inspection.notify_findings import notify_findings
+from edge.inspection.notify_findings import connection_findings, rule_findings
 from edge.inspection.recognition_findings import lookalike_findings
 from edge.inspection.surroundings import broker_finding, camera_finding, outbox_finding
 from edge.mqtt.client import check_credentials
@@ -44,7 +44,8 @@ class Checkup:
         if left_out := self._skipped("notify"):
             yield left_out
         else:
-            yield from notify_findings(loaded, recognition.gallery, connect=True)
+            yield from connection_findings(loaded)
+            yield from rule_findings(loaded, recognition.gallery)
         yield self._skipped("outbox", "mqtt") or outbox_finding(loaded.config.mqtt.outbox)
 
     def _recognition(self, recognition: Recognition) -> Iterator[Finding]:

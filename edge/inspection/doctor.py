@@ -26,7 +26,7 @@ from edge.inspection.doctor_report import (
 from edge.inspection.findings import CheckStatus, Finding, exit_code
 from edge.inspection.hardware import firmware_hints, hardware_hints, read_hardware
 from edge.inspection.loading import Recognition, read_config
-from edge.inspection.notify_findings import delivery_findings, notify_findings
+from edge.inspection.notify_findings import delivery_findings, rule_findings
 from edge.inspection.service import service, service_hints
 from edge.inspection.surroundings import existing_folder
 from edge.models.card import Calibration
@@ -56,7 +56,7 @@ class Doctor:
         self._findings += recognition.load_networks()
         self._findings += recognition.load_gallery()
         self._findings += recognition.find_threshold()
-        self._findings += notify_findings(self.loaded, recognition.gallery, connect=False)
+        self._findings += rule_findings(self.loaded, recognition.gallery)
         self._findings += delivery_findings(self.loaded)
         box = read_hardware(existing_folder(Path(config.mqtt.outbox.path)))
         running = service()

@@ -24,24 +24,28 @@ _PUBLIC = "ntfy.sh"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-def notify_findings(loaded: LoadedConfig, gallery: Gallery | None, *, connect: bool) -> Iterator[Finding]:
-    """One finding per channel, and one per doubt. With `connect`, each server is connected to, which takes seconds."""
-    settings = loaded.config.notify
+def connection_findings(loaded: LoadedConfig) -> Iterator[Finding]:
+    """Read every secret and connect to each server, which takes seconds."""
     try:
-        channels = open_channels(settings, lambda _: None)
+        channels = open_channels(loaded.config.notify, lambda _: None)
     except ConfigError as error:
         yield failed(CHECK, error)
         return
-    for channel in channels if connect else ():
+    for channel in channels:
         try:
             found = f"{channel.name}: {channel.try_connection()} answers; `whosthere notify test` sends a message"
             yield ok(CHECK, found)
         except NotSent as error:
             yield failed(CHECK, error)
+
+
+def rule_findings(loaded: LoadedConfig, gallery: Gallery | None) -> Iterator[Finding]:
+    """Doubts about the section itself. No secret is read: doctor may run where they are not."""
+    settings = loaded.config.notify
     yield from _doubts(settings)
     known = None if gallery is None else {text for person in gallery.people for text in (person.id, person.name)}
-    for channel in channels:
-        yield from _no_effect(channel.name, channel.rules, known, grouped=loaded.config.strangers.group)
+    for name, rules in settings.rules.items():
+        yield from _no_effect(name, rules, known, grouped=loaded.config.strangers.group)
 
 
 def delivery_findings(loaded: LoadedConfig) -> Iterator[Finding]:

@@ -14,8 +14,8 @@ def open_channels(settings: NotifySettings, page: Callable[[str], str | None]) -
     Raises ConfigError when a secret or a certificate cannot be read.
     """
     channels: list[NoticeChannel] = []
-    if settings.ntfy.server is not None:
+    if "ntfy" in settings.rules:
         channels.append(NtfyChannel(settings.ntfy, page))
-    if settings.webhook.url is not None or settings.webhook.url_file is not None:
+    if "webhook" in settings.rules:
         channels.append(WebhookChannel(settings.webhook))
     return channels
