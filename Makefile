@@ -1,4 +1,5 @@
 # make demo    see it work: sets up .venv/, then runs the daemon on the bundled clip; DEMO=--fast on a slow or busy machine
+# make demo-web   the same with the box's web page on a loopback port, until Ctrl-C; its address and password are printed
 # make test    sets up .venv/ and .venv-tflite-runtime/, then runs the tests; PYTEST="-k name" runs some of them
 # make test-slow   the tests that take long: a soak, real data sets, thousands of people, training
 # make fuzz    ten thousand odd galleries, bundles, outboxes, addresses, configurations and photos; memory under 300 MB
@@ -34,7 +35,7 @@ JOBS ?= $(shell n=$$(( 2 * $$(nproc) )); echo $$(( n > 8 ? 8 : n )))
 # With worksteal, the tests of a file mostly share a worker, and with it the fixtures that are expensive to make.
 PARALLEL = -n $(JOBS) --dist worksteal
 
-.PHONY: demo test test-slow fuzz test-kills test-tflite-runtime test-homeassistant test-node-red lint bench format clean
+.PHONY: demo demo-web test test-slow fuzz test-kills test-tflite-runtime test-homeassistant test-node-red lint bench format clean
 # The parts of the box of `make test-systemd`, kept outside the checkout because they take a minute or two to make.
 BOX ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-box
 SUITE ?= trixie
@@ -47,6 +48,9 @@ BOX_DEBIAN_PACKAGES := mosquitto mmdebstrap systemd-container iproute2
 
 demo: .venv/.demo
 	$(BIN)/whosthere demo $(DEMO)
+
+demo-web: .venv/.demo
+	$(BIN)/whosthere demo --web $(DEMO)
 
 test: .venv/.dev test-tflite-runtime
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
@@ -199,12 +203,12 @@ clean:
 
 .venv/.demo: .venv/.made pyproject.toml constraints.txt
 	@echo "installing into .venv/: whosthere with LiteRT and what the demo needs"
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,web]'
 	@touch $@
 
 .venv/.dev: .venv/.demo
 	@echo "installing into .venv/: what the tests and the converter need"
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,converter,bench,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,web,converter,bench,dev]'
 	@$(MAKE) --no-print-directory debian-packages
 	@if pkg-config --exists libsystemd 2>/dev/null; then \
 		$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[systemd]' || echo "systemd-python does not build here: its tests will be skipped"; \

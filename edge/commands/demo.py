@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from edge.commands.demo_web import serve
 from edge.demo.box import DEVICE, FOLDER, SCRIPT, daemon, make_gallery, whosthere, write_config
 from edge.demo.broker import embedded_broker
 from edge.demo.expected import ClipScript, read_script
@@ -44,8 +45,13 @@ SLACK_S = 90.0
     is_flag=True,
     help="Read every frame as fast as this machine can, instead of playing the clip at its own speed.",
 )
+@click.option(
+    "--web",
+    is_flag=True,
+    help="Serve the box's web page on a loopback port while the clip plays over and over, until Ctrl-C.",
+)
 @click.pass_context
-def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder: str | None) -> None:
+def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder: str | None, web: bool) -> None:
     """Show whosthere at work, on a bundled clip; no camera and no broker are needed.
 
     Enrols three people from one portrait each, then starts an MQTT broker on a loopback port and the real daemon. In
@@ -59,6 +65,9 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
     output.mkdir(parents=True, exist_ok=True)
     script = read_script(SCRIPT)
     chosen = str(card.find(embedder).resolve()) if embedder else None
+    if web:
+        serve(output.resolve(), chosen)
+        return
     demo = DemoFolder(output.resolve(), FOLDER / script.clip, chosen, fast)
     click.echo("Enrolling three people, one photo each:")
     for line in make_gallery(demo.gallery, demo.config(UNUSED_PORT) if embedder else None):

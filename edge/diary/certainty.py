@@ -50,8 +50,9 @@ def _named(line: VisitLine) -> Certainty:
         return Certainty(2, "sure", "The similarity is above your threshold.")
     word = next((word for most, word in _RATES if rate <= most), "not very sure")
     level = {"very sure": 3, "sure": 2, "fairly sure": 2}.get(word, 1)
-    strangers = max(1, round(1 / rate))
-    return Certainty(level, word, f"One stranger in {strangers:,} looks this much like somebody you know.")
+    # To two digits, which is as well as anybody knows it.
+    strangers = max(1.0, float(f"{1 / rate:.2g}"))
+    return Certainty(level, word, f"One stranger in {strangers:,.0f} looks this much like somebody you know.")
 
 
 def _stranger(line: VisitLine) -> Certainty:

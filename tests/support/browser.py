@@ -4,7 +4,6 @@ Every page that it opens is watched: no error in the console, no request to anot
 """
 
 import importlib.util
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ ARGUMENTS = [
     "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SERIOUS = {"serious", "critical"}
 
 Size = Literal["phone", "desktop"]
@@ -88,13 +86,6 @@ class Visitor:
             for one in found
             if one["impact"] in SERIOUS
         ]
-
-    def picture(self, name: str) -> Path:
-        """Take a picture for the docs, as docs/pictures/NAME.png, if WHOSTHERE_PICTURES is set."""
-        path = PICTURES / f"{name}.png"
-        if os.environ.get("WHOSTHERE_PICTURES"):
-            self.page.screenshot(path=path, full_page=False)
-        return path
 
     def _note(self, url: str, host: str) -> None:
         parts = urlsplit(url)
