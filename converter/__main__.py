@@ -8,6 +8,7 @@ from edge.terminal import LazyGroup
 
 COMMANDS = {
     "import": "Rebuild a packaged network as a Keras model, checked against the original.",
+    "collect": "Collect photos of a person from a camera or a video: good ones that differ.",
     "train": "Train an embedder on photos of people: a new network, or one to fine-tune.",
     "convert": "Convert a network to variants (fp32, fp16, dynamic, int8, int8-full, int16x8), with cards.",
     "enroll": "Build a gallery from a folder of photos per person.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from converter.enroll import Build, Enrolled
+from converter.enroll import Build
 from converter.person_pictures import THUMBNAIL_PX
 from converter.template_selection import Fate, PictureVerdict
 from edge.errors import WhosthereError
@@ -41,12 +41,13 @@ def contact_sheet(build: Build) -> Image:
     """A row or more for each person, up to a height that can still be opened."""
     bands, height = [], 0
     for number, person in enumerate(build.people):
-        band = _band(person)
-        if height + band.shape[0] > MAX_HEIGHT_PX:
+        title = f"{person.folder.name}: {person.templates} of {len(person.verdicts)} photos enrolled"
+        one = band(title, person.verdicts)
+        if height + one.shape[0] > MAX_HEIGHT_PX:
             bands.append(_label(f"... and {len(build.people) - number} more people"))
             break
-        bands.append(band)
-        height += band.shape[0]
+        bands.append(one)
+        height += one.shape[0]
     return np.vstack(bands) if bands else _label("nobody")
 
 
@@ -55,14 +56,14 @@ def _width() -> int:
 
 
 def _label(text: str) -> Image:
-    band = np.full((LABEL_PX + GAP_PX, _width(), 3), PAPER, np.uint8)
-    cv2.putText(band, drawable(text), (GAP_PX, LABEL_PX), FONT, 0.6, INK, 1, cv2.LINE_AA)
-    return band
+    strip = np.full((LABEL_PX + GAP_PX, _width(), 3), PAPER, np.uint8)
+    cv2.putText(strip, drawable(text), (GAP_PX, LABEL_PX), FONT, 0.6, INK, 1, cv2.LINE_AA)
+    return strip
 
 
-def _band(person: Enrolled) -> Image:
-    title = f"{person.folder.name}: {person.templates} of {len(person.verdicts)} photos enrolled"
-    rows = [person.verdicts[i : i + COLUMNS] for i in range(0, len(person.verdicts), COLUMNS)]
+def band(title: str, verdicts: list[PictureVerdict]) -> Image:
+    """A title, and below it every picture with its result."""
+    rows = [verdicts[i : i + COLUMNS] for i in range(0, len(verdicts), COLUMNS)]
     return np.vstack([_label(title), *(_row(row) for row in rows)])
 
 

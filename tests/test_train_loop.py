@@ -157,3 +157,14 @@ def test_two_workers_train_one_network(tmp_path: Path) -> None:
     )
     assert all((one == other).all() for one, other in zip(*ended, strict=True))
     assert any((one != other).any() for one, other in zip(begun, ended[0], strict=True))
+
+
+def test_with_hard_negatives_too_one_seed_gives_one_result_interrupted_or_not(tmp_path: Path) -> None:
+    course = ("--objective", "contrastive", "--mining", "all", "--warm-up", "2", "--schedule", "constant")
+    for out, epochs in (("whole", "3"), ("parts", "2"), ("parts", "3")):
+        code, _, said = train_tiny(tmp_path, *course, "--epochs", epochs, out=out)
+        assert code == 0, said
+    whole, parts = ((tmp_path / out / "history.csv").read_text(encoding="utf-8") for out in ("whole", "parts"))
+    assert whole == parts
+    assert train_tiny(tmp_path, *course, "--epochs", "3", "--seed", "1", out="other")[0] == 0
+    assert (tmp_path / "other" / "history.csv").read_text(encoding="utf-8") != whole

@@ -119,7 +119,7 @@ def test_a_classifier_is_cut_before_its_labels(tmp_path: Path, suffix: str, wher
     assert (labels_of(whole, "whole"), labels_of(cut, "cut")) == (5, None)
     model = keras_of(3).models.load_model(path, compile=False)
     picture = np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32)
-    wanted = keras_of(3).Model(model.inputs, model.get_layer("features").output)(picture)
+    wanted = keras_of(3).Model(model.inputs[0], model.get_layer("features").output)(picture)
     np.testing.assert_allclose(
         Engine(open_interpreter(cut, "cut")).run(picture)[0][0], np.asarray(wanted)[0], atol=1e-5
     )
