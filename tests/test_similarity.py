@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from edge.config.visits import MatchSettings
+from edge.faces.analyser import AnalysedFace
 from edge.faces.coach import Coach
 from edge.faces.likeness import LikenessBar, main_group
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models import card
 from edge.models.card import Calibration
 from edge.models.similarity import BUNDLED_SAME, NEAR_COPY, TOO_ALIKE, alike, assumed, same_person, spread
-from edge.records import Box, Vector
+from edge.records import Box, Face, Landmarks, Pose, Vector
 from edge.visits.fusion import FusedFaces
 from edge.visits.good_faces import GoodFaces
 from edge.visits.lookalikes import MatchRule, look_alikes, pair_in_words
@@ -102,7 +103,25 @@ def test_the_margin_that_is_advised_is_in_the_units_of_config_yaml() -> None:
     assert ("told apart by" in pair_in_words(pair, 0.05)) == told_apart
 
 
-def test_the_coach_asks_for_something_new_by_the_scale_of_the_embedder() -> None:
-    for same, cosine, new in ((BUNDLED_SAME, 0.98, False), (BUNDLED_SAME, 0.96, True), (0.99, 0.998, True)):
-        coach = Coach(3, same)
-        assert (alike(TOO_ALIKE, coach._same) > cosine) is new
+def portrait(embedding: Vector) -> AnalysedFace:
+    landmarks = Landmarks(np.zeros((468, 3), np.float32), np.zeros((5, 2), np.float32), 1.0, Pose(0, 0, 0))
+    return AnalysedFace(
+        Face(Box(0, 0, 20, 20), 0.9, np.zeros((6, 2), np.float32)), landmarks, np.zeros((8, 8, 3), np.uint8), quality(),
+        embedding,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("same", "cosine", "new"), [(BUNDLED_SAME, 0.98, False), (BUNDLED_SAME, 0.96, True), (0.99, 0.998, True)]
+)
+def test_the_coach_asks_for_something_new_by_the_scale_of_the_embedder(same: float, cosine: float, new: bool) -> None:
+    coach = Coach(3, same)
+    coach._taken = [portrait(ANCHOR)]
+    assert (coach._not_new(portrait(at(cosine))) is None) is new
+
+
+def test_with_a_narrow_embedder_photos_of_two_people_are_no_copies() -> None:
+    """Taken for copies of one moment, the first two of five would decide who the person is."""
+    vectors = [*(at(0.97, n) for n in (4, 5)), *(at(0.998, n) for n in (1, 2, 3))]
+    vectors[1] = np.asarray((vectors[0] + 0.02 * at(0.97, 5)) / np.linalg.norm(vectors[0] + 0.02 * at(0.97, 5)))
+    assert main_group(vectors, 0, LikenessBar(NARROW)).tolist() == [False, False, True, True, True]
