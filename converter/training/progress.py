@@ -1,6 +1,8 @@
 """Progress of a training on a terminal, and records for TensorBoard."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +35,15 @@ class TrainingProgress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bars.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bars away while something is printed."""
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
 
     def callback(self, steps: int) -> Any:
         """A Keras callback that moves the bars."""

@@ -87,7 +87,9 @@ class Trainer:
             for number in range(self.done + 1, run.epochs + 1):
                 if run.patience is not None and self.waited >= run.patience:
                     break
-                run.on_epoch(self._one(number, network, head, run, progress))
+                epoch = self._one(number, network, head, run, progress)
+                with progress.aside():
+                    run.on_epoch(epoch)
 
     def _compiled(self) -> tuple[Any, Head]:
         keras, plan, loss = keras_of(3), self._plan, EVERY[self._plan.objective]
