@@ -21,7 +21,7 @@ MOST_KEPT = 240
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
+class GoodPhoto:
     """A good face, and the picture around it."""
 
     shot: Shot
@@ -33,7 +33,7 @@ class Collected:
     """What came of the frames."""
 
     frames: int = 0
-    photos: list[Candidate] = field(default_factory=list)
+    photos: list[GoodPhoto] = field(default_factory=list)
     """Those that were chosen, in the order of the frames."""
     verdicts: list[PictureVerdict] = field(default_factory=list)
     """On every good face."""
@@ -47,7 +47,7 @@ def collect(frames: Iterable[tuple[float, Image]], analyser: Analyser, bar: Like
     A frame must show one face, which must be good enough for a template. Faces that are unlike most of the others are
     left out: somebody else may have walked by.
     """
-    found, kept, strict = Collected(), list[Candidate](), analyser.for_enrolment()
+    found, kept, strict = Collected(), list[GoodPhoto](), analyser.for_enrolment()
     for at_s, image in frames:
         found.frames += 1
         taken = _candidate(at_s, image, strict, found.refused)
@@ -65,7 +65,7 @@ def collect(frames: Iterable[tuple[float, Image]], analyser: Analyser, bar: Like
     return found
 
 
-def _candidate(at_s: float, image: Image, analyser: Analyser, refused: Counter[str]) -> Candidate | None:
+def _candidate(at_s: float, image: Image, analyser: Analyser, refused: Counter[str]) -> GoodPhoto | None:
     faces = analyser.portraits(image)
     good = [face for face in faces if face.quality.usable]
     if len(good) != 1:
@@ -77,7 +77,7 @@ def _candidate(at_s: float, image: Image, analyser: Analyser, refused: Counter[s
     if face.embedding is None:
         return None
     shot = Shot(f"{at_s:.1f} s", face.embedding, face.quality, thumbnail(face.crop), LONG_AGO, infrared=face.infrared)
-    return Candidate(shot, _around(image, face))
+    return GoodPhoto(shot, _around(image, face))
 
 
 def _around(image: Image, face: AnalysedFace) -> Image:
@@ -88,21 +88,21 @@ def _around(image: Image, face: AnalysedFace) -> Image:
     return np.ascontiguousarray(image[top : min(height, round(y + half)), left : min(width, round(x + half))])
 
 
-def _covering(candidates: list[Candidate], count: int) -> list[Candidate]:
+def _covering(candidates: list[GoodPhoto], count: int) -> list[GoodPhoto]:
     chosen = {id(shot) for shot in cover([one.shot for one in candidates], count)}
     return [one for one in candidates if id(one.shot) in chosen]
 
 
-def _distinct(candidates: list[Candidate], near_copy: float) -> list[Candidate]:
+def _distinct(candidates: list[GoodPhoto], near_copy: float) -> list[GoodPhoto]:
     """Without near-copies in the same pose, of which the best one stays; in the order given."""
-    kept: list[Candidate] = []
+    kept: list[GoodPhoto] = []
     for one in sorted(candidates, key=lambda c: -c.shot.quality.score):
         if not any(float(one.shot.vector @ other.shot.vector) >= near_copy for other in kept):
             kept.append(one)
     return [one for one in candidates if any(one is other for other in kept)]
 
 
-def _verdict(one: Candidate, *, chosen: bool, own: bool) -> PictureVerdict:
+def _verdict(one: GoodPhoto, *, chosen: bool, own: bool) -> PictureVerdict:
     fate = Fate.IN if chosen else Fate.SURPLUS if own else Fate.SET_ASIDE
     reason = "" if chosen else "others cover pose and light better" if own else "unlike most of the others"
     return PictureVerdict(one.shot.source, fate, reason, one.shot.thumbnail, one.shot.quality.score)

@@ -8,7 +8,7 @@ import click
 import cv2
 import numpy as np
 
-from converter.collect import Candidate, Collected, collect
+from converter.collect import Collected, GoodPhoto, collect
 from converter.contact_sheet import band
 from converter.datasets import DatasetError
 from converter.files import write_whole
@@ -124,7 +124,7 @@ def _frames(settings: CameraSettings, every_s: float, seconds: float) -> Iterato
                 yield at_s, frame.image
 
 
-def _write(photos: list[Candidate], folder: Path) -> list[Path]:
+def _write(photos: list[GoodPhoto], folder: Path) -> list[Path]:
     """Write the photos beside those that are there, with the next free numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     taken = [int(path.stem) for path in folder.glob("*.jpg") if path.stem.isdigit()]
