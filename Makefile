@@ -80,7 +80,7 @@ test-tflite-runtime: .venv/.dev
 
 # Slow, so CI does not run it: Home Assistant itself, started on a loopback port and driven through its API.
 test-homeassistant: .venv/.dev .venv-homeassistant/.ready
-	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest tests/test_homeassistant_real.py -s $(PYTEST)
+	WHOSTHERE_HASS=$(CURDIR)/.venv-homeassistant/bin/hass $(BIN)/python -m pytest tests/test_homeassistant_real.py tests/test_homeassistant_camera.py -s $(PYTEST)
 
 # Node-RED itself, with the flow of docs/61-recipes.md.
 test-node-red: .venv/.dev .node-red/.ready

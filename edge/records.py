@@ -1,19 +1,27 @@
-"""The nouns that travel through the loop. They are immutable, and their arrays are read-only."""
+"""The nouns that travel through the loop. They are immutable, and their arrays are read-only.
+
+numpy is loaded when there are arrays, so that the web page does without it.
+"""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-"""(height, width, 3), BGR as OpenCV delivers it."""
+    Image = NDArray[np.uint8]
+    """(height, width, 3), BGR as OpenCV delivers it."""
 
-Vector = NDArray[np.float32]
-"""(d,), of length one."""
+    Vector = NDArray[np.float32]
+    """(d,), of length one."""
+else:
+    Image = Vector = Any
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -68,22 +76,22 @@ class Box:
     def centre(self) -> tuple[float, float]:
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
-    def overlap_px(self, other: "Box") -> float:
+    def overlap_px(self, other: Box) -> float:
         """Area of the intersection, in square pixels."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(width, 0.0) * max(height, 0.0)
 
-    def iou(self, other: "Box") -> float:
+    def iou(self, other: Box) -> float:
         """Intersection over union, 0..1."""
         shared = self.overlap_px(other)
         union = self.area_px + other.area_px - shared
         return shared / union if union > 0 else 0.0
 
-    def scaled(self, factor: float) -> "Box":
+    def scaled(self, factor: float) -> Box:
         return Box(self.left * factor, self.top * factor, self.right * factor, self.bottom * factor)
 
-    def moved(self, dx: float, dy: float) -> "Box":
+    def moved(self, dx: float, dy: float) -> Box:
         return Box(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
 
 
@@ -97,10 +105,14 @@ class Face:
     keypoints: NDArray[np.float32]
     """(6, 2) px: eye on the image's left, eye on its right, nose, mouth, the two tragions."""
 
-    def moved(self, dx: float, dy: float) -> "Face":
+    def moved(self, dx: float, dy: float) -> Face:
+        import numpy as np  # noqa: PLC0415  (see the head of this file)
+
         return Face(self.box.moved(dx, dy), self.score, self.keypoints + np.array([dx, dy], np.float32))
 
-    def scaled(self, factor: float) -> "Face":
+    def scaled(self, factor: float) -> Face:
+        import numpy as np  # noqa: PLC0415
+
         return Face(self.box.scaled(factor), self.score, self.keypoints * np.float32(factor))
 
 
@@ -191,8 +203,10 @@ class SeenFaces:
     """(n,)."""
 
     @classmethod
-    def of(cls, vector: Vector, *, infrared: bool) -> "SeenFaces":
+    def of(cls, vector: Vector, *, infrared: bool) -> SeenFaces:
         """One face."""
+        import numpy as np  # noqa: PLC0415
+
         return cls(vector[None], np.array([infrared]))
 
 
@@ -204,7 +218,7 @@ class Candidate:
     name: str
     similarity: float
 
-    def renamed(self, names: Mapping[str, str]) -> "Candidate":
+    def renamed(self, names: Mapping[str, str]) -> Candidate:
         """The same person under the name that `names` has for their id, if it has one."""
         return replace(self, name=names.get(self.person_id, self.name))
 
@@ -247,7 +261,7 @@ class Match:
     doubt: Doubt | None = None
     """Set when it is uncertain, and when it is unknown because the nearest person's name is taken or rejected."""
 
-    def renamed(self, names: Mapping[str, str]) -> "Match":
+    def renamed(self, names: Mapping[str, str]) -> Match:
         """The same answer with the names that people have now, by id."""
         best, runner_up = self.best, self.runner_up
         return replace(self, best=best and best.renamed(names), runner_up=runner_up and runner_up.renamed(names))

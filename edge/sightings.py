@@ -1,12 +1,16 @@
 """Faces of single frames after tracking, and what they tell of living people and of pictures. Immutable."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from edge.records import Box, Landmarks, Match, Pose, Quality, Vector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from edge.web.bounds import Bounded
 from edge.web.box import WebBox
 from edge.web.client import TrueClient
 from edge.web.headers import HEADERS, SecurityHeaders
+from edge.web.lazy_routes import LazyRoutes
 from edge.web.registry import PAGES
 from edge.web.templating import is_part, render
 
@@ -32,7 +33,7 @@ def make_app(box: WebBox) -> Starlette:
     cookie = f"whosthere-{hashlib.sha256(box.loaded.device_id.encode()).hexdigest()[:8]}"
     public = ["/static/", *(path for page in PAGES for path in page.public)]
     app = Starlette(
-        routes=[*static_files.routes(), *(route for page in PAGES for route in page.routes)],
+        routes=[*static_files.routes(), *map(LazyRoutes, PAGES)],
         middleware=[
             Middleware(TrueClient, settings=box.settings),
             Middleware(SecurityHeaders),

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from edge.terminal import safe_lines
 from edge.web.box import WebBox
-from edge.web.page import Page
+from edge.web.registry import ListedPage
 from edge.web.sessions import Session
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,7 +37,7 @@ def _common(request: Request) -> dict[str, Any]:
     session: Session | None = request.scope["state"].get("session")
     box: WebBox = request.app.state.box
     prefix = request.scope.get("root_path", "")
-    pages: tuple[Page, ...] = request.app.state.pages
+    pages: tuple[ListedPage, ...] = request.app.state.pages
     return {
         "path": lambda address: prefix + address,
         "static": lambda name: f"{prefix}/static/{name}?{_version(name)}",
