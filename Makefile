@@ -7,6 +7,8 @@
 # make test-hostile   sends two thousand hostile requests at the web page and prints what came of them; minutes
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
+# make test-recorder   a recorder and whosthere on one camera, over RTSP
+# make page-cost   what the web page costs the daemon: closed, open, ten viewers, hung, killed
 # make lint    ruff, mypy --strict, import-linter, vulture (dead code), codespell, tools/prose.py (turns of phrase)
 # make bundle  packages for a box without a network, for arm64 and x86-64, in build/
 # make test-systemd   installs on a Debian box with systemd, in a container; needs root, takes minutes
@@ -188,6 +190,13 @@ mutation: .venv/.mutation
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: test-recorder page-cost
+test-recorder: .venv/.dev
+	$(BIN)/python -m pytest -s tests/test_recorder.py $(PYTEST)
+
+page-cost: .venv/.dev
+	$(BIN)/python -m tools.page_cost $(COST)
 
 bench: .venv/.demo
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]' || echo "no dlib for this machine: without it"

@@ -31,9 +31,9 @@ for version in "$@"; do
     # bookworm has glibc 2.36; to pip, a newer tag does not include the older ones.
     for glibc in 36 35 34 31 28 27 26 24 17; do tags+=(--platform "manylinux_2_${glibc}_$arch"); done
     tags+=(--platform "manylinux2014_$arch")
-    fetch litert,age constraints.txt
+    fetch litert,age,web constraints.txt
     # It has no wheels for any newer Python.
-    if [ "$version" = 3.11 ]; then fetch tflite-runtime,age constraints-tflite-runtime.txt; fi
+    if [ "$version" = 3.11 ]; then fetch tflite-runtime,age,web constraints-tflite-runtime.txt; fi
 done
 cp -R "$HERE/systemd" "$HERE/docs" "$HERE/config.yaml" "$HERE"/constraints.txt "$HERE"/constraints-tflite-runtime.txt \
     "$HERE/README.md" "$HERE/LICENSE" "$folder/"

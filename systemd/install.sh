@@ -133,7 +133,7 @@ keys_out_of_reach() {
 
 # Each release has its own virtual environment, so the old one stays intact until the new one has proven itself.
 new_release() {
-    local release="$1" extras="$runtime" from=() constraints="$HERE/constraints.txt"
+    local release="$1" extras="$runtime,web" from=() constraints="$HERE/constraints.txt"
     # pyrage, for encrypted galleries, does not exist for 32-bit systems.
     if is_python 'sys.maxsize > 2 ** 32'; then extras+=",age"; fi
     if [ "$runtime" = tflite-runtime ]; then constraints="$HERE/constraints-tflite-runtime.txt"; fi
@@ -184,6 +184,13 @@ activate() {
     ln -sfn "$1" "$ROOT/.next" && mv -T "$ROOT/.next" "$ROOT/current"
     ln -sfn "$ROOT/current/bin/whosthere" /usr/local/bin/whosthere
     install -m 644 "$1"/share/whosthere/systemd/whosthere*.{service,path} "$UNITS/"
+    # A version that is rolled back to may have no page.
+    if [ -e "$1/share/whosthere/systemd/whosthere-web.socket" ]; then
+        install -m 644 "$1/share/whosthere/systemd/whosthere-web.socket" "$UNITS/"
+    else
+        systemctl --quiet disable --now whosthere-web.path whosthere-web.socket whosthere-web.service 2>/dev/null || true
+        rm -f "$UNITS"/whosthere-web.*
+    fi
     systemctl daemon-reload
 }
 
@@ -239,6 +246,8 @@ last_proven() {
 what_next() {
     say "$("$release/bin/whosthere" --version | head -n 1) is running: $(systemctl show --property StatusText --value whosthere.service)"
     say "  look for problems:  sudo whosthere doctor"
+    [ -e /var/lib/whosthere/web/password ] ||
+        say "  use the web page:   sudo whosthere web password, then see docs/72-web.md"
     [ -e "$GALLERY" ] ||
         say "  enrol people:       sudo whosthere enroll --gallery $GALLERY --person 'Ada Lovelace' ada*.jpg"
 }
@@ -259,14 +268,16 @@ limits_of_a_small_box
 activate "$release"
 if [ "$start" = no ]; then
     touch "$release/proven"
-    say "installed; start it with: systemctl enable --now whosthere.service whosthere-gallery.path"
+    say "installed; start it with: systemctl enable --now whosthere.service whosthere-gallery.path whosthere-web.path"
     exit 0
 fi
-systemctl --quiet enable whosthere.service whosthere-gallery.path
+systemctl --quiet enable whosthere.service whosthere-gallery.path whosthere-web.path
 say "starting; this may take up to $health_timeout s"
 if healthy; then
     touch "$release/proven"
-    systemctl --quiet restart whosthere-gallery.path
+    systemctl --quiet restart whosthere-gallery.path whosthere-web.path
+    # If it runs, it runs the version before.
+    systemctl --quiet try-restart whosthere-web.service
     forget_other_releases "$release" "$previous"
     what_next
     exit 0

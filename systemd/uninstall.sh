@@ -57,9 +57,10 @@ if [ "$gallery" = ask ]; then
 fi
 
 units=(whosthere.service whosthere-gallery.path whosthere-gallery.service)
+units+=(whosthere-web.path whosthere-web.socket whosthere-web.service)
 systemctl --quiet disable --now "${units[@]}" 2>/dev/null || true
 systemctl reset-failed "${units[@]}" 2>/dev/null || true
-rm -rf /etc/systemd/system/whosthere.service.d
+rm -rf /etc/systemd/system/whosthere{,-web}.service.d /etc/systemd/system/whosthere-web.socket.d
 for unit in "${units[@]}"; do rm -f "/etc/systemd/system/$unit"; done
 systemctl daemon-reload
 rm -rf /opt/whosthere /etc/whosthere /usr/local/bin/whosthere /run/whosthere-install.lock

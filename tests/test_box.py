@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parent.parent
 PASSWORD = "seven ravens"  # noqa: S105  (of a broker that lives as long as this test)
 DROP_IN = "/etc/systemd/system/whosthere.service.d"
+UNITS = "whosthere.service whosthere-gallery.path whosthere-web.path"
 FORMER_KEYS = "/var/lib/whosthere/.ssh/authorized_keys"
 KEYS = "/etc/whosthere/authorized_keys"
 KEY = 'restrict,command="whosthere gallery receive" ssh-ed25519 AAAA ada'
@@ -77,6 +78,7 @@ def config(broker: Broker, **sections: object) -> str:
             "health_interval_s": 2.0,
         },
         "runtime": {"stall_s": 8.0},
+        "web": {"idle_exit_min": 1},
     }
     return typed_yaml.dump({**document, **sections})
 
@@ -121,7 +123,7 @@ def test_who_is_at_the_door_is_heard_outside(box: Box, broker: Broker) -> None:
     doctor = box.run("/usr/local/bin/whosthere doctor")
     assert "  service        active (running)" in doctor
     assert "broker connected" in doctor
-    assert box.run("systemctl is-enabled whosthere.service whosthere-gallery.path").split() == ["enabled"] * 2
+    assert box.run(f"systemctl is-enabled {UNITS}").split() == ["enabled"] * 3
 
 
 def test_the_password_reaches_the_service_and_nobody_else(box: Box) -> None:
@@ -153,6 +155,34 @@ def test_what_the_service_can_and_cannot_touch(box: Box) -> None:
         "open a TCP socket",
         "read its secret",
     }
+
+
+def test_the_page_starts_when_somebody_asks_and_shows_what_the_daemon_sees(box: Box) -> None:
+    """From a sandbox without a network. It is off without a password, survives a kill, and stops when nobody asks."""
+    assert page(box, "ActiveState", "socket") == "inactive", "without a password nothing listens"
+    before = box.main_process()
+    box.run("echo over the garden wall | whosthere web password")
+    box.wait_until("the page's address is open", lambda: page(box, "ActiveState", "socket") == "active")
+    assert page(box, "ActiveState") == "inactive", "nobody has asked yet"
+    address = box.run("whosthere web token make snapshot --label box").split()[-1]
+    script = f"import urllib.request as u; r = u.urlopen('{address}'); print(r.status, r.read()[:3].hex())"
+    fetch = f'python3 -c "{script}"'
+    assert box.run(fetch).split() == ["200", "ffd8ff"]
+    print(box.run("systemd-analyze security --no-pager whosthere-web.service | tail -n 1", ok=False))
+    [pid] = box.processes("\0web\0")
+    used = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    print("the page's memory:", [line for line in used.splitlines() if line.startswith(("Rss", "Pss:", "Private"))])
+    os.kill(pid, signal.SIGKILL)
+    box.wait_until("it is gone", lambda: page(box, "ActiveState") in {"failed", "inactive"})
+    assert box.run(fetch).split() == ["200", "ffd8ff"]
+    assert box.main_process() == before, "the door has not noticed"
+    box.wait_until("nobody asks any more", lambda: page(box, "ActiveState") == "inactive")
+    assert box.run(fetch).split() == ["200", "ffd8ff"]
+    assert "page failed" not in box.run("journalctl --quiet --no-pager --unit whosthere-web.service")
+
+
+def page(box: Box, what: str, kind: str = "service") -> str:
+    return box.run(f"systemctl show --property {what} --value whosthere-web.{kind}").strip()
 
 
 def test_reload_and_a_changed_gallery_take_effect_without_a_restart(box: Box) -> None:

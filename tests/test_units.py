@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.link import LinkSettings
 from edge.config.sections import RuntimeSettings
+from edge.config.web import WebSettings
 from edge.errors import BrokerError, CameraError, ConfigError, ModelError, UsageError
 from support.sshd import new_key
 
 ROOT = Path(__file__).parent.parent
 SYSTEMD = ROOT / "systemd"
-EXPOSURE = {"whosthere.service": 1.5, "whosthere-gallery.service": 0.5}
+EXPOSURE = {"whosthere.service": 1.5, "whosthere-gallery.service": 0.5, "whosthere-web.service": 0.6}
 """At most; 0 is best, 10 worst."""
 NEWER_THAN_BOOKWORM = ("RestartSteps", "RestartMaxDelaySec")
 
@@ -40,7 +42,7 @@ def values(key: str) -> list[str]:
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(analyze: str, units: list[Path]) -> None:
-    assert len(units) == 3
+    assert len(units) == 6
     done = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if not any(f"'{key}'" in line for key in NEWER_THAN_BOOKWORM)]
     assert (done.returncode, lines) == (0, [])
@@ -65,6 +67,24 @@ def test_every_secret_of_the_config_reaches_the_service() -> None:
     assert named <= set(loaded)
     assert set(loaded) == stand_ins, "without a stand-in, a file that is not there keeps the service from starting"
     assert all(f"z {path} 0600 root root" in guarded for path in loaded.values())
+
+
+def test_the_page_can_reach_no_network_and_not_starve_the_door() -> None:
+    unit = (SYSTEMD / "whosthere-web.service").read_text()
+    assert {"PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX", "ProtectSystem=strict"} <= set(unit.splitlines())
+    assert re.search(r"^MemoryMax=\d+M$", unit, re.MULTILINE)
+
+
+def test_the_page_listens_where_the_config_says_by_default() -> None:
+    socket = (SYSTEMD / "whosthere-web.socket").read_text()
+    assert f"ListenStream={WebSettings().listen}\n" in socket
+    password = Path(WebSettings().path) / "password"
+    assert f"PathExists={password}\n" in (SYSTEMD / "whosthere-web.path").read_text()
+
+
+def test_the_page_finds_the_daemons_socket() -> None:
+    folder = Path(LinkSettings().path).parent
+    assert values("RuntimeDirectory") == [folder.name] and str(folder) == f"/run/{folder.name}"
 
 
 def test_what_no_restart_can_mend_is_not_restarted() -> None:

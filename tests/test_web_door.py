@@ -4,6 +4,7 @@ import base64
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from edge.mqtt.command_payloads import ChallengeCommand, Pause, Resume, Ring
 from edge.mqtt.visit_payloads import EventOrigin, visit_payload
 from edge.records import Box, Pose, Problem, Quality
 from edge.sightings import SeenFace
+from edge.web.server import elsewhere
 from edge.web.stream_tokens import MAX_TOKENS, StreamTokens
 from support.browser import Browser, Size, running_browser
 from support.http import Client
@@ -317,6 +319,24 @@ def test_without_the_daemon_the_page_says_so(tmp_path: Path) -> None:
 
 def test_the_first_page_is_the_door(client: Client) -> None:
     assert client.get("/").headers["location"] == "/door"
+
+
+@pytest.mark.parametrize(
+    ("bound", "listen", "wrong"),
+    [
+        ("127.0.0.1", "127.0.0.1:{}", False),
+        ("0.0.0.0", "[::]:{}", False),  # noqa: S104
+        ("127.0.0.1", "0.0.0.0:{}", True),
+        ("127.0.0.1", "127.0.0.1:1", True),
+    ],
+)
+def test_a_socket_of_systemd_that_is_not_where_the_config_says_is_reported(
+    bound: str, listen: str, wrong: bool
+) -> None:
+    with socket.create_server((bound, 0)) as listener:
+        found = elsewhere(listener, listen.format(listener.getsockname()[1]))
+    assert bool(found) == wrong
+    assert not wrong or "systemctl edit whosthere-web.socket" in found
 
 
 # In a browser.

@@ -66,6 +66,8 @@ def command(ctx: click.Context, listen: str | None, config_path: Path) -> None:
         if listen == "fd":
             raise UsageError("--listen fd: found no socket from systemd (LISTEN_FDS); allowed: HOST:PORT elsewhere")
         listener = server.listen(*_place(listen or settings.listen))
+    if activated and (wrong := server.elsewhere(listener, settings.listen)):
+        logging.getLogger("whosthere.web").warning(wrong)
     box = WebBox.of(config_path, loaded)
     echo(f"the page of {loaded.device_id}: {server.page_address(listener, tls=settings.tls.enabled)}")
     server.serve(box, listener, activated=activated)

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge.config.web import host_and_port
 from edge.errors import ConfigError
 from edge.owner import become_decider
 from edge.web.app import make_app
@@ -178,6 +179,20 @@ def activated_socket() -> socket.socket | None:
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         return None
     return socket.socket(fileno=FIRST_FD)
+
+
+def elsewhere(listener: socket.socket, listen: str) -> str:
+    """What is wrong when systemd's socket is not where `web.listen` says; empty: nothing."""
+    host, port = listener.getsockname()[:2]
+    wanted_host, wanted_port = host_and_port(listen, "web.listen")
+    # `ListenStream=8480` listens on every address, as 0.0.0.0 does.
+    same = {host, wanted_host} <= {"::", "0.0.0.0"} or host == wanted_host  # noqa: S104
+    if same and port == wanted_port:
+        return ""
+    return (
+        f"web.listen: found {listen}, but systemd listens on {host}:{port}; "
+        "change either with `systemctl edit whosthere-web.socket` or in config.yaml"
+    )
 
 
 def page_address(listener: socket.socket, *, tls: bool) -> str:
