@@ -48,6 +48,10 @@ class Watched:
         self._activity = activity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # `lifespan` lasts as long as the process.
+            await self._app(scope, receive, send)
+            return
         self._activity.running += 1
         try:
             await self._app(scope, receive, send)
