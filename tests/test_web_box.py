@@ -161,7 +161,6 @@ def test_a_backup_is_restored_on_a_second_box(browser: Browser, owner: Visitor, 
                 assert not (folder / "gallery.whg").exists()
         visitor.page.get_by_text("From front-door").wait_for()
         assert "3 people, 3 visits" in visitor.page.locator("main").inner_text()
-        visitor.picture("web-restored")
         first = open_gallery(page.folder / "gallery.whg", None)
         assert open_gallery(folder / "gallery.whg", None).people == first.people
         with DiaryReader(folder / "diary.sqlite3") as diary:

@@ -1,9 +1,10 @@
 """The page of people in a real browser: enrol from photos, correct, merge, undo, forget with proof."""
 
+import base64
 import io
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,10 @@ import pytest
 
 from edge.diary.diary_file import DiaryFile
 from edge.galleries.file import open_gallery
+from support.bombs import png
+from support.broker import Broker
 from support.browser import Browser, Visitor, running_browser
+from support.daemon import running, write_config
 from support.diaries import contents, new
 from support.portraits import (
     BIDEN,
@@ -106,7 +110,6 @@ def test_people_are_shown_with_what_is_missing(owner: Visitor, page: WebPage) ->
     owner.page.get_by_role("link", name="Barack Obama").click()
     assert owner.page.locator("h1").inner_text() == "Barack Obama"
     owner.check()
-    owner.picture("web-person")
     assert page.process.poll() is None
 
 
@@ -204,3 +207,95 @@ def test_what_is_kept_of_somebody_can_be_taken_away(owner: Visitor) -> None:
         assert names[:2] == ["person.json", "visits.json"] and names[2].startswith("pictures/")
         assert b"Grace Hopper" in archive.read("person.json")
         assert archive.read(names[2])[:3] == b"\xff\xd8\xff"
+
+
+def test_enrolling_at_the_camera_with_coaching(browser: Browser, tmp_path: Path, demo_gallery: Path) -> None:
+    gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))
+    config = write_config(
+        tmp_path, Broker(tmp_path, port=9), gallery, camera={"realtime": True, "loop": True},
+        web={"path": str(tmp_path / "web")},
+    )  # fmt: skip
+    with running(config) as daemon, running_page(config, tmp_path) as page, browser.visitor(page.address) as owner:
+        daemon.wait_for_log("recognized")
+        owner.log_in()
+        owner.open("/people/+/add")
+        owner.page.get_by_label("Who stands there?").fill("Barry")
+        owner.page.get_by_role("button", name="Start").click()
+        owner.page.get_by_text("Barry is known by").wait_for(timeout=200_000)
+        owner.page.locator("#coach img").last.evaluate("image => image.decode()")
+        owner.page.get_by_text("The portraits look like Barack Obama.").wait_for()
+        owner.check()
+        owner.picture("web-coached")
+        found = people(page)["Barry"]
+        assert found == owner.page.locator("#coach img").count() > 0
+        daemon.wait_for_log("4 people")
+        barry = open_gallery(gallery, None).named("Barry")
+        assert barry is not None and {one.source for one in barry.templates} == {"camera"}
+        # It runs once; and undoing takes all of it back.
+        owner.page.reload()
+        owner.page.get_by_text("this is over; start again").wait_for()
+        owner.open("/people")
+        owner.page.get_by_text("Changes of the last week (1)").click()
+        owner.page.get_by_role("button", name="Undo").click()
+        owner.page.get_by_text("That change is undone.").wait_for()
+        assert "Barry" not in people(page)
+
+
+def test_without_a_daemon_the_camera_says_so(owner: Visitor) -> None:
+    owner.open("/people/+/add")
+    owner.page.get_by_label("Who stands there?").fill("Eileen")
+    owner.page.get_by_role("button", name="Start").click()
+    owner.page.get_by_text("link.sock").wait_for()
+
+
+def send(owner: Visitor, address: str, name: str, *photos: Mapping[str, object]) -> tuple[int, str]:
+    """Send the form without its page, as an attacker with a session would; status and text of the answer."""
+    owner.open("/people/+/add")
+    token = owner.page.locator("input[name=csrf]").first.input_value()
+    form = owner.page.evaluate_handle(
+        "([token, name]) => { const f = new FormData(); f.append('csrf', token); f.append('name', name); return f; }",
+        [token, name],
+    )
+    for one in photos:
+        form.evaluate(
+            "(f, [name, text]) =>"
+            " f.append('photos', new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name))",
+            [one["name"], base64.b64encode(bytes(one["buffer"])).decode()],  # type: ignore[call-overload]
+        )
+    status, text = owner.page.evaluate(
+        "async ([f, to]) => { const a = await fetch(to, {method: 'POST', body: f});"
+        " return [a.status, await a.text()]; }",
+        [form, f"{address}/people/+/add"],
+    )
+    owner.errors.clear()
+    return status, text
+
+
+def test_hostile_uploads_are_refused_and_nothing_is_kept(owner: Visitor, page: WebPage) -> None:
+    before = people(page)
+    for name in ("../../../etc/passwd", "a\\..\\b.jpg", ".hidden.jpg", "--face=1", "x" * 500 + ".jpg", "\u202egpj.jpg"):
+        status, text = send(owner, page.address, "Eve", {"name": name, "buffer": b"no picture"})
+        assert status == 200 and "not an image in a supported format" in text, (name, text)
+    status, text = send(owner, page.address, "Eve", {"name": "bomb.png", "buffer": png(50_000, 50_000)})
+    assert status == 200 and "pixels" in text
+    small = {"name": "a.jpg", "buffer": OBAMA.read_bytes()}
+    assert send(owner, page.address, "Eve", *[small] * 13)[0] in (400, 422)
+    assert send(owner, page.address, "Eve")[0] == 422
+    for name in ("", "\u202eEve", "x" * 121, "a\nb"):
+        assert send(owner, page.address, name, small)[0] == 422
+    assert people(page) == before
+    kept = [path for path in page.folder.rglob("*") if "passwd" in path.name or path.name.startswith(".hidden")]
+    assert all((page.folder / "web" / "uploads") in path.parents for path in kept)
+    assert page.process.poll() is None
+
+
+def test_too_many_bytes_are_refused_before_they_are_read(owner: Visitor, page: WebPage) -> None:
+    owner.open("/people/+/add")
+    answer = owner.page.evaluate(
+        """async (to) => { const f = new FormData(); f.append('photos', new Blob([new Uint8Array(41000000)]), 'a.jpg');
+        try { return (await fetch(to, {method: 'POST', body: f})).status; } catch { return 413; } }""",
+        f"{page.address}/people/+/add",
+    )
+    assert answer == 413
+    assert not list((page.folder / "web").glob("uploads/*"))
+    owner.errors.clear()

@@ -26,6 +26,15 @@ def signing_key(loaded: LoadedConfig) -> Path | None:
     return loaded.signing_key
 
 
+def key_problem(loaded: LoadedConfig) -> str:
+    """Why nobody can be changed on this box; empty: they can."""
+    try:
+        signing_key(loaded)
+    except GalleryError as error:
+        return str(error)
+    return ""
+
+
 def person_of(path: Path, gallery: Gallery, name: str) -> Person:
     """Somebody by name or id. Raises GalleryError, which lists everybody."""
     person = gallery.person(name)

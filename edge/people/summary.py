@@ -59,7 +59,7 @@ class PersonSummary(msgspec.Struct, frozen=True):
 def summaries(loaded: LoadedConfig) -> list[PersonSummary]:
     """Everybody in the gallery, by name. Raises GalleryError; without a diary, nobody has been seen."""
     gallery = open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
-    alike = _alike(loaded, gallery)
+    alike = alike_of(loaded, gallery)
     added = _added(loaded)
     try:
         with open_diary(loaded) as diary:
@@ -89,7 +89,7 @@ def _summary(person: Person, added: list[Template], alike: list[Lookalike], diar
     )
 
 
-def _alike(loaded: LoadedConfig, gallery: Gallery) -> dict[str, list[Lookalike]]:
+def alike_of(loaded: LoadedConfig, gallery: Gallery) -> dict[str, list[Lookalike]]:
     """Who can be mistaken for whom, by id, the most similar first."""
     known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
     threshold = lookalike_threshold(loaded.config.match, known, len(gallery.embeddings))

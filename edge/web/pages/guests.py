@@ -14,12 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.errors import GalleryError
 from edge.galleries import names
 from edge.galleries.file import NoGallery, open_gallery
 from edge.galleries.forget import Traces, galleries_with
 from edge.galleries.lock import gallery_lock
 from edge.people import editing
+from edge.people.editing import key_problem
 from edge.people.enroll_result import EnrollReport
 from edge.people.forgetting import forget_removed
 from edge.web.box import WebBox
@@ -47,7 +47,7 @@ def show(request: Request) -> Response:
         now=_box(request).now(),
         today=str(today),
         week=str(today + timedelta(days=7)),
-        problem=_key_problem(_box(request)),
+        problem=key_problem(_box(request).loaded),
     )
 
 
@@ -170,14 +170,6 @@ def _passes(request: Request) -> Passes:
 def _box(request: Request) -> WebBox:
     box: WebBox = request.app.state.box
     return box
-
-
-def _key_problem(box: WebBox) -> str:
-    try:
-        editing.signing_key(box.loaded)
-    except GalleryError as error:
-        return str(error)
-    return ""
 
 
 def _day(text: str) -> date:

@@ -16,12 +16,14 @@ from edge.galleries.forget import Forgotten, Traces, galleries_with
 from edge.galleries.gallery import Consent
 from edge.galleries.lock import gallery_lock
 from edge.people import editing
+from edge.people.editing import key_problem
 from edge.people.export import export_person
 from edge.people.forgetting import forget_removed
 from edge.people.summary import PersonSummary, summaries
 from edge.people.undoing import list_changes, undo_change
 from edge.web.box import WebBox
 from edge.web.page import Page, get, post, text_of
+from edge.web.pages.coached import ROUTES as COACHED
 from edge.web.pages.enrolling import ROUTES as ENROLLING
 from edge.web.people_cards import PersonCard, change_in_words
 from edge.web.programs import run_whosthere
@@ -48,7 +50,7 @@ def show(request: Request) -> Response:
         people=[PersonCard.of(one) for one in _summaries(box)],
         changes=[(one.id, change_in_words(one)) for one in changes],
         said=SAID.get(request.query_params.get("done", ""), ""),
-        problem=_key_problem(box),
+        problem=key_problem(box.loaded),
     )
 
 
@@ -66,7 +68,7 @@ def show_person(request: Request) -> Response:
         alike=[(like, next(one for one in others if one.summary.id == like.id)) for like in person.alike],
         today=str(datetime.now(UTC).date()),
         said=SAID.get(request.query_params.get("done", ""), ""),
-        problem=_key_problem(box),
+        problem=key_problem(box.loaded),
     )
 
 
@@ -144,15 +146,6 @@ def _one_of(people: list[PersonSummary], person: str) -> PersonSummary:
     return found
 
 
-def _key_problem(box: WebBox) -> str:
-    """Why nothing can be changed on this box; empty: it can."""
-    try:
-        editing.signing_key(box.loaded)
-    except GalleryError as error:
-        return str(error)
-    return ""
-
-
 async def _changed(request: Request, said: str, change: object, value: object) -> Response:
     """Make a change of `editing`, and go back to the person."""
     box: WebBox = request.app.state.box
@@ -191,6 +184,7 @@ PAGE = Page(
     routes=(
         get("/people", show),
         *ENROLLING,
+        *COACHED,
         post("/people/+/undo", undo),
         get("/people/{person}", show_person),
         get("/people/{person}/export.zip", export),

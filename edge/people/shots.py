@@ -1,0 +1,41 @@
+"""Portraits that the daemon's coach has taken, as templates in the gallery."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.config.loading import LoadedConfig
+from edge.errors import GalleryError
+from edge.galleries.changes import change_between
+from edge.galleries.file import NoGallery, open_gallery
+from edge.galleries.gallery import EmbedderId, Gallery, Template, timestamp
+from edge.galleries.lock import gallery_lock
+from edge.link.protocol import GuideShot
+from edge.models import card
+from edge.people.editing import signing_key, write_change
+
+SOURCE = "camera"
+
+
+def enroll_shots(loaded: LoadedConfig, name: str, shots: Sequence[GuideShot], wait_s: float = 0.0) -> Gallery:
+    """Add portraits to the person of this name, who may be new. Returns the gallery written.
+
+    Raises GalleryError, also for portraits that another embedder than the gallery's has made.
+    """
+    path, at = loaded.gallery_path, timestamp()
+    signing_key(loaded)
+    known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+    embedder = EmbedderId(known.name, known.sha256)
+    foreign = next((shot.embedder for shot in shots if shot.embedder != embedder.sha256), None)
+    if foreign is not None:
+        raise GalleryError(f"found portraits of the embedder {foreign[:12]}...; allowed: {embedder.name}; try again")
+    templates = [Template(SOURCE, one.quality, at, one.infrared, one.yaw, one.brightness) for one in shots]
+    vectors = [np.frombuffer(one.embedding, "<f4").astype(np.float32) for one in shots]
+    with gallery_lock(path, wait_s):
+        try:
+            old = open_gallery(path, embedder, loaded.gallery_keys)
+        except NoGallery:
+            old = Gallery.empty(embedder, len(vectors[0]) if vectors else 0)
+        new = old.with_templates(name, vectors, templates, at)
+        write_change(loaded, path, change_between("enrolled", old, new), new)
+    return new
