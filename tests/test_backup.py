@@ -283,6 +283,20 @@ def test_hostile_files_are_refused_and_nothing_changes(first: Path, tmp_path: Pa
     assert sorted(path.name for path in second.parent.iterdir()) == ["config.yaml"]
 
 
+def test_what_does_not_match_the_manifest_is_refused(first: Path, tmp_path: Path) -> None:
+    """The ZIP file's own checksums are right: they are made by the same hand."""
+    file, second = backed_up(first), make_box(tmp_path / "second")
+    with zipfile.ZipFile(file) as archive:
+        password = archive.read("web-password")
+    for content, complaint in (
+        (password[:-1] + b" ", "web-password does not match its digest"),
+        (password + bytes(900_000), "web-password is larger than the"),
+    ):
+        with pytest.raises(WhosthereError, match=complaint):
+            restore_backup(rebuilt(file, {"web-password": content}, relist=False), "it", second)
+        assert sorted(path.name for path in second.parent.iterdir()) == ["config.yaml"]
+
+
 def test_a_backup_names_no_place_to_write_to(first: Path, tmp_path: Path) -> None:
     evil = tmp_path / "evil.whg"
     text = f"gallery: {{path: {evil}}}\ndiary: {{path: {tmp_path}/evil.sqlite3}}\nweb: {{path: {tmp_path}/evil}}\n"

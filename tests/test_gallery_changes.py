@@ -81,6 +81,14 @@ def test_one_change_is_undone_and_a_later_push_stays(box: Box) -> None:
     assert "found no change ; of the last 7 days: " in refused(box, "undo")
 
 
+def test_somebody_who_was_removed_and_enrolled_again_gets_the_former_photos_too(box: Box) -> None:
+    run(box, "remove", "ada", "--yes")
+    again = open_gallery(box.gallery, None).with_templates("Ada", [face(60)], [Template("new.jpg", 1, AT)], AT)
+    write_gallery(again, box.gallery)
+    run(box, "undo")
+    assert sorted(contained(box)["Ada"]) == sorted([face(3).tobytes(), face(60).tobytes()])
+
+
 def test_enrolling_is_undone_photo_by_photo(tmp_path: Path) -> None:
     path = tmp_path / "family.whg"
     for photo in (OBAMA, OBAMA_2009):

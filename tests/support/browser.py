@@ -4,6 +4,7 @@ Every page that it opens is watched: no error in the console, no request to anot
 """
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ ARGUMENTS = [
     "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SERIOUS = {"serious", "critical"}
 
 Size = Literal["phone", "desktop"]
@@ -86,6 +88,11 @@ class Visitor:
             for one in found
             if one["impact"] in SERIOUS
         ]
+
+    def picture(self, name: str) -> None:
+        """Take a picture for the docs, docs/pictures/NAME.jpg, if WHOSTHERE_PICTURES is set."""
+        if os.environ.get("WHOSTHERE_PICTURES"):
+            self.page.screenshot(path=PICTURES / f"{name}.jpg", type="jpeg", quality=82)
 
     def _note(self, url: str, host: str) -> None:
         parts = urlsplit(url)
