@@ -20,6 +20,8 @@ COMMANDS = {
     "merge": "Merge a box's gallery into yours, and show conflicts.",
     "profile": "Compare size and speed of models, on this machine or on a box over SSH.",
     "evaluate": "Measure verification or identification: accuracy, TAR at FAR, faces missed.",
+    "evaluate-packs": "Measure verification on published packs: LFW, CFP-FP, AgeDB-30, CALFW, CPLFW.",
+    "evaluate-templates": "Measure verification of several pictures against several, as IJB-B and IJB-C do.",
     "score": "Compare the labels of `whosthere identify` with the truth, person by person.",
     "classifiers": "Compare nearest template, mean template, k-NN and SVM on your photos.",
     "calibrate": "Measure similarity -> false-match rate, and write it to the card.",

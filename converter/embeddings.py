@@ -1,48 +1,29 @@
 """The central face of every picture of a data set, by the box's own stages, cached by the picture's content."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.embedding_cache import fingerprint
 from converter.exits import Interrupted
 from converter.files import write_whole
-from edge import records
-from edge.capture import photos
 from edge.capture.photos import PhotoError, decode_photo, read_content, shrunk
 from edge.config.faces import DetectSettings, QualitySettings
 from edge.config.sections import ModelSettings
-from edge.faces import align, brightness, detect, embed, framing, landmarks, quality
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.loading import load_analyser
-from edge.models import card, tflite
 from edge.records import Face, Image, Problem, Quality
 from edge.terminal import print_left_out, progress
 
 DETECTORS = ("blazeface-back", "blazeface-short-range")
 SAVED_EVERY = 500
 """After how many pictures the cache is saved: at most this many are lost in a power cut."""
-STAGES: tuple[ModuleType, ...] = (
-    align,
-    brightness,
-    detect,
-    embed,
-    framing,
-    landmarks,
-    photos,
-    quality,
-    records,
-    tflite,
-)
-"""A change in one of these may change embeddings, so that cached ones no longer count."""
 
 
 class FaceRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -62,6 +43,18 @@ class FaceRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 NO_FACE = FaceRecord(b"")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedPicture:
+    """A picture of a face whose five points are known: no detector looks for it."""
+
+    name: Path
+    """What the picture is called; such a file may not exist."""
+    content: bytes | Path
+    """The encoded picture, or the file that holds it."""
+    five: NDArray[np.float32]
+    """(5, 2): eyes, nose, mouth corners; in px, or in shares of the sides where none is above 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +111,33 @@ class CachingEmbedder:
     def holds(self, key: str) -> bool:
         """Whether the picture whose bytes have this SHA-256 was embedded before."""
         return key in self._faces
+
+    def embed_placed(self, pictures: Iterable[PlacedPicture]) -> EmbeddedFaces:
+        """The faces of pictures whose five points are known, by name.
+
+        A picture that cannot be read counts as one without a face, and is listed on standard error.
+        """
+        records: dict[Path, FaceRecord] = {}
+        with _saving([self]), _listing_unreadable() as unreadable:
+            for picture in progress(list(pictures), "faces"):
+                try:
+                    records[picture.name] = self._placed_face(picture)
+                except PhotoError as error:
+                    unreadable.append(str(error))
+                    records[picture.name] = NO_FACE
+        return EmbeddedFaces(records, self._analyser.embedder.dimensions)
+
+    def _placed_face(self, picture: PlacedPicture) -> FaceRecord:
+        content = read_content(picture.content) if isinstance(picture.content, Path) else picture.content
+        key = hashlib.sha256(content + picture.five.tobytes()).hexdigest() + " placed"
+        if key not in self._faces:
+            image = decode_photo(content, picture.name)
+            sides = np.array(image.shape[1::-1], np.float32)
+            five = picture.five * sides if picture.five.max() <= 1 else picture.five
+            embedder = self._analyser.embedder
+            (vector,) = embedder.embed([embedder.crop_at(image, five)])
+            self._faces[key] = FaceRecord(vector.tobytes())
+        return self._faces[key]
 
     def add(self, key: str, image: Image, seen: AnalysedFace | None) -> None:
         """Embed a face that another embedder found; None: there was none."""
@@ -244,23 +264,6 @@ def central(faces: list[Face], image: Image) -> Face:
     """The face nearest to the middle of the picture: by LFW's rule, the person whom it shows."""
     height, width = image.shape[:2]
     return min(faces, key=lambda f: abs(f.box.centre[0] - width / 2) + abs(f.box.centre[1] - height / 2))
-
-
-def default_cache() -> Path:
-    """The folder of the cache unless --cache names another."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "whosthere" / "embeddings"
-
-
-def fingerprint(models: ModelSettings, detection: DetectSettings) -> str:
-    """A hash of all that an embedding depends on: networks, cards, settings, libraries, the stages' code."""
-    names = {"detect": models.detector, "landmarks": models.landmarks, "embed": models.embedder}
-    cards = [card.load(card.find(name), task).card for task, name in names.items()]
-    bare = [msgspec.structs.replace(c, calibration=None, infrared_calibration=None, measured={}) for c in cards]
-    runtime = tflite.find_runtime()
-    parts = [msgspec.json.encode((bare, detection, runtime.package, runtime.version, cv2.__version__))]
-    parts += [Path(str(stage.__file__)).read_bytes() for stage in STAGES]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def _read(path: Path) -> dict[str, FaceRecord]:

@@ -40,6 +40,8 @@ class Document(msgspec.Struct, frozen=True):
     evaluations: list[Evaluation]
     profiles: Profiles
     drift: dict[str, list[Layer]]
+    packs: dict[str, list[Evaluation]] = {}
+    """Published verification packs -> the models' figures, in their order."""
 
 
 def write(folder: Path, document: Document, worst: Mapping[str, Sequence[Shown]]) -> Path:
@@ -59,6 +61,7 @@ def write(folder: Path, document: Document, worst: Mapping[str, Sequence[Shown]]
         plots={name: base64.b64encode(png).decode() for name, png in plots.items()},
         worst=worst,
         drift=document.drift,
+        packs=document.packs,
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")

@@ -20,6 +20,7 @@ from converter.passes.simplify import simplify
 from edge.models import card
 from support import small_lfw
 from support.float_models import pictures
+from support.placed_faces import make_pack
 
 pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 'whosthere[converter]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'whosthere[converter]'")
@@ -57,8 +58,10 @@ def test_the_page_holds_everything_and_nothing_from_elsewhere(tmp_path: Path) ->
         known, name="mine", file="mine.tflite", sha256=hashlib.sha256(content).hexdigest(), calibration=None
     )
     (tmp_path / "mine.yaml").write_text(card_yaml(changed), encoding="utf-8")
+    make_pack(tmp_path / "small_fp.bin")
     given = ["--model", "mobilefacenet", "--model", tmp_path / "mine.yaml", "--pairs", tmp_path / "small" / "pairs.txt"]
     rest = ["--images", tmp_path / "small" / "images", "-o", tmp_path / "out", "--cache", tmp_path / "cache"]
+    rest += ["--pack", tmp_path / "small_fp.bin"]
 
     result = CliRunner().invoke(main, ["report", *map(str, [*given, *rest])])
 
@@ -71,6 +74,8 @@ def test_the_page_holds_everything_and_nothing_from_elsewhere(tmp_path: Path) ->
     assert page.count("data:image/png;base64,") == 3
     # Two genuine and two impostor pairs of two pictures.
     assert page.count("data:image/jpeg;base64,") == 8
+    assert re.search(r"<th>small_fp<br><span class=\"note\">4 pairs</span></th>", page)
+    assert len(document["packs"]["small_fp"]) == 2
     assert "its card has no calibration" in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert str(tmp_path) not in page

@@ -29,15 +29,7 @@ class ModelSearch(Identification, frozen=True, kw_only=True):
 
 
 @click.command("evaluate")
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    default=("mobilefacenet",),
-    show_default=True,
-    metavar="CARD",
-    help="The embedder: a bundled one's name, or the path of a card (.yaml). Repeat it to compare with the first.",
-)
+@options.models
 @options.shared_stages
 @click.option("--pairs", type=options.FILE, help="Verification: a list of pairs in the format of LFW's pairs.txt.")
 @options.images

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from converter.embeddings import DETECTORS, CachingEmbedder, default_cache
+from converter.embedding_cache import default_cache
+from converter.embeddings import DETECTORS, CachingEmbedder
 from edge.bare_address import ExistingPath
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
@@ -22,6 +23,15 @@ model = click.option(
     show_default=True,
     metavar="CARD",
     help="The embedder: the name of a bundled one, or the path of its card (.yaml).",
+)
+models = click.option(
+    "--model",
+    "models",
+    multiple=True,
+    default=("mobilefacenet",),
+    show_default=True,
+    metavar="CARD",
+    help="The embedder: a bundled one's name, or the path of a card (.yaml). Repeat it to compare with the first.",
 )
 images = click.option(
     "--images", required=True, type=FOLDER, help="The data set: one folder per person, with their photos in it."

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from converter.commands import options
-from converter.embeddings import default_cache
+from converter.embedding_cache import default_cache
 from converter.exits import Interrupted
 from converter.visit_player.answers import KeptAnswers, load_remembering
 from converter.visit_player.baselines import FaceRecognition, Naive

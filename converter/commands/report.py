@@ -1,5 +1,6 @@
 """`whosthere-converter report`: everything about some models on one page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import msgspec
 from converter import datasets, faces, profile, report
 from converter.commands import options
 from converter.drift import Layer, layers
-from converter.embeddings import embed_with_all
+from converter.embeddings import CachingEmbedder, embed_with_all
 from converter.evaluation import Evaluation, evaluated
+from converter.packs import Pack, read_pack
 from edge.config.visits import MatchSettings
 from edge.errors import ModelError
 from edge.faces.framing import Framing
@@ -31,6 +33,10 @@ RUNS = 20
 @options.images
 @options.name
 @click.option(
+    "--pack", "packs", multiple=True, type=options.FILE, metavar="PACK",
+    help="Show the accuracy on a published verification pack (.bin) too, as evaluate-packs measures it. Repeat it.",
+)  # fmt: skip
+@click.option(
     "-o",
     "--output",
     required=True,
@@ -38,7 +44,15 @@ RUNS = 20
     metavar="DIR",
     help="The folder to write the page to.",
 )
-def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None, output: Path, **stages: Any) -> None:
+def command(
+    models: tuple[str, ...],
+    pairs: Path,
+    images: Path,
+    name: str | None,
+    packs: tuple[Path, ...],
+    output: Path,
+    **stages: Any,
+) -> None:
     """Measure models side by side and write DIR/report.html, a page that needs no other file.
 
     report.json and the plots as PNG are written beside it. The page shows photos of people from the data set: think of
@@ -46,15 +60,31 @@ def command(models: tuple[str, ...], pairs: Path, images: Path, name: str | None
     """
     listed = datasets.read_existing_pairs(pairs, images)
     pictures = datasets.pictures_of(listed)
-    embedded = embed_with_all([options.embedder(model=model, **stages) for model in models], pictures)
+    read = [read_pack(path) for path in packs]
+    embedders = [options.embedder(model=model, **stages) for model in models]
+    embedded = embed_with_all(embedders, pictures)
     settings = MatchSettings()
     named = zip(models, embedded, strict=True)
     evaluations = [named_short(evaluated(model, listed, [], found, settings, 1)) for model, found in named]
     speed = profile.profile(profile.read([cards.find(m) for m in models]), [1, 2, 4], RUNS, None, "")
     title = f"{', '.join(Path(m).stem for m in models)} on {options.data_set(name, images)}"
-    document = report.Document(title, evaluations, speed, drift(models))
+    document = report.Document(title, evaluations, speed, drift(models), on_packs(read, models, embedders))
     path = report.write(output, document, report.worst_pairs(listed, embedded[0]))
     SafeConsole(stderr=True).print(f"{path}: open it in a browser")
+
+
+def on_packs(
+    packs: Sequence[Pack], models: Sequence[str], embedders: Sequence[CachingEmbedder]
+) -> dict[str, list[Evaluation]]:
+    """Every model's verification on every pack, by the pack's name. Raises DatasetError."""
+    settings = MatchSettings()
+    return {
+        pack.name: [
+            named_short(evaluated(model, pack.pairs, [], embedder.embed_placed(pack.crops), settings, 1))
+            for model, embedder in zip(models, embedders, strict=True)
+        ]
+        for pack in packs
+    }
 
 
 def drift(models: tuple[str, ...]) -> dict[str, list[Layer]]:

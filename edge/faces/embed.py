@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ModelError
+from edge.faces import align
 from edge.faces.brightness import brightened
 from edge.faces.framing import Framing
 from edge.galleries.gallery import EmbedderId
@@ -64,6 +65,17 @@ class TfliteEmbedder:
 
     def crop(self, image: Image, landmarks: Landmarks) -> Image:
         return brightened(self._framing.crop(image, landmarks.five, landmarks.mesh, self._size))
+
+    def crop_at(self, image: Image, five: NDArray[np.float32]) -> Image:
+        """The aligned crop (size, size, 3) of the face whose eyes, nose and mouth corners (5, 2) are at these px.
+
+        Raises ModelError for an embedder that sees faces unaligned: it needs all points of the mesh.
+        """
+        if self._framing.alignment is None:
+            raise ModelError(
+                f"{self._model.path}: its card states no `alignment`, and five points are not enough for it"
+            )
+        return brightened(align.crop(image, five, self._framing.alignment, self._size))
 
     def embed(self, crops: Sequence[Image]) -> list[Vector]:
         """Return one unit vector (dimensions,) per crop. Raises ModelError if the network returns NaN or zeros."""
