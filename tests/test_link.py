@@ -389,8 +389,14 @@ def test_a_folder_that_is_missing_is_logged_once_and_tried_again(
 # Clients that hang, flood or speak nonsense.
 
 
-def test_a_client_that_takes_nothing_is_dropped(box: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "STALLED_S", 0.0)
+@pytest.mark.parametrize(("rule", "value"), [("STALLED_S", 0.0), ("MAX_WAITING", 100_000)])
+def test_a_client_that_takes_nothing_is_dropped(
+    box: Linked, monkeypatch: pytest.MonkeyPatch, rule: str, value: float
+) -> None:
+    """After a while, and when too much waits for it: each rule does it alone."""
+    monkeypatch.setattr(session, "STALLED_S", 1e9)
+    monkeypatch.setattr(session, "MAX_WAITING", 1e9)
+    monkeypatch.setattr(session, rule, value)
     with RawClient(box.path) as hanging:
         hanging.say(b'{"request": "watch"}\n')
         until(lambda: any(one.watches for one in box.server._sessions))
