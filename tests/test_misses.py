@@ -1,10 +1,12 @@
 """What the slider and the summary of the week say."""
 
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from edge.diary.diary_file import DiaryFile, NewVisit
 from edge.diary.record import RefusedRecord, VisitRecord
 from edge.diary.week import week_of
 from edge.events import EventKind
@@ -12,6 +14,7 @@ from edge.models.card import Card, find, read_card
 from edge.records import Problem
 from edge.visits.misses import measured_on, miss_rate
 from support.diaries import decision, visit
+from support.portraits import whosthere
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,19 @@ def test_the_week_says_why_faces_could_not_be_used() -> None:
         "23 visits within the last 7 days: 2 named, 1 unknown.",
         "14 of 20 visits without a usable face were too dark: add light, or raise camera.exposure_ev.",
     ]
+
+
+def test_the_week_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("gallery: {path: family.whg}\ndiary: {path: diary.sqlite3}\n")
+    diary = DiaryFile(tmp_path / "diary.sqlite3", 10)
+    for ago in (1, 2, 8):
+        began = time.time() - ago * 86_400
+        diary.add(NewVisit(msgspec.structs.replace(visit(ago), started_at=began, ended_at=began + 9)))
+    diary.close()
+    shown = whosthere("visits", "--week", "--config", tmp_path / "config.yaml")
+    assert shown.stdout == "2 visits within the last 7 days: 2 named.\n", shown.output
+    both = whosthere("visits", "--week", "--unknown", "--config", tmp_path / "config.yaml")
+    assert both.exit_code == 2 and "--week is about all visits" in both.stderr
 
 
 def test_an_empty_week() -> None:

@@ -1,14 +1,16 @@
 """`whosthere visits`: the diary of this box."""
 
+import time
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from edge.commands.context import box_config
-from edge.config.loading import load_config
+from edge.config.loading import LoadedConfig, load_config
 from edge.diary.listing import VisitLine
 from edge.diary.opening import current_gallery, names_of, open_diary
+from edge.diary.week import MAX_VISITS, WEEK_S, week_of
 from edge.errors import UsageError
 from edge.galleries.gallery import Gallery
 from edge.terminal import echo, json_option, print_json, table
@@ -30,9 +32,12 @@ Exit codes:
     "-n", "--last", "limit", type=click.IntRange(1, 100_000), default=20, show_default=True,
     help="List at most so many visits, the newest.",
 )  # fmt: skip
+@click.option("--week", is_flag=True, help="Say in sentences how the last 7 days were, in place of a list.")
 @json_option
 @box_config("The daemon's config.yaml.")
-def command(person: str | None, unknown: bool, day: str | None, limit: int, as_json: bool, config_path: Path) -> None:
+def command(
+    person: str | None, unknown: bool, day: str | None, limit: int, week: bool, as_json: bool, config_path: Path
+) -> None:
     """List the last visits: when, for how long, who, and how sure the box was.
 
     The diary keeps them for `diary.keep_days`. `whosthere explain VISIT` says how one was decided.
@@ -43,8 +48,13 @@ def command(person: str | None, unknown: bool, day: str | None, limit: int, as_j
     """
     if person and unknown:
         raise UsageError("--person and --unknown exclude each other")
-    since, until = _span(day) if day else (None, None)
+    if week and (person or unknown or day):
+        raise UsageError("--week is about all visits; found it with --person, --unknown or --day")
     loaded = load_config(config_path)
+    if week:
+        _show_week(loaded, as_json)
+        return
+    since, until = _span(day) if day else (None, None)
     gallery = current_gallery(loaded)
     wanted = "" if unknown else _id(person, gallery) if person else None
     with open_diary(loaded) as diary:
@@ -56,6 +66,15 @@ def command(person: str | None, unknown: bool, day: str | None, limit: int, as_j
         echo(as_table(lines))
     else:
         echo("no visit")
+
+
+def _show_week(loaded: LoadedConfig, as_json: bool) -> None:
+    with open_diary(loaded) as diary:
+        found = week_of(diary.visits(MAX_VISITS, since=time.time() - WEEK_S))
+    if as_json:
+        print_json(found)
+    else:
+        echo("\n".join(found.sentences()))
 
 
 def as_table(lines: list[VisitLine]) -> str:

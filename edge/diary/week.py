@@ -12,6 +12,7 @@ from edge.records import Problem
 from edge.terminal import plural
 
 WEEK_S = 7 * 86_400.0
+MAX_VISITS = 20_000
 _WERE = {
     Problem.TOO_SMALL: "were too far away",
     Problem.TOO_BLURRED: "were too blurred",

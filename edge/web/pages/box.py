@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.diary.opening import open_diary
-from edge.diary.week import WEEK_S, week_of
+from edge.diary.week import MAX_VISITS, WEEK_S, week_of
 from edge.errors import ConfigError
 from edge.inspection.doctor_report import DoctorReport
 from edge.storage.database import StorageError
@@ -22,7 +22,6 @@ from edge.web.pages.box_settings import region_values, target_values
 from edge.web.programs import run_whosthere
 from edge.web.templating import render
 
-MAX_VISITS = 20_000
 LOG_LINES = 200
 MAX_LOG = 64_000
 LOG_S = 10.0
