@@ -70,7 +70,7 @@ def command(ctx: click.Context, listen: str | None, config_path: Path) -> None:
         logging.getLogger("whosthere.web").warning(wrong)
     box = WebBox.of(config_path, loaded)
     echo(f"the page of {loaded.device_id}: {server.page_address(listener, tls=settings.tls.enabled)}")
-    server.serve(box, listener, activated=activated)
+    server.serve(box, listener, settings.idle_exit_min * 60.0 if activated else None)
 
 
 @command.command("password", epilog=EXIT_CODES)

@@ -126,8 +126,8 @@ class IdleServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(box: WebBox, listener: socket.socket, *, activated: bool) -> None:
-    """Serve the page until stopped. `activated`: systemd listens, and starts it again when somebody asks.
+def serve(box: WebBox, listener: socket.socket, idle_s: float | None) -> None:
+    """Serve the page until stopped, or until nobody has asked for `idle_s`: then systemd listens, and starts it again.
 
     Raises ConfigError for a certificate that cannot be used.
     """
@@ -155,7 +155,6 @@ def serve(box: WebBox, listener: socket.socket, *, activated: bool) -> None:
         names = " and ".join(map(str, files or ()))
         raise ConfigError(f"web.tls: {names} cannot be used: {error.strerror or error}") from error
     become_decider(box.folder)
-    idle_s = box.settings.idle_exit_min * 60.0 if activated else None
     IdleServer(config, activity, idle_s).run(sockets=[listener])
 
 
