@@ -9,7 +9,7 @@ import pytest
 from edge.config.visits import VisitSettings
 from edge.events import Event, EventKind
 from edge.galleries.gallery import EmbedderId, Gallery, Template
-from edge.models.card import Calibration
+from edge.models.card import Calibration, find, read_card
 from edge.records import Doubt, Outcome, Quality, SeenFaces, Vector
 from edge.sightings import Sighting
 from edge.visits.decision import is_ignored
@@ -207,3 +207,11 @@ def test_a_visit_at_night_is_ignored_by_the_bar_of_the_night(infrared: bool) -> 
     faces.add(_marked(quality()) if infrared else quality(), alike(eve, 0.45), 0.0)
     known = Matcher(gallery((ADA, False)), 0.4, 0.05, DAY, None, SeenFaces.of(eve, infrared=True), NIGHT)
     assert is_ignored(known, faces, EventKind.UNKNOWN) is not infrared
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet", "mobilefacenet-int8"])
+def test_each_bundled_embedder_is_calibrated_for_infrared_light_which_needs_more_similarity(name: str) -> None:
+    card = read_card(find(name))
+    assert card.calibration is not None and card.infrared_calibration is not None
+    for rate in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
+        assert card.infrared_calibration.similarity_at(rate)[0] > card.calibration.similarity_at(rate)[0]
