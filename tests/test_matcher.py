@@ -15,7 +15,7 @@ from edge.galleries.file import write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models import card
 from edge.models.card import Calibration
-from edge.records import Outcome
+from edge.records import Doubt, Outcome, SeenFaces
 from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.thresholds import target_bounds, threshold_for, threshold_in_force
 from support.people import AT, alike, gallery_of, somebody
@@ -263,3 +263,61 @@ def test_more_probes_need_more_similarity_so_that_strangers_get_no_extra_chance(
 
 def test_without_a_calibration_the_threshold_is_the_one_there_is() -> None:
     assert Matcher(gallery_of(ada=ADA), 0.4, 0.05, None).threshold_for_probes(3) == 0.4
+
+
+def ignoring(count: int, people: Gallery | None = None, calibration: Calibration | None = CALIBRATION) -> Matcher:
+    """A matcher that ignores STRANGER and `count` - 1 others."""
+    vectors = np.stack([STRANGER, *(somebody(seed) for seed in range(100, 99 + count))])[:count]
+    ignored = SeenFaces(vectors, np.zeros(count, bool)) if count else None
+    return Matcher(people or gallery_of(ada=ADA, ben=BEN), 0.4, 0.05, calibration, ignored=ignored)
+
+
+def test_the_bar_of_an_ignored_stranger_is_that_of_a_name_for_as_many_comparisons() -> None:
+    for count in (3, 8, 100):
+        bar = ignoring(count).ignoring_similarity
+        assert bar > 0.4
+        assert CALIBRATION.rate_at(bar) * count == pytest.approx(CALIBRATION.rate_at(0.4) * 2)
+        if count < 50:  # The calibration's data end there.
+            assert ignoring(count, gallery_of(ada=ADA)).ignoring_similarity > bar
+    nobody = Gallery.empty(EmbedderId("vectors", "0" * 64), len(ADA))
+    assert CALIBRATION.rate_at(ignoring(4, nobody).ignoring_similarity) * 4 == pytest.approx(CALIBRATION.rate_at(0.4))
+
+
+def test_the_bar_of_an_ignored_stranger_is_never_below_the_threshold() -> None:
+    assert ignoring(1).ignoring_similarity == 0.4
+    assert ignoring(2).ignoring_similarity == 0.4
+    assert ignoring(50, calibration=None).ignoring_similarity == 0.4
+    assert ignoring(0).ignoring_similarity == 0.4
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_stranger_is_ignored_from_the_bar_on(count: int) -> None:
+    matcher = ignoring(count)
+    bar = matcher.ignoring_similarity
+    for similarity, ignored in ((1.0, True), (bar + 0.01, True), (bar - 0.01, False), (0.0, False)):
+        assert matcher.ignores(alike(STRANGER, similarity)) is ignored
+    assert matcher.ignores(-STRANGER) is False
+    assert ignoring(0).ignores(STRANGER) is False
+
+
+def test_exactly_the_bar_is_enough_to_be_ignored() -> None:
+    axis = np.eye(len(ADA), dtype=np.float32)[0]
+    half = np.zeros_like(axis)
+    half[:4] = 0.5
+    ignored = SeenFaces(axis[None], np.zeros(1, bool))
+    assert Matcher(gallery_of(ada=ADA), 0.5, 0.05, None, ignored=ignored).ignores(half)
+
+
+def test_a_lead_of_exactly_the_margin_takes_a_name_away_and_less_does_not() -> None:
+    axes = np.eye(len(ADA), dtype=np.float32)
+    probe = (axes[0] + axes[1]) / np.float32(2**0.5)
+    for margin, outcome in ((0.0, Outcome.UNKNOWN), (0.01, Outcome.RECOGNIZED)):
+        anchors = {"ada": SeenFaces(axes[1][None], np.zeros(1, bool))}
+        match = Matcher(gallery_of(ada=axes[0]), 0.5, margin, None, anchors).match(probe)
+        assert match.outcome is outcome
+
+
+def test_somebody_unknown_whose_nearest_is_taken_says_so() -> None:
+    match = matcher(0.9).match(alike(ADA, 0.5), taken={"ada"})
+    assert (match.outcome, match.doubt) == (Outcome.UNKNOWN, Doubt.TAKEN)
+    assert matcher(0.9).match(alike(ADA, 0.5)).doubt is None

@@ -45,13 +45,13 @@ IGNORED = [
     f"{CORRECTIONS}an_ignored_stranger_who_turns_out_to_be_known_is_named_without_correcting_anything",
 ]
 TESTS = {
-    "edge/visits/matcher.py": ["tests/test_matcher.py", *REJECTED],
+    "edge/visits/matcher.py": ["tests/test_matcher.py", "tests/test_infrared_matching.py", *REJECTED],
     "edge/visits/thresholds.py": ["tests/test_thresholds.py", "tests/test_matcher.py", "tests/test_strangers.py"],
     "edge/visits/tracker.py": ["tests/test_tracker.py"],
-    "edge/visits/fusion.py": ["tests/test_fusion.py", "tests/test_visits.py"],
+    "edge/visits/fusion.py": ["tests/test_fusion.py", "tests/test_visits.py", "tests/test_infrared_matching.py"],
     "edge/visits/decision.py": ["tests/test_decision.py", "tests/test_visits.py"],
-    "edge/visits/manager.py": [*VISITS, *IGNORED, "tests/test_visit_log.py"],
-    "edge/visits/state.py": [*VISITS, *IGNORED, "tests/test_visit_log.py"],
+    "edge/visits/manager.py": [*VISITS, *IGNORED, "tests/test_visit_log.py", "tests/test_infrared_matching.py"],
+    "edge/visits/state.py": [*VISITS, *IGNORED, "tests/test_visit_log.py", "tests/test_infrared_matching.py"],
     "edge/visits/swap.py": ["tests/test_visit_manager.py", "tests/test_swap.py"],
     "edge/mqtt/outbox.py": OUTBOX,
     "edge/mqtt/outbox_file.py": [*OUTBOX, "tests/test_outbox_damage.py"],
