@@ -349,3 +349,42 @@ def test_on_a_full_disk_the_advice_is_to_make_room(small_disk: Path) -> None:
     outbox = OutboxFile(small_disk / "outbox.sqlite3", 1000)
     with pytest.raises(StorageError, match="cannot be written: database or disk is full; make room on that disk"):
         outbox.put_many([entry(n, 10_000) for n in range(100)])
+
+
+def test_somebody_forgotten_while_the_file_cannot_be_opened_is_forgotten_once_it_can(path: Path) -> None:
+    earlier = OutboxFile(path, 100)
+    earlier.put_many(entries(0, 1, 2))
+    earlier.close()
+    path.parent.rename(path.parent.with_name("elsewhere"))
+    path.parent.write_text("a file where the folder should be")
+    outbox = Outbox(path, 100, retry_s=1)
+    outbox.add(entries(3, 4), 0.0)
+    outbox.forget(lambda one: one.event_id in {"v/1", "v/3"}, 0.0)
+    assert outbox.waiting == 1
+    path.parent.unlink()
+    path.parent.with_name("elsewhere").rename(path.parent)
+    outbox.tick(2.0)
+    assert drained(outbox, 2.0) == ["v/0", "v/2", "v/4"]
+
+
+def test_the_event_that_is_being_sent_is_forgotten_after_it_and_no_other_is_spared(path: Path) -> None:
+    outbox = Outbox(path, 100)
+    outbox.add(entries(2, 0, 1, 3), 0.0)
+    assert outbox.head(0.0) == entry(2)
+    outbox.forget(lambda _: True, 0.0)
+    assert outbox.waiting == 1
+    assert outbox.head(0.0) == entry(2)
+    assert drained(outbox) == ["v/2"]
+    outbox.close()
+    assert OutboxFile(path, 100).waiting == 0
+
+
+def test_replaced_files_are_counted(path: Path) -> None:
+    outbox = Outbox(path, 100)
+    outbox.add(entries(0), 0.0)
+    assert outbox.replaced == 0
+    outbox.close()
+    path.write_bytes(b"rubbish" * 1000)
+    again = Outbox(path, 100)
+    again.add(entries(1), 0.0)
+    assert again.replaced == 1
