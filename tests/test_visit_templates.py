@@ -10,7 +10,7 @@ import pytest
 
 from edge.config.faces import ENROLMENT_LIMITS, QualitySettings
 from edge.config.loading import load_config
-from edge.faces.quality import shortfall
+from edge.faces.shortfall import shortfall
 from edge.galleries.additions import MAX_ADDED, additions_path
 from edge.galleries.file import write_gallery
 from edge.galleries.gallery import Template

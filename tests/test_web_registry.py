@@ -30,3 +30,11 @@ def test_the_door_can_be_watched_without_numpy_and_opencv() -> None:
     """They take two thirds of the page's memory; 21 MB beyond a bare interpreter are left."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[], False, False, True]
+
+
+def test_visits_are_shown_without_opencv() -> None:
+    """The box holds it in another process already; the page has 25 MB."""
+    program = "import sys; from edge.web.pages import visits; print('cv2' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+    )

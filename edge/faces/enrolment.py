@@ -1,14 +1,19 @@
 """The templates of one person: which are already there, and which look wrong."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.faces.analyser import AnalysedFace
 from edge.faces.likeness import CHOICE_RATE, LikenessBar
 from edge.galleries.gallery import Gallery, Person, Template
 from edge.galleries.names import printable
 from edge.records import Quality, Vector
+
+if TYPE_CHECKING:
+    from edge.faces.analyser import AnalysedFace
 
 SAME_PICTURE = 0.995
 """Only the same photo saved twice is this similar, with the bundled embedder, never two photos of one person."""

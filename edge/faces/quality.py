@@ -10,6 +10,7 @@ from cv2.typing import MatLike
 from edge.config.faces import QualitySettings
 from edge.faces import align
 from edge.faces.infrared import is_infrared
+from edge.faces.shortfall import shortfall
 from edge.records import Image, Landmarks, Pose, Problem, Quality
 
 SIDE = 112
@@ -46,19 +47,6 @@ def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Qua
     if problem is not Problem.NOT_A_FACE and is_cut_off(image, landmarks):
         problem = Problem.CUT_OFF
     return replace(found, problem=problem)
-
-
-def shortfall(found: Quality, limits: QualitySettings) -> Problem | None:
-    """The first limit that a face does not meet, whatever its own `problem`; None: it meets all of them."""
-    checks = (
-        (found.presence < limits.min_presence, Problem.NOT_A_FACE),
-        (found.pose.off_axis > limits.max_turn_deg, Problem.TURNED_AWAY),
-        (found.eye_distance_px < limits.min_eye_distance_px, Problem.TOO_SMALL),
-        (found.brightness < limits.min_brightness, Problem.TOO_DARK),
-        (found.brightness > limits.max_brightness, Problem.TOO_BRIGHT),
-        (found.sharpness < limits.min_sharpness, Problem.TOO_BLURRED),
-    )
-    return next((problem for wrong, problem in checks if wrong), None)
 
 
 def detail(luma: MatLike) -> float:

@@ -11,7 +11,7 @@ from edge.diary.record import VisitRecord
 from edge.errors import UsageError
 from edge.faces.advice import explain
 from edge.faces.enrolment import template
-from edge.faces.quality import shortfall
+from edge.faces.shortfall import shortfall
 from edge.feedback.remembered import (
     LOCK_WAIT_S,
     EmbedderFacts,
