@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -129,6 +130,32 @@ def test_what_a_card_or_another_version_leaves_costs_no_event(tmp_path: Path, da
     sent = used_after(path, {})
     assert len(sent) == SETTLED + 1
     assert sent[3:] == [*(f"v/{n}" for n in range(3, SETTLED)), "v/1000"]
+
+
+def test_rows_behind_damaged_pages_are_reached_from_the_other_end(tmp_path: Path) -> None:
+    """Leaping forward from row 900 meets a sound page only at row 1155; the rows before it are reached backwards."""
+    path, rows, damaged = tmp_path / NAME, 2000, range(900, 1040)
+    outbox = OutboxFile(path, rows)
+    outbox.put_many([entry(n) for n in range(rows)])
+    outbox.close()
+    with closing(sqlite3.connect(path)) as db:
+        pages = {number: page for page, number in _leaf_pages(db, path)}
+    content = bytearray(path.read_bytes())
+    bad = {pages[n] for n in damaged}
+    for page in bad:
+        content[4096 * page : 4096 * (page + 1)] = bytes([0xFF]) * 4096
+    lost = {n for n, page in pages.items() if page in bad}
+    path.write_bytes(content)
+    saved = OutboxFile(path, rows)
+    assert [one.event_id for _, one in saved.peek(rows)] == [f"v/{n}" for n in range(rows) if n not in lost]
+    saved.close()
+
+
+def _leaf_pages(db: sqlite3.Connection, path: Path) -> Iterator[tuple[int, int]]:
+    """(page from 0, event's number) for every event of the file."""
+    content = path.read_bytes()
+    for (number,) in db.execute("SELECT CAST(substr(event_id, 3) AS INTEGER) FROM waiting"):
+        yield content.index(b"v/%dboot" % number) // 4096, number
 
 
 def test_a_replacement_that_was_interrupted_is_completed(tmp_path: Path) -> None:

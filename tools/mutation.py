@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.abc
 import importlib.util
+import itertools
 import os
 import re
 import resource
@@ -129,11 +130,16 @@ def mutants(source: str) -> Iterator[str]:
     """Every version of a module with one change."""
     operators = [get_operator(name)() for name in operator_names() if not LEFT_OUT.search(name)]
     for operator in [*operators, LeaveOut()]:
-        n = 0
-        while (changed := mutate_code(source, operator, n)) is not None:
+        for n in itertools.count():
+            try:
+                changed = mutate_code(source, operator, n)
+            except AttributeError:
+                # Cosmic Ray replaces plain names of exceptions only, and fails at `except sqlite3.Error`.
+                continue
+            if changed is None:
+                break
             if changed != source and not DECLARATION.match(_difference(source, changed).partition("-")[2]):
                 yield changed
-            n += 1
 
 
 def run(path: str, source: str, cpu_s: float) -> tuple[str, list[str], float]:

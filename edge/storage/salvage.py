@@ -92,17 +92,23 @@ def _readable(path: Path, layout: Layout) -> dict[int, Values]:
 def _leaping(db: sqlite3.Connection, query: str, direction: int, layout: Layout) -> Iterator[Values]:
     """Yield rows from one end of the table to the other, leaping ever farther over what cannot be read."""
     start = 0 if direction > 0 else _LAST_ROW
-    leap = 1
+    leap, alone = 1, False
     while 0 <= start <= _LAST_ROW:
+        asked = start
         try:
-            for values in db.execute(query, (start,)):
+            for values in db.execute(f"{query} LIMIT 1" if alone else query, (start,)):
                 start = values[0] + direction
                 leap = 1
                 with suppress(GarbledRow):
                     layout.check_row(values)
                     yield values
         except (sqlite3.Error, UnicodeDecodeError, MemoryError, OverflowError, TypeError):
-            start += direction * leap
-            leap *= 2
+            # Python reads a row ahead, and loses the last one before the damage unless it is read alone.
+            if alone:
+                start += direction * leap
+                leap *= 2
+            alone = not alone
         else:
-            return
+            if start == asked or not alone:
+                return
+            alone = False
