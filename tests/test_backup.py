@@ -131,6 +131,7 @@ def test_a_box_without_config_gets_that_of_the_backup(first: Path, tmp_path: Pat
     assert not target.exists()
 
 
+@pytest.mark.slow
 def test_secrets_are_in_encrypted_backups_only(first: Path, tmp_path: Path) -> None:
     word = tmp_path / "word"
     word.write_text("open sesame\n")

@@ -144,4 +144,4 @@ def test_aliases_of_a_sensible_size_are_fine(tmp_path: Path) -> None:
         "mqtt: &a {host: broker}\ncamera: {fps: &fps 7.0, name: &n door}\nvisit: {gap_s: *fps}\n", encoding="utf-8"
     )
     assert load_config(path).config.visit.gap_s == 7.0
-    assert 10 * len(REFERENCE) < bounded_yaml.MAX_BYTES
+    assert 5 * len(REFERENCE) < bounded_yaml.MAX_BYTES

@@ -408,6 +408,7 @@ def test_corrections_of_somebody_forgotten_go_with_them(config: Path) -> None:
     assert f'"{PERSON}"'.encode() not in contents(config.parent)
 
 
+@pytest.mark.slow
 def test_the_next_visit_of_a_rejected_visitor_is_unknown_and_explained(tmp_path: Path, demo_gallery: Path) -> None:
     """With one photo per person, nothing says that the rejected visitor was in fact him."""
     gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from edge.commands.demo_web import PASSWORD
-from support.http import Client
+from support.http_client import Client
 
 WAIT_S = 300.0
 

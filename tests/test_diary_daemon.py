@@ -141,6 +141,7 @@ def test_a_forgetting_that_leaves_something_fails_and_says_where(config: Path, m
     assert f'"{PERSON}"'.encode() not in contents(config.parent)
 
 
+@pytest.mark.slow
 def test_a_running_daemon_keeps_nothing_of_somebody_forgotten(tmp_path: Path, demo_gallery: Path) -> None:
     """Their visit is open while they are forgotten, and ends afterwards."""
     gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))

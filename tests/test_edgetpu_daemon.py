@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from support import tiny_models
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, decoded, running, visit_events, write_config
 from support.stick import Stick
 
 
+@pytest.mark.slow
 def test_it_goes_on_without_the_device_and_health_says_where_networks_run(tmp_path: Path) -> None:
     card = tiny_models.write_compiled(tmp_path, tiny_models.identity(quantised=True, compiled=True))
     stick = Stick(tmp_path)

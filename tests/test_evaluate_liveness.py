@@ -58,6 +58,7 @@ def test_clips_are_scored_through_the_loop(tmp_path: Path) -> None:
     assert kinds["living"]["spoof"] == 0
 
 
+@pytest.mark.slow
 def test_artificial_prints_need_photos(tmp_path: Path) -> None:
     arguments = ["evaluate-liveness", "--living", str(HOPPER), "--artificial", "1"]
     refused = CliRunner().invoke(main, arguments)

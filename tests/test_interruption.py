@@ -88,7 +88,9 @@ def test_variants_that_were_finished_are_kept(tmp_path: Path) -> None:
     graph = residual_network()
     spec = InputSpec(graph.shape(graph.inputs[0]), "rgb", 127.5, 128.0)
     noise = [np.random.default_rng(i).uniform(-1, 1, spec.shape).astype(np.float32) for i in range(12)]
-    job = Job(ModelOrigin("mine", spec, template(spec.shape[1]), "", ""), graph.pack(), noise[:8], noise[8:], "noise")
+    job = Job(
+        ModelOrigin("mine", spec, template(spec.shape[1]), None, "", ""), graph.pack(), noise[:8], noise[8:], "noise"
+    )
 
     with pytest.raises(Interrupted, match="interrupted at int8; done: fp32; the same command goes on"):
         convert.run(replace(job, faces=Stopped(job.faces)), tmp_path, ["fp32", "int8"])

@@ -122,6 +122,7 @@ def test_a_daemon_that_is_killed_loses_no_event(
     assert during >= KILLS // 2
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(PATIENCE_S)
 def test_a_broker_that_is_killed_loses_no_event_of_the_box(
     tmp_path: Path, broker: Broker, config: Path, demo_gallery: Path

@@ -12,7 +12,7 @@ from edge.config import typed_yaml
 from edge.metrics.text import metrics_text
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, running, visits, write_config
-from support.http import Client
+from support.http_client import Client
 from support.linked import linked
 from support.notice_server import notice_server
 from support.web import running_page, write_web_config

@@ -58,6 +58,7 @@ def test_phone_and_program_hear_each_decision_once_and_the_log_no_secret(tmp_pat
     assert TOKEN not in daemon.log and TOPIC_NAME not in daemon.log
 
 
+@pytest.mark.slow
 def test_servers_that_hang_and_refuse_cost_the_door_nothing(tmp_path: Path, demo_gallery: Path) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener, notice_server() as phone:
         phone.hang.set()

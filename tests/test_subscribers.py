@@ -98,6 +98,7 @@ def test_a_mistake_in_the_background_does_not_end_its_thread(caplog: pytest.LogC
     assert caplog.records[0].levelname == "ERROR"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", ["take", "tidy"])
 def test_a_disk_that_hangs_holds_up_neither_visits_nor_the_watchdog(
     tmp_path: Path, demo_gallery: Path, slow: str

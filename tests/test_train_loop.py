@@ -159,6 +159,7 @@ def test_two_workers_train_one_network(tmp_path: Path) -> None:
     assert any((one != other).any() for one, other in zip(begun, ended[0], strict=True))
 
 
+@pytest.mark.slow
 def test_with_hard_negatives_too_one_seed_gives_one_result_interrupted_or_not(tmp_path: Path) -> None:
     course = ("--objective", "contrastive", "--mining", "all", "--warm-up", "2", "--schedule", "constant")
     for out, epochs in (("whole", "3"), ("parts", "2"), ("parts", "3")):

@@ -11,7 +11,7 @@ import pytest
 from edge.web.login_limit import MAX_FAILURES, WINDOW_S, LoginLimit
 from edge.web.password import problem, read_password, set_password
 from edge.web.sessions import MAX_SESSIONS, Sessions
-from support.http import Client
+from support.http_client import Client
 from support.portraits import OBAMA
 from support.ports import free_port
 from support.terminal import Terminal

@@ -10,7 +10,7 @@ import pytest
 
 from edge.web.openapi import document
 from support.household import PERSON, Household
-from support.http import Answer, Client
+from support.http_client import Answer, Client
 from support.web import running_page
 
 ROOT = Path(__file__).parents[1]

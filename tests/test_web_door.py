@@ -26,7 +26,7 @@ from edge.sightings import SeenFace
 from edge.web.server import elsewhere
 from edge.web.stream_tokens import MAX_TOKENS, StreamTokens
 from support.browser import Browser, Size, running_browser
-from support.http import Client
+from support.http_client import Client
 from support.linked import LONG_S, NOW, Linked, linked, listens
 from support.publishing import event, recognized, until
 from support.web import WebPage, running_page, write_web_config

@@ -13,7 +13,7 @@ import pytest
 from support import hostile_requests as hostile
 from support.fuzzing import FULL
 from support.household import Household
-from support.http import Client
+from support.http_client import Client
 from support.kept_strangers import keep, seen_as
 from support.portraits import COLLINS
 from support.web import PASSWORD, running_page
@@ -56,6 +56,7 @@ def memory_mb(pid: int, kind: str) -> int:
     return int(status.partition(f"{kind}:")[2].split()[0]) // 1024
 
 
+@pytest.mark.slow
 def test_nothing_is_read_written_or_let_in(box: Household, capsys: pytest.CaptureFixture[str]) -> None:
     rng, tally = random.Random(13), hostile.Tally()
     with running_page(box.config, box.folder) as page:

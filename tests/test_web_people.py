@@ -209,6 +209,7 @@ def test_what_is_kept_of_somebody_can_be_taken_away(owner: Visitor) -> None:
         assert archive.read(names[2])[:3] == b"\xff\xd8\xff"
 
 
+@pytest.mark.slow
 def test_enrolling_at_the_camera_with_coaching(browser: Browser, tmp_path: Path, demo_gallery: Path) -> None:
     gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))
     config = write_config(

@@ -19,7 +19,7 @@ from edge.web.certificate import certificate, fingerprint
 from edge.web.login_limit import LoginLimit
 from edge.web.password import set_password
 from edge.web.sessions import Sessions
-from support.http import Client
+from support.http_client import Client
 from support.ports import free_port
 from support.web import PASSWORD, running_page, write_web_config
 

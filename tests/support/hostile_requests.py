@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from edge.web.registry import PAGES
 from support import bombs
-from support.http import Answer, Client
+from support.http_client import Answer, Client
 
 ENDLESS_BYTES = 300_000_000
 """A body without an end is given up on our side after so much, which would be a failure."""

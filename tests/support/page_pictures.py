@@ -20,7 +20,7 @@ from edge.commands.demo_web import PASSWORD
 from edge.records import Image
 from edge.web.registry import PAGES
 from support.browser import Browser, Visitor, running_browser
-from support.http import Client
+from support.http_client import Client
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 VISITS = 7
