@@ -138,3 +138,58 @@ def test_every_post_of_the_document_is_refused_without_a_session(client: Client)
         for method in operations:
             answer = send(stranger, path) if method == "post" else stranger.get(path)
             assert answer.status == 401, (method, path)
+
+
+def test_people_are_changed_and_changes_taken_back(client: Client, box: Household) -> None:
+    def people() -> dict[str, dict[str, Any]]:
+        return {one["id"]: one for one in described(client.get("/api/people"), "get", "/api/people")}
+
+    def change(action: str, body: object = None) -> Any:
+        path = "/api/people/{person}/" + action
+        return described(send(client, path.format(person=PERSON), body), "post", path)
+
+    before = people()[PERSON]
+    change("rename", {"name": "Barry"})
+    change("consent", {"given_by": "Barry", "until": "2099-01-31"})
+    assert (people()[PERSON]["name"], people()[PERSON]["consent"]["until"]) == ("Barry", "2099-01-31")
+    change("consent", {})
+    assert people()[PERSON]["consent"] is None
+    change("remove")
+    assert PERSON not in people()
+    changes = described(client.get("/api/changes"), "get", "/api/changes")
+    assert [one["action"] for one in changes] == ["removed", "consent", "consent", "renamed"]
+    for one in changes:
+        described(send(client, f"/api/changes/{one['id']}/undo"), "post", "/api/changes/{change}/undo")
+    assert people()[PERSON]["name"] == before["name"]
+    assert len(people()[PERSON]["templates"]) == len(before["templates"])
+
+
+def test_who_is_forgotten_is_named_in_full_and_stays_forgotten(client: Client, box: Household) -> None:
+    path = f"/api/people/{PERSON}/forget"
+    name = next(one["name"] for one in json.loads(client.get("/api/people").text) if one["id"] == PERSON)
+    refused = send(client, path, {"name": PERSON})
+    assert (refused.status, "type the name" in refused.text) == (422, True)
+    assert PERSON in client.get("/api/people").text
+    gone = described(send(client, path, {"name": name}), "post", "/api/people/{person}/forget")
+    assert (gone["person"], gone["still_held"]) == (PERSON, [])
+    assert PERSON not in {one["id"] for one in json.loads(client.get("/api/people").text)}
+    assert json.loads(client.get("/api/changes").text) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "said"),
+    [
+        ("/api/people/eve/rename", {"name": "Eve"}, 422, "found nobody called 'eve'"),
+        (f"/api/people/{PERSON}/rename", {}, 422, "required field `name`"),
+        (f"/api/people/{PERSON}/consent", {"given_by": "B", "until": "2001-01-01"}, 422, "before the consent is given"),
+        (f"/api/people/{PERSON}/consent", {"given_by": "B", "until": "soon"}, 422, "Invalid"),
+        ("/api/people/eve/remove", None, 422, "found nobody called 'eve'"),
+        ("/api/changes/abcdef/undo", None, 422, "found no change abcdef"),
+        ("/api/door/ring", None, 503, "link.sock"),
+        ("/api/door/pause", {"for_s": -1}, 422, "> 0"),
+    ],
+)
+def test_changes_that_make_no_sense_say_why(client: Client, path: str, body: object, status: int, said: str) -> None:
+    answer = send(client, path, body)
+    assert answer.status == status, answer.text
+    assert said in json.loads(answer.text)["error"]

@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ from edge.mqtt.command_payloads import ChallengeCommand, Pause, Resume, Ring
 from edge.mqtt.visit_payloads import EventOrigin, visit_payload
 from edge.records import Box, Pose, Problem, Quality
 from edge.sightings import SeenFace
+from edge.web.openapi import document
 from edge.web.server import elsewhere
 from edge.web.stream_tokens import MAX_TOKENS, StreamTokens
 from support.browser import Browser, Size, running_browser
@@ -166,6 +169,37 @@ def test_buttons_are_commands(box: Linked, client: Client, fields: dict[str, str
     answer = client.post("/door", fields)
     assert (answer.status, answer.headers["location"]) == (303, "/door")
     assert box.box.commands == [command]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "command"),
+    [
+        ("pause", {"for_s": 90}, Pause(for_s=90)),
+        ("pause", {}, Pause()),
+        ("resume", None, Resume()),
+        ("ring", None, Ring()),
+        ("challenge", None, ChallengeCommand()),
+    ],
+)
+def test_scripts_can_do_what_the_buttons_do(
+    box: Linked, client: Client, path: str, body: object, command: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.box.commands.clear()
+    sent = {"Origin": client.address, "X_CSRF_Token": json.loads(client.get("/api/session").text)["csrf"]}
+    content = b"" if body is None else json.dumps(body).encode()
+    assert client.ask("POST", f"/api/door/{path}", content, **sent).status == 200
+    assert box.box.commands == [command]
+    monkeypatch.setattr(box.box, "refusal", "nobody is in view")
+    refused = client.ask("POST", f"/api/door/{path}", content, **sent)
+    assert (refused.status, json.loads(refused.text)["error"]) == (409, "nobody is in view")
+
+
+def test_scripts_are_told_who_is_here(box: Linked, client: Client) -> None:
+    schema = document()
+    answer = schema["paths"]["/api/door"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    found = json.loads(client.get("/api/door").text)
+    jsonschema.validate(found, {**answer, "components": schema["components"]})
+    assert found["health"]["state"] == "watching"
 
 
 @pytest.mark.parametrize("fields", [{"do": "restart"}, {"do": "pause", "for_s": "7"}, {}])

@@ -42,7 +42,7 @@ PAGES: tuple[ListedPage, ...] = (
     ListedPage("door", "Door", "/door"),
     ListedPage("visits", "Visits", "/visits", places=("visits", "corrections", "session")),
     ListedPage("strangers", "Strangers", "/strangers"),
-    ListedPage("people", "People", "/people"),
+    ListedPage("people", "People", "/people", places=("people", "changes")),
     ListedPage("box", "Box", "/box"),
     ListedPage("guests", "Guest passes", public=("/guest/",), places=("guests", "guest")),
     ListedPage("login", "Log in", public=("/login",), places=("", "login", "logout")),

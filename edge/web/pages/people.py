@@ -11,25 +11,21 @@ from starlette.responses import RedirectResponse, Response
 
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries import names
-from edge.galleries.file import NoGallery, open_gallery
-from edge.galleries.forget import Forgotten, Traces, galleries_with
 from edge.galleries.gallery import Consent
-from edge.galleries.lock import gallery_lock
 from edge.people import editing
 from edge.people.editing import key_problem
 from edge.people.export import export_person
-from edge.people.forgetting import forget_removed
-from edge.people.summary import PersonSummary, summaries
+from edge.people.summary import PersonSummary
 from edge.people.undoing import list_changes, undo_change
 from edge.web.box import WebBox
 from edge.web.page import Page, get, post, text_of
+from edge.web.pages import people_api
 from edge.web.pages.coached import ROUTES as COACHED
 from edge.web.pages.enrolling import ROUTES as ENROLLING
 from edge.web.people_cards import PersonCard, change_in_words
 from edge.web.programs import run_whosthere
 from edge.web.templating import render
 
-LOCK_WAIT_S = 10.0
 SAID = {
     "renamed": "The name is changed.",
     "consent": "The consent is recorded.",
@@ -47,7 +43,7 @@ def show(request: Request) -> Response:
     return render(
         request,
         "people.html",
-        people=[PersonCard.of(one) for one in _summaries(box)],
+        people=[PersonCard.of(one) for one in people_api.everybody(box)],
         changes=[(one.id, change_in_words(one)) for one in changes],
         said=SAID.get(request.query_params.get("done", ""), ""),
         problem=key_problem(box.loaded),
@@ -57,7 +53,7 @@ def show(request: Request) -> Response:
 def show_person(request: Request) -> Response:
     """One person."""
     box: WebBox = request.app.state.box
-    everybody = _summaries(box)
+    everybody = people_api.everybody(box)
     person = _one_of(everybody, request.path_params["person"])
     others = [PersonCard.of(one) for one in everybody if one.id != person.id]
     return render(
@@ -90,37 +86,25 @@ async def merge(request: Request, form: FormData) -> Response:
     return _to_person(request, "merged")
 
 
-def _remove(box: WebBox, person: str, *, final: bool) -> tuple[str, Forgotten | None]:
-    loaded = box.loaded
-    path, keys = loaded.gallery_path, loaded.gallery_keys
-    with gallery_lock(path, LOCK_WAIT_S):
-        gallery = open_gallery(path, None, keys)
-        known = editing.person_of(path, gallery, person)
-        traces = Traces.of(known.id, galleries_with(known.id, path, keys))
-        editing.remove(loaded, path, gallery, known, final=final)
-        return known.name, forget_removed(traces, path, loaded) if final else None
-
-
 async def remove(request: Request, _: FormData) -> Response:
     box: WebBox = request.app.state.box
-    await run_in_threadpool(_remove, box, request.path_params["person"], final=False)
+    await run_in_threadpool(people_api.remove, box, request.path_params["person"], final=False)
     return _to(request, "/people?done=removed")
 
 
 async def forget(request: Request, form: FormData) -> Response:
     """Needs the person's name typed, because nothing brings them back."""
     box: WebBox = request.app.state.box
-    person = _one_of(await run_in_threadpool(_summaries, box), request.path_params["person"])
-    if names.tidy(text_of(form, "sure")) != person.name:
-        raise HTTPException(422, f"nothing was forgotten: type the name, {person.name}, to confirm it")
-    name, gone = await run_in_threadpool(_remove, box, person.id, final=True)
-    return render(request, "forgotten.html", name=name, gone=gone)
+    person = _one_of(await run_in_threadpool(people_api.everybody, box), request.path_params["person"])
+    sure = names.tidy(text_of(form, "sure"))
+    known, gone = await run_in_threadpool(people_api.remove, box, person.id, final=True, sure=sure)
+    return render(request, "forgotten.html", name=known.name, gone=gone)
 
 
 async def undo(request: Request, form: FormData) -> Response:
     box: WebBox = request.app.state.box
     change = text_of(form, "change")
-    await run_in_threadpool(undo_change, box.loaded, box.loaded.gallery_path, change, LOCK_WAIT_S)
+    await run_in_threadpool(undo_change, box.loaded, box.loaded.gallery_path, change, people_api.LOCK_WAIT_S)
     return _to(request, "/people?done=undone")
 
 
@@ -130,13 +114,6 @@ def export(request: Request) -> Response:
     content, made = export_person(box.loaded, request.path_params["person"])
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.person_id)}.zip"}
     return Response(content, media_type="application/zip", headers=headers)
-
-
-def _summaries(box: WebBox) -> list[PersonSummary]:
-    try:
-        return summaries(box.loaded)
-    except NoGallery:
-        return []
 
 
 def _one_of(people: list[PersonSummary], person: str) -> PersonSummary:
@@ -151,7 +128,7 @@ async def _changed(request: Request, said: str, change: object, value: object) -
     box: WebBox = request.app.state.box
     path, person = box.loaded.gallery_path, request.path_params["person"]
     try:
-        await run_in_threadpool(change, box.loaded, path, person, value, LOCK_WAIT_S)  # type: ignore[arg-type]
+        await run_in_threadpool(change, box.loaded, path, person, value, people_api.LOCK_WAIT_S)  # type: ignore[arg-type]
     except GalleryError as error:
         raise HTTPException(422, str(error)) from error
     return _to_person(request, said)
@@ -193,5 +170,6 @@ PAGE = Page(
         post("/people/{person}/merge", merge),
         post("/people/{person}/remove", remove),
         post("/people/{person}/forget", forget),
+        *people_api.ROUTES,
     ),
 )

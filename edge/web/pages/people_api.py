@@ -1,0 +1,145 @@
+"""People and their changes for scripts."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from edge.errors import GalleryError
+from edge.galleries.file import NoGallery, open_gallery
+from edge.galleries.forget import Forgotten, Traces, galleries_with
+from edge.galleries.gallery import Person
+from edge.galleries.lock import gallery_lock
+from edge.people import editing
+from edge.people.forgetting import forget_removed
+from edge.people.summary import PersonSummary, summaries
+from edge.people.undoing import ChangeLine, list_changes, undo_change
+from edge.web.api import ApiCall, ApiEndpoint, NoFields, api
+from edge.web.box import WebBox
+
+LOCK_WAIT_S = 10.0
+
+
+class NameGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A name for somebody."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ConsentGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody agreed to today; without `given_by`, no consent is recorded any more."""
+
+    given_by: str | None = None
+    purpose: str = "recognition at the door"
+    until: date | None = None
+    """The last day on which they are recognised; null: no end."""
+
+
+class SureGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A confirmation of what cannot be undone."""
+
+    name: str
+    """The person's name, in full."""
+
+
+def everybody(box: WebBox) -> list[PersonSummary]:
+    """Everybody in the gallery; nobody, if there is none. Raises GalleryError."""
+    try:
+        return summaries(box.loaded)
+    except NoGallery:
+        return []
+
+
+def remove(box: WebBox, person: str, *, final: bool, sure: str | None = None) -> tuple[Person, Forgotten | None]:
+    """Remove somebody by id or name; `final`: from everywhere, with proof. Raises GalleryError.
+
+    `sure`: their name, given to confirm it; another one is refused with HTTPException.
+    """
+    loaded = box.loaded
+    path, keys = loaded.gallery_path, loaded.gallery_keys
+    with gallery_lock(path, LOCK_WAIT_S):
+        gallery = open_gallery(path, None, keys)
+        known = editing.person_of(path, gallery, person)
+        if sure is not None and sure != known.name:
+            raise HTTPException(422, f"nothing was forgotten: type the name, {known.name}, to confirm it")
+        traces = Traces.of(known.id, galleries_with(known.id, path, keys))
+        editing.remove(loaded, path, gallery, known, final=final)
+        return known, forget_removed(traces, path, loaded) if final else None
+
+
+def _people(call: ApiCall) -> list[PersonSummary]:
+    """By name."""
+    return everybody(call.box)
+
+
+def _rename(call: ApiCall) -> NoFields:
+    """As `whosthere gallery rename`."""
+    return _edited(call, editing.rename, call.given.name)
+
+
+def _consent(call: ApiCall) -> NoFields:
+    """As `whosthere gallery consent`."""
+    given: ConsentGiven = call.given
+    if given.given_by is None:
+        return _edited(call, editing.set_consent, None)
+    today = datetime.now(UTC).date()
+    made = editing.made_consent(given.given_by.strip(), today, given.purpose.strip(), given.until)
+    return _edited(call, editing.set_consent, made)
+
+
+def _edited(call: ApiCall, change: object, value: object) -> NoFields:
+    loaded = call.box.loaded
+    try:
+        change(loaded, loaded.gallery_path, call.name("person"), value, LOCK_WAIT_S)  # type: ignore[operator]
+    except GalleryError as error:
+        raise HTTPException(422, str(error)) from error
+    return NoFields()
+
+
+def _remove(call: ApiCall) -> NoFields:
+    """As `whosthere gallery remove`: it can be undone for a week."""
+    _removed(call, final=False)
+    return NoFields()
+
+
+def _forget(call: ApiCall) -> Forgotten:
+    """As `whosthere gallery remove --forget`: for good, with proof."""
+    gone = _removed(call, final=True)
+    assert gone is not None  # noqa: S101  (forgetting always reports)
+    return gone
+
+
+def _removed(call: ApiCall, *, final: bool) -> Forgotten | None:
+    try:
+        return remove(call.box, call.name("person"), final=final, sure=call.given.name if final else None)[1]
+    except GalleryError as error:
+        raise HTTPException(422, str(error)) from error
+
+
+def _changes(call: ApiCall) -> list[ChangeLine]:
+    """As `whosthere gallery changes --json`: the newest first."""
+    return list_changes(call.box.loaded, call.box.loaded.gallery_path)[0]
+
+
+def _undo(call: ApiCall) -> NoFields:
+    """As `whosthere gallery undo`."""
+    undo_change(call.box.loaded, call.box.loaded.gallery_path, call.name("change"), LOCK_WAIT_S)
+    return NoFields()
+
+
+_PERSON = "/api/people/{person}"
+ROUTES: tuple[Route, ...] = tuple(
+    api(endpoint)
+    for endpoint in (
+        ApiEndpoint("GET", "/api/people", "Everybody whom the box knows", list[PersonSummary], _people),
+        ApiEndpoint("POST", f"{_PERSON}/rename", "Give somebody another name", NoFields, _rename, NameGiven),
+        ApiEndpoint("POST", f"{_PERSON}/consent", "Record what they agreed to", NoFields, _consent, ConsentGiven),
+        ApiEndpoint("POST", f"{_PERSON}/remove", "Remove somebody", NoFields, _remove),
+        ApiEndpoint("POST", f"{_PERSON}/forget", "Forget somebody for good", Forgotten, _forget, SureGiven),
+        ApiEndpoint("GET", "/api/changes", "The changes that can be undone", list[ChangeLine], _changes),
+        ApiEndpoint("POST", "/api/changes/{change}/undo", "Take a change back", NoFields, _undo),
+    )
+)
