@@ -117,7 +117,7 @@ def test_a_disk_that_hangs_holds_up_neither_visits_nor_the_watchdog(
             tmp_path,
             broker,
             demo_gallery,
-            runtime={"stall_s": 6},
+            runtime={"stall_s": 30},
             strangers={"keep": 3, "path": str(tmp_path / "strangers")},
         )
         with running(config, program=[sys.executable, str(program)]) as daemon:
