@@ -62,7 +62,7 @@ def test_phone_and_program_hear_each_decision_once_and_the_log_no_secret(tmp_pat
 def test_servers_that_hang_and_refuse_cost_the_door_nothing(tmp_path: Path, demo_gallery: Path) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener, notice_server() as phone:
         phone.hang.set()
-        sections = {"notify": both(tmp_path, phone.url, unused_url()), "runtime": {"stall_s": 6}}
+        sections = {"notify": both(tmp_path, phone.url, unused_url()), "runtime": {"stall_s": 30}}
         with running(write_config(tmp_path, broker, demo_gallery, **sections)) as daemon:
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")
