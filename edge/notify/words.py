@@ -33,7 +33,7 @@ class Words:
     """More about it, or empty."""
 
     def title(self, age_s: float) -> str:
-        """As it reads this many seconds after the event."""
+        """The title, this many seconds after the event."""
         return f"{self.who} {self.now}" if age_s < FRESH_S else f"{self.who} {self.past} {ago(age_s)}"
 
 

@@ -76,12 +76,12 @@ def _people(call: ApiCall) -> list[PersonSummary]:
 
 
 def _rename(call: ApiCall) -> NoFields:
-    """As `whosthere gallery rename`."""
+    """The same as `whosthere gallery rename`."""
     return _edited(call, editing.rename, call.given.name)
 
 
 def _consent(call: ApiCall) -> NoFields:
-    """As `whosthere gallery consent`."""
+    """The same as `whosthere gallery consent`."""
     given: ConsentGiven = call.given
     if given.given_by is None:
         return _edited(call, editing.set_consent, None)
@@ -100,13 +100,13 @@ def _edited(call: ApiCall, change: object, value: object) -> NoFields:
 
 
 def _remove(call: ApiCall) -> NoFields:
-    """As `whosthere gallery remove`: it can be undone for a week."""
+    """The same as `whosthere gallery remove`: it can be undone for a week."""
     _removed(call, final=False)
     return NoFields()
 
 
 def _forget(call: ApiCall) -> Forgotten:
-    """As `whosthere gallery remove --forget`: for good, with proof."""
+    """The same as `whosthere gallery remove --forget`: for good, with proof."""
     gone = _removed(call, final=True)
     assert gone is not None  # noqa: S101  (forgetting always reports)
     return gone
@@ -120,12 +120,12 @@ def _removed(call: ApiCall, *, final: bool) -> Forgotten | None:
 
 
 def _changes(call: ApiCall) -> list[ChangeLine]:
-    """As `whosthere gallery changes --json`: the newest first."""
+    """The same as `whosthere gallery changes --json`: the newest first."""
     return list_changes(call.box.loaded, call.box.loaded.gallery_path)[0]
 
 
 def _undo(call: ApiCall) -> NoFields:
-    """As `whosthere gallery undo`."""
+    """The same as `whosthere gallery undo`."""
     undo_change(call.box.loaded, call.box.loaded.gallery_path, call.name("change"), LOCK_WAIT_S)
     return NoFields()
 

@@ -167,13 +167,13 @@ def _cards(box: WebBox) -> tuple[list[StrangerCard], str]:
 
 
 def _listed(call: ApiCall) -> list[StrangerLine]:
-    """As `whosthere strangers list --json`."""
+    """The same as `whosthere strangers list --json`."""
     with opened_strangers(call.box.loaded) as file:
         return [stranger_line(number, visits) for number, visits in all_strangers(file).items()]
 
 
 async def _named(call: ApiCall) -> EnrollReport:
-    """As `whosthere strangers name --json`."""
+    """The same as `whosthere strangers name --json`."""
     allow_time(call.request.scope, TIMEOUT_S)
     return await name_one(call.box, call.name("stranger"), call.given.person)
 
@@ -184,7 +184,7 @@ def _ignored(call: ApiCall) -> Feedback:
 
 
 def _discarded(call: ApiCall) -> NoFields:
-    """As `whosthere strangers discard`."""
+    """The same as `whosthere strangers discard`."""
     discard_strangers(call.box.loaded, [number_of(call.name("stranger"))])
     return NoFields()
 

@@ -59,7 +59,7 @@ def _visits(call: ApiCall) -> list[VisitLine]:
 
 
 def _explain(call: ApiCall) -> Explanation:
-    """As `whosthere explain --json`. `visit` is an id, its beginning, or `last`."""
+    """The same as `whosthere explain --json`. `visit` is an id, its beginning, or `last`."""
     loaded = call.box.loaded
     with open_diary(loaded) as diary:
         found = diary.find(call.name("visit"))
@@ -67,32 +67,32 @@ def _explain(call: ApiCall) -> Explanation:
 
 
 def _confirm(call: ApiCall) -> Feedback:
-    """As `whosthere visit confirm`."""
+    """The same as `whosthere visit confirm`."""
     return naming.confirm(call.box.loaded, call.name("visit"))
 
 
 def _name(call: ApiCall) -> Feedback:
-    """As `whosthere visit name`."""
+    """The same as `whosthere visit name`."""
     return naming.name(call.box.loaded, call.name("visit"), call.given.person)
 
 
 def _reject(call: ApiCall) -> Feedback:
-    """As `whosthere visit reject`."""
+    """The same as `whosthere visit reject`."""
     return rejecting.reject(call.box.loaded, call.name("visit"), call.given.person)
 
 
 def _ignore(call: ApiCall) -> Feedback:
-    """As `whosthere visit ignore`."""
+    """The same as `whosthere visit ignore`."""
     return rejecting.ignore(call.box.loaded, call.name("visit"))
 
 
 def _corrections(call: ApiCall) -> list[CorrectionLine]:
-    """As `whosthere visit corrections --json`."""
+    """The same as `whosthere visit corrections --json`."""
     return undoing.list_corrections(call.box.loaded)
 
 
 def _undo(call: ApiCall) -> UndoneCorrection:
-    """As `whosthere visit undo`."""
+    """The same as `whosthere visit undo`."""
     return undoing.undo(call.box.loaded, call.name("correction"))
 
 
