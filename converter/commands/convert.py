@@ -49,8 +49,10 @@ HELD_OUT = 40
 @click.option(
     "--card",
     "known",
-    type=options.FILE,
-    help="A card that describes MODEL's input. --range and --channels override it.",
+    type=options.CARD,
+    metavar="CARD",
+    help="A card that describes MODEL's input, by its path or, if it is bundled, by its name. --range and --channels "
+    "override it.",
 )
 @click.option(
     "--range", "pixels", type=click.Choice(list(PIXELS)), help="The range to which MODEL's training scaled the pixels."

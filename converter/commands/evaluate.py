@@ -31,7 +31,7 @@ class ModelSearch(Identification, frozen=True, kw_only=True):
 @click.command("evaluate")
 @options.models
 @options.shared_stages
-@click.option("--pairs", type=options.FILE, help="Verification: a list of pairs in the format of LFW's pairs.txt.")
+@options.own_pairs
 @options.images
 @json_option
 @click.option("--record", is_flag=True, help="Add the figures to the section `measured` of each card.")
@@ -84,20 +84,24 @@ def command(
 ) -> None:
     """Measure how well an embedder recognises people: verification by LFW's protocol, or open-set identification.
 
+    Without a list, pairs are drawn from IMAGES: up to ten folds, whose people differ, with 300 pairs of one person and
+    300 of two at most. The same photos give the same pairs.
+
     For each fold, the threshold is the one that does best on the other folds. A photo in which no face is found counts
     as "not the same person"; it is never left out. The face nearest to the middle of a photo is the one that counts.
 
     \b
     Examples:
       whosthere-converter evaluate --pairs lfw/pairs.txt --images lfw/images --model mobilefacenet --model out/mine.yaml
-      whosthere-converter evaluate --identify --images lfw/images
+      whosthere-converter evaluate --images people/
+      whosthere-converter evaluate --identify --images people/
     """
-    if as_identification == (pairs is not None):
-        raise UsageError("give either --pairs or --identify")
+    if as_identification and pairs is not None:
+        raise UsageError("give --pairs or --identify, not both")
     embedders = [options.embedder(model=model, **stages) for model in models]
     title = options.data_set(name, images)
     results: Sequence[Evaluation | ModelSearch]
-    if pairs is None:
+    if as_identification:
         results = _searches(models, embedders, images, enroll)
         line = f"identification on {title}, {enroll} picture(s) per person"
     else:
@@ -134,13 +138,12 @@ def _searches(
     return [ModelSearch(**msgspec.structs.asdict(f), model=model) for model, f in zip(models, found, strict=True)]
 
 
-def _listed(pairs: Path, images: Path, allow_missing: bool) -> tuple[list[datasets.PicturePair], list[str]]:
+def _listed(pairs: Path | None, images: Path, allow_missing: bool) -> tuple[list[datasets.PicturePair], list[str]]:
     """Raises DatasetError when pictures are absent, unless that is allowed."""
+    if pairs is None or not allow_missing:
+        return options.read_or_draw(pairs, images), []
     listed = datasets.read_pairs(pairs, images)
-    pictures = datasets.pictures_of(listed)
-    if not allow_missing:
-        datasets.require(pictures)
-    absent = set(datasets.absent(pictures))
+    absent = set(datasets.absent(datasets.pictures_of(listed)))
     kept = [pair for pair in listed if not {pair.first, pair.second} & absent]
     return kept, sorted(picture.name for picture in absent)
 

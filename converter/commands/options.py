@@ -6,16 +6,35 @@ from typing import Any, TypeVar
 
 import click
 
+from converter.datasets import PicturePair, read_existing_pairs
+from converter.drawn_pairs import drawn_pairs
 from converter.embedding_cache import default_cache
 from converter.embeddings import DETECTORS, CachingEmbedder
+from converter.people_folder import photos_by_person
 from edge.bare_address import ExistingPath
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
+from edge.errors import ModelError
+from edge.models import card as cards
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = ExistingPath(dir_okay=False)
 FOLDER = ExistingPath(file_okay=False)
+
+
+class CardPath(ExistingPath):
+    """The path of a card, or the name of a bundled one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            found = cards.find(str(value))
+        except ModelError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(str(found), param, ctx)
+
+
+CARD = CardPath(dir_okay=False)
 
 model = click.option(
     "--model",
@@ -37,6 +56,12 @@ images = click.option(
     "--images", required=True, type=FOLDER, help="The data set: one folder per person, with their photos in it."
 )
 pairs = click.option("--pairs", required=True, type=FILE, help="A list of pairs in the format of LFW's pairs.txt.")
+own_pairs = click.option(
+    "--pairs",
+    type=FILE,
+    help="A list of pairs in the format of LFW's pairs.txt.  [default: pairs drawn from IMAGES, as many of one person "
+    "as of two]",
+)
 detector = click.option(
     "--detector",
     type=click.Choice(DETECTORS),
@@ -65,6 +90,11 @@ name = click.option(
 def data_set(name: str | None, images: Path) -> str:
     """What to call the data set: --name, or the name of the folder around IMAGES."""
     return name or images.resolve().parent.name
+
+
+def read_or_draw(pairs: Path | None, images: Path) -> list[PicturePair]:
+    """The pairs of a list, or those drawn from the photos. Raises DatasetError when photos do not exist or suffice."""
+    return read_existing_pairs(pairs, images) if pairs else drawn_pairs(photos_by_person(images))
 
 
 def stages(command: F) -> F:

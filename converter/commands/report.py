@@ -29,7 +29,7 @@ RUNS = 20
     help="An embedder: a bundled one's name, or the path of a card (.yaml). Repeat it; the float original comes first.",
 )  # fmt: skip
 @options.shared_stages
-@options.pairs
+@options.own_pairs
 @options.images
 @options.name
 @click.option(
@@ -46,7 +46,7 @@ RUNS = 20
 )
 def command(
     models: tuple[str, ...],
-    pairs: Path,
+    pairs: Path | None,
     images: Path,
     name: str | None,
     packs: tuple[Path, ...],
@@ -55,10 +55,10 @@ def command(
 ) -> None:
     """Measure models side by side and write DIR/report.html, a page that needs no other file.
 
-    report.json and the plots as PNG are written beside it. The page shows photos of people from the data set: think of
-    that before you pass it on.
+    Without --pairs, pairs are drawn from IMAGES, as `evaluate` draws them. report.json and the plots as PNG are written
+    beside the page. It shows photos of people from the data set: think of that before you pass it on.
     """
-    listed = datasets.read_existing_pairs(pairs, images)
+    listed = options.read_or_draw(pairs, images)
     pictures = datasets.pictures_of(listed)
     read = [read_pack(path) for path in packs]
     embedders = [options.embedder(model=model, **stages) for model in models]

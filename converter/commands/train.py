@@ -30,7 +30,7 @@ from converter.training.strategies import is_chief, strategy_named, worker_numbe
 from converter.training.teacher import open_teacher, teach
 from converter.training.trainer import BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, STATE, Run, Trainer
 from edge.errors import UsageError
-from edge.models.card import InputSpec
+from edge.models.card import BUNDLED, InputSpec
 from edge.terminal import echo, print_left_out
 
 SPLIT, RESULT, PREVIEW, BOARD = "split.json", "result.json", "preview.png", "tensorboard"
@@ -108,7 +108,8 @@ def command(
     if trainer.done < epochs:
         echo(f"stopped after epoch {trainer.done}: nothing better in {trainer.waited} epochs (--patience)")
     if is_chief(strategy):
-        _finish(trainer, output, begun.spec, lessons, unaligned=asked["unaligned"])
+        _finish(trainer, output, begun.spec, lessons)
+        _next(output / BEST, begun.spec, lessons, asked)
 
 
 def _check(asked: dict[str, Any]) -> None:
@@ -225,9 +226,10 @@ def _show(epoch: Epoch) -> None:
     )
 
 
-def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons, *, unaligned: bool) -> None:
+def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons) -> None:
     best = max(trainer.epochs, key=lambda epoch: epoch.area)
-    echo(f"{output / BEST}: epoch {best.epoch}, area {best.area:.4f}; {output / PLOT} plots the training")
+    untrained = "" if best.epoch else ", the state before training: no epoch was better"
+    echo(f"{output / BEST}: epoch {best.epoch}{untrained}; area {best.area:.4f}; {output / PLOT} plots the training")
     result: dict[str, object] = {"epoch": best.epoch, "validation": {"area": best.area, "at 1 %": best.true_accepts}}
     test = lessons.data.test
     if test is not None:
@@ -237,11 +239,17 @@ def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons, *
              f"{found.true_accepts:.1%} accepted at 1 % false accepts")  # fmt: skip
         result["test"] = {"area": found.area, "at 1 %": found.true_accepts, "pairs": found.pairs}
     write_whole(output / RESULT, msgspec.json.format(msgspec.json.encode(result)))
+
+
+def _next(embedder: Path, spec: InputSpec, lessons: Lessons, asked: dict[str, Any]) -> None:
+    """Print the command that makes a box's files of it."""
     pixels = next((name for name, values in PIXELS.items() if _as(spec, values)), None)
-    feeding = f"--range {pixels}" if pixels else "--card CARD"
-    if unaligned:
+    known: Path | None = asked["known"]
+    card = known and (known.stem if known.parent == BUNDLED else known)
+    feeding = f"--card {card}" if card and not asked["pixels"] else f"--range {pixels}"
+    if asked["unaligned"]:
         feeding += f" --no-align --crop {lessons.found.times}" if lessons.found.times else " --no-align"
-    echo(f"next: whosthere-converter convert {output / BEST} -o {output / 'variants'} {feeding}")
+    echo(f"next: whosthere-converter convert {embedder} -o {embedder.with_name('variants')} {feeding}")
 
 
 def _as(spec: InputSpec, values: dict[str, Any]) -> bool:

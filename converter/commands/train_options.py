@@ -33,7 +33,13 @@ NETWORK = (
         help="Start with this trained .keras or .h5 model instead, and fine-tune it.",
     ),
     options.cut,
-    click.option("--card", "known", type=options.FILE, help="With --from: a card that describes MODEL's input."),
+    click.option(
+        "--card",
+        "known",
+        type=options.CARD,
+        metavar="CARD",
+        help="With --from: a card that describes MODEL's input, by its path or, if it is bundled, by its name.",
+    ),
     click.option(
         "--range",
         "pixels",
