@@ -11,9 +11,10 @@ import pytest
 from converter.changes import exposed
 from edge.config.faces import ENROLMENT_LIMITS, QualitySettings, enrolment_limits
 from edge.faces.align import crop
+from edge.faces.analyser import Analyser
 from edge.faces.quality import SIDE, TEMPLATE, assess
 from edge.records import Image, Pose, Problem, Quality
-from support.networks import embedder, landmarks_of, mesh, only_face
+from support.networks import detector, embedder, landmarks_of, mesh, only_face
 from support.portraits import COLLINS, HOPPER, OBAMA, read_picture
 
 LIMITS = ENROLMENT_LIMITS
@@ -47,6 +48,16 @@ def test_faces_are_judged_as_the_bundled_embedder_sees_them() -> None:
     seen = landmarks_of(image)
 
     assert (crop(image, seen.five, TEMPLATE, SIDE) == embedder().crop(image, seen)).all()
+    assert embedder().frames_for_quality
+
+
+@pytest.mark.parametrize("dimmed", [1.0, 0.1])
+def test_a_face_is_judged_alike_by_its_picture_and_by_the_crop_at_hand(dimmed: float) -> None:
+    image = (read_picture(COLLINS) * dimmed).astype(np.uint8)
+    face = only_face(image)
+    looked = Analyser(detector(), mesh(), embedder(), LIMITS).look(image, face)
+
+    assert looked.quality == assess(image, looked.landmarks, LIMITS)
 
 
 @pytest.mark.parametrize(

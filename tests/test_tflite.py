@@ -82,6 +82,17 @@ def test_fewer_pictures_than_the_batch_give_as_many_answers(tmp_path: Path) -> N
     assert np.allclose(output, [vector(picture(0)), vector(picture(1))], atol=1e-6)
 
 
+def test_neither_more_pictures_nor_other_sizes_are_taken_than_fit(tmp_path: Path) -> None:
+    model = Model(tiny_models.write(tmp_path, tiny_models.identity()), "embed")
+    (before,) = model.run([picture(0)])
+
+    with pytest.raises(ValueError, match="argument"):
+        model.run([picture(0), picture(1)])
+    with pytest.raises(ValueError, match=r"a picture of \(8, 4, 3\) does not fit a tensor of \(4, 4, 3\)"):
+        model.run([np.concatenate([picture(0), picture(1)])])
+    assert (model.run([picture(0)])[0] == before).all()
+
+
 def test_an_integer_model_is_quantised_going_in_and_restored_coming_out(tmp_path: Path) -> None:
     model = Model(tiny_models.write(tmp_path, tiny_models.identity(quantised=True)), "embed")
 

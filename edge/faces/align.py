@@ -10,17 +10,17 @@ from edge.records import Image
 def similarity_transform(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the rotation, scale and shift (2, 3) that bring `source` (n, 2) closest to `target` (n, 2).
 
-    Least squares, after Umeyama, "Least-squares estimation of transformation parameters", PAMI 1991.
+    Least squares, as by Umeyama, "Least-squares estimation of transformation parameters", PAMI 1991. In the plane, with
+    points as complex numbers, it is a linear regression: target = turn * source + shift. It never mirrors.
     """
-    mean_s, mean_t = source.mean(0), target.mean(0)
-    centred_s, centred_t = source - mean_s, target - mean_t
-    u, values, vt = np.linalg.svd(centred_t.T @ centred_s / len(source))
-    flip = np.array([1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
-    rotation = u @ np.diag(flip) @ vt
-    spread = float((centred_s**2).sum() / len(source))
-    scale = float(values @ flip) / max(spread, 1e-12)
-    shift = mean_t - scale * rotation @ mean_s
-    return np.column_stack([scale * rotation, shift]).astype(np.float64)
+    plane_s, plane_t = (
+        np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0] for points in (source, target)
+    )
+    mean_s, mean_t = plane_s.mean(), plane_t.mean()
+    centred = plane_s - mean_s
+    turn = complex(np.vdot(centred, plane_t)) / max(float(np.vdot(centred, centred).real), 1e-12)
+    shift = mean_t - turn * mean_s
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def crop(image: Image, five: NDArray[np.float32], template: NDArray[np.float32], size: int) -> Image:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edge.config.faces import QualitySettings, enrolment_limits
+from edge.faces.brightness import brightened
 from edge.faces.detect import Detector
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.landmarks import FaceMesh
@@ -53,8 +54,9 @@ class Analyser:
     def look(self, image: Image, face: Face) -> AnalysedFace:
         """Measure landmarks, crop and quality of a detected face; no embedding yet."""
         landmarks = self.mesh.locate(image, face)
-        crop = self.embedder.crop(image, landmarks)
-        return AnalysedFace(face, landmarks, crop, assess(image, landmarks, self.limits), None)
+        framed = self.embedder.framed(image, landmarks)
+        quality = assess(image, landmarks, self.limits, framed if self.embedder.frames_for_quality else None)
+        return AnalysedFace(face, landmarks, brightened(framed), quality, None)
 
     def embed(self, portrait: AnalysedFace) -> AnalysedFace:
         """Return the same face with its embedding."""

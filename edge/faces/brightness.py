@@ -11,7 +11,7 @@ BRIGHT = 90.0
 """The mean that it is brightened to."""
 MAX_GAIN = 30.0
 SAMPLES = 64
-"""Rows and columns that are looked at, or a few more."""
+"""Rows that are looked at, or a few more. Whole ones: five times as fast as every fifth of their pixels."""
 GAIN_PER_SIGMA = 7.5
 """Noise grows with the gain, and so does the smoothing: one pixel for a gain of 7.5, which is an exposure of a tenth.
 Without it fewer faces are found and matched than in the dark picture."""
@@ -21,8 +21,7 @@ LEVELS = np.arange(256, dtype=np.float32)
 
 def brightened(image: Image) -> Image:
     """Multiply a dark BGR picture up to the usual brightness; any other comes back as it is."""
-    step = max(1, min(image.shape[:2]) // SAMPLES)
-    level = float(image[::step, ::step].mean())
+    level = sum(cv2.mean(image[:: max(1, image.shape[0] // SAMPLES)])) / 3
     if level >= DARK_BELOW:
         return image
     gain = min(MAX_GAIN, BRIGHT / max(level, 1.0))

@@ -16,6 +16,7 @@ from edge.records import Box, Face, Image
 
 CANDIDATE_SCORE = 0.3
 """Boxes with lower scores take no part in suppression; the settings decide which are reported."""
+CANDIDATE_LOGIT = math.log(CANDIDATE_SCORE / (1 - CANDIDATE_SCORE))
 SAME_FACE_IOU = 0.3
 SAME_FACE_INSIDE = 0.4
 """The share of the smaller box inside the larger one. At 0.4 no face of wider-dev is lost that is found without it."""
@@ -118,15 +119,18 @@ def anchors(size: int, strides: tuple[int, ...]) -> NDArray[np.float32]:
 
 def decode(boxes: Tensor, logits: Tensor, centres: NDArray[np.float32], size: int) -> list[Face]:
     """Raw outputs (n, 16) and (n,) -> faces in pixels of the network's square, suppressed."""
-    scores = (1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))).astype(np.float32)
-    keep = scores >= CANDIDATE_SCORE
+    # Of the many logits, only the few that count are turned into scores.
+    keep = np.flatnonzero(logits >= CANDIDATE_LOGIT)
+    if not keep.size:
+        return []
+    scores = (1.0 / (1.0 + np.exp(-np.minimum(logits[keep], 80.0)))).astype(np.float32)
     points = boxes[keep].reshape(-1, 8, 2) / np.float32(size)
     centre = points[:, 0] + centres[keep]
     half = points[:, 1] / 2
     keypoints = points[:, 2:] + centres[keep][:, None]
     corners = np.concatenate([centre - half, centre + half], axis=1)
     rows = np.concatenate([corners, keypoints.reshape(-1, 12)], axis=1) * np.float32(size)
-    return weighted_suppression(rows, scores[keep])
+    return weighted_suppression(rows, scores)
 
 
 def weighted_suppression(rows: NDArray[np.float32], scores: NDArray[np.float32]) -> list[Face]:
@@ -137,22 +141,23 @@ def weighted_suppression(rows: NDArray[np.float32], scores: NDArray[np.float32])
     faces = []
     rest = np.argsort(-scores, kind="stable")
     while rest.size:
-        overlaps = _iou(rows[rest[0], :4], rows[rest, :4])
-        cluster = rest[overlaps > SAME_FACE_IOU]
+        same = _iou(rows[rest[0], :4], rows[rest, :4]) > SAME_FACE_IOU
         # A box without area does not even overlap itself.
-        cluster = cluster if cluster.size else rest[:1]
+        same[0] = True
+        cluster = rest[same]
         weights = scores[cluster][:, None]
         mean = (rows[cluster] * weights).sum(0) / weights.sum()
         left, top, right, bottom = (float(v) for v in mean[:4])
         faces.append(Face(Box(left, top, right, bottom), float(scores[rest[0]]), mean[4:].reshape(6, 2)))
-        rest = rest[~np.isin(rest, cluster)]
+        rest = rest[~same]
     return faces
 
 
 def _iou(one: NDArray[np.float32], many: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    areas = np.prod(many[:, 2:] - many[:, :2], axis=1) + np.prod(one[2:] - one[:2])
+    sides = np.maximum(np.minimum(one[2:], many[:, 2:]) - np.maximum(one[:2], many[:, :2]), 0)
+    shared = sides[:, 0] * sides[:, 1]
+    spans = many[:, 2:] - many[:, :2]
+    areas = spans[:, 0] * spans[:, 1] + (one[2] - one[0]) * (one[3] - one[1])
     ratio: NDArray[np.float32] = shared / np.maximum(areas - shared, 1e-9)
     return ratio
 

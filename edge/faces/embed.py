@@ -9,6 +9,7 @@ from edge.errors import ModelError
 from edge.faces import align
 from edge.faces.brightness import brightened
 from edge.faces.framing import Framing
+from edge.faces.quality import SIDE, TEMPLATE
 from edge.galleries.gallery import EmbedderId
 from edge.models.card import Calibration, Card
 from edge.models.tflite import Model
@@ -34,6 +35,9 @@ class TfliteEmbedder:
         self._framing = framing
         self._batch, self._size = card.input.shape[0], card.input.shape[1]
         self.dimensions = card.outputs[0][1]
+        aligned = framing.alignment is not None and np.array_equal(framing.alignment, TEMPLATE)
+        self.frames_for_quality = aligned and self._size == SIDE
+        """Whether its crops are the ones by which `quality.assess` judges a face."""
 
     @property
     def card(self) -> Card:
@@ -63,8 +67,13 @@ class TfliteEmbedder:
         """The same for two faces in infrared light; None: not measured."""
         return self._model.card.infrared_calibration
 
+    def framed(self, image: Image, landmarks: Landmarks) -> Image:
+        """The crop (size, size, 3) of a face, as bright as the picture is."""
+        return self._framing.crop(image, landmarks.five, landmarks.mesh, self._size)
+
     def crop(self, image: Image, landmarks: Landmarks) -> Image:
-        return brightened(self._framing.crop(image, landmarks.five, landmarks.mesh, self._size))
+        """The crop (size, size, 3) of a face, as the network should see it."""
+        return brightened(self.framed(image, landmarks))
 
     def crop_at(self, image: Image, five: NDArray[np.float32]) -> Image:
         """The aligned crop (size, size, 3) of the face whose eyes, nose and mouth corners (5, 2) are at these px.

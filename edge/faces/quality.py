@@ -33,9 +33,13 @@ SECOND_DIFFERENCES = (
 )
 
 
-def assess(image: Image, landmarks: Landmarks, settings: QualitySettings) -> Quality:
-    """Assess one face of a BGR picture by its landmarks and the pixels around them."""
-    crop = align.crop(image, landmarks.five, TEMPLATE, SIDE)
+def assess(image: Image, landmarks: Landmarks, settings: QualitySettings, crop: Image | None = None) -> Quality:
+    """Assess one face of a BGR picture by its landmarks and the pixels around them.
+
+    `crop`: the face on TEMPLATE, (SIDE, SIDE, 3), if there is one already.
+    """
+    if crop is None:
+        crop = align.crop(image, landmarks.five, TEMPLATE, SIDE)
     luma = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
     inner = luma[BORDER:-BORDER, BORDER:-BORDER]
     eyes = float(np.linalg.norm(landmarks.five[1] - landmarks.five[0]))

@@ -183,6 +183,8 @@ class Model:
             )
         self._cpu = Engine(open_interpreter(model_file.content, self.path, threads=threads, xnnpack=xnnpack))
         self._cpu.check(self.path, self.card)
+        # Kept, because fresh pages cost more than what is written to them.
+        self._batch = np.zeros(self.card.input.shape, np.float32)
         self._edge_tpu = edge_tpu
         self._compiled = model_file.compiled
         self._losses = 0
@@ -216,12 +218,13 @@ class Model:
     def run(self, images: Sequence[Image]) -> list[Tensor]:
         """Run the network on pictures of its input's size, at most as many as its batch; return dequantised outputs.
 
-        Each output keeps its batch dimension, cut to the number of pictures.
+        Each output keeps its batch dimension, cut to the number of pictures. Raises ValueError for more pictures, or
+        other sizes, than it takes.
         """
-        spec = self.card.input
-        batch = np.zeros(spec.shape, np.float32)
-        for i, image in enumerate(images):
-            batch[i] = to_tensor(image, spec)
+        batch = self._batch
+        for row, image in zip(batch[: len(images)], images, strict=True):
+            to_tensor(image, self.card.input, row)
+        batch[len(images) :] = 0
         outputs = self._run(batch)
         self.runs += 1
         return [output[: len(images)] for output in outputs]
@@ -264,20 +267,28 @@ class Model:
         return engine
 
 
-def to_tensor(image: Image, spec: InputSpec) -> Tensor:
-    """Convert a BGR picture (h, w, 3) to (h, w, c), normalised as the card says. The only normalisation there is."""
+def to_tensor(image: Image, spec: InputSpec, out: Tensor | None = None) -> Tensor:
+    """Convert a BGR picture (h, w, 3) to (h, w, c), normalised as the card says. The only normalisation there is.
+
+    `out` is an array (h, w, c) to write it to. Raises ValueError when the picture has another size.
+    """
+    channels = 1 if spec.channels == "grey" else 3
+    tensor = np.empty((*image.shape[:2], channels), np.float32) if out is None else out
+    if tensor.shape != (*image.shape[:2], channels):
+        raise ValueError(f"a picture of {image.shape} does not fit a tensor of {tensor.shape}")
     if spec.channels == "grey":
-        tensor: Tensor = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None].astype(np.float32)
+        pixels = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None]
     elif spec.channels == "rgb":
         # Seven times as fast as converting a view with reversed strides.
-        tensor = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.float32)
+        pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     else:
-        tensor = image.astype(np.float32)
+        pixels = image
     if spec.per_picture:
+        tensor[...] = pixels
         tensor -= tensor.mean()
         # The lower bound keeps an even picture finite: tf.image.per_image_standardization.
         tensor /= np.float32(max(float(tensor.std()), 1.0 / float(np.sqrt(tensor.size))))
     else:
-        tensor -= np.float32(spec.mean)
+        np.subtract(pixels, np.float32(spec.mean), out=tensor)
         tensor *= np.float32(1.0 / spec.scale)
     return tensor
