@@ -17,9 +17,11 @@ from converter.variants import NEED_FACES, MadeVariant, Variant, VariantMaker
 from edge.config import typed_yaml
 from edge.errors import ModelError
 from edge.models import card as cards
-from edge.models.card import Card, InputSpec, Numbers, Quantisation
+from edge.models.card import Card, InputSpec, LabelHead, Numbers, Quantisation
 
 MADE = "made from"
+HEAD = "-labels.tflite"
+"""How the file of a label classifier's head ends, beside its card."""
 DRIFT = "cosine to float32"
 UNFIT = "unfit"
 """The folder within the output folder for variants that should not be used."""
@@ -68,10 +70,16 @@ class Job:
     """Other network inputs, for measuring drift."""
     described: str
     """Where the faces come from, for the card."""
+    head: bytes | None = None
+    """A label classifier's head; None: it is none."""
+    labels: Sequence[str] = ()
+    """What the head's outputs stand for."""
 
     def digest(self, variant: Variant) -> str:
         """The SHA-256 of everything that the variant depends on."""
         parts = [self.content, msgspec.json.encode(self.origin.spec), variant.encode()]
+        if self.head is not None:
+            parts += [self.head, msgspec.json.encode(self.labels)]
         if variant in NEED_FACES:
             parts += [face.tobytes() for face in self.faces]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -148,15 +156,21 @@ def _one(
 
 
 def _move(card: Path, to: Path) -> None:
-    """The model first and the card last, as when they are written."""
+    """The models first and the card last, as when they are written."""
     to.parent.mkdir(exist_ok=True)
-    for suffix in (".tflite", ".yaml"):
-        card.with_suffix(suffix).replace(to.with_suffix(suffix))
+    for file in _files(card):
+        if file.is_file():
+            file.replace(to.parent / file.name)
 
 
 def _remove(card: Path) -> None:
-    for suffix in (".yaml", ".tflite"):
-        card.with_suffix(suffix).unlink(missing_ok=True)
+    for file in reversed(_files(card)):
+        file.unlink(missing_ok=True)
+
+
+def _files(card: Path) -> list[Path]:
+    """Everything that belongs to a card, itself last."""
+    return [card.with_suffix(".tflite"), card.with_name(f"{card.stem}{HEAD}"), card]
 
 
 def _already(path: Path, made_from: str) -> bool:
@@ -170,7 +184,7 @@ def _already(path: Path, made_from: str) -> bool:
 
 
 def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Values, made_from: str) -> None:
-    """Write the model first and the card last, each in one step: no card describes a file that does not exist."""
+    """Write the models first and the card last, each in one step: no card describes a file that does not exist."""
     path.parent.mkdir(exist_ok=True)
     model = path.with_suffix(".tflite")
     graph = Graph(content)
@@ -186,6 +200,7 @@ def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Valu
         origin=job.origin.origin,
         alignment=job.origin.alignment,
         crop=job.origin.crop,
+        classifier=_label_head(job, path),
         quantisation=quantisation(content),
         measured=_measured(job, variant, similar, made_from),
     )
@@ -193,6 +208,15 @@ def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Valu
     write_whole(path, card_yaml(card).encode())
     # Load it as a box does.
     cards.load(path, "embed")
+
+
+def _label_head(job: Job, path: Path) -> LabelHead | None:
+    """Write the head beside the card that will state it."""
+    if job.head is None:
+        return None
+    file = path.with_name(f"{path.stem}{HEAD}")
+    write_whole(file, job.head)
+    return LabelHead(1, file.name, hashlib.sha256(job.head).hexdigest(), list(job.labels))
 
 
 def _measured(job: Job, variant: Variant, similar: Values, made_from: str) -> dict[str, str]:

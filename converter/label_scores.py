@@ -18,6 +18,8 @@ STRANGER = "stranger"
 """The class of everybody who is not enrolled, and the answer for anybody who is not recognised."""
 STRANGER_WORDS = frozenset({"", "stranger", "unknown"})
 NEEDED = frozenset({"file", "outcome", "person_id", "person_name"})
+CLASSIFIED = frozenset({"file", "outcome", "label"})
+"""The columns of `whosthere identify --classify --csv` that are judged."""
 
 
 class LabelScore(msgspec.Struct, frozen=True):
@@ -68,9 +70,18 @@ class Labelled(NamedTuple):
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file of `whosthere identify`. Raises DatasetError naming the columns that it lacks."""
     rows, columns = _csv(path)
+    if set(columns) >= CLASSIFIED:
+        return [_as_identified(row) for row in rows]
     if missing := sorted(NEEDED - set(columns)):
         raise DatasetError(f"{path}: no column {', '.join(missing)}; give what `whosthere identify --csv` has written")
     return rows
+
+
+def _as_identified(row: Mapping[str, str]) -> dict[str, str]:
+    """A row of a label classifier as if a gallery had answered. It calls nobody a stranger."""
+    label = row["label"]
+    outcome = "recognized" if row["outcome"] == "labelled" else row["outcome"]
+    return {**row, "outcome": outcome, "person_id": slug(label) if label else "", "person_name": label}
 
 
 def labelled(rows: Sequence[Mapping[str, str]], truth: Path, enrolled: Mapping[str, str] | None = None) -> Labelled:

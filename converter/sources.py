@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.classifier_head import cut_at
+from converter.classifier_head import ClassifierParts, cut_at, parts_of
 from converter.graph import Graph, schema
 from converter.rebatch import rebatched
 from edge.errors import ModelError
@@ -42,6 +42,27 @@ def float_model(path: Path, allow_lambda: bool = False, cut: str | None = None) 
         content = to_tflite(cut_at(network, cut, path) if cut else network, path)
     check_float(Graph(content, str(path)))
     return content
+
+
+def network_and_head(
+    path: Path, allow_lambda: bool = False, cut: str | None = None, *, labelled: bool = False
+) -> tuple[bytes, bytes | None]:
+    """The network as `float_model` returns it and, of a label classifier, its head, for one vector.
+
+    A classifier is cut at `cut`, or before its labels. `labelled`: see `classifier_head.parts_of`. Raises ModelError.
+    """
+    if path.suffix.lower() == ".tflite":
+        if labelled:
+            raise ModelError(f"{path}: --labels: a .tflite file was found; allowed: the Keras model it was made from")
+        return float_model(path, allow_lambda, cut), None
+    network = load_network(path, allow_lambda)
+    if not hasattr(network, "layers") and not (labelled or cut):
+        parts = ClassifierParts(network, None)
+    else:
+        parts = parts_of(network, cut, path, labelled=labelled)
+    content = to_tflite(parts.embedder, path)
+    check_float(Graph(content, str(path)))
+    return content, None if parts.head is None else to_tflite(parts.head, path)
 
 
 def _one_picture(content: bytes, name: str) -> bytes:
@@ -223,7 +244,8 @@ def _callable(model: Any, path: Path) -> tuple[Any, tuple[int, ...]]:
 
 def _fixed(shape: Any, path: Path) -> tuple[int, ...]:
     sizes = tuple(shape)[1:]
-    if len(sizes) != 3 or None in sizes:
+    # A head takes a vector.
+    if len(sizes) not in {1, 3} or None in sizes:
         raise ModelError(f"{path}: its input is {tuple(shape)}; height, width and channels must be fixed: save it so")
     return tuple(int(n) for n in sizes)
 

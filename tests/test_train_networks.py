@@ -125,15 +125,15 @@ def test_a_classifier_is_cut_before_its_labels(tmp_path: Path, suffix: str, wher
     )
 
 
-def test_probabilities_are_no_embedding_and_are_said_to_be_none(tmp_path: Path) -> None:
+def test_probabilities_are_no_embedding(tmp_path: Path) -> None:
     path = classifier(tmp_path / "classifier.keras")
     given = ("--range", "0..1", "--variants", "fp32", "--count", "8", "-o", tmp_path / "out")
-    code, printed, said = run("convert", path, *given)
-    assert "gives probabilities of 5 labels" in printed + said
-    assert "--cut softmax" in printed + said
-    code, printed, said = run("convert", path, *given, "--cut", "softmax", "--name", "cut")
-    assert code == 0, said
-    assert "gives probabilities" not in printed + said
+    for name, cut in (("whole", ()), ("cut", ("--cut", "softmax"))):
+        code, printed, said = run("convert", path, *given, "--name", name, *cut)
+        assert code == 0, said
+        assert "gives probabilities" not in printed + said
+        assert "is a label classifier of 5" in said
+        assert cards.read_card(tmp_path / "out" / f"{name}-fp32.yaml").outputs == [[1, 12]]
     for where, error in (
         ("nowhere", "allowed: softmax, "),
         ("body", "gives an output of"),

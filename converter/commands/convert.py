@@ -1,7 +1,7 @@
 """`whosthere-converter convert`: a trained network into its quantised variants."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from converter.convert import MIN_COSINE, Job, ModelOrigin, VariantResult, check
 from converter.datasets import pictures_of, read_pairs, require
 from converter.graph import Graph
 from converter.input_spec import PIXELS, WHOLE_PICTURE, model_input
+from converter.label_names import label_names
 from converter.variant_accuracy import judged_on_pairs
 from converter.variants import VARIANTS, Variant
 from edge.bare_address import ExistingPath
@@ -72,6 +73,13 @@ HELD_OUT = 40
     "sees around a face. `train` measures and prints it.",
 )
 @options.cut
+@click.option(
+    "--labels",
+    type=ExistingPath(),
+    help="The names of a label classifier's outputs: a text file with one per line, or the folder of people that it "
+    "was trained on. `whosthere identify --classify` prints them.  [default: labels.txt beside MODEL, or numbers from "
+    "0]",
+)
 @click.option("--name", help="The beginning of the names of the files written.  [default: MODEL's name]")
 @click.option("--licence", help="The licence of MODEL, for the cards.")
 @click.option("--origin", help="Where MODEL comes from, for the cards.")
@@ -99,7 +107,7 @@ HELD_OUT = 40
     help="Measure accuracy too: a list of pairs in the format of LFW's pairs.txt. It needs --images.",
 )
 @click.option(
-    "--images", type=options.FOLDER, help="The photos of --pairs: one folder per person, with their photos in it."
+    "--images", type=options.PEOPLE, help="The photos of --pairs: one folder per person, with their photos in it."
 )
 @click.option(
     "--max-accuracy-loss",
@@ -116,8 +124,8 @@ HELD_OUT = 40
 @json_option
 def command(
     model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, min_cosine: float,
-    pairs: Path | None, images: Path | None, max_accuracy_loss: float, cut: str | None, allow_lambda: bool,
-    as_json: bool,
+    pairs: Path | None, images: Path | None, max_accuracy_loss: float, cut: str | None, labels: Path | None,
+    allow_lambda: bool, as_json: bool,
     **feeding: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL to the variants that a box can run, and write them to DIR with a card each.
@@ -127,6 +135,9 @@ def command(
 
     A variant that cannot be made, or is too far from float32, does not stop the others. The command fails if you named
     it in --variants, or if no variant is fit for use.
+
+    A label classifier (a softmax, or one sigmoid, at its end) is cut before its labels; its head is kept beside each
+    card, for `whosthere identify --classify`.
 
     \b
     Examples:
@@ -138,8 +149,8 @@ def command(
     wanted = _wanted(variants)
     listed = read_pairs(pairs, images) if pairs and images else []
     require(pictures_of(listed))
-    content = sources.float_model(model, allow_lambda, cut)
-    job = _job(model, content, pictures, count, feeding)
+    content, head = sources.network_and_head(model, allow_lambda, cut, labelled=labels is not None)
+    job = _with_labels(_job(model, content, pictures, count, feeding), head, labels, model)
     check(content, str(model), job.origin.spec, job.faces)
     if classes := labels_of(content, str(model)):
         warn(probabilities(model, classes))
@@ -156,6 +167,20 @@ def command(
             echo(edgetpu.compile_model(Path(result.card).with_suffix(".tflite")), err=True)
     given = click.get_current_context().get_parameter_source("variants") is not ParameterSource.DEFAULT
     _refuse(results, wanted if given else [])
+
+
+def _with_labels(job: Job, head: bytes | None, labels: Path | None, model: Path) -> Job:
+    """The job with a classifier's head and the names of its labels, if there is one."""
+    if head is None:
+        if labels is not None:
+            raise UsageError(f"--labels: {model} was cut after its last layer, so no labels are left")
+        return job
+    graph = Graph(head, str(model))
+    names = label_names(labels, model, graph.shape(graph.outputs[0])[-1])
+    shown = f"{', '.join(names[:5])}{', ...' * (len(names) > 5)}"
+    echo(f"{safe(str(model))} is a label classifier of {len(names)}: {safe(shown)}; the embedding is what it computes "
+         "before them, and its head goes along for `whosthere identify --classify`", err=True)  # fmt: skip
+    return replace(job, head=head, labels=names)
 
 
 def _wanted(variants: str) -> list[Variant]:

@@ -6,13 +6,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from converter.commands import gallery_options, naming
+from converter.commands import gallery_options, naming, options
 from converter.contact_sheet import write_sheet
 from converter.enroll import Build, Enrolled, build, successor
+from converter.people_archive import is_unpacked
 from converter.people_folder import FolderOfPeople, PeopleError, read_people
 from converter.template_selection import Fate
 from edge.config.loading import load_config_or_defaults
-from edge.errors import GalleryError
+from edge.errors import GalleryError, UsageError
 from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
 from edge.galleries.coverage import Coverage
@@ -72,7 +73,7 @@ class EnrolReport(msgspec.Struct, frozen=True):
 
 
 @click.command("enroll", epilog=EXIT_CODES)
-@click.argument("people_dir", type=gallery_options.FOLDER)
+@click.argument("people_dir", type=options.PEOPLE)
 @gallery_options.whg_output
 @click.option(
     "--limit",
@@ -114,7 +115,7 @@ def command(
     ssh: str,
     config_path: Path | None,
 ) -> None:
-    """Build a gallery from PEOPLE_DIR: one folder per person, with their photos in it.
+    """Build a gallery from PEOPLE_DIR: one folder per person, with their photos in it; or an archive of that.
 
     \b
     Example:
@@ -134,6 +135,8 @@ def command(
     With --from-box you first name unknown visitors. The box must keep their pictures (`strangers.keep` in its
     config.yaml). They are shown on a sheet; the ones you name, with --name or when asked, go in their person's folder.
     """
+    if from_box and is_unpacked(people_dir):
+        raise UsageError("--from-box: found an archive as PEOPLE_DIR; allowed: a folder, which the pictures are put in")
     naming.name_strangers(people_dir, output.with_suffix(".strangers.png"), from_box, called, ssh)
     folder = read_people(people_dir, videos=from_video, earlier=_earlier(output, version))
     print_left_out(folder.left_out)

@@ -38,7 +38,7 @@ class LivenessResult(msgspec.Struct, frozen=True):
 )
 @click.option("--fake", multiple=True, type=CLIP, help="A clip of a print or a screen held up, or a folder of clips.")
 @click.option(
-    "--photos", type=options.FOLDER, help="A folder per person, with photos from which artificial prints are made."
+    "--photos", type=options.PEOPLE, help="A folder per person, with photos from which artificial prints are made."
 )
 @click.option(
     "--artificial",

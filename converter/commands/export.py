@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from converter.commands import gallery_options
+from converter.commands import gallery_options, options
 from converter.people_folder import read_people
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.file import open_gallery
@@ -19,9 +19,7 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)
 @click.command("export")
 @click.argument("person")
 @click.argument("bundle", type=gallery_options.FILE, metavar="NAME.whg")
-@click.option(
-    "--people", type=gallery_options.FOLDER, help="The folder of photos given to `enroll`; theirs are then included."
-)
+@click.option("--people", type=options.PEOPLE, help="The folder of photos given to `enroll`; theirs are then included.")
 @click.option("-o", "--output", required=True, type=gallery_options.OUTPUT, help="The ZIP file to write.")
 def command(person: str, bundle: Path, people: Path | None, output: Path) -> None:
     """Write everything that NAME.whg holds about PERSON and, with --people, their photos to a ZIP file."""

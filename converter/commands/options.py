@@ -10,6 +10,7 @@ from converter.datasets import PicturePair, read_existing_pairs
 from converter.drawn_pairs import drawn_pairs
 from converter.embedding_cache import default_cache
 from converter.embeddings import DETECTORS, CachingEmbedder
+from converter.people_archive import SUFFIXES, ArchiveError, is_archive, unpacked
 from converter.people_folder import photos_by_person
 from edge.bare_address import ExistingPath
 from edge.config.faces import DetectSettings
@@ -36,6 +37,28 @@ class CardPath(ExistingPath):
 
 CARD = CardPath(dir_okay=False)
 
+
+class PeoplePath(ExistingPath):
+    """A folder of people, or an archive of one, which the command gets as a folder that is removed when it ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Path = super().convert(value, param, ctx)
+        if path.is_dir() or ctx is None or ctx.resilient_parsing:
+            return path
+        if not is_archive(path):
+            text = f"{path}: found a file; allowed: a folder, or an archive of it ({', '.join(SUFFIXES)})"
+            raise click.BadParameter(text, ctx, param)
+        try:
+            return ctx.with_resource(unpacked(path))
+        except ArchiveError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+        except OSError as error:
+            text = f"{path}: cannot be unpacked: {error.filename or ''}: {error.strerror}"
+            raise click.BadParameter(text, ctx, param) from error
+
+
+PEOPLE = PeoplePath()
+
 model = click.option(
     "--model",
     default="mobilefacenet",
@@ -53,7 +76,10 @@ models = click.option(
     help="The embedder: a bundled one's name, or the path of a card (.yaml). Repeat it to compare with the first.",
 )
 images = click.option(
-    "--images", required=True, type=FOLDER, help="The data set: one folder per person, with their photos in it."
+    "--images",
+    required=True,
+    type=PEOPLE,
+    help="The data set: one folder per person, with their photos in it; or a .tar, .tar.gz or .zip of that.",
 )
 pairs = click.option("--pairs", required=True, type=FILE, help="A list of pairs in the format of LFW's pairs.txt.")
 own_pairs = click.option(

@@ -14,6 +14,7 @@ from converter.commands.train_network import Beginning, beginning
 from converter.exits import Interrupted
 from converter.files import write_whole
 from converter.input_spec import PIXELS
+from converter.label_names import LABELS
 from converter.people_folder import photos_by_person, photos_in
 from converter.sources import keras_of, tensorflow
 from converter.training.augment import training_network
@@ -28,7 +29,7 @@ from converter.training.progress import TensorBoardLog
 from converter.training.schedules import PLANNED
 from converter.training.strategies import is_chief, strategy_named, worker_number
 from converter.training.teacher import open_teacher, teach
-from converter.training.trainer import BEST, CHECKPOINTS, HISTORY, PLOT, SETTINGS, STATE, Run, Trainer
+from converter.training.trainer import BEST, CHECKPOINTS, CLASSIFIER, HISTORY, PLOT, SETTINGS, STATE, Run, Trainer
 from edge.errors import UsageError
 from edge.models.card import BUNDLED, InputSpec
 from edge.terminal import echo, print_left_out
@@ -54,6 +55,7 @@ def command(
 
     \b
     DIR/embedder.keras   the best embedder so far, judged by the people of the validation set
+    DIR/classifier.keras with labels.txt, a classifier of the training set's people, for classes, arcface and cosface
     DIR/checkpoints/     the last three epochs
     DIR/history.csv      loss and figures of each epoch; training.png plots them
     DIR/split.json       who is in which set; result.json: the best epoch, on the validation and the test set
@@ -250,6 +252,9 @@ def _next(embedder: Path, spec: InputSpec, lessons: Lessons, asked: dict[str, An
     if asked["unaligned"]:
         feeding += f" --no-align --crop {lessons.found.times}" if lessons.found.times else " --no-align"
     echo(f"next: whosthere-converter convert {embedder} -o {embedder.with_name('variants')} {feeding}")
+    classifier = embedder.with_name(CLASSIFIER)
+    if classifier.is_file():
+        echo(f"for labels: whosthere-converter convert {classifier} -o {embedder.with_name('classifier')} {feeding}")
 
 
 def _as(spec: InputSpec, values: dict[str, Any]) -> bool:
@@ -260,5 +265,5 @@ def _forget(output: Path) -> None:
     """Delete the earlier training, and nothing else in the folder."""
     for folder in (CHECKPOINTS, BOARD):
         shutil.rmtree(output / folder, ignore_errors=True)
-    for name in (SETTINGS, HISTORY, PLOT, BEST, STATE, SPLIT, RESULT):
+    for name in (SETTINGS, HISTORY, PLOT, BEST, CLASSIFIER, LABELS, STATE, SPLIT, RESULT):
         (output / name).unlink(missing_ok=True)

@@ -114,7 +114,7 @@ LOSS = (
     ),
     click.option(
         "--unlabelled",
-        type=options.FOLDER,
+        type=options.PEOPLE,
         help="With --teacher: more photos to learn from, of whomever, in a folder. Those of --images judge.",
     ),
 )

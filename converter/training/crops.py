@@ -155,7 +155,8 @@ def _fingerprint(every: Sequence[tuple[str, Path]], spec: InputSpec, framing: Fr
         digest.update(f"{framing.times}".encode() * (framing.times is not None))
     for name, path in every:
         stat = path.stat()
-        digest.update(f"{name}\0{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        # Not the whole path: an archive is unpacked into another folder each time.
+        digest.update(f"{name}\0{path.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
     return digest.hexdigest()
 
 

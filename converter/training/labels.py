@@ -56,6 +56,24 @@ def _cosines(network: Any, settings: HeadSettings) -> Any:
     return keras.ops.max(keras.ops.reshape(cosines, (-1, settings.sub_centres, settings.people)), axis=1)
 
 
+def whole_classifier(embedder: Any, head: Any, settings: HeadSettings) -> Any:
+    """A Keras model, normalised pictures -> the probability of each person, with the centres that `head` has learnt.
+
+    Margins only make training harder: without them, the cosines and the scale give the probabilities.
+    """
+    keras = keras_of(3)
+    layers, centres = keras.layers, head.get_layer("people").get_weights()[0]
+    vector = embedder.outputs[0]
+    unit = layers.UnitNormalization(name="unit", dtype="float32")(vector)
+    dense = layers.Dense(centres.shape[1], use_bias=False, name="people", dtype="float32")
+    logits = dense(unit)
+    dense.set_weights([centres * settings.scale])
+    if settings.sub_centres > 1:
+        apart = layers.Reshape((settings.sub_centres, settings.people), name="sub_centres", dtype="float32")(logits)
+        logits = layers.GlobalMaxPooling1D(name="nearest", dtype="float32")(apart)
+    return keras.Model(embedder.inputs[0], layers.Softmax(name="labels", dtype="float32")(logits))
+
+
 def margin_loss(scale: float, angle: float, cosine: float) -> Callable[[Any, Any], Any]:
     """Cross-entropy of cosines (n, people), the right one of which is made smaller: cos(t + angle) - cosine.
 

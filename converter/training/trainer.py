@@ -8,6 +8,7 @@ import numpy as np
 
 from converter.datasets import DatasetError
 from converter.files import replacing, write_whole
+from converter.label_names import LABELS
 from converter.sources import keras_of, tensorflow
 from converter.training import distributed, history, state
 from converter.training.augment import training_network
@@ -16,6 +17,7 @@ from converter.training.dataset import DataSplit
 from converter.training.heads import Head, HeadSettings
 from converter.training.history import Epoch
 from converter.training.judging import judge
+from converter.training.labels import whole_classifier
 from converter.training.losses import EVERY
 from converter.training.mining import mine
 from converter.training.plan import TrainingPlan, begin
@@ -25,6 +27,8 @@ from edge.errors import UsageError
 
 SETTINGS, HISTORY, PLOT = "training.json", "history.csv", "training.png"
 BEST, CHECKPOINTS, STATE = "embedder.keras", "checkpoints", "state.npz"
+CLASSIFIER = "classifier.keras"
+"""The embedder with its head after the epoch with the least loss, where the objective has labels."""
 KEPT = 3
 """How many checkpoints are kept, the newest ones."""
 
@@ -82,7 +86,7 @@ class Trainer:
         if self.done:
             state.restore(self._folder / STATE, head.model)
         elif not self.epochs:
-            run.on_epoch(self._judge(network, 0, {}, None))
+            run.on_epoch(self._judge(network, head, 0, {}, None))
         with TrainingProgress(self.done, run.epochs) as progress:
             for number in range(self.done + 1, run.epochs + 1):
                 if run.patience is not None and self.waited >= run.patience:
@@ -95,10 +99,7 @@ class Trainer:
         keras, plan, loss = keras_of(3), self._plan, EVERY[self._plan.objective]
         freeze(self._embedder, plan.last_layers)
         network = training_network(self._embedder, plan.spec, augment=plan.augment)
-        settings = HeadSettings(
-            len(self._data.training.people), plan.margin or 0.0, plan.scale or 1.0, plan.sub_centres, plan.dimensions
-        )
-        head = loss.head(network, settings)
+        head = loss.head(network, self._settings)
         optimizer = keras.optimizers.Adam(plan.learning_rate)
         if plan.mixed_precision:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -106,6 +107,11 @@ class Trainer:
         if plan.replicas > 1:
             distributed.build(head, loss, self._data.training)
         return network, head
+
+    @property
+    def _settings(self) -> HeadSettings:
+        plan, people = self._plan, len(self._data.training.people)
+        return HeadSettings(people, plan.margin or 0.0, plan.scale or 1.0, plan.sub_centres, plan.dimensions)
 
     def _one(self, number: int, network: Any, head: Head, run: Run, progress: TrainingProgress) -> Epoch:
         plan, keras = self._plan, keras_of(3)
@@ -123,11 +129,11 @@ class Trainer:
             seen = [keras.callbacks.TerminateOnNaN(), moving]
             fitted = head.model.fit(drawn, steps_per_epoch=steps, verbose=0, callbacks=seen, shuffle=False).history
             logs = {name: values[-1] for name, values in fitted.items()}
-        epoch = self._judge(network, number, logs, rate)
+        epoch = self._judge(network, head, number, logs, rate)
         state.save(self._folder / STATE, number, head.model)
         return epoch
 
-    def _judge(self, network: Any, number: int, logs: dict[str, float], rate: float | None) -> Epoch:
+    def _judge(self, network: Any, head: Head, number: int, logs: dict[str, float], rate: float | None) -> Epoch:
         loss = logs.get("loss")
         if loss is not None:
             check_loss(number, loss, self._plan.learning_rate)
@@ -136,22 +142,28 @@ class Trainer:
         epoch = Epoch(number, loss, accuracy, found.area, found.true_accepts, found.identified, rate)
         best = max((e.area for e in self.epochs), default=-1.0)
         self.epochs.append(epoch)
-        self._write(number, better=found.area > best)
+        self._write(number, head, better=found.area > best)
         return epoch
 
-    def _write(self, number: int, *, better: bool) -> None:
-        self._save(self._folder / CHECKPOINTS / f"epoch-{number:04}.keras")
+    def _write(self, number: int, head: Head, *, better: bool) -> None:
+        self._save(self._embedder, self._folder / CHECKPOINTS / f"epoch-{number:04}.keras")
         if better:
-            self._save(self._folder / BEST)
+            self._save(self._embedder, self._folder / BEST)
+        losses = [epoch.loss for epoch in self.epochs if epoch.loss is not None]
+        if EVERY[self._plan.objective].centres and losses and losses[-1] == min(losses):
+            # Its people are not those of the validation set, so the loss chooses.
+            classifier = whole_classifier(self._embedder, head.model, self._settings)
+            self._save(classifier, self._folder / CLASSIFIER)
+            write_whole(self._folder / LABELS, "".join(f"{name}\n" for name in self._data.training.people).encode())
         for old in sorted((self._folder / CHECKPOINTS).glob("epoch-*.keras"))[:-KEPT]:
             old.unlink()
         history.write(self._folder / HISTORY, self.epochs)
         write_whole(self._folder / PLOT, history.plot(self.epochs))
 
-    def _save(self, path: Path) -> None:
-        """Write the embedder in one step: a file that was cut off is never taken for a model."""
+    def _save(self, model: Any, path: Path) -> None:
+        """Write a Keras model in one step: a file that was cut off is never taken for a model."""
         with replacing(path) as part:
-            self._embedder.save(part)
+            model.save(part)
 
 
 def check_loss(epoch: int, loss: float, learning_rate: float) -> None:

@@ -13,6 +13,7 @@ from edge.capture.photos import PhotoError, read_reduced
 from edge.commands import identify_rows
 from edge.commands.context import gallery_option
 from edge.commands.identify_copies import Copies
+from edge.commands.identify_labels import classify
 from edge.commands.identify_rows import CsvFile, IdentifyRow, RowOutcome
 from edge.config.loading import Config, load_config_or_defaults
 from edge.errors import CameraError, UsageError, WhosthereError
@@ -76,6 +77,18 @@ class IdentifyReport(msgspec.Struct, frozen=True):
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a copy of every file into this folder, with boxes and names drawn on it.",
 )
+@click.option(
+    "--classify",
+    "by_label",
+    is_flag=True,
+    help="Print the label of each face and its probability, by the head of a label classifier, which "
+    "`whosthere-converter convert` keeps. It takes photos only, and needs no gallery.",
+)
+@click.option(
+    "--model",
+    metavar="CARD",
+    help="The card of the classifier, for --classify. Without it, the embedder that config.yaml names.",
+)
 @json_option
 @config_option
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -83,6 +96,8 @@ def command(
     gallery_path: Path | None,
     csv_path: Path | None,
     folder: Path | None,
+    by_label: bool,
+    model: str | None,
     as_json: bool,
     config_path: Path | None,
     paths: tuple[Path, ...],
@@ -95,8 +110,17 @@ def command(
     \b
       whosthere identify holiday.jpg
       whosthere identify --csv visitors.csv --annotate marked/ recordings/
+      whosthere identify --classify --model mine/classifier-fp32.yaml holiday.jpg
     """
     loaded = load_config_or_defaults(config_path)
+    copies = Copies(folder) if folder else None
+    if by_label:
+        if gallery_path:
+            raise UsageError("--gallery: found with --classify, which asks a classifier; give one of them")
+        _conclude(*classify(loaded, model, paths, csv_path, copies, as_json=as_json))
+        return
+    if model:
+        raise UsageError("--model belongs to --classify; the embedder that a gallery belongs to is in config.yaml")
     path = gallery_path or loaded.gallery_path
     analyser = load_configured_analyser(loaded)
     gallery = open_gallery(path, analyser.embedder.id, loaded.gallery_keys, analyser.embedder.dimensions)
@@ -104,13 +128,12 @@ def command(
     additions = read_additions(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
     corrections = read_corrections(path, embedder.id, embedder.dimensions)
     matcher = load_matcher(loaded, embedder.card, with_additions(gallery, additions), corrections)
-    copies = Copies(folder) if folder else None
     left_out: list[str] = []
     files = [f for f in expand(paths, videos=True, left_out=left_out) if copies is None or not copies.holds(f[0])]
     print_left_out(left_out)
     batch = Batch(analyser, matcher, loaded.config, copies)
     rows: list[IdentifyRow] = []
-    with closing(_csv(csv_path)) if csv_path else nullcontext() as table:
+    with closing(CsvFile(csv_path)) if csv_path else nullcontext() as table:
         for some in batch.run(files):
             rows += some
             if table is not None:
@@ -120,7 +143,8 @@ def command(
         print_json(IdentifyReport(shown, version, analyser.embedder.name, matcher.threshold, matcher.min_margin, rows))
     else:
         echo(identify_rows.as_table(rows))
-    _conclude(rows, len(files))
+    bad = [(row.file, row.problem or "") for row in rows if row.outcome is RowOutcome.UNREADABLE]
+    _conclude(bad, len(files))
 
 
 class Batch:
@@ -177,14 +201,8 @@ def is_video(path: Path) -> bool:
     return kind is Media.VIDEO or (kind is None and path.is_file())
 
 
-def _csv(path: Path) -> CsvFile:
-    try:
-        return CsvFile(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _conclude(rows: Sequence[IdentifyRow], files: int) -> None:
-    bad = [f"\n  {safe(row.file)}: {row.problem}" for row in rows if row.outcome is RowOutcome.UNREADABLE]
+def _conclude(bad: Sequence[tuple[str, str]], files: int) -> None:
+    """Raises WhosthereError that lists the files, each with the reason, that could not be read."""
     if bad:
-        raise WhosthereError(f"{len(bad)} of {plural(files, 'file')} could not be read:{''.join(bad)}")
+        listed = "".join(f"\n  {safe(file)}: {reason}" for file, reason in bad)
+        raise WhosthereError(f"{len(bad)} of {plural(files, 'file')} could not be read:{listed}")

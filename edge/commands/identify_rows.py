@@ -9,7 +9,7 @@ from typing import TextIO
 
 import msgspec
 
-from edge.errors import WhosthereError
+from edge.errors import UsageError, WhosthereError
 from edge.inspection.identify_picture import Identified
 from edge.inspection.identify_recording import FoundVisit
 from edge.records import Box, Match
@@ -148,13 +148,16 @@ def _short(value: float) -> float:
 class CsvFile:
     """Rows as CSV with a heading, UTF-8, each file's rows on disk before the next file is read."""
 
-    def __init__(self, path: Path) -> None:
-        """Create the file. Raises OSError."""
-        self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    def __init__(self, path: Path, columns: Sequence[str] = COLUMNS) -> None:
+        """Create the file. Raises UsageError."""
+        try:
+            self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
         self._writer = csv.writer(self._file)
-        self._writer.writerow(COLUMNS)
+        self._writer.writerow(columns)
 
-    def add(self, rows: Sequence[IdentifyRow]) -> None:
+    def add(self, rows: Sequence[msgspec.Struct]) -> None:
         """Raises WhosthereError when the disk is full."""
         try:
             self._writer.writerows(["" if v is None else v for v in msgspec.structs.astuple(row)] for row in rows)

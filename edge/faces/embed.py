@@ -1,6 +1,6 @@
 """Aligned crop -> unit vector."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,11 +88,12 @@ class TfliteEmbedder:
 
     def embed(self, crops: Sequence[Image]) -> list[Vector]:
         """Return one unit vector (dimensions,) per crop. Raises ModelError if the network returns NaN or zeros."""
-        vectors: list[Vector] = []
+        return [self._unit(row) for row in self.outputs(crops)]
+
+    def outputs(self, crops: Sequence[Image]) -> Iterator[NDArray[np.float32]]:
+        """Yield one vector (dimensions,) per crop as the network gives it, of any length."""
         for start in range(0, len(crops), self._batch):
-            rows = self._model.run(crops[start : start + self._batch])[0]
-            vectors.extend(self._unit(row) for row in rows)
-        return vectors
+            yield from self._model.run(crops[start : start + self._batch])[0]
 
     def _unit(self, row: NDArray[np.float32]) -> Vector:
         length = float(np.linalg.norm(row))

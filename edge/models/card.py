@@ -108,6 +108,17 @@ class LivenessSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the outputs still need a softmax."""
 
 
+class LabelHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The head of a label classifier: a second network, from the embedder's vector to one probability per label."""
+
+    schema_version: Literal[1]
+    file: str
+    """Name of the head's .tflite file, next to the card. It takes the vector as the embedder gives it, not scaled."""
+    sha256: Sha256
+    labels: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(min_length=2)]
+    """What the head's outputs stand for, in their order."""
+
+
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is known about one model file."""
 
@@ -130,6 +141,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Embedders trained without alignment: how many times the face's box the upright square is wide that they see."""
     liveness: LivenessSpec | None = None
     """Liveness networks: what they see, and which output is the living one."""
+    classifier: LabelHead | None = None
+    """Embedders that were cut out of a label classifier: its head, for `whosthere identify --classify`."""
     quantisation: Quantisation | None = None
     """Input and output, if they are integers; None: floats, whatever is inside."""
     edgetpu: Compiled | None = None
@@ -149,6 +162,8 @@ class ModelFile(msgspec.Struct, frozen=True):
     path: Path
     compiled: bytes | None = None
     """The content of the card's `edgetpu` file."""
+    head: bytes | None = None
+    """The content of the card's `classifier` file."""
 
 
 def load(card_path: Path, task: str) -> ModelFile:
@@ -161,7 +176,8 @@ def load(card_path: Path, task: str) -> ModelFile:
         raise ModelError(f"{card_path}: this model's task is {card.task!r}; {task!r} is needed")
     content = _content(card_path, card.file, card.sha256)
     compiled = _content(card_path, card.edgetpu.file, card.edgetpu.sha256) if card.edgetpu else None
-    return ModelFile(card, content, card_path.parent / card.file, compiled)
+    head = _content(card_path, card.classifier.file, card.classifier.sha256) if card.classifier else None
+    return ModelFile(card, content, card_path.parent / card.file, compiled, head)
 
 
 def _content(card_path: Path, name: str, sha256: str) -> bytes:
