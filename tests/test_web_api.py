@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from edge.web.openapi import document
+from support.api import described, refused, script, send
 from support.household import PERSON, Household
-from support.http_client import Answer, Client
+from support.http_client import Client
 from support.web import running_page
 
 ROOT = Path(__file__).parents[1]
@@ -25,28 +25,8 @@ def box(tmp_path: Path, demo_gallery: Path) -> Household:
 
 @pytest.fixture
 def client(box: Household) -> Iterator[Client]:
-    with running_page(box.config, box.folder) as page:
-        client = Client(page.address)
-        client.log_in()
-        client.csrf = json.loads(client.get("/api/session").text)["csrf"]
+    with running_page(box.config, box.folder) as page, script(page) as client:
         yield client
-
-
-def send(client: Client, path: str, body: object = None, **headers: str) -> Answer:
-    content = b"" if body is None else json.dumps(body).encode()
-    usual = {"Origin": client.address, "Content_Type": "application/json", "X_CSRF_Token": client.csrf}
-    return client.ask("POST", path, content, **{**usual, **headers})
-
-
-def described(answer: Answer, method: str, path: str) -> Any:
-    """What was answered, compared with the document."""
-    whole = document()
-    operation = whole["paths"][path][method]
-    kind = "200" if answer.status == 200 else "default"
-    schema = operation["responses"][kind]["content"]["application/json"]["schema"]
-    found = json.loads(answer.text)
-    jsonschema.validate(found, {**schema, "components": whole["components"]})
-    return found
 
 
 def test_the_document_in_the_docs_is_current() -> None:
@@ -105,10 +85,7 @@ def test_what_makes_no_sense_says_why(
 ) -> None:
     box.came(box.looks_like(0.6))
 
-    answer = send(client, path, body)
-
-    assert answer.status == status, answer.text
-    assert said in json.loads(answer.text)["error"]
+    refused(send(client, path, body), status, said)
 
 
 def test_a_query_that_makes_no_sense_says_why(client: Client) -> None:
@@ -190,6 +167,4 @@ def test_who_is_forgotten_is_named_in_full_and_stays_forgotten(client: Client, b
     ],
 )
 def test_changes_that_make_no_sense_say_why(client: Client, path: str, body: object, status: int, said: str) -> None:
-    answer = send(client, path, body)
-    assert answer.status == status, answer.text
-    assert said in json.loads(answer.text)["error"]
+    refused(send(client, path, body), status, said)

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from edge import __version__
-from edge.web.api import ApiEndpoint, NoFields, endpoint_of
+from edge.web.api import ApiEndpoint, MediaType, NoFields, endpoint_of
 from edge.web.registry import PAGES
 
 _REFERENCE = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"{(\w+)(?::(int))?}")
 
 
 def endpoints() -> list[ApiEndpoint]:
@@ -27,13 +28,13 @@ def endpoints() -> list[ApiEndpoint]:
 def document() -> dict[str, Any]:
     """The whole document."""
     known = endpoints()
-    types = [kind for endpoint in known for kind in (endpoint.returns, endpoint.takes)]
+    types = [kind for endpoint in known for kind in (_json_of(endpoint), endpoint.takes)]
     schemas, components = msgspec.json.schema_components([*types, ApiProblem], ref_template=_REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for place, endpoint in enumerate(known):
         returns, takes = schemas[2 * place], schemas[2 * place + 1]
         described = _operation(endpoint, returns, takes, components, schemas[-1])
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = described
+        paths.setdefault(_PARAMETER.sub(r"{\1}", endpoint.path), {})[endpoint.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {"title": "The page of a whosthere box", "version": __version__, "description": _DESCRIPTION},
@@ -41,6 +42,10 @@ def document() -> dict[str, Any]:
         "components": {"schemas": components, "securitySchemes": _SECURITY},
         "security": [{"session": []}],
     }
+
+
+def _json_of(endpoint: ApiEndpoint) -> Any:
+    return NoFields if isinstance(endpoint.returns, MediaType) else endpoint.returns
 
 
 class ApiProblem(msgspec.Struct, frozen=True):
@@ -54,8 +59,8 @@ def _operation(
     endpoint: ApiEndpoint, returns: dict[str, Any], takes: dict[str, Any], components: dict[str, Any], problem: Any
 ) -> dict[str, Any]:
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", endpoint.path)
+        {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if number else "string"}}
+        for name, number in _PARAMETER.findall(endpoint.path)
     ]
     found: dict[str, Any] = {"summary": endpoint.summary}
     if text := inspect.getdoc(endpoint.call):
@@ -70,15 +75,34 @@ def _operation(
     if endpoint.method == "POST":
         token = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": {"type": "string"}}
         parameters.append(token)
-        if endpoint.takes is not NoFields:
+        if endpoint.files is not None:
+            found["requestBody"] = _form(endpoint, components[endpoint.takes.__name__])
+        elif endpoint.takes is not NoFields:
             found["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
     if parameters:
         found["parameters"] = parameters
+    kind = endpoint.returns
+    content = {kind.name: {}} if isinstance(kind, MediaType) else {"application/json": {"schema": returns}}
     found["responses"] = {
-        "200": {"description": "Done.", "content": {"application/json": {"schema": returns}}},
+        "200": {"description": "Done.", "content": content},
         "default": {"description": "Not done.", "content": {"application/json": {"schema": problem}}},
     }
     return found
+
+
+def _form(endpoint: ApiEndpoint, fields: dict[str, Any]) -> dict[str, Any]:
+    """The body of an endpoint that takes files: a form, with its other fields beside them."""
+    files = endpoint.files
+    assert files is not None  # noqa: S101  (its only caller has looked)
+    one = {"type": "string", "contentMediaType": "application/octet-stream"}
+    several = {"type": "array", "items": one, "minItems": 1, "maxItems": files.most}
+    schema = {
+        "type": "object",
+        "properties": {**fields["properties"], files.field: one if files.most == 1 else several},
+        "required": [*fields.get("required", []), files.field],
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 _DESCRIPTION = (

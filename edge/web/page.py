@@ -1,6 +1,7 @@
 """What a page brings along: its place in the navigation, its routes, and what may be asked for without a session."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,16 +68,23 @@ def post(
     async def checked(request: Request) -> Response:
         if admit is not None:
             admit(request)
-        uploaded = int(request.app.state.box.settings.max_upload_mb * 10**6)
-        allow_body(request.scope, uploaded if max_bytes is None else max_bytes)
-        limits = {"max_files": max_files, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
-        async with request.form(**limits) as form:
+        async with bounded_form(request, max_bytes, max_files) as form:
             if token and not has_token(request, text_of(form, CSRF_FIELD)):
                 raise HTTPException(403, "this form is of an earlier session: reload the page and send it again")
             return await answer(request, form)
 
     checked.checks_token = True  # type: ignore[attr-defined]
     return Route(path, checked, methods=["POST"])
+
+
+@asynccontextmanager
+async def bounded_form(request: Request, max_bytes: int | None, max_files: int) -> AsyncIterator[FormData]:
+    """The form of a request. Raises HTTPException when it is larger; None as `max_bytes` is `web.max_upload_mb`."""
+    uploaded = int(request.app.state.box.settings.max_upload_mb * 10**6)
+    allow_body(request.scope, uploaded if max_bytes is None else max_bytes)
+    limits = {"max_files": max_files, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
+    async with request.form(**limits) as form:
+        yield form
 
 
 def text_of(form: FormData, name: str) -> str:

@@ -79,9 +79,12 @@ class Passes:
         changed = msgspec.structs.replace(used, person_id=person)
         self._write([changed if one.id == used.id else one for one in self.all()])
 
-    def withdraw(self, pass_id: str) -> None:
-        """Nobody can use a pass any more."""
-        self._write([one for one in self.all() if one.id != pass_id])
+    def withdraw(self, pass_id: str) -> bool:
+        """Nobody can use a pass any more. Returns whether there was such a pass."""
+        known = self.all()
+        left = [one for one in known if one.id != pass_id]
+        self._write(left)
+        return len(left) < len(known)
 
     def _write(self, passes: list[GuestPass]) -> None:
         write_state(PassFile(1, passes), self._path)

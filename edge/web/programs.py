@@ -4,12 +4,17 @@ import asyncio
 import contextlib
 import sys
 from dataclasses import dataclass
+from typing import TypeVar
 
-from edge.errors import WhosthereError
+import msgspec
+
+from edge.errors import ConfigError, UsageError, WhosthereError
 
 LIMIT_S = 55.0
 """Less than a request may take."""
 _one_at_a_time = asyncio.Lock()
+_KINDS = {kind.exit_code: kind for kind in (UsageError, ConfigError)}
+T = TypeVar("T")
 
 
 class CommandFailed(WhosthereError):
@@ -24,6 +29,13 @@ class Ran:
     out: bytes
     problem: str
     """What it said on standard error, without its own name."""
+
+    def report(self, kind: type[T]) -> T:
+        """What it has written, as JSON. Raises the error that the command has ended with."""
+        try:
+            return msgspec.json.decode(self.out, type=kind)
+        except msgspec.DecodeError as error:
+            raise _KINDS.get(self.code, WhosthereError)(self.problem) from error
 
 
 async def run_whosthere(*words: str, limit_s: float = LIMIT_S) -> Ran:

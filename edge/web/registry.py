@@ -39,10 +39,10 @@ class ListedPage:
 
 
 PAGES: tuple[ListedPage, ...] = (
-    ListedPage("door", "Door", "/door"),
+    ListedPage("door", "Door", "/door", places=("door", "keys")),
     ListedPage("visits", "Visits", "/visits", places=("visits", "corrections", "session")),
     ListedPage("strangers", "Strangers", "/strangers"),
-    ListedPage("people", "People", "/people", places=("people", "changes")),
+    ListedPage("people", "People", "/people", places=("people", "changes", "enrolments")),
     ListedPage("box", "Box", "/box"),
     ListedPage("guests", "Guest passes", public=("/guest/",), places=("guests", "guest")),
     ListedPage("login", "Log in", public=("/login",), places=("", "login", "logout")),

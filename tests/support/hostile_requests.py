@@ -247,8 +247,8 @@ def raw(address: str, request: str) -> Answer | None:
             connection.sendall(request.encode("latin-1", "replace"))
             response = http.client.HTTPResponse(connection)
             response.begin()
-            text = response.read(2_000_000).decode("utf-8", "replace")
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, text, ())
+            content = response.read(2_000_000)
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, content, ())
     except (OSError, http.client.HTTPException):
         return None
 

@@ -15,9 +15,13 @@ class Answer:
     status: int
     headers: dict[str, str]
     """Names in lower case; the last of each."""
-    text: str
+    content: bytes
     cookies: tuple[str, ...]
     """Every Set-Cookie."""
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
 
 
 @dataclass
@@ -37,14 +41,14 @@ class Client:
         try:
             connection.request(method, path, body, {name: value for name, value in wanted.items() if value})
             response = connection.getresponse()
-            text = response.read().decode("utf-8", "replace")
+            content = response.read()
         finally:
             connection.close()
         cookies = tuple(response.headers.get_all("Set-Cookie") or ())
         for cookie in cookies:
             name, _, value = cookie.split(";")[0].partition("=")
             self.cookies[name] = value
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, text, cookies)
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, content, cookies)
 
     def get(self, path: str, **headers: str) -> Answer:
         answer = self.ask("GET", path, **headers)

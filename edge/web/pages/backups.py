@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.backup.making import make_backup
-from edge.backup.restoring import restore_backup
+from edge.backup.restoring import RestoreReport, restore_backup
 from edge.errors import WhosthereError
 from edge.web.box import WebBox
 from edge.web.page import post, text_of
@@ -40,13 +40,16 @@ async def restore(request: Request, form: FormData) -> Response:
         raise HTTPException(422, "nothing was restored: confirm that this box is overwritten")
     content = await file.read()
     keep, passphrase = text_of(form, "keep_config") == "yes", text_of(form, "passphrase") or None
+    report = await run_in_threadpool(lambda: restored(box, content, passphrase, keep_config=keep))
+    return render(request, "restored.html", report=report)
+
+
+def restored(box: WebBox, content: bytes, passphrase: str | None, *, keep_config: bool) -> RestoreReport:
+    """Put a backup in the place of what this box knows. Raises HTTPException, and then nothing has changed."""
     try:
-        report = await run_in_threadpool(
-            lambda: restore_backup(content, "the file", box.config_path, passphrase, keep_config=keep)
-        )
+        return restore_backup(content, "the file", box.config_path, passphrase, keep_config=keep_config)
     except WhosthereError as error:
         raise HTTPException(422, f"Nothing was restored. {error}") from error
-    return render(request, "restored.html", report=report)
 
 
 ROUTES = (

@@ -19,7 +19,7 @@ from edge.link.client import AsyncLink
 from edge.link.protocol import LinkError
 from edge.models import card
 from edge.visits.misses import measured_on, miss_rate
-from edge.visits.thresholds import target_bounds
+from edge.visits.thresholds import Bounds, target_bounds
 from edge.web.box import WebBox
 from edge.web.page import get, post, text_of
 
@@ -59,14 +59,20 @@ class TargetValues:
         return [step.words for step in self.steps]
 
 
+def allowed_targets(loaded: LoadedConfig) -> Bounds | None:
+    """The targets that calibration and gallery allow; None: no target counts on this box."""
+    if loaded.config.match.threshold is not None:
+        return None
+    known, templates = _measured(loaded)
+    return target_bounds(known.calibration, templates)
+
+
 def target_values(loaded: LoadedConfig) -> TargetValues:
     """The targets that calibration and gallery allow, each with its price."""
     match = loaded.config.match
     if match.threshold is not None:
         return TargetValues([], 0, f"match.threshold is {match.threshold:g} in config.yaml, so no target counts.")
-    known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
-    gallery = current_gallery(loaded)
-    templates = len(gallery.embeddings) if gallery else 0
+    known, templates = _measured(loaded)
     bounds = target_bounds(known.calibration, templates)
     if bounds is None:
         return TargetValues([], 0, "The embedder is not calibrated, so no target can be set.")
@@ -74,6 +80,13 @@ def target_values(loaded: LoadedConfig) -> TargetValues:
     steps = [_step(one, miss_rate(known, one, templates)) for one in within]
     nearest = min(range(len(within)), key=lambda i: abs(within[i] - match.false_alarm_target) / within[i])
     return TargetValues(steps, nearest, "", measured_on(known))
+
+
+def _measured(loaded: LoadedConfig) -> tuple[card.Card, int]:
+    """The embedder's card, and the number of templates in the gallery."""
+    known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+    gallery = current_gallery(loaded)
+    return known, len(gallery.embeddings) if gallery else 0
 
 
 def _step(target: float, missed: float | None) -> TargetStep:
@@ -98,11 +111,16 @@ async def set_target(request: Request, form: FormData) -> Response:
     text = text_of(form, "step")
     if not text.isdecimal() or int(text) >= len(values.steps):
         raise HTTPException(422, values.problem or f"step: found {text[:20]!r}; allowed: 0 to {len(values.steps) - 1}")
-    await _write(box, {"match.false_alarm_target": float(f"{values.steps[int(text)].target:.3g}")})
+    await write_target(box, values.steps[int(text)].target)
+    return _to_box(request, "target")
+
+
+async def write_target(box: WebBox, target: float) -> None:
+    """Set the false-alarm target, in config.yaml and in the running daemon. Raises HTTPException."""
+    await _write(box, {"match.false_alarm_target": float(f"{target:.3g}")})
     with contextlib.suppress(LinkError):
         # Without a daemon, the next one to start reads it.
         await AsyncLink(Path(box.loaded.config.link.path)).command("reload")
-    return _to_box(request, "target")
 
 
 async def set_region(request: Request, form: FormData) -> Response:
@@ -112,22 +130,31 @@ async def set_region(request: Request, form: FormData) -> Response:
         found = {"left": 0.0, "top": 0.0, "right": 1.0, "bottom": 1.0}
     else:
         found = {side: _percent(side, text_of(form, side)) for side in SIDES}
-    if found["right"] - found["left"] < LEAST or found["bottom"] - found["top"] < LEAST:
-        raise HTTPException(422, f"the region is too small: allowed: at least {LEAST:.0%} of the picture each way")
-    await _write(box, {f"camera.region.{side}": value for side, value in found.items()})
+    await write_region(box, found)
     return _to_box(request, "region")
+
+
+async def write_region(box: WebBox, region: Mapping[str, float]) -> None:
+    """Set the camera's region in config.yaml, by side, in parts of the whole picture. Raises HTTPException."""
+    if region["right"] - region["left"] < LEAST or region["bottom"] - region["top"] < LEAST:
+        raise HTTPException(422, f"the region is too small: allowed: at least {LEAST:.0%} of the picture each way")
+    await _write(box, {f"camera.region.{side}": value for side, value in region.items()})
 
 
 async def restart(request: Request, _: FormData) -> Response:
     """Have the daemon start over, so that it uses the camera's new settings."""
-    box: WebBox = request.app.state.box
     try:
-        answer = await AsyncLink(Path(box.loaded.config.link.path)).command("restart")
+        await restarted(request.app.state.box)
     except LinkError:
         return _to_box(request, "not-restarted")
+    return _to_box(request, "restart")
+
+
+async def restarted(box: WebBox) -> None:
+    """Have the daemon start over. Raises LinkError, and HTTPException when it will not."""
+    answer = await AsyncLink(Path(box.loaded.config.link.path)).command("restart")
     if not answer.ok:
         raise HTTPException(422, answer.text)
-    return _to_box(request, "restart")
 
 
 async def picture(request: Request) -> Response:

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from edge.errors import WhosthereError
-from edge.galleries import names
 from edge.link.client import AsyncLink
 from edge.link.protocol import GuideShot
 from edge.people.shots import enroll_shots
 from edge.people.summary import alike_of
 from edge.web.box import WebBox
 from edge.web.page import get, post, text_of
+from edge.web.pages.enrolling import checked_name
 from edge.web.templating import render
 
 COUNT = 5
@@ -42,13 +42,11 @@ class CameraCourse:
 
 async def begin(request: Request, form: FormData) -> Response:
     """Note whom the camera should take portraits of, and show the page that follows."""
-    name = text_of(form, "name")
-    if problem := names.problem(name):
-        raise HTTPException(422, f"{name!r} is not allowed as a name: {problem}")
+    name = checked_name(text_of(form, "name"))
     courses, token = _courses(request), secrets.token_hex(8)
     while len(courses) >= MAX_COURSES:
         courses.pop(next(iter(courses)))
-    courses[token] = CameraCourse(names.tidy(name))
+    courses[token] = CameraCourse(name)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/people/+/camera/{token}", 303)
 
 
@@ -76,19 +74,25 @@ async def _events(request: Request, course: CameraCourse) -> AsyncIterator[str]:
         yield _state(request, course, "", over=True, problem="this is over; start again")
         yield OVER
         return
-    course.begun = True
     try:
-        async for news, jpeg in AsyncLink(Path(box.loaded.config.link.path)).guide(course.name, COUNT, WITHIN_S):
-            if news.shot is not None:
-                course.shots.append(news.shot)
-                course.jpegs.append(jpeg)
-            yield _state(request, course, news.text)
-        if course.shots:
-            course.alike = await run_in_threadpool(_enrolled, box, course)
+        async for text in taken(box, course):
+            yield _state(request, course, text)
         yield _state(request, course, "", over=True)
     except WhosthereError as error:
         yield _state(request, course, "", over=True, problem=str(error))
     yield OVER
+
+
+async def taken(box: WebBox, course: CameraCourse) -> AsyncIterator[str]:
+    """Take the portraits and write them into the gallery; what the coach says. Raises WhosthereError."""
+    course.begun = True
+    async for news, jpeg in AsyncLink(Path(box.loaded.config.link.path)).guide(course.name, COUNT, WITHIN_S):
+        if news.shot is not None:
+            course.shots.append(news.shot)
+            course.jpegs.append(jpeg)
+        yield news.text
+    if course.shots:
+        course.alike = await run_in_threadpool(_enrolled, box, course)
 
 
 def _enrolled(box: WebBox, course: CameraCourse) -> list[str]:

@@ -13,11 +13,11 @@ from edge.config.loading import LoadedConfig
 from edge.diary.opening import current_gallery, names_of, open_diary
 from edge.errors import UsageError, WhosthereError
 from edge.feedback import naming, rejecting, undoing
-from edge.feedback.remembered import embedder_facts
 from edge.feedback.said import Feedback, FeedbackPrice, price_text
 from edge.feedback.undoing import CorrectionLine
 from edge.web.box import WebBox
 from edge.web.page import get, post, text_of
+from edge.web.pages.visits_api import price_of
 from edge.web.templating import render
 from edge.web.visit_cards import Said, VisitCard, cards_of
 
@@ -50,7 +50,7 @@ def ask(request: Request) -> Response:
     price, problem = "", ""
     if what == "ignore" or person:
         try:
-            price = price_text(_price(box.loaded, what, found.id, person), names.get(person))
+            price = price_text(price_of(box.loaded, what, found.id, person), names.get(person))
         except WhosthereError as error:
             problem = str(error)
     people = sorted(names.items(), key=lambda one: one[1].casefold())
@@ -112,15 +112,6 @@ def _say(loaded: LoadedConfig, what: str, visit: str, person: str) -> Feedback:
         case "ignore":
             return rejecting.ignore(loaded, visit)
     raise UsageError(f"found {what!r}; allowed: confirm, ignore, name, reject")
-
-
-def _price(loaded: LoadedConfig, what: str, visit: str, person: str) -> FeedbackPrice:
-    match what:
-        case "name":
-            return naming.price_of_naming(loaded, visit, person)
-        case "reject":
-            return rejecting.price_of_rejecting(loaded, visit, person)
-    return rejecting.price_of_ignoring(loaded, embedder_facts(loaded))
 
 
 def _spoken(said: Feedback) -> str:

@@ -2,22 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-from msgspec import Meta
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from edge.errors import UsageError
-from edge.link.protocol import BoxStatus, LinkError
-from edge.web.api import ApiCall, ApiEndpoint, NoFields, api
+from edge.link.protocol import LinkError
 from edge.web.box import WebBox
 from edge.web.door_feeds import DoorFeeds, DoorNow, Faces, feeds_of
 from edge.web.door_view import DoorView
 from edge.web.page import Page, get, post, text_of
+from edge.web.pages import door_api
 from edge.web.stream_tokens import ADDRESSES, Opens, StreamToken, StreamTokens
 from edge.web.templating import is_part, render, template_text
 
@@ -73,10 +71,9 @@ async def make_key(request: Request, form: FormData) -> Response:
     """Make a key to the pictures, and show it this once."""
     opens: Opens = "live" if text_of(form, "opens") == "live" else "snapshot"
     try:
-        made, key = _tokens(request).make(opens, text_of(form, "label"))
+        made, address = door_api.make_key(request, opens, text_of(form, "label"))
     except UsageError as error:
         return await _page(request, problem=str(error), status=422)
-    address = str(request.url.replace(path=request.scope.get("root_path", "") + ADDRESSES[opens], query=f"token={key}"))
     return await _page(request, made=made, address=address)
 
 
@@ -131,50 +128,6 @@ def _back(request: Request) -> Response:
     return RedirectResponse(request.scope.get("root_path", "") + "/door", 303)
 
 
-class PauseGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """For how long."""
-
-    for_s: Annotated[float, Meta(gt=0)] | None = None
-    """Seconds; null: until somebody resumes."""
-
-
-async def _status(call: ApiCall) -> BoxStatus:
-    """How the box is doing, and who is here."""
-    return await feeds_of(call.request).link.status()
-
-
-async def _ring(call: ApiCall) -> NoFields:
-    return await _commanded(call, "ring")
-
-
-async def _resume(call: ApiCall) -> NoFields:
-    return await _commanded(call, "resume")
-
-
-async def _challenge(call: ApiCall) -> NoFields:
-    """The visitor is asked to turn their head."""
-    return await _commanded(call, "challenge")
-
-
-async def _pause(call: ApiCall) -> NoFields:
-    given: PauseGiven = call.given
-    return await _commanded(call, "pause", **({} if given.for_s is None else {"for_s": given.for_s}))
-
-
-async def _commanded(call: ApiCall, name: str, **fields: Any) -> NoFields:
-    answer = await feeds_of(call.request).link.command(name, **fields)
-    if not answer.ok:
-        raise HTTPException(409, answer.text)
-    return NoFields()
-
-
-_API = (
-    ApiEndpoint("GET", "/api/door", "The door now", BoxStatus, _status),
-    ApiEndpoint("POST", "/api/door/ring", "Ring", NoFields, _ring),
-    ApiEndpoint("POST", "/api/door/challenge", "Ask for a movement", NoFields, _challenge),
-    ApiEndpoint("POST", "/api/door/pause", "Stop watching for a while", NoFields, _pause, PauseGiven),
-    ApiEndpoint("POST", "/api/door/resume", "Watch again", NoFields, _resume),
-)
 PAGE = Page(
     name="door",
     title="Door",
@@ -185,6 +138,6 @@ PAGE = Page(
         post("/door", command),
         post("/door/keys", make_key),
         post("/door/keys/revoke", revoke_key),
-        *(api(endpoint) for endpoint in _API),
+        *door_api.ROUTES,
     ),
 )

@@ -10,13 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from edge.errors import WhosthereError
 from edge.galleries import names
 from edge.galleries.daemon_status import stamp_of, wait_for_status
 from edge.people.enroll_result import EnrollReport, PhotoOutcome, PhotoReport
 from edge.terminal import path_text
 from edge.web.box import WebBox
 from edge.web.page import get, post, text_of
-from edge.web.programs import run_whosthere
+from edge.web.programs import CommandFailed, run_whosthere
 from edge.web.templating import render
 from edge.web.uploads import Upload, Uploads, shown_as
 
@@ -66,12 +67,12 @@ def show_form(request: Request) -> Response:
 async def add(request: Request, form: FormData) -> Response:
     """Enrol the photos of a form, in a process of its own, and show the outcome of each."""
     box: WebBox = request.app.state.box
-    name = _checked(text_of(form, "name"))
+    name = checked_name(text_of(form, "name"))
     files = [one for one in form.getlist("photos") if isinstance(one, UploadFile) and one.size]
     if not 1 <= len(files) <= MAX_PHOTOS:
         raise HTTPException(422, f"found {len(files)} photos; allowed: 1 to {MAX_PHOTOS} at once")
     upload = await Uploads(box.folder / "uploads").take(files)
-    return await _enrolled(request, upload, name, upload.photos, [])
+    return await _enrolled(request, upload, name, upload.photos)
 
 
 async def pick(request: Request, form: FormData) -> Response:
@@ -82,7 +83,7 @@ async def pick(request: Request, form: FormData) -> Response:
     number, face = text_of(form, "photo"), text_of(form, "face")
     if not number.isdecimal() or int(number) >= len(photos) or not face.isdecimal() or not 0 < int(face) < 100:
         raise HTTPException(422, "choose a photo and one of its faces")
-    return await _enrolled(request, upload, before.name, [photos[int(number)]], [f"--face={int(face)}"])
+    return await _enrolled(request, upload, before.name, [photos[int(number)]], int(face))
 
 
 def show_added(request: Request) -> Response:
@@ -105,16 +106,25 @@ def picture(request: Request) -> Response:
     return FileResponse(photos[number], media_type=kind)
 
 
-async def _enrolled(request: Request, upload: Upload, name: str, photos: list[Path], options: list[str]) -> Response:
-    box: WebBox = request.app.state.box
-    config = ["--config", str(box.config_path), "--json", f"--person={name}"]
-    done = await run_whosthere("enroll", *config, *options, *map(str, photos))
+async def enroll(box: WebBox, name: str, photos: list[Path], face: int | None) -> tuple[EnrollReport, bool]:
+    """Enrol photos, and say whether the daemon recognises the person already. Raises WhosthereError."""
+    words = ["--config", str(box.config_path), "--json", f"--person={name}"]
+    words += [] if face is None else [f"--face={face}"]
+    report = (await run_whosthere("enroll", *words, *map(str, photos))).report(EnrollReport)
+    return report, report.written and await run_in_threadpool(_in_use, box)
+
+
+async def _enrolled(
+    request: Request, upload: Upload, name: str, photos: list[Path], face: int | None = None
+) -> Response:
     try:
-        report = msgspec.json.decode(done.out, type=EnrollReport)
-    except msgspec.DecodeError:
-        report = None
-    used = report is not None and report.written and await run_in_threadpool(_in_use, box)
-    upload.write(Added(name, report, "" if report else done.problem, used))
+        report, used = await enroll(request.app.state.box, name, photos, face)
+        added = Added(name, report, "", used)
+    except CommandFailed:
+        raise
+    except WhosthereError as error:
+        added = Added(name, None, str(error), in_use=False)
+    upload.write(added)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/people/+/added/{upload.token}", 303)
 
 
@@ -124,7 +134,8 @@ def _in_use(box: WebBox) -> bool:
     return status is not None and status.error is None
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name in its usual form. Raises HTTPException for one that no gallery can hold."""
     if problem := names.problem(name):
         raise HTTPException(422, f"{name!r} is not allowed as a name: {problem}")
     return names.tidy(name)

@@ -25,6 +25,7 @@ from edge.people.forgetting import forget_removed
 from edge.web.box import WebBox
 from edge.web.client import INGRESS_USER
 from edge.web.page import Page, get, post, text_of
+from edge.web.pages import guests_api
 from edge.web.pages.enrolling import ACCEPT
 from edge.web.passes import GuestPass, Passes
 from edge.web.programs import run_whosthere
@@ -32,7 +33,6 @@ from edge.web.templating import render
 from edge.web.uploads import Uploads
 
 MAX_PHOTOS = 3
-MAX_DAYS = 366
 LOCK_WAIT_S = 10.0
 _one_guest_at_a_time = asyncio.Lock()
 
@@ -53,14 +53,7 @@ def show(request: Request) -> Response:
 
 async def make(request: Request, form: FormData) -> Response:
     """Make a pass and show its QR code, this once."""
-    name = text_of(form, "name").strip()
-    if problem := names.problem(name):
-        raise HTTPException(422, f"{name!r} is not allowed as a name: {problem}")
-    until, today = _day(text_of(form, "until")), datetime.now(UTC).date()
-    if not today <= until <= today + timedelta(days=MAX_DAYS):
-        raise HTTPException(422, f"found {until} as the last day; allowed: today to {today + timedelta(days=MAX_DAYS)}")
-    made, secret = _passes(request).make(names.tidy(name), until)
-    address = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}/guest/{secret}"
+    made, address = guests_api.make_pass(request, text_of(form, "name"), _day(text_of(form, "until")))
     return render(request, "guest_code.html", guest=made, address=address, code=_code(address), far=_is_far(request))
 
 
@@ -209,6 +202,7 @@ PAGE = Page(
         get("/guest/{secret}", welcome),
         post("/guest/{secret}", join, max_bytes=None, max_files=MAX_PHOTOS, token=False, admit=admit),
         post("/guest/{secret}/leave", leave, token=False),
+        *guests_api.ROUTES,
     ),
     public=("/guest/",),
 )

@@ -19,11 +19,10 @@ from edge.people.summary import PersonSummary
 from edge.people.undoing import list_changes, undo_change
 from edge.web.box import WebBox
 from edge.web.page import Page, get, post, text_of
-from edge.web.pages import people_api
+from edge.web.pages import enrolling_api, people_api
 from edge.web.pages.coached import ROUTES as COACHED
 from edge.web.pages.enrolling import ROUTES as ENROLLING
 from edge.web.people_cards import PersonCard, change_in_words
-from edge.web.programs import run_whosthere
 from edge.web.templating import render
 
 SAID = {
@@ -77,12 +76,7 @@ async def consent(request: Request, form: FormData) -> Response:
 
 
 async def merge(request: Request, form: FormData) -> Response:
-    """Runs as a process: who denies a template of whom is a question for the networks' calibration."""
-    box: WebBox = request.app.state.box
-    people = request.path_params["person"], text_of(form, "other")
-    done = await run_whosthere("gallery", "merge", "--config", str(box.config_path), "--json", "--", *people)
-    if done.code != 0:
-        raise HTTPException(422, done.problem)
+    await people_api.merge(request.app.state.box, request.path_params["person"], text_of(form, "other"))
     return _to_person(request, "merged")
 
 
@@ -171,5 +165,6 @@ PAGE = Page(
         post("/people/{person}/remove", remove),
         post("/people/{person}/forget", forget),
         *people_api.ROUTES,
+        *enrolling_api.ROUTES,
     ),
 )

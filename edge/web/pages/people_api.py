@@ -14,13 +14,17 @@ from edge.galleries.forget import Forgotten, Traces, galleries_with
 from edge.galleries.gallery import Person
 from edge.galleries.lock import gallery_lock
 from edge.people import editing
+from edge.people.export import export_person
 from edge.people.forgetting import forget_removed
 from edge.people.summary import PersonSummary, summaries
 from edge.people.undoing import ChangeLine, list_changes, undo_change
-from edge.web.api import ApiCall, ApiEndpoint, NoFields, api
+from edge.web.api import JPEG, ApiCall, ApiEndpoint, MediaType, NoFields, api
 from edge.web.box import WebBox
+from edge.web.pages.visits_api import picture_of
+from edge.web.programs import run_whosthere
 
 LOCK_WAIT_S = 10.0
+ZIP = MediaType("application/zip")
 
 
 class NameGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +47,13 @@ class SureGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     """The person's name, in full."""
+
+
+class OtherGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The same person's other entry."""
+
+    other: Annotated[str, Meta(min_length=1, max_length=200)]
+    """A name or an id."""
 
 
 def everybody(box: WebBox) -> list[PersonSummary]:
@@ -68,6 +79,17 @@ def remove(box: WebBox, person: str, *, final: bool, sure: str | None = None) ->
         traces = Traces.of(known.id, galleries_with(known.id, path, keys))
         editing.remove(loaded, path, gallery, known, final=final)
         return known, forget_removed(traces, path, loaded) if final else None
+
+
+async def merge(box: WebBox, person: str, other: str) -> None:
+    """Make one person of two. Raises HTTPException.
+
+    Runs as a process: who denies a template of whom is a question for the networks' calibration.
+    """
+    words = ("--config", str(box.config_path), "--json", "--", person, other)
+    done = await run_whosthere("gallery", "merge", *words)
+    if done.code != 0:
+        raise HTTPException(422, done.problem)
 
 
 def _people(call: ApiCall) -> list[PersonSummary]:
@@ -119,6 +141,29 @@ def _removed(call: ApiCall, *, final: bool) -> Forgotten | None:
         raise HTTPException(422, str(error)) from error
 
 
+async def _merge(call: ApiCall) -> NoFields:
+    """The same as `whosthere gallery merge`: the other's photos, visits and corrections become this person's."""
+    await merge(call.box, call.name("person"), call.given.other)
+    return NoFields()
+
+
+def _export(call: ApiCall) -> bytes:
+    """The same as `whosthere gallery export`."""
+    try:
+        return export_person(call.box.loaded, call.name("person"))[0]
+    except GalleryError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+def _portrait(call: ApiCall) -> bytes:
+    """The picture of one of their last visits, as the diary keeps it (`diary.pictures_days`)."""
+    person = call.name("person")
+    visit = next((one.portrait for one in everybody(call.box) if one.id == person), None)
+    if visit is None:
+        raise HTTPException(404, f"found no picture of {person}; allowed: the id of somebody whose `portrait` is set")
+    return picture_of(call.box, visit)
+
+
 def _changes(call: ApiCall) -> list[ChangeLine]:
     """The same as `whosthere gallery changes --json`: the newest first."""
     return list_changes(call.box.loaded, call.box.loaded.gallery_path)[0]
@@ -137,6 +182,9 @@ ROUTES: tuple[Route, ...] = tuple(
         ApiEndpoint("GET", "/api/people", "Everybody whom the box knows", list[PersonSummary], _people),
         ApiEndpoint("POST", f"{_PERSON}/rename", "Give somebody another name", NoFields, _rename, NameGiven),
         ApiEndpoint("POST", f"{_PERSON}/consent", "Record what they agreed to", NoFields, _consent, ConsentGiven),
+        ApiEndpoint("GET", f"{_PERSON}/portrait", "A picture of somebody", JPEG, _portrait),
+        ApiEndpoint("GET", f"{_PERSON}/export", "All that is kept about somebody", ZIP, _export),
+        ApiEndpoint("POST", f"{_PERSON}/merge", "Make one person of two entries", NoFields, _merge, OtherGiven),
         ApiEndpoint("POST", f"{_PERSON}/remove", "Remove somebody", NoFields, _remove),
         ApiEndpoint("POST", f"{_PERSON}/forget", "Forget somebody for good", Forgotten, _forget, SureGiven),
         ApiEndpoint("GET", "/api/changes", "The changes that can be undone", list[ChangeLine], _changes),

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import anyio.to_thread
-import msgspec
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,7 +30,7 @@ from edge.storage.database import StorageError
 from edge.terminal import plural
 from edge.visits.strangers_file import number_of
 from edge.visits.strangers_layout import StrangerVisitRow
-from edge.web.api import ApiCall, ApiEndpoint, NoFields, api
+from edge.web.api import JPEG, ApiCall, ApiEndpoint, NoFields, api
 from edge.web.bounds import allow_time
 from edge.web.box import WebBox
 from edge.web.days import day_in_words
@@ -66,17 +65,21 @@ def show(request: Request) -> Response:
 
 def picture(request: Request) -> Response:
     """One of the best pictures of a stranger, counted from 1."""
-    box: WebBox = request.app.state.box
+    stranger, place = request.path_params["stranger"], request.path_params["place"]
+    jpeg = _jpeg(request.app.state.box, stranger, place)
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+
+
+def _jpeg(box: WebBox, stranger: str, place: int) -> bytes:
     try:
         with opened_strangers(box.loaded) as file:
-            visits = one_stranger(number_of(request.path_params["stranger"]), file)
+            visits = one_stranger(number_of(stranger), file)
     except WhosthereError as error:
         raise HTTPException(404, str(error)) from error
     best = sorted((one for visit in visits for one in visit.unpacked), key=lambda one: -one.quality)
-    place = request.path_params["place"]
     if not 0 < place <= len(best):
-        raise HTTPException(404, "there is no such picture")
-    return Response(best[place - 1].jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+        raise HTTPException(404, f"found no picture {place}; allowed: 1 to {len(best)}")
+    return best[place - 1].jpeg
 
 
 async def name(request: Request, form: FormData) -> Response:
@@ -127,12 +130,7 @@ async def name_one(box: WebBox, stranger: str, person: str) -> EnrollReport:
     chosen = names.tidy(person)
     number = number_of(stranger)
     words = ("strangers", "name", f"stranger-{number}", f"--person={chosen}", "--json", f"--config={box.config_path}")
-    done = await run_whosthere(*words, limit_s=TIMEOUT_S)
-    try:
-        return msgspec.json.decode(done.out, type=EnrollReport)
-    except msgspec.DecodeError as error:
-        kinds = {kind.exit_code: kind for kind in (UsageError, ConfigError)}
-        raise kinds.get(done.code, WhosthereError)(done.problem) from error
+    return (await run_whosthere(*words, limit_s=TIMEOUT_S)).report(EnrollReport)
 
 
 async def _after(request: Request, note: str, tone: str) -> Response:
@@ -172,6 +170,11 @@ def _listed(call: ApiCall) -> list[StrangerLine]:
         return [stranger_line(number, visits) for number, visits in all_strangers(file).items()]
 
 
+def _picture(call: ApiCall) -> bytes:
+    """Counted from 1, the best first."""
+    return _jpeg(call.box, call.name("stranger"), int(call.name("place")))
+
+
 async def _named(call: ApiCall) -> EnrollReport:
     """The same as `whosthere strangers name --json`."""
     allow_time(call.request.scope, TIMEOUT_S)
@@ -192,6 +195,7 @@ def _discarded(call: ApiCall) -> NoFields:
 _STRANGER = "/api/strangers/{stranger}"
 _API = (
     ApiEndpoint("GET", "/api/strangers", "The strangers who are kept", list[StrangerLine], _listed),
+    ApiEndpoint("GET", f"{_STRANGER}/pictures/{{place:int}}", "One of their pictures", JPEG, _picture),
     ApiEndpoint("POST", f"{_STRANGER}/name", "Enrol a stranger", EnrollReport, _named, PersonGiven),
     ApiEndpoint("POST", f"{_STRANGER}/ignore", "Publish nothing about them any more", Feedback, _ignored),
     ApiEndpoint("POST", f"{_STRANGER}/discard", "Forget them", NoFields, _discarded),

@@ -3,13 +3,11 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.diary.explanation import explain
 from edge.diary.opening import calibration_of, current_gallery, names_of, open_diary
-from edge.diary.reader import NoSuchVisit
 from edge.errors import ConfigError
 from edge.storage.database import StorageError
 from edge.web.box import WebBox
@@ -70,14 +68,7 @@ def why(request: Request) -> Response:
 
 def picture(request: Request) -> Response:
     """The best picture of a visit, as the diary keeps it."""
-    box: WebBox = request.app.state.box
-    try:
-        with open_diary(box.loaded) as diary:
-            jpeg = diary.picture(request.path_params["visit"])
-    except (StorageError, NoSuchVisit) as error:
-        raise HTTPException(404, str(error)) from error
-    if jpeg is None:
-        raise HTTPException(404, "no picture of this visit is kept")
+    jpeg = visits_api.picture_of(request.app.state.box, request.path_params["visit"])
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 

@@ -1,19 +1,25 @@
 """Visits and corrections for scripts."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from edge.config.loading import LoadedConfig
 from edge.diary.explanation import Explanation, explain
 from edge.diary.listing import VisitLine
 from edge.diary.opening import calibration_of, current_gallery, names_of, open_diary
+from edge.diary.reader import NoSuchVisit
 from edge.feedback import naming, rejecting, undoing
-from edge.feedback.said import Feedback
+from edge.feedback.remembered import embedder_facts
+from edge.feedback.said import Feedback, FeedbackPrice
 from edge.feedback.undoing import CorrectionLine, UndoneCorrection
+from edge.storage.database import StorageError
 from edge.web.access import SESSION
-from edge.web.api import ApiCall, ApiEndpoint, api
+from edge.web.api import JPEG, ApiCall, ApiEndpoint, api
+from edge.web.box import WebBox
 
 MAX_VISITS = 1000
 
@@ -36,6 +42,14 @@ class PersonGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     person: Annotated[str, Meta(min_length=1, max_length=200)]
     """A name or an id."""
+
+
+class PriceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody may want to say."""
+
+    action: Literal["name", "reject", "ignore"]
+    person: str = ""
+    """Whom it is about, by name or id; for `ignore`, nobody."""
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -64,6 +78,39 @@ def _explain(call: ApiCall) -> Explanation:
     with open_diary(loaded) as diary:
         found = diary.find(call.name("visit"))
     return explain(found, names_of(current_gallery(loaded)), calibration_of(loaded, found.model))
+
+
+def picture_of(box: WebBox, visit: str) -> bytes:
+    """The best picture of a visit. Raises HTTPException where the diary keeps none."""
+    try:
+        with open_diary(box.loaded) as diary:
+            jpeg = diary.picture(visit)
+    except (StorageError, NoSuchVisit) as error:
+        raise HTTPException(404, str(error)) from error
+    if jpeg is None:
+        raise HTTPException(404, "no picture of this visit is kept")
+    return jpeg
+
+
+def _picture(call: ApiCall) -> bytes:
+    """As the diary keeps it (`diary.pictures_days`)."""
+    return picture_of(call.box, call.name("visit"))
+
+
+def _price(call: ApiCall) -> FeedbackPrice:
+    """What saying it would cost, before it is said."""
+    wanted: PriceQuery = call.given
+    return price_of(call.box.loaded, wanted.action, call.name("visit"), wanted.person)
+
+
+def price_of(loaded: LoadedConfig, action: str, visit: str, person: str) -> FeedbackPrice:
+    """What a correction costs. Raises WhosthereError."""
+    match action:
+        case "name":
+            return naming.price_of_naming(loaded, visit, person)
+        case "reject":
+            return rejecting.price_of_rejecting(loaded, visit, person)
+    return rejecting.price_of_ignoring(loaded, embedder_facts(loaded))
 
 
 def _confirm(call: ApiCall) -> Feedback:
@@ -103,6 +150,8 @@ ROUTES: tuple[Route, ...] = tuple(
         ApiEndpoint("GET", "/api/session", "The session's token", SessionInfo, _session),
         ApiEndpoint("GET", "/api/visits", "The last visits", list[VisitLine], _visits, VisitsQuery),
         ApiEndpoint("GET", _VISIT, "Why a visit was decided so", Explanation, _explain),
+        ApiEndpoint("GET", f"{_VISIT}/picture", "Its best picture", JPEG, _picture),
+        ApiEndpoint("GET", f"{_VISIT}/price", "What a correction would cost", FeedbackPrice, _price, PriceQuery),
         ApiEndpoint("POST", f"{_VISIT}/confirm", "The name was right", Feedback, _confirm),
         ApiEndpoint("POST", f"{_VISIT}/name", "It was this person", Feedback, _name, PersonGiven),
         ApiEndpoint("POST", f"{_VISIT}/reject", "It was not this person", Feedback, _reject, PersonGiven),
