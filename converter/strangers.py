@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from converter.datasets import DatasetError
 from edge.events import Event, EventKind
 from edge.models.card import Calibration
-from edge.records import Match, Outcome, Vector
-from edge.visits.good_faces import direction
+from edge.records import Match, Outcome, Vector, direction
 from edge.visits.strangers import KnownStrangers, Stranger, StrangerWatch
 
 UNKNOWN = Match(Outcome.UNKNOWN, None, None, 1.0, None)

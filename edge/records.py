@@ -293,3 +293,8 @@ class Match:
         if self.best is None or self.runner_up is None:
             return None
         return self.best.similarity - self.runner_up.similarity
+
+
+def direction(total: Vector) -> Vector:
+    """The unit vector of the same direction, read-only."""
+    return read_only((total / math.sqrt(float(total @ total))).astype("float32"))

@@ -22,8 +22,7 @@ from edge.galleries.history import LOG, History, HistoryEntry
 from edge.galleries.receive import Receiver
 from edge.galleries.store import drop_kept, remove_person, replace_gallery
 from edge.owner import as_owner, decider
-from edge.visits.strangers_file import NAME, StrangersFile, forget_everybody
-from edge.visits.unknown_faces import clear
+from edge.visits.strangers_file import NAME, StrangersFile, clear_pictures, forget_everybody
 from support.box import family
 from support.networks import embedder
 
@@ -99,7 +98,7 @@ WRITES: dict[str, Callable[[Trap], object]] = {
     "keep": lambda trap: History(trap.gallery).keep(1, "0" * 64, 3),
     "drop_kept": lambda trap: drop_kept("ada", trap.gallery, NO_KEYS),
     "the status": lambda trap: StatusFile(trap.gallery).write(STATUS),
-    "unknown faces": lambda trap: clear(trap.state / "faces"),
+    "unknown faces": lambda trap: clear_pictures(trap.state / "faces"),
     "strangers": lambda trap: forget_everybody(trap.state / "faces" / NAME),
     "config.yaml": lambda trap: rewrite(trap.state / "config.yaml", {"device_id": "hall"}),
 }

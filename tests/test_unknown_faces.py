@@ -21,7 +21,9 @@ from edge.errors import WhosthereError
 from edge.events import Event, EventKind
 from edge.galleries.file import open_gallery
 from edge.records import Box, Outcome
-from edge.visits.unknown_faces import UnknownFaces, clear, face_of
+from edge.visits.face_picture import face_of
+from edge.visits.strangers_file import clear_pictures
+from edge.visits.unknown_faces import UnknownFaces
 from support.album import make_album
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, running, write_config
@@ -92,8 +94,8 @@ def test_the_face_keeps_some_surroundings_and_stays_in_the_picture() -> None:
 def test_forgetting_somebody_removes_every_strangers_picture(tmp_path: Path) -> None:
     faces = UnknownFaces(tmp_path, UnknownFacesSettings(keep=2))
     faces.take(gone("v1"), 0)
-    assert [path.stem for path in clear(tmp_path)] == ["v1"]
-    assert clear(tmp_path / "nowhere") == []
+    assert [path.stem for path in clear_pictures(tmp_path)] == ["v1"]
+    assert clear_pictures(tmp_path / "nowhere") == []
 
 
 def tar(*files: tuple[str, bytes]) -> bytes:

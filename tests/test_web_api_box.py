@@ -108,7 +108,7 @@ def test_a_config_that_the_page_may_not_write_is_shown_instead(client: Client, p
 
 def test_findings_log_and_restart(client: Client, link: Linked) -> None:
     report = described(client.get("/api/box/doctor"), "get", "/api/box/doctor")
-    assert any("only one template of" in str(one) for one in report["findings"])
+    assert any("only one template of" in str(one) for one in report["hints"])
     log = described(client.get("/api/box/log"), "get", "/api/box/log")
     assert log["lines"] or log["problem"]
     described(send(client, "/api/box/restart"), "post", "/api/box/restart")

@@ -10,7 +10,8 @@ from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Card
 from edge.models.similarity import same_person
-from edge.people.enroll_result import Likeness, likeness
+from edge.people.enroll_result import Likeness
+from edge.people.enrolling import likeness
 from edge.terminal import echo, path_text, plural, table, warn
 from edge.visits.infrared_scale import infrared_scale
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes, pair_in_words

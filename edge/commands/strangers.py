@@ -14,12 +14,12 @@ from edge.commands.picture import in_blocks
 from edge.config.loading import load_config
 from edge.feedback.kept_strangers import (
     all_strangers,
-    name_stranger,
     one_stranger,
     opened_strangers,
     stranger_line,
     times_in_words,
 )
+from edge.feedback.stranger_pictures import name_stranger
 from edge.galleries.atomic_file import write_whole
 from edge.terminal import echo, json_option, plural, print_json, table
 from edge.visits.strangers_file import number_of

@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-
 from edge.config.diary import DiarySettings
 from edge.diary.diary_file import DiaryFile, NewVisit
 from edge.diary.record import Rules, VisitRecord
@@ -17,7 +15,7 @@ from edge.events import Event, EventKind
 from edge.records import Box, Image
 from edge.storage.database import StorageError
 from edge.storage.salvage import discard, discard_damaged
-from edge.visits.unknown_faces import JPEG_QUALITY, face_of
+from edge.visits.face_picture import encoded, face_of
 
 log = logging.getLogger("whosthere.diary")
 
@@ -163,4 +161,4 @@ def _portrait(picture: Image | None, box: Box | None) -> bytes | None:
     """The visitor's face as a JPEG."""
     if picture is None or box is None:
         return None
-    return bytes(cv2.imencode(".jpg", face_of(picture, box), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes())
+    return encoded(face_of(picture, box))

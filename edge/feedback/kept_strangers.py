@@ -15,13 +15,10 @@ from edge.errors import ConfigError, UsageError, WhosthereError
 from edge.feedback.rejecting import ignore_vector
 from edge.feedback.remembered import LOCK_WAIT_S, embedder_facts, gallery_or_none
 from edge.feedback.said import Feedback
-from edge.feedback.stranger_pictures import take_pictures
 from edge.galleries.lock import gallery_lock
 from edge.owner import as_owner
-from edge.people.enroll_result import EnrollReport
-from edge.people.enrolling import enroll_into
+from edge.records import direction
 from edge.storage.database import StorageError
-from edge.visits.good_faces import direction
 from edge.visits.strangers_file import NAME, StrangersFile
 from edge.visits.strangers_layout import StrangerVisitRow
 
@@ -74,16 +71,6 @@ def one_stranger(number: int, file: StrangersFile) -> list[StrangerVisitRow]:
         kept = ", ".join(f"stranger-{other}" for other in known) or "nobody"
         raise WhosthereError(f"found no stranger-{number}; kept on this box: {kept}")
     return known[number]
-
-
-def name_stranger(loaded: LoadedConfig, number: int, person: str, path: Path, *, dry_run: bool = False) -> EnrollReport:
-    """Enrol a stranger with their good pictures, and forget them as one if any is in. Raises WhosthereError."""
-    with opened_strangers(loaded) as file:
-        visits = one_stranger(number, file)
-    report = enroll_into(path, person, take_pictures(f"stranger-{number}", visits), loaded, dry_run=dry_run)
-    if report.written:
-        discard_strangers(loaded, [number])
-    return report
 
 
 def ignore_stranger(loaded: LoadedConfig, number: int) -> Feedback:

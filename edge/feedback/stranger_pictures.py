@@ -1,16 +1,29 @@
 """The pictures of a stranger as templates, for `whosthere strangers name`."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from edge.capture.photos import decode
+from edge.config.loading import LoadedConfig
 from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake
 from edge.faces.photo_faces import PhotoFaces, Refusal, read_faces
+from edge.feedback.kept_strangers import discard_strangers, one_stranger, opened_strangers
 from edge.models.similarity import TOO_ALIKE
-from edge.people.enroll_result import PhotoOutcome, PhotoReport
-from edge.people.enrolling import Taken
+from edge.people.enroll_result import EnrollReport, PhotoOutcome, PhotoReport
+from edge.people.enrolling import Taken, enroll_into
 from edge.people.photo_intake import decide_all, enter
 from edge.visits.strangers_layout import StrangerVisitRow
+
+
+def name_stranger(loaded: LoadedConfig, number: int, person: str, path: Path, *, dry_run: bool = False) -> EnrollReport:
+    """Enrol a stranger with their good pictures, and forget them as one if any is in. Raises WhosthereError."""
+    with opened_strangers(loaded) as file:
+        visits = one_stranger(number, file)
+    report = enroll_into(path, person, take_pictures(f"stranger-{number}", visits), loaded, dry_run=dry_run)
+    if report.written:
+        discard_strangers(loaded, [number])
+    return report
 
 
 def take_pictures(stranger: str, visits: Sequence[StrangerVisitRow]) -> Callable[[Analyser, Intake, str], Taken]:

@@ -4,7 +4,6 @@ from enum import StrEnum
 
 import msgspec
 
-from edge.faces.enrolment import Oddity
 from edge.galleries.coverage import Coverage
 
 
@@ -78,7 +77,3 @@ class EnrollReport(msgspec.Struct, frozen=True):
 
     def count(self, result: PhotoOutcome) -> int:
         return sum(photo.result is result for photo in self.photos)
-
-
-def likeness(oddity: Oddity) -> Likeness:
-    return Likeness(oddity.source, oddity.person.id, oddity.person.name, oddity.nearest, oddity.similarity)

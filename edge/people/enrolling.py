@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from edge.config.loading import LoadedConfig
 from edge.errors import GalleryError
 from edge.faces.analyser import Analyser
-from edge.faces.enrolment import Intake, outliers, resemblances
+from edge.faces.enrolment import Intake, Oddity, outliers, resemblances
 from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
@@ -21,7 +21,7 @@ from edge.galleries.gallery import Gallery, end_of, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.models.similarity import same_person
 from edge.people.editing import made_consent, signing_key, write_change
-from edge.people.enroll_result import EnrollReport, PhotoReport, likeness
+from edge.people.enroll_result import EnrollReport, Likeness, PhotoReport
 from edge.terminal import path_text
 from edge.visits.thresholds import lookalike_threshold, similarity_scale
 
@@ -135,3 +135,7 @@ def _report(
         lookalikes=[likeness(o) for o in resemblances(gallery, person, threshold)] if person else [],
         coverage=coverage(person.templates if person else []),
     )
+
+
+def likeness(oddity: Oddity) -> Likeness:
+    return Likeness(oddity.source, oddity.person.id, oddity.person.name, oddity.nearest, oddity.similarity)

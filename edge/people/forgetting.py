@@ -15,8 +15,7 @@ from edge.galleries.forget import Forgotten, Traces, forget
 from edge.galleries.gallery import timestamp
 from edge.owner import as_owner
 from edge.terminal import plural
-from edge.visits.strangers_file import NAME, forget_everybody
-from edge.visits.unknown_faces import clear
+from edge.visits.strangers_file import NAME, clear_pictures, forget_everybody
 
 ACK_S = 15.0
 """How long to wait for the daemon to use a gallery before its traces are searched."""
@@ -35,7 +34,7 @@ def forget_elsewhere(loaded: LoadedConfig, person: str) -> list[str]:
     Returns what was removed. Raises StorageError and GalleryError.
     """
     strangers, anchors = Path(loaded.config.strangers.path), forget_corrections(loaded.gallery_path, person)
-    removed = [str(path) for path in [*clear(strangers), *forget_everybody(strangers / NAME)]]
+    removed = [str(path) for path in [*clear_pictures(strangers), *forget_everybody(strangers / NAME)]]
     removed += [f"{corrections_path(loaded.gallery_path)}: {plural(anchors, 'correction')}"] if anchors else []
     removed += _forget_additions(loaded, person)
     path = Path(loaded.config.diary.path)

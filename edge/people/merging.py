@@ -1,12 +1,11 @@
 """Two entries of the gallery that are one person become one, with all that the box keeps about either."""
 
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from edge.config.loading import LoadedConfig
-from edge.diary.diary_file import DiaryFile
+from edge.diary.reassigning import reassign, visits_of
 from edge.errors import UsageError
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.loading import load_embedder
@@ -16,7 +15,6 @@ from edge.galleries.corrections import MAX_ANCHORS, Anchor, Corrections, faces_o
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person, timestamp
 from edge.galleries.lock import gallery_lock
-from edge.owner import as_owner
 from edge.people.editing import person_of, signing_key, write_change
 from edge.visits.matcher import load_matcher
 from edge.visits.rejection import check_rejection
@@ -50,24 +48,6 @@ def merge_people(
             write_corrections(moved, path)
         reassign(loaded, two.id, one.id, None)
     return one, two, new
-
-
-def visits_of(loaded: LoadedConfig, person: str, unless: str) -> list[str]:
-    """The visits in the diary in which one person occurs and the other does not. Raises StorageError."""
-    diary = Path(loaded.config.diary.path)
-    if not diary.exists():
-        return []
-    with as_owner(diary), closing(DiaryFile(diary, loaded.config.diary.max_mb)) as file:
-        return file.visits_with(person, unless)
-
-
-def reassign(loaded: LoadedConfig, old: str, new: str, only: list[str] | None) -> None:
-    """Give visits in the diary another person's id: all of theirs, or `only` some. Raises StorageError."""
-    diary = Path(loaded.config.diary.path)
-    if not diary.exists():
-        return
-    with as_owner(diary), closing(DiaryFile(diary, loaded.config.diary.max_mb)) as file:
-        file.reassign(old, new, only)
 
 
 def _joined_additions(additions: Gallery, one: Person, two: Person) -> Gallery:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config.loading import LoadedConfig
+from edge.diary.reassigning import reassign
 from edge.errors import GalleryError, UsageError
 from edge.galleries.additions import additions_path, write_additions
 from edge.galleries.changes import KEEP, GalleryChange, change_between, change_files, drop_old, read_change
@@ -16,7 +17,6 @@ from edge.galleries.lock import gallery_lock
 from edge.galleries.undo import undone, undone_additions, undone_anchors
 from edge.owner import as_owner
 from edge.people.editing import signing_key, write_change
-from edge.people.merging import reassign
 
 
 class ChangeLine(msgspec.Struct, frozen=True):

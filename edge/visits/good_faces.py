@@ -8,8 +8,8 @@ import numpy as np
 from edge.config.faces import QualitySettings
 from edge.events import GoodFace
 from edge.models.similarity import TOO_ALIKE
-from edge.records import Box, Image, Quality, Vector, read_only
-from edge.visits.unknown_faces import face_of
+from edge.records import Box, Image, Quality, Vector, direction
+from edge.visits.face_picture import face_of
 
 KEPT = 3
 """How many are kept with their pictures."""
@@ -71,9 +71,3 @@ class GoodFaces:
     def _keep(self, new: GoodFace) -> None:
         different = [face for face in self.kept if float(face.embedding @ new.embedding) < self._too_alike]
         self.kept = sorted([*different, new], key=lambda face: -face.quality)[:KEPT]
-
-
-def direction(total: Vector) -> Vector:
-    """The unit vector of the same direction, read-only."""
-    unit: Vector = (total / np.linalg.norm(total)).astype(np.float32)
-    return read_only(unit)

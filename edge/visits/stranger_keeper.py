@@ -4,17 +4,15 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-
 from edge.config.visits import UnknownFacesSettings
 from edge.events import Event, EventKind, GoodFace
 from edge.records import Outcome, Vector
 from edge.storage.database import StorageError
+from edge.visits.face_picture import encoded
 from edge.visits.matcher import Matcher
 from edge.visits.strangers import StrangerWatch
 from edge.visits.strangers_file import NAME, StrangersFile, forget_everybody, remove_file
 from edge.visits.strangers_layout import StrangerPicture
-from edge.visits.unknown_faces import JPEG_QUALITY
 
 log = logging.getLogger("whosthere.strangers")
 
@@ -139,7 +137,4 @@ def _is_known(matcher: Matcher, embedding: Vector) -> bool:
 
 
 def _encoded(faces: tuple[GoodFace, ...]) -> list[StrangerPicture]:
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return [
-        StrangerPicture(face.quality, cv2.imencode(".jpg", face.picture, parameters)[1].tobytes()) for face in faces
-    ]
+    return [StrangerPicture(face.quality, encoded(face.picture)) for face in faces]

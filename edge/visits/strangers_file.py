@@ -5,7 +5,7 @@ reads, and deletes, in another process.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,11 +15,10 @@ import numpy as np
 from edge.errors import WhosthereError
 from edge.events import StrangerVisits
 from edge.owner import as_owner
-from edge.records import Vector
+from edge.records import Vector, direction
 from edge.storage.database import StorageError, close, explained, open_or_replace, open_sound, transaction
 from edge.storage.layout import only_value
 from edge.storage.salvage import discard_damaged
-from edge.visits.good_faces import direction
 from edge.visits.strangers import KnownStrangers, Stranger
 from edge.visits.strangers_layout import LAYOUT, NEXT, StrangerPicture, StrangerVisitRow, checked, packed
 
@@ -217,3 +216,13 @@ def _stranger(number: int, visits: Sequence[tuple[int, float, int, float, bytes]
     _, seen, times, first_seen, embeddings = zip(*visits, strict=True)
     mean = direction(np.sum([np.frombuffer(embedding, np.float32) for embedding in embeddings], axis=0))
     return Stranger(number, max(times), min(first_seen), max(seen), mean)
+
+
+def clear_pictures(folder: Path) -> list[Path]:
+    """Remove every single picture of an unknown visitor, who may be anybody; the paths of those removed."""
+    gone = []
+    for path in sorted([*folder.glob("*.jpg"), *folder.glob("*.part")]) if folder.is_dir() else []:
+        with suppress(OSError), as_owner(path):
+            path.unlink()
+            gone.append(path)
+    return gone

@@ -6,20 +6,12 @@ import os
 import secrets
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from edge.config.visits import UnknownFacesSettings
 from edge.events import Event, EventKind
-from edge.owner import as_owner
-from edge.records import Box, Image, Outcome
+from edge.records import Image, Outcome
+from edge.visits.face_picture import encoded, face_of
 
 log = logging.getLogger("whosthere.unknown_faces")
-
-AROUND = 0.6
-"""The margin kept on each side of a face, in widths of the face."""
-WIDEST_PX = 480
-JPEG_QUALITY = 92
 
 
 class UnknownFaces:
@@ -67,29 +59,6 @@ class UnknownFaces:
     def _write(self, path: Path, picture: Image) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         beside = path.with_suffix(f".{secrets.token_hex(8)}.part")
-        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
+            file.write(encoded(picture))
         beside.replace(path)
-
-
-def clear(folder: Path) -> list[Path]:
-    """Remove every picture, since nobody knows whom they show; the paths of those removed."""
-    gone = []
-    for path in sorted([*folder.glob("*.jpg"), *folder.glob("*.part")]) if folder.is_dir() else []:
-        with contextlib.suppress(OSError), as_owner(path):
-            path.unlink()
-            gone.append(path)
-    return gone
-
-
-def face_of(picture: Image, box: Box) -> Image:
-    """Cut out a face with a margin, and shrink it to at most WIDEST_PX."""
-    height, width = picture.shape[:2]
-    left, top = (max(0, round(edge - AROUND * box.width)) for edge in (box.left, box.top))
-    right = min(width, round(box.right + AROUND * box.width))
-    bottom = min(height, round(box.bottom + AROUND * box.width))
-    part = picture[top:bottom, left:right]
-    scale = min(1.0, WIDEST_PX / max(part.shape[:2]))
-    smaller = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else part
-    return np.ascontiguousarray(smaller, np.uint8)

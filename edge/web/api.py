@@ -41,7 +41,7 @@ class ApiFiles:
     field: str
     most: int
     max_bytes: int | None = None
-    """Of the whole form; None: `web.max_upload_mb`."""
+    """The limit of the whole form; None: `web.max_upload_mb`."""
 
 
 @dataclass(frozen=True, slots=True)

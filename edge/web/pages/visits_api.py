@@ -84,7 +84,7 @@ def picture_of(box: WebBox, visit: str) -> bytes:
     """The best picture of a visit. Raises HTTPException where the diary keeps none."""
     try:
         with open_diary(box.loaded) as diary:
-            jpeg = diary.picture(visit)
+            jpeg = diary.picture(visit) or diary.picture(diary.find(visit).id)
     except (StorageError, NoSuchVisit) as error:
         raise HTTPException(404, str(error)) from error
     if jpeg is None:
