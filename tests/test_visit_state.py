@@ -1,5 +1,7 @@
 """What a visit is made of, what it takes over from another, and what its events carry."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,7 +83,15 @@ def test_only_the_end_of_a_strangers_visit_carries_faces_and_only_its_beginning_
 
 def test_any_first_picture_is_better_than_none_and_only_a_better_one_replaces_it() -> None:
     one = visit()
-    for score, kept in ((-0.5, True), (0.0, True), (0.0, False), (0.4, True)):
-        image = np.zeros((4, 4, 3), np.uint8)
-        one.keep_picture(score, image, ELSEWHERE)
+    for score, kept in ((0.0, True), (0.0, False), (0.4, True), (0.3, False)):
+        image = np.zeros((480, 640, 3), np.uint8)
+        one.keep_picture(replace(quality(), score=score), image, ELSEWHERE)
         assert (one.picture is image) is kept
+
+
+def test_a_whole_face_is_kept_rather_than_a_slightly_better_one_that_leaves_the_picture() -> None:
+    one = visit()
+    whole, cut = Box(249, 97, 401, 249), Box(532, 97, 673, 238)
+    one.keep_picture(replace(quality(), score=0.96, sharpness=107.0), IMAGE, whole)
+    one.keep_picture(replace(quality(), score=1.0, sharpness=75.0), IMAGE, cut)
+    assert one.picture_box == whole

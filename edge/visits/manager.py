@@ -159,7 +159,7 @@ class VisitManager:
         if sighting.embedding is not None or visit.faces.count == 0:
             visit.confirm(sighting)
             if self._pictures and image is not None:
-                visit.keep_picture(sighting.quality.score, image, sighting.box)
+                visit.keep_picture(sighting.quality, image, sighting.box)
 
     def _add_good(self, visit: Visit, sighting: Sighting, image: Image | None) -> None:
         limits, quality, embedding = self._good_faces, sighting.quality, sighting.embedding

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from edge.events import ChallengeResult, Event, EventKind, VisitAccount
-from edge.records import Box, Image, Match, Outcome
+from edge.records import Box, Image, Match, Outcome, Quality
 from edge.sightings import Sighting
+from edge.visits.best_picture import picture_value
 from edge.visits.fusion import FusedFaces
 from edge.visits.good_faces import GoodFaces
 from edge.visits.liveness import LivenessEvidence
@@ -53,7 +54,7 @@ class Visit:
         self.sequence = 0
         self.picture: Image | None = None
         self.picture_box: Box | None = None
-        self.picture_score = -1.0
+        self.picture_value = -1.0
 
     @classmethod
     def of(cls, visit_id: str, sighting: Sighting, linking: LinkingThresholds) -> "Visit":
@@ -90,9 +91,11 @@ class Visit:
         self.last_seen_at, self.box = self.confirmed_at, self.confirmed_box
         return doubts
 
-    def keep_picture(self, score: float, image: Image, box: Box) -> None:
-        if score > self.picture_score:
-            self.picture, self.picture_box, self.picture_score = image, box, score
+    def keep_picture(self, quality: Quality, image: Image, box: Box) -> None:
+        """Keep the picture if none before showed the visitor better."""
+        value = picture_value(quality, box, image.shape[1], image.shape[0])
+        if value > self.picture_value:
+            self.picture, self.picture_box, self.picture_value = image, box, value
 
     def absorb(self, other: "Visit") -> None:
         """Add what another visit saw: it was the same person."""
