@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from edge.config.mqtt import MqttSettings
 from edge.demo.box import make_gallery
 from support.broker import Broker, running_broker
-from support.browser import Browser, running_browser
+from support.browser import Browser, Visitor, running_browser
 from support.fuzzing import FULL, MAX_MB, MAX_MORE_MB, forget_peak, memory_mb
 from support.publishing import settings
 from support.rtsp import RtspServer, why_not
+from support.web import WebPage
 
 # On a busy machine the time that an example takes means nothing.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -59,6 +60,14 @@ def browser() -> Iterator[Browser]:
     """Chromium; tests that use it are skipped where there is none."""
     with running_browser() as running:
         yield running
+
+
+@pytest.fixture
+def owner(browser: Browser, page: WebPage) -> Iterator[Visitor]:
+    """The owner's phone, logged in to the `page` of a test file."""
+    with browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        yield visitor
 
 
 @pytest.fixture(scope="session")

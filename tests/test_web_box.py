@@ -11,17 +11,10 @@ from edge.diary.diary_file import DiaryFile
 from edge.diary.reader import DiaryReader
 from edge.galleries.file import open_gallery
 from support.broker import Broker
-from support.browser import Browser, Visitor, running_browser
+from support.browser import Browser, Visitor
 from support.daemon import running, write_config
 from support.diaries import new
 from support.web import PASSWORD, WebPage, running_page, write_web_config
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as found:
-        yield found
-
 
 OTHER = "another word, then"
 
@@ -44,13 +37,6 @@ def page(tmp_path: Path, demo_gallery: Path) -> Iterator[WebPage]:
     folder = tmp_path / "first"
     with running_page(box(folder, demo_gallery), folder) as found:
         yield found
-
-
-@pytest.fixture
-def owner(browser: Browser, page: WebPage) -> Iterator[Visitor]:
-    with browser.visitor(page.address) as visitor:
-        visitor.log_in()
-        yield visitor
 
 
 def test_what_doctor_finds_is_shown_with_the_versions(owner: Visitor) -> None:

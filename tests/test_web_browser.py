@@ -103,6 +103,31 @@ def test_an_unknown_visitor_is_named(browser: Browser, box: Household, script: b
     assert [template.source for template in box.added()] == [f"visit {made}"]
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["htmx", "without-javascript"])
+def test_an_unknown_visitor_is_enrolled_as_somebody_new(browser: Browser, box: Household, script: bool) -> None:
+    made = box.came(box.looks_like(0.0, seed=77), named=None, jpeg=jpeg(COLLINS))
+    with (
+        running_page(box.config, box.folder) as page,
+        browser.visitor(page.address, java_script_enabled=script) as visitor,
+    ):
+        visitor.log_in()
+        visitor.page.locator(f"#visit-{made}").get_by_role("link", name="Somebody new").click()
+        visitor.page.get_by_text("strangers will be called by the new name").wait_for()
+        if script:
+            visitor.check()
+        visitor.page.get_by_label("Name of the new person").fill("Eve <b>Hill</b>")
+        visitor.page.get_by_role("button", name="Enrol").click()
+        visitor.page.get_by_text("Welcome, Eve <b>Hill</b>.").wait_for()
+        visitor.open(f"/visits/{made}/name?person=")
+        visitor.page.get_by_role("link", name="Somebody new").last.click()
+        visitor.page.get_by_text("found a similarity of 1.00 to Eve <b>Hill</b>").wait_for()
+        visitor.open("/people")
+        visitor.page.get_by_role("link", name="Eve <b>Hill</b>").wait_for()
+        assert visitor.errors == []
+    eve = box.gallery.named("Eve <b>Hill</b>")
+    assert eve is not None and [one.source for one in eve.templates] == [f"visit {made}"]
+
+
 def test_right_and_never_tell_me_are_one_and_two_taps(browser: Browser, box: Household) -> None:
     with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
         visitor.log_in()

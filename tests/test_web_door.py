@@ -28,7 +28,7 @@ from edge.sightings import SeenFace
 from edge.web.openapi import document
 from edge.web.server import elsewhere
 from edge.web.stream_tokens import MAX_TOKENS, StreamTokens
-from support.browser import Browser, Size, running_browser
+from support.browser import Browser, Size
 from support.http_client import Client
 from support.linked import LONG_S, NOW, Linked, linked, listens
 from support.publishing import event, recognized, until
@@ -62,12 +62,6 @@ def client(page: WebPage) -> Client:
 @pytest.fixture
 def tokens(page: WebPage) -> StreamTokens:
     return StreamTokens(page.folder / "web")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 def visit(kind: EventKind, name: str = "v1", sequence: int = 0, **fields: object) -> VisitNews:

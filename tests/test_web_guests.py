@@ -9,18 +9,12 @@ import pytest
 
 from edge.galleries.file import open_gallery
 from edge.web.passes import LINK_S, Passes
-from support.browser import Browser, Visitor, running_browser
+from support.browser import Browser, Visitor
 from support.diaries import contents
 from support.portraits import COLLINS, HOPPER, OBAMA_2009
 from support.web import WebPage, running_page, write_web_config
 
 UNTIL = datetime.now(UTC).date() + timedelta(days=3)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture

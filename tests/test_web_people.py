@@ -15,7 +15,7 @@ from edge.diary.diary_file import DiaryFile
 from edge.galleries.file import open_gallery
 from support.bombs import png
 from support.broker import Broker
-from support.browser import Browser, Visitor, running_browser
+from support.browser import Browser, Visitor
 from support.daemon import running, write_config
 from support.diaries import contents, new
 from support.portraits import (
@@ -30,12 +30,6 @@ from support.portraits import (
     whosthere,
 )
 from support.web import WebPage, running_page, write_web_config
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 def portrait(path: Path) -> bytes:
@@ -65,14 +59,6 @@ def page(tmp_path: Path, enrolled: Path) -> Iterator[WebPage]:
     diary.close()
     with running_page(write_web_config(tmp_path, gallery), tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def owner(browser: Browser, page: WebPage) -> Iterator[Visitor]:
-    """The owner's phone, logged in."""
-    with browser.visitor(page.address) as visitor:
-        visitor.log_in()
-        yield visitor
 
 
 def people(page: WebPage) -> dict[str, int]:
@@ -169,6 +155,30 @@ def test_rename_consent_merge_and_undo(owner: Visitor, page: WebPage) -> None:
     owner.page.get_by_role("button", name="Undo").first.click()
     owner.page.get_by_text("That change is undone.").wait_for()
     assert people(page) == {"Barack Obama": 2, "Grace Hopper": 1, "Joe <b>Biden</b>": 1}
+
+
+def test_look_alikes_are_shown_side_by_side_with_what_to_do(owner: Visitor, page: WebPage) -> None:
+    """Two pictures of one man under two names: the box cannot tell these two people apart."""
+    gallery = page.folder / "gallery.whg"
+    assert whosthere("enroll", "--gallery", gallery, "--person", "Barry <b>O</b>", OBAMA_2010).exit_code == 0
+    owner.open("/people")
+    cards = owner.page.locator("article.person", has_text="ooks like")
+    assert sorted(cards.locator("h2").all_inner_texts()) == ["Barack Obama", "Barry <b>O</b>"]
+    owner.page.get_by_role("link", name="Barack Obama").click()
+    alike = owner.page.locator("section", has_text="Looks like Barry <b>O</b>")
+    assert alike.locator("figcaption").all_inner_texts() == ["Barack Obama", "Barry <b>O</b>"]
+    # Barack Obama has been seen, and the diary kept a picture; nobody has seen the other yet.
+    assert alike.locator("figure img").count() == 1
+    assert alike.locator("figure img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    assert "Barack Obama or Barry <b>O</b>" in alike.inner_text()
+    owner.check()
+    owner.open("/people/joe-biden")
+    assert "Looks like" not in owner.page.locator("main").inner_text()
+    owner.open("/people/barack-obama")
+    owner.page.get_by_label("Barack Obama is also").select_option(label="Barry <b>O</b>")
+    owner.page.get_by_role("button", name="Merge").click()
+    owner.page.get_by_text("They are one person now.").wait_for()
+    assert "Looks like" not in owner.page.locator("main").inner_text()
 
 
 def test_removing_is_undone_and_forgetting_is_proved(owner: Visitor, page: WebPage) -> None:

@@ -6,8 +6,8 @@ import click
 
 from edge.commands.context import box_config
 from edge.config.loading import load_config
-from edge.feedback import naming, rejecting, undoing
-from edge.feedback.said import Feedback
+from edge.feedback import naming, newcomers, rejecting, undoing
+from edge.feedback.said import Feedback, price_text
 from edge.feedback.undoing import CorrectionLine
 from edge.terminal import echo, json_option, print_json, table
 
@@ -41,8 +41,9 @@ def confirm(visit: str, config_path: Path) -> None:
 @command.command()
 @click.argument("visit")
 @click.argument("person")
+@click.option("--new", is_flag=True, help="PERSON is somebody new: the visit's faces become their first template.")
 @config_option
-def name(visit: str, person: str, config_path: Path) -> None:
+def name(visit: str, person: str, new: bool, config_path: Path) -> None:
     """Say that VISIT was PERSON, who is in the gallery. Its faces become one more template of theirs.
 
     \b
@@ -50,9 +51,16 @@ def name(visit: str, person: str, config_path: Path) -> None:
       - as good as an enrolment photo must be
       - something new: no near-copy of a template that is there
       - like a photo of PERSON that was enrolled, and clearly more so than like anybody else
-    There are at most five such templates per person. Somebody new: `whosthere enroll`.
+    There are at most five such templates per person.
+
+    With --new, PERSON is enrolled with this visit alone. It must be as good as an enrolment photo, and unlike everybody
+    in the gallery. Photos recognise somebody better: add some with `whosthere enroll`.
     """
-    _show_template(naming.name(load_config(config_path), visit, person))
+    loaded = load_config(config_path)
+    if new:
+        _show_newcomer(newcomers.enroll_visitor(loaded, visit, person))
+    else:
+        _show_template(naming.name(loaded, visit, person))
 
 
 @command.command(epilog=EXIT_CODES)
@@ -134,6 +142,13 @@ def _show_template(said: Feedback) -> None:
             f" `whosthere visit undo {said.correction}` takes it back"
         )
     echo(f"{said.visit_id} was {said.person_name}; {text}")
+
+
+def _show_newcomer(said: Feedback) -> None:
+    echo(f"{said.visit_id} was {said.person_name}, who is enrolled with it; a running daemon uses that within a second")
+    if price := price_text(said.price, said.person_name):
+        echo(f"Price: {price}")
+    echo(f"`whosthere gallery undo {said.correction}` takes it back.")
 
 
 def _cost(line: CorrectionLine) -> str:

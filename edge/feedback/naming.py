@@ -119,7 +119,7 @@ def _check(wanted: _Wanted) -> tuple[Vector, Quality]:
     rejected = read_corrections(loaded.gallery_path, embedder.id, embedder.dimensions).of(person.id)
     if any(anchor.visit_id == found.id for anchor in rejected):
         raise UsageError(f"{found.id}: was rejected for {person.name}; `whosthere visit undo` takes that back")
-    best = _check_quality(loaded, found.record)
+    best = check_quality(loaded, found.record)
     probe = found.nearest_to(gallery.vectors(person))
     seen = SeenFaces.of(probe, infrared=best.infrared)
     _check_likeness(gallery, person, seen, embedder, loaded.config.match)
@@ -136,11 +136,11 @@ def _price(wanted: _Wanted) -> FeedbackPrice:
     known = with_additions(wanted.gallery, wanted.additions)
     own = next(len(one.templates) for one in known.people if one.id == wanted.person.id)
     settings, total = wanted.loaded.config.match, len(known.embeddings)
-    before, after = (_called(settings, calibration, total + more, own + more) for more in (0, 1))
+    before, after = (called(settings, calibration, total + more, own + more) for more in (0, 1))
     return FeedbackPrice(strangers_before=before, strangers_after=after)
 
 
-def _called(settings: MatchSettings, calibration: Calibration, templates: int, own: int) -> float:
+def called(settings: MatchSettings, calibration: Calibration, templates: int, own: int) -> float:
     """The part of all strangers who are called by the name of somebody with `own` of the gallery's templates."""
     threshold = threshold_for(settings, calibration, templates)
     rate = calibration.rate_at(threshold.similarity) if threshold else 0.0
@@ -151,7 +151,7 @@ def _count(additions: Gallery, person: Person) -> int:
     return next((len(visits_in(one)) for one in additions.people if one.id == person.id), 0)
 
 
-def _check_quality(loaded: LoadedConfig, found: VisitRecord) -> Quality:
+def check_quality(loaded: LoadedConfig, found: VisitRecord) -> Quality:
     """The visit's best face. Raises UsageError when a photo like it could not be enrolled."""
     if found.best_face is None or found.usable < found.rules.min_faces:
         raise UsageError(f"{found.id}: found {found.usable} usable faces; allowed: at least {found.rules.min_faces}")

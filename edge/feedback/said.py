@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-FeedbackKind = Literal["confirmed", "named", "rejected", "ignored"]
+FeedbackKind = Literal["confirmed", "named", "enrolled", "rejected", "ignored"]
 
 
 class FeedbackPrice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -17,7 +17,7 @@ class FeedbackPrice(msgspec.Struct, frozen=True, omit_defaults=True):
     strangers_before: float | None = None
     """A template: how many strangers are called by this person's name, up to now."""
     strangers_after: float | None = None
-    """A template: the same from now on."""
+    """A template: the same from now on. Of somebody new there is only this one."""
     ignored_rate: float | None = None
     """Ignored: this part of other strangers is ignored too."""
 
@@ -30,7 +30,7 @@ class Feedback(msgspec.Struct, frozen=True):
     person_id: str | None
     person_name: str | None
     correction: str | None
-    """By this id it can be undone; null: nothing was added."""
+    """By this id it can be undone, somebody new with `whosthere gallery undo`; null: nothing was added."""
     count: int
     """How many such corrections there are now, of this person's or, of strangers, in all."""
     limit: int
@@ -49,6 +49,8 @@ def price_text(price: FeedbackPrice, name: str | None) -> str:
     if price.strangers_before is not None and price.strangers_after is not None:
         before, after = _one_in(price.strangers_before), _one_in(price.strangers_after)
         return f"this changes strangers called {name} from {before} to {after}" if before != after else ""
+    if price.strangers_after is not None:
+        return f"{_one_in(price.strangers_after)} strangers will be called {name}"
     return ""
 
 

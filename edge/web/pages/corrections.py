@@ -12,7 +12,7 @@ from starlette.responses import Response
 from edge.config.loading import LoadedConfig
 from edge.diary.opening import current_gallery, names_of, open_diary
 from edge.errors import UsageError, WhosthereError
-from edge.feedback import naming, rejecting, undoing
+from edge.feedback import naming, newcomers, rejecting, undoing
 from edge.feedback.said import Feedback, FeedbackPrice, price_text
 from edge.feedback.undoing import CorrectionLine
 from edge.web.box import WebBox
@@ -22,7 +22,7 @@ from edge.web.templating import render
 from edge.web.visit_cards import Said, VisitCard, cards_of
 
 log = logging.getLogger("whosthere.web")
-ASKED = frozenset({"reject", "name", "ignore"})
+ASKED = frozenset({"reject", "name", "enroll", "ignore"})
 """What has a price, which is shown before it is paid."""
 
 
@@ -48,9 +48,11 @@ def ask(request: Request) -> Response:
     if what == "reject" and not person and found.line.best:
         person = found.line.best.person_id
     price, problem = "", ""
-    if what == "ignore" or person:
+    if what in {"ignore", "enroll"} or person:
         try:
-            price = price_text(price_of(box.loaded, what, found.id, person), names.get(person))
+            price = price_text(
+                price_of(box.loaded, what, found.id, person), names.get(person) if person else "by the new name"
+            )
         except WhosthereError as error:
             problem = str(error)
     people = sorted(names.items(), key=lambda one: one[1].casefold())
@@ -107,17 +109,24 @@ def _say(loaded: LoadedConfig, what: str, visit: str, person: str) -> Feedback:
             return naming.confirm(loaded, visit)
         case "name":
             return naming.name(loaded, visit, person)
+        case "enroll":
+            return newcomers.enroll_visitor(loaded, visit, person)
         case "reject":
             return rejecting.reject(loaded, visit, person)
         case "ignore":
             return rejecting.ignore(loaded, visit)
-    raise UsageError(f"found {what!r}; allowed: confirm, ignore, name, reject")
+    raise UsageError(f"found {what!r}; allowed: confirm, enroll, ignore, name, reject")
 
 
 def _spoken(said: Feedback) -> str:
     match said.kind:
         case "rejected":
             text = f"Remembered: this was not {said.person_name}."
+        case "enrolled":
+            return (
+                f"Welcome, {said.person_name}. With photos the box is surer: add some on the page People. "
+                "There you can undo this, too."
+            )
         case "ignored":
             return "Remembered: nothing is published about this visitor any more."
         case _ if said.nothing_added is not None:

@@ -12,7 +12,7 @@ from edge.diary.explanation import Explanation, explain
 from edge.diary.listing import VisitLine
 from edge.diary.opening import calibration_of, current_gallery, names_of, open_diary
 from edge.diary.reader import NoSuchVisit
-from edge.feedback import naming, rejecting, undoing
+from edge.feedback import naming, newcomers, rejecting, undoing
 from edge.feedback.remembered import embedder_facts
 from edge.feedback.said import Feedback, FeedbackPrice
 from edge.feedback.undoing import CorrectionLine, UndoneCorrection
@@ -47,9 +47,9 @@ class PersonGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PriceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What somebody may want to say."""
 
-    action: Literal["name", "reject", "ignore"]
+    action: Literal["name", "enroll", "reject", "ignore"]
     person: str = ""
-    """Whom it is about, by name or id; for `ignore`, nobody."""
+    """Whom it is about, by name or id; for `enroll` and `ignore`, nobody."""
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -108,6 +108,8 @@ def price_of(loaded: LoadedConfig, action: str, visit: str, person: str) -> Feed
     match action:
         case "name":
             return naming.price_of_naming(loaded, visit, person)
+        case "enroll":
+            return newcomers.price_of_enrolling(loaded, visit)
         case "reject":
             return rejecting.price_of_rejecting(loaded, visit, person)
     return rejecting.price_of_ignoring(loaded, embedder_facts(loaded))
@@ -121,6 +123,11 @@ def _confirm(call: ApiCall) -> Feedback:
 def _name(call: ApiCall) -> Feedback:
     """The same as `whosthere visit name`."""
     return naming.name(call.box.loaded, call.name("visit"), call.given.person)
+
+
+def _enroll(call: ApiCall) -> Feedback:
+    """The same as `whosthere visit name --new`."""
+    return newcomers.enroll_visitor(call.box.loaded, call.name("visit"), call.given.person)
 
 
 def _reject(call: ApiCall) -> Feedback:
@@ -154,6 +161,7 @@ ROUTES: tuple[Route, ...] = tuple(
         ApiEndpoint("GET", f"{_VISIT}/price", "What a correction would cost", FeedbackPrice, _price, PriceQuery),
         ApiEndpoint("POST", f"{_VISIT}/confirm", "The name was right", Feedback, _confirm),
         ApiEndpoint("POST", f"{_VISIT}/name", "It was this person", Feedback, _name, PersonGiven),
+        ApiEndpoint("POST", f"{_VISIT}/enroll", "It was somebody new", Feedback, _enroll, PersonGiven),
         ApiEndpoint("POST", f"{_VISIT}/reject", "It was not this person", Feedback, _reject, PersonGiven),
         ApiEndpoint("POST", f"{_VISIT}/ignore", "Publish nothing about them any more", Feedback, _ignore),
         ApiEndpoint("GET", "/api/corrections", "What was said, with its price", list[CorrectionLine], _corrections),
