@@ -167,6 +167,7 @@ def _bootstrap(tail: _Tail, faces: _Faces, ranks: Labels, seed: int) -> NDArray[
     for row in rates:
         drawn = np.bincount(generator.choice(there, len(there)), minlength=size).astype(np.float64)
         weighted = np.cumsum(drawn[tail.first] * drawn[tail.second])
-        row[:] = weighted[ranks - 1] / faces.comparisons(drawn)
-    interval: NDArray[np.float64] = np.percentile(rates, [2.5, 97.5], axis=0)
+        # Of few people, one alone may be drawn: then nothing is compared.
+        row[:] = weighted[ranks - 1] / (faces.comparisons(drawn) or np.nan)
+    interval: NDArray[np.float64] = np.nanpercentile(rates, [2.5, 97.5], axis=0)
     return interval

@@ -93,6 +93,16 @@ def test_intervals_of_resampled_people_are_wider_than_of_resampled_pairs() -> No
     assert (last.high - last.low) / 2 / last.false_match_rate > independent
 
 
+def test_intervals_of_few_people_are_numbers() -> None:
+    """When four people are drawn with replacement, one draw in 64 has a single one: nothing is compared."""
+    vectors, labels = population(people=4)
+    several = np.concatenate([vectors + noise for noise in np.linspace(0, 0.2, 5, dtype=np.float32)])
+    several /= np.linalg.norm(several, axis=1, keepdims=True)
+
+    for point in measure(several, np.tile(labels, 5)).points:
+        assert 0 <= point.low <= point.false_match_rate <= point.high <= 1
+
+
 def test_too_few_comparisons_are_refused() -> None:
     with pytest.raises(DatasetError, match="at least 300"):
         measure(*population(people=5))
