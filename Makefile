@@ -7,6 +7,7 @@
 # make test-hostile   sends two thousand hostile requests at the web page and prints what came of them; minutes
 # make test-homeassistant   sets up .venv-homeassistant/ (Python 3.13), then tries the box in a real Home Assistant
 # make test-node-red   sets up .node-red/ (needs npm), then tries the flow of docs/61-recipes.md in a real Node-RED
+# make test-import   networks of ONNX and PyTorch through their own tools, which it installs into the cache folder (2 GB)
 # make test-recorder   a recorder and whosthere on one camera, over RTSP
 # make page-cost   what the web page costs the daemon: closed, open, ten viewers, hung, killed
 # make lint    ruff, mypy --strict, import-linter, vulture (dead code), codespell, tools/prose.py (turns of phrase)
@@ -93,6 +94,11 @@ test-node-red: .venv/.dev .node-red/.ready
 	@mkdir -p .node-red
 	npm install --silent --prefix .node-red node-red@4.1.15
 	@touch $@
+
+# The environments are those that `whosthere-converter convert` makes for users, with the same pins.
+.PHONY: test-import
+test-import: .venv/.dev
+	WHOSTHERE_IMPORT=1 $(BIN)/python -m pytest -s -q tests/test_importing_real.py tests/test_import_environment.py $(PYTEST)
 
 # The Ansible role: ansible-lint, and its playbooks run against sshd hosts.
 test-ansible: .venv/.dev .venv-ansible/.ready

@@ -11,7 +11,7 @@ COMMANDS = {
     "import": "Rebuild a packaged network as a Keras model, checked against the original.",
     "collect": "Collect photos of a person from a camera or a video: good ones that differ.",
     "train": "Train an embedder on photos of people: a new network, or one to fine-tune.",
-    "convert": "Convert a network to variants (fp32, fp16, dynamic, int8, int8-full, int16x8), with cards.",
+    "convert": "Convert a network (Keras, TFLite, ONNX, PyTorch) to variants from fp32 to int8, with cards.",
     "enroll": "Build a gallery from a folder of photos per person.",
     "sign": "Sign a gallery with an OpenSSH key, or encrypt it to a box's key.",
     "push": "Push a gallery to boxes over SSH, all at the same time.",

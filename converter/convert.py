@@ -39,6 +39,8 @@ class ModelOrigin:
     crop: float | None
     licence: str
     origin: str
+    measured: dict[str, str] = field(default_factory=dict)
+    """What was measured on the original itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ def _label_head(job: Job, path: Path) -> LabelHead | None:
 def _measured(job: Job, variant: Variant, similar: Values, made_from: str) -> dict[str, str]:
     sources = job.described if variant in NEED_FACES else "no faces needed"
     drift = f"mean {similar.mean():.5f}, least {similar.min():.5f} of {len(similar)} faces not used for its ranges"
-    return {MADE: f"{made_from}; {sources} (whosthere-converter convert)", DRIFT: drift}
+    return {MADE: f"{made_from}; {sources} (whosthere-converter convert)", **job.origin.measured, DRIFT: drift}
 
 
 def quantisation(content: bytes) -> Quantisation | None:

@@ -112,6 +112,13 @@ def varied(faces: Sequence[LocatedFace], framing: Framing, size: int, count: int
     return [_varied(faces[i % len(faces)], framing, size, generator) for i in range(count)]
 
 
+def noise(size: int, count: int) -> list[Image]:
+    """`count` pictures (size, size, 3) of noise, from faint to strong."""
+    random = np.random.default_rng(0)
+    strengths = np.linspace(10, 100, count)
+    return [np.clip(random.normal(128, s, (size, size, 3)), 0, 255).astype(np.uint8) for s in strengths]
+
+
 def tensors(pictures: Sequence[Image], spec: InputSpec) -> list[NDArray[np.float32]]:
     """(1, h, w, c) each, normalised as the card says."""
     return [to_tensor(picture, spec)[None] for picture in pictures]

@@ -15,6 +15,8 @@ PIXELS: dict[str, dict[str, Any]] = {
     "0..255": {"mean": 0.0, "scale": 1.0},
     "per-picture": {"mean": 0.0, "scale": 1.0, "per_picture": True},
 }
+RAW = "0..255"
+"""Pixels as they are: what a network takes that normalises them itself."""
 TEMPLATE_SIDE = 112
 WHOLE_PICTURE = 2.2
 """How many times the box of the face a portrait is wide, as LFW's are."""
@@ -41,15 +43,18 @@ def model_input(
     pixels: str | None,
     channels: str | None = None,
     crop: float | None = None,
+    scaling: tuple[float, float] | None = None,
 ) -> ModelInput:
     """The input of a network of `shape` (side, side, 1 or 3).
 
-    `pixels`, `channels` and `crop` override the card `known`. Raises UsageError when neither card nor `pixels` is
-    given, ModelError when they contradict the network.
+    `pixels`, `channels`, `crop` and `scaling` (mean and standard deviation of pixels 0..255, instead of `pixels`)
+    override the card `known`. Raises UsageError when neither card nor `pixels` nor `scaling` is given, ModelError when
+    they contradict the network.
     """
-    if known is None and pixels is None:
+    if known is None and pixels is None and scaling is None:
         raise UsageError(
-            f"{model}: give --card or --range: the file does not say to which range the training scaled the pixels"
+            f"{model}: give --card, --range, or --mean and --std: the file does not say to which range the training "
+            "scaled the pixels"
         )
     card = cards.read_card(known) if known else None
     batch = (1, *shape)
@@ -57,7 +62,8 @@ def model_input(
         raise ModelError(f"{known}: it says that the network takes {card.input.shape}, but it takes {batch}")
     side, depth = shape[1], shape[2]
     spec = card.input if card else InputSpec((1, side, side, depth), "rgb", 0.0, 1.0)
-    spec = msgspec.structs.replace(spec, shape=(1, side, side, depth), **PIXELS.get(pixels or "", {}))
+    told = {"mean": scaling[0], "scale": scaling[1], "per_picture": False} if scaling else PIXELS.get(pixels or "", {})
+    spec = msgspec.structs.replace(spec, shape=(1, side, side, depth), **told)
     order = channels or ("grey" if depth == 1 else spec.channels)
     if (order == "grey") != (depth == 1):
         raise ModelError(f"{model}: it takes {depth} channels, but --channels or the card says {order}")

@@ -42,6 +42,8 @@ class Document(msgspec.Struct, frozen=True):
     drift: dict[str, list[Layer]]
     packs: dict[str, list[Evaluation]] = {}
     """Published verification packs -> the models' figures, in their order."""
+    licences: dict[str, str] = {}
+    """Model -> the licence in its card."""
 
 
 def write(folder: Path, document: Document, worst: Mapping[str, Sequence[Shown]]) -> Path:
@@ -62,6 +64,7 @@ def write(folder: Path, document: Document, worst: Mapping[str, Sequence[Shown]]
         worst=worst,
         drift=document.drift,
         packs=document.packs,
+        licences=document.licences,
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")

@@ -45,6 +45,20 @@ def test_every_network_that_is_wrong_is_named(config: Path, tmp_path: Path) -> N
     assert findings["threshold"][0]["verdict"] == "skipped"
 
 
+def test_the_licence_of_every_network_is_shown(config: Path, tmp_path: Path) -> None:
+    """Weights that are for research only stay so on the box."""
+    known = (card.BUNDLED / "mobilefacenet.yaml").read_text(encoding="utf-8")
+    named = known.replace("licence: MIT (package), Apache-2.0 (network)", "licence: research only")
+    (tmp_path / "mine.yaml").write_text(named, encoding="utf-8")
+    shutil.copy(card.BUNDLED / "mobilefacenet.tflite", tmp_path)
+    changed(config, models={"embedder": "mine.yaml"})
+
+    _, findings = check(config, *ALONE)
+
+    assert "licence: research only" in findings["embedder"][0]["found"]
+    assert "licence: Apache-2.0" in findings["detector"][0]["found"]
+
+
 def test_a_network_for_another_task_is_refused(config: Path) -> None:
     code, findings = check(changed(config, models={"embedder": "face-mesh"}), *ALONE)
 

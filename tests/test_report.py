@@ -55,7 +55,12 @@ def test_the_page_holds_everything_and_nothing_from_elsewhere(tmp_path: Path) ->
     (tmp_path / "mine.tflite").write_bytes(content)
     known = card.read_card(card.find("mobilefacenet"))
     changed = msgspec.structs.replace(
-        known, name="mine", file="mine.tflite", sha256=hashlib.sha256(content).hexdigest(), calibration=None
+        known,
+        name="mine",
+        file="mine.tflite",
+        sha256=hashlib.sha256(content).hexdigest(),
+        calibration=None,
+        licence="<research> only",
     )
     (tmp_path / "mine.yaml").write_text(card_yaml(changed), encoding="utf-8")
     make_pack(tmp_path / "small_fp.bin")
@@ -77,6 +82,8 @@ def test_the_page_holds_everything_and_nothing_from_elsewhere(tmp_path: Path) ->
     assert re.search(r"<th>small_fp<br><span class=\"note\">4 pairs</span></th>", page)
     assert len(document["packs"]["small_fp"]) == 2
     assert "its card has no calibration" in page
+    assert '<td>mine</td><td style="text-align:left">&lt;research&gt; only</td>' in page
+    assert document["licences"]["mobilefacenet"].startswith("MIT")
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert str(tmp_path) not in page
     for name in ("roc", "det", "scores"):

@@ -6,24 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from click.core import ParameterSource
 from rich.table import Column, Table
 from rich.text import Text
 
-from converter import edgetpu, faces, sources
+from converter import edgetpu, faces
 from converter.classifier_head import labels_of, probabilities
-from converter.commands import options
-from converter.convert import MIN_COSINE, Job, ModelOrigin, VariantResult, check, run
+from converter.commands import import_options, options
+from converter.commands.convert_input import ConvertInput, open_input
+from converter.convert import MIN_COSINE, Job, VariantResult, check, run
 from converter.datasets import pictures_of, read_pairs, require
 from converter.graph import Graph
-from converter.input_spec import PIXELS, WHOLE_PICTURE, model_input
+from converter.input_spec import PIXELS, WHOLE_PICTURE
 from converter.label_names import label_names
 from converter.variant_accuracy import judged_on_pairs
 from converter.variants import VARIANTS, Variant
 from edge.bare_address import ExistingPath
 from edge.errors import ModelError, UsageError
-from edge.faces.framing import Framing
 from edge.safe_console import SafeConsole
 from edge.terminal import echo, json_option, print_json, safe, warn
 
@@ -80,8 +79,12 @@ HELD_OUT = 40
     "was trained on. `whosthere identify --classify` prints them.  [default: labels.txt beside MODEL, or numbers from "
     "0]",
 )
+@import_options.options_of_imports
 @click.option("--name", help="The beginning of the names of the files written.  [default: MODEL's name]")
-@click.option("--licence", help="The licence of MODEL, for the cards.")
+@click.option(
+    "--licence",
+    help="The licence of MODEL's weights, for the cards. ONNX and PyTorch need it: without it, it is asked for.",
+)
 @click.option("--origin", help="Where MODEL comes from, for the cards.")
 @click.option(
     "--faces", "pictures", multiple=True, type=ExistingPath(),
@@ -130,8 +133,14 @@ def command(
 ) -> None:  # fmt: skip
     """Convert MODEL to the variants that a box can run, and write them to DIR with a card each.
 
-    MODEL is a .keras or .h5 file, the folder of a SavedModel, or a float .tflite file. Variants that DIR already holds,
-    made from the same network and faces, are kept: after an interruption, run the same command again.
+    MODEL is a .keras or .h5 file, the folder of a SavedModel, a float .tflite file, an .onnx file, or one of PyTorch:
+    TorchScript, .pt2 of torch.export, or weights (.pth), together with --build. Variants that DIR already holds, made
+    from the same network and faces, are kept: after an interruption, run the same command again.
+
+    ONNX and PyTorch are read by their own tools, in an environment of their own: the first time, it is installed into
+    the cache folder ($XDG_CACHE_HOME/whosthere/import; 0.7 GB for ONNX, 1.1 GB more for PyTorch). The result must give
+    the same vectors as the original, on aligned faces and on noise, or nothing is written. A file of PyTorch that would
+    run code is refused.
 
     A variant that cannot be made, or is too far from float32, does not stop the others. The command fails if you named
     it in --variants, or if no variant is fit for use.
@@ -143,16 +152,18 @@ def command(
     Examples:
       whosthere-converter convert mine.keras -o out --range -1..1 --licence "my own" --origin "trained on ..."
       whosthere-converter convert mine.keras -o out --range -1..1 --pairs lfw/pairs.txt --images lfw/images
+      whosthere-converter convert arcface.onnx -o out --mean 127.5 --std 128 --licence "research only"
+      whosthere-converter convert facenet.pth -o out --build facenet.py --size 160 --range -1..1 --licence MIT
     """
     if (pairs is None) != (images is None):
         raise UsageError("--pairs and --images belong together: found only one of them")
     wanted = _wanted(variants)
     listed = read_pairs(pairs, images) if pairs and images else []
     require(pictures_of(listed))
-    content, head = sources.network_and_head(model, allow_lambda, cut, labelled=labels is not None)
-    job = _with_labels(_job(model, content, pictures, count, feeding), head, labels, model)
-    check(content, str(model), job.origin.spec, job.faces)
-    if classes := labels_of(content, str(model)):
+    found = open_input(model, allow_lambda, cut, labels, feeding)
+    job = _with_labels(_job(found, pictures, count), found.head, labels, model)
+    check(job.content, str(model), job.origin.spec, job.faces)
+    if classes := labels_of(job.content, str(model)):
         warn(probabilities(model, classes))
     results = run(job, output, wanted, min_cosine)
     accuracies: dict[Variant, float] = {}
@@ -191,13 +202,13 @@ def _wanted(variants: str) -> list[Variant]:
     return [variant for variant in VARIANTS if variant in names]
 
 
-def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, feeding: dict[str, Any]) -> Job:
-    origin = _origin(model, content, feeding)
+def _job(network: ConvertInput, pictures: tuple[Path, ...], count: int) -> Job:
+    content, origin = network.content, network.origin
     looked = faces.find_faces(pictures or (faces.PORTRAITS,), count)
     for said in [*looked.unreadable, *(f"{path}: no face in it" for path in looked.without)]:
         echo(f"left out: {said}", err=True)
-    framing = Framing(None if origin.alignment is None else np.array(origin.alignment, np.float32), origin.crop)
-    size = origin.spec.shape[1]
+    framing, spec = network.framing, origin.spec
+    size = spec.shape[1]
     made = faces.crops(looked.found, framing, size, count)
     others = faces.crops(looked.found[:1], framing, size, 1) + faces.varied(
         looked.found, framing, size, HELD_OUT, seed=1
@@ -205,25 +216,7 @@ def _job(model: Path, content: bytes, pictures: tuple[Path, ...], count: int, fe
     where = "the bundled portraits" if not pictures else ", ".join(sorted(path.name for path in pictures))
     varied = max(0, count - len(looked.found))
     described = f"{count} faces, {varied} of them variations of {len(looked.found)} in {where}"
-    spec = origin.spec
     return Job(origin, content, faces.tensors(made, spec), faces.tensors(others, spec), described)
-
-
-def _origin(model: Path, content: bytes, feeding: dict[str, Any]) -> ModelOrigin:
-    """What the cards say, by the options, else by the card of MODEL, else by the network itself."""
-    graph = Graph(content, str(model))
-    shape = graph.shape(graph.inputs[0])[1:]
-    crop = feeding["crop"] if feeding["unaligned"] else None
-    told = model_input(model, shape, feeding["known"], feeding["pixels"], feeding["channels"], crop)
-    spec, alignment, crop, card = told
-    return ModelOrigin(
-        feeding["name"] or model.stem,
-        spec,
-        alignment,
-        crop,
-        feeding["licence"] or (card.licence if card else "not stated"),
-        feeding["origin"] or (card.origin if card else f"converted from {model.name}"),
-    )
 
 
 def _show(results: list[VariantResult], described: str, accuracies: Mapping[Variant, float]) -> None:

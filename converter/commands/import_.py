@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import numpy as np
 
 from converter import bundled_models, faces, tflite_to_keras
 from converter.commands import options
@@ -69,6 +68,4 @@ def _pictures(network: str, size: int) -> list[Image]:
     if framing:
         found = faces.find_faces([faces.PORTRAITS], PROOFS).found
         return faces.crops(found, framing, size, PROOFS)
-    random = np.random.default_rng(0)
-    strengths = np.linspace(10, 100, PROOFS)
-    return [np.clip(random.normal(128, s, (size, size, 3)), 0, 255).astype(np.uint8) for s in strengths]
+    return faces.noise(size, PROOFS)

@@ -68,7 +68,8 @@ def command(
     evaluations = [named_short(evaluated(model, listed, [], found, settings, 1)) for model, found in named]
     speed = profile.profile(profile.read([cards.find(m) for m in models]), [1, 2, 4], RUNS, None, "")
     title = f"{', '.join(Path(m).stem for m in models)} on {options.data_set(name, images)}"
-    document = report.Document(title, evaluations, speed, drift(models), on_packs(read, models, embedders))
+    licences = {card.name: card.licence for card in (cards.read_card(cards.find(model)) for model in models)}
+    document = report.Document(title, evaluations, speed, drift(models), on_packs(read, models, embedders), licences)
     path = report.write(output, document, report.worst_pairs(listed, embedded[0]))
     SafeConsole(stderr=True).print(f"{path}: open it in a browser")
 

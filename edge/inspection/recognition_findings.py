@@ -24,7 +24,7 @@ def network_finding(role: str, network: Model) -> Finding:
     _, height, width, _ = card.input.shape
     where = "; runs on the Edge TPU" if network.runs_on == "edgetpu" else ""
     same = f"sha256 {card.sha256[:12]}... and shapes are those of its card"
-    return ok(role, f"{card.name}: {same}; input {width} x {height}{where}")
+    return ok(role, f"{card.name}: {same}; input {width} x {height}; licence: {card.licence}{where}")
 
 
 def accelerator_findings(networks: list[Model]) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""Networks of ONNX and PyTorch, read by their own tools in an environment of their own, and proven equal."""
