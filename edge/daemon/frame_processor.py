@@ -79,7 +79,7 @@ class FrameProcessor:
         with self._timings.measure("motion"):
             look = self._gate.wants_look(frame.preview, now, self._tracker.busy)
             if look:
-                self._light.update(frame.preview, now)
+                self._light.update(self._gate.half, now)
         if not look:
             return ProcessedFrame(self.tick(now), [], detector_ran=False)
         tracks = self._tracker.update(self._detect(frame), now)

@@ -6,6 +6,7 @@ A picture without colour counts as infrared, whatever made it grey: the embedder
 import cv2
 import numpy as np
 
+from edge.faces.median import median
 from edge.records import Image
 
 SIDE = 16
@@ -34,7 +35,7 @@ def colourfulness(image: Image) -> float:
     off_tint = 0.0
     for plane in chroma:
         colour = plane - 127.5
-        tint = np.median(colour / np.maximum(luma, DARKEST))
+        tint = median(colour / np.maximum(luma, DARKEST))
         off_tint += float(np.abs(colour - tint * luma).mean()) / 2
     return 100 * off_tint / max(float(luma.mean()), DARKEST)
 
