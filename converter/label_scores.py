@@ -131,8 +131,8 @@ def scores(found: Labelled) -> LabelScores:
     return LabelScores(len(truth), float(np.trace(matrix) / len(truth)), judged, averages, matrix.tolist())
 
 
-def plot(result: LabelScores) -> bytes:
-    """The confusion matrix as a PNG: rows are the truth, columns the answers, as shares of the row."""
+def plot(result: LabelScores, kind: str = "png") -> bytes:
+    """The confusion matrix as a picture of that kind: rows are the truth, columns the answers, as shares of the row."""
     labels = [score.label for score in result.classes]
     side = 3.0 + 0.35 * len(labels)
     figure = importlib.import_module("matplotlib.figure").Figure(figsize=(side, side), layout="constrained", dpi=110)
@@ -148,7 +148,7 @@ def plot(result: LabelScores) -> bytes:
     axes.set_yticks(ticks, [_plain(label) for label in labels])
     axes.set(xlabel="answer", ylabel="truth", title=f"{result.photos} photos, accuracy {result.accuracy:.1%}")
     image = io.BytesIO()
-    figure.savefig(image, format="png")
+    figure.savefig(image, format=kind)
     return image.getvalue()
 
 

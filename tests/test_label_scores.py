@@ -98,6 +98,10 @@ def test_from_photos_to_figures(identified: Path, tmp_path: Path) -> None:
         (STRANGER, 2, 1.0),
     ]
     assert cv2.imread(str(tmp_path / "matrix.png")) is not None
+    assert run(*given, "--plot", tmp_path / "matrix.JPG")[0] == 0
+    assert (tmp_path / "matrix.JPG").read_bytes().startswith(b"\xff\xd8"), "a JPEG, as its name says"
+    code, _, said = run(*given, "--plot", tmp_path / "matrix.bmp")
+    assert (code, "found 'matrix.bmp'; allowed: a name that ends in .png, .jpg, .svg, .pdf" in said) == (2, True)
     code, printed, _ = run(*given, "--gallery", identified / "family.whg")
     assert code == 0
     assert "5 files, accuracy 100.00%" in printed

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
@@ -96,6 +97,13 @@ def test_nobody_is_verified_by_the_faces_of_somebody_else(family: Path) -> None:
     assert check.faces.count == 3
     marked = drawn(read_picture(OBAMA_2009), look, check, "Barack Obama")
     assert (marked != read_picture(OBAMA_2009)).any(2).sum() > 400
+    far = np.asarray(cv2.resize(read_picture(OBAMA_2009), None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA), np.uint8)
+    look = check.look(far, 6)
+    assert look.face is not None
+    (x, y), half = look.face.face.box.centre, look.face.face.box.width / 3
+    inside = np.s_[round(y - half) : round(y + half), round(x - half) : round(x + half)]
+    changed = (drawn(far, look, check, "Barack Obama") != far).any(2)[inside]
+    assert 0.002 < changed.mean() < 0.2, "a small face is still seen"
 
 
 def test_the_reasons_why_nobody_is_verified(family: Path, tmp_path: Path) -> None:

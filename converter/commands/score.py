@@ -10,10 +10,12 @@ from converter import label_scores
 from converter.commands import options
 from converter.files import write_whole
 from converter.label_scores import LabelScore, LabelScores, labelled, read_rows
+from edge.errors import UsageError
 from edge.galleries.file import open_gallery
 from edge.safe_console import SafeConsole
 from edge.terminal import json_option, plural, print_json, print_left_out, safe
 
+PLOTS = ("png", "jpg", "svg", "pdf")
 WIDEST = 15
 """A matrix of more classes is too wide for a terminal; --plot draws it."""
 
@@ -34,7 +36,11 @@ WIDEST = 15
     help="The gallery that was used: everybody who is not in it is a stranger.  [default: everybody whom CSV mentions "
     "is enrolled]",
 )
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the confusion matrix to this PNG.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the confusion matrix to this file: .png, .jpg, .svg or .pdf.",
+)
 @json_option
 def command(csv_file: Path, truth: Path, gallery: Path | None, plot: Path | None, as_json: bool) -> None:
     """Compare the labels in CSV, which `whosthere identify --csv` wrote, with the truth.
@@ -48,12 +54,15 @@ def command(csv_file: Path, truth: Path, gallery: Path | None, plot: Path | None
       whosthere identify --csv who.csv photos/
       whosthere-converter score who.csv --truth photos/ --plot confusion.png
     """
+    kind = plot.suffix.lower().removeprefix(".") if plot else ""
+    if plot and kind not in PLOTS:
+        raise UsageError(f"--plot: found {plot.name!r}; allowed: a name that ends in .{', .'.join(PLOTS)}")
     enrolled = {person.id: person.name for person in open_gallery(gallery, None).people} if gallery else None
     found = labelled(read_rows(csv_file), truth, enrolled)
     print_left_out([f"left out: {file}: --truth says nothing about it" for file in found.unlisted])
     result = label_scores.scores(found)
     if plot:
-        write_whole(plot, label_scores.plot(result))
+        write_whole(plot, label_scores.plot(result, kind))
     if as_json:
         print_json(result)
     else:

@@ -11,6 +11,8 @@ from edge.records import Image
 
 TITLE = "whosthere verify"
 ESCAPE = 27
+MESH_FROM_PX = 100
+"""The width of a face from which 468 points can be seen on it; they would cover a smaller one."""
 
 
 class VerifyWindow:
@@ -57,6 +59,7 @@ def drawn(image: Image, look: CheckedLook, check: IdentityCheck, name: str) -> I
     best = check.match.best if check.match else None
     text = f"{name} {best.similarity:.2f} / {check.threshold:.2f}" if best else "not usable"
     canvas = annotate(image, [Note(look.face.face.box, text, tone)])
-    for x, y in look.face.landmarks.mesh[:, :2]:
+    landmarks = look.face.landmarks
+    for x, y in landmarks.mesh[:, :2] if look.face.face.box.width >= MESH_FROM_PX else landmarks.five:
         cv2.circle(canvas, (round(float(x)), round(float(y))), 1, tone.value, cv2.FILLED)
     return canvas
