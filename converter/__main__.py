@@ -26,6 +26,7 @@ COMMANDS = {
     "score": "Compare the labels of `whosthere identify` with the truth, person by person.",
     "classifiers": "Compare nearest template, mean template, k-NN and SVM on your photos.",
     "calibrate": "Measure similarity -> false-match rate, and write it to the card.",
+    "compare-embedders": "Measure whether one network's templates suit the faces of another.",
     "strangers": "Measure how well strangers who come again are told apart.",
     "households": "Measure how many strangers a false-alarm target lets through in random households.",
     "play-visits": "Play scripted visits through the box's own loop, and count right and wrong names.",

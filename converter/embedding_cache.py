@@ -14,6 +14,7 @@ from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
 from edge.faces import align, brightness, detect, embed, framing, landmarks, quality
 from edge.models import card, tflite
+from edge.models.embedder_choice import choose_embedder
 
 STAGES: tuple[ModuleType, ...] = (
     align,
@@ -38,8 +39,10 @@ def default_cache() -> Path:
 
 def fingerprint(models: ModelSettings, detection: DetectSettings) -> str:
     """A hash of all that an embedding depends on: networks, cards, settings, libraries, the stages' code."""
-    names = {"detect": models.detector, "landmarks": models.landmarks, "embed": models.embedder}
+    names = {"detect": models.detector, "landmarks": models.landmarks}
+    chosen = choose_embedder(models)
     cards = [card.load(card.find(name), task).card for task, name in names.items()]
+    cards.append(card.load(chosen.path, "embed", int8=chosen.int8).card)
     bare = [msgspec.structs.replace(c, calibration=None, infrared_calibration=None, measured={}) for c in cards]
     runtime = tflite.find_runtime()
     parts = [msgspec.json.encode((bare, detection, runtime.package, runtime.version, cv2.__version__))]

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge.galleries.file import open_gallery
+from edge.models import embedder_choice
 from edge.records import Image
 from support.box import Box, bundle, keeping
 from support.broker import Broker, Listener
@@ -42,7 +43,8 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")
 
 @pytest.fixture(autouse=True)
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is current, and an empty home."""
+    """An empty folder that is current, an empty home, and a CPU for float32, whose numbers the pages show."""
+    monkeypatch.setattr(embedder_choice, "CPUINFO", tmp_path / "cpuinfo")
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -247,7 +249,8 @@ def test_the_event_in_the_readme_is_the_demos(broker: Broker, demo_gallery: Path
     assert shown
     event: dict[str, Any] = json.loads(re.sub(r"\n\s*", "", shown[2]) + "}")
 
-    with Listener(broker) as listener, running(write_config(tmp_path, broker, demo_gallery)) as daemon:
+    config = write_config(tmp_path, broker, demo_gallery, models={"embedder": "mobilefacenet"})
+    with Listener(broker) as listener, running(config) as daemon:
         assert daemon.wait() == 0
         real = next(e for e in visits(listener) if e["event_type"] == event["event_type"])
     assert shown[1] == f"whosthere/{real['device_id']}/visit"

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from edge.commands.tune import changes
+from edge.commands.tune import _show, changes
 from edge.config import typed_yaml
 from edge.config.loading import load_config
 from edge.inspection.tuning import Choice, Option, Rig, Tuner, fast_cores
+from edge.models import embedder_choice
 from support import tiny_models
 from support.portraits import whosthere
 
@@ -73,7 +74,7 @@ def test_every_question_is_measured_with_every_answer(config: Path, tmp_path: Pa
     report = json.loads(tune(config, "--dry-run", "--json", "--model", fast).stdout)
     timings = report["choice"]["timings"]
     assert {timing["option"] for timing in timings["kernels"]} == {"xnnpack", "plain"}
-    assert {"mobilefacenet", str(fast)} <= {timing["option"] for timing in timings["embedder"]}
+    assert {"auto", "mobilefacenet", str(fast)} <= {timing["option"] for timing in timings["embedder"]}
     assert all(timing["look_ms"] > 0 and timing["looks"] >= 3 for each in timings.values() for timing in each)
     assert report["changes"]["models.threads"] == report["choice"]["threads"]
 
@@ -102,12 +103,35 @@ def test_a_faster_embedder_is_chosen_while_nobody_is_enrolled(config: Path, tmp_
     assert changes(load_config(config), found)["models.embedder"] == str(fast)
 
 
+@pytest.mark.parametrize(
+    ("flags", "stands_for"),
+    [("avx2 avx_vnni", "int8, as this CPU has dot products of bytes (avx_vnni)"),
+     ("avx2", "float32, as this CPU has no dot products of bytes")],
+)  # fmt: skip
+def test_it_says_what_auto_stands_for(
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    flags: str,
+    stands_for: str,
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
+    monkeypatch.setattr(embedder_choice, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(embedder_choice, "INT8_RUNTIME", "edge")
+    found = choice(config)
+
+    assert (found.embedder, found.embedder_why) == ("auto", stands_for)
+    _show(found)
+    assert f"models.embedder: auto is {stands_for}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_one_that_is_hardly_faster_is_not_chosen(config: Path, tmp_path: Path) -> None:
     class Close(TimedRig):
         def look_s(self) -> float:
             return 0.0095 if "fast" in self.name else 0.01
 
-    assert choice(config, quick(tmp_path / "fast", calibration=CALIBRATION), rig=Close).embedder == "mobilefacenet"
+    assert choice(config, quick(tmp_path / "fast", calibration=CALIBRATION), rig=Close).embedder == "auto"
 
 
 def test_as_few_threads_as_are_nearly_as_fast_and_the_kernels_that_are(config: Path) -> None:
@@ -146,7 +170,7 @@ def test_a_gallery_in_force_keeps_its_embedder(enrolled: Path, tmp_path: Path) -
     fast = quick(tmp_path / "fast", calibration=CALIBRATION)
     found = choice(enrolled, fast)
     [why] = found.left_alone
-    assert found.embedder == "mobilefacenet"
+    assert found.embedder == "auto"
     assert why.startswith(f"{fast}: 50 % faster, but ")
     assert "was made with mobilefacenet: set models.embedder yourself, and enrol all 3 people again" in why
 

@@ -23,7 +23,7 @@ from edge.galleries.file import decode, encode, open_gallery
 from edge.galleries.gallery import EmbedderId
 from edge.galleries.local_changes import base_of
 from edge.galleries.receive import Answer, Receiver
-from edge.models import card
+from edge.models.embedder_choice import embedder_card
 from edge.owner import as_owner
 from edge.people.forgetting import forget_elsewhere, state_folders
 from edge.regular_file import read_regular
@@ -186,7 +186,7 @@ def ssh_request(environment: Mapping[str, str]) -> SshRequest:
 def receiver_for(loaded: LoadedConfig, sender: str | None = None) -> Receiver:
     """A Receiver as config.yaml sets it up. Raises ModelError when the embedder has no card."""
     gallery = loaded.config.gallery
-    known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+    known = embedder_card(loaded.config.models, loaded.base)
     embedder = EmbedderId(known.name, known.sha256)
     limit = gallery.max_mb * 10**6
     path = loaded.gallery_path

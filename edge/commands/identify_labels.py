@@ -17,7 +17,7 @@ from edge.faces.annotate import Note, Tone
 from edge.faces.label_classifier import LabelClassifier
 from edge.faces.loading import load_configured_analyser
 from edge.faces.still_image import all_portraits
-from edge.models import card as cards
+from edge.models.embedder_choice import choose_embedder
 from edge.terminal import echo, path_text, print_json, print_left_out, progress, table
 
 
@@ -70,7 +70,7 @@ def classify(
     """
     loaded = _with_embedder(loaded, model)
     analyser = load_configured_analyser(loaded)
-    classifier = LabelClassifier(analyser.embedder, cards.find(loaded.config.models.embedder, loaded.base))
+    classifier = LabelClassifier(analyser.embedder, choose_embedder(loaded.config.models, loaded.base).path)
     left_out: list[str] = []
     files = [f for f in expand(paths, videos=False, left_out=left_out) if copies is None or not copies.holds(f[0])]
     print_left_out(left_out)

@@ -87,6 +87,8 @@ def _show(choice: Choice) -> None:
         for timing in timings
     ]
     echo(table(("setting", "tried", "ms", "runs"), rows, right=frozenset({2, 3})))
+    if choice.embedder_why:
+        echo(f"models.embedder: {choice.embedder} is {choice.embedder_why}")
     for text in choice.left_alone:
         warn(f"not chosen: {text}")
 

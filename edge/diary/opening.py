@@ -11,8 +11,8 @@ from edge.diary.reader import DiaryReader
 from edge.errors import ConfigError, GalleryError, ModelError
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
-from edge.models import card
 from edge.models.card import Calibration
+from edge.models.embedder_choice import embedder_card
 from edge.owner import as_owner
 
 
@@ -39,7 +39,7 @@ def current_gallery(loaded: LoadedConfig) -> Gallery | None:
 def calibration_of(loaded: LoadedConfig, model: str) -> Calibration | None:
     """The calibration of the embedder that decided a visit; None when another one is configured by now."""
     try:
-        known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+        known = embedder_card(loaded.config.models, loaded.base)
     except ModelError:
         return None
     return known.calibration if known.name == model else None

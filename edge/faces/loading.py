@@ -20,6 +20,7 @@ from edge.faces.roi_detect import RoiDetector
 from edge.models import card
 from edge.models.card import Task
 from edge.models.edgetpu import EdgeTpu
+from edge.models.embedder_choice import choose_embedder
 from edge.models.tflite import Model
 
 log = logging.getLogger("whosthere.models")
@@ -60,8 +61,12 @@ def roles_in(settings: ModelSettings) -> list[Role]:
 
 def load_network(settings: ModelSettings, role: Role, base: Path | None = None, tpu: EdgeTpu | None = None) -> Model:
     """Load one network. `base` is the folder that card paths are relative to. Raises ModelError."""
-    path = card.find(getattr(settings, role.name), base)
-    return Model(path, role.task, settings.threads, xnnpack=settings.xnnpack, edge_tpu=tpu or edge_tpu(settings))
+    if role is EMBEDDER:
+        path, int8, _ = choose_embedder(settings, base)
+    else:
+        path, int8 = card.find(getattr(settings, role.name), base), False
+    device = tpu or edge_tpu(settings)
+    return Model(path, role.task, settings.threads, xnnpack=settings.xnnpack, edge_tpu=device, int8=int8)
 
 
 def load_networks(settings: ModelSettings, base: Path | None = None) -> Networks:

@@ -8,8 +8,8 @@ from edge.diary.record import VisitRecord
 from edge.errors import ConfigError, ModelError, UsageError
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Person
-from edge.models import card
 from edge.models.card import Card
+from edge.models.embedder_choice import choose_embedder
 from edge.records import SeenFaces, Vector
 
 LOCK_WAIT_S = 10.0
@@ -57,10 +57,10 @@ class RememberedVisit:
 
 def embedder_facts(loaded: LoadedConfig) -> EmbedderFacts:
     """The card of the embedder that config.yaml names. Raises ModelError."""
-    path = card.find(loaded.config.models.embedder, loaded.base)
-    found = card.read_card(path)
+    chosen = choose_embedder(loaded.config.models, loaded.base)
+    found = chosen.card
     if found.task != "embed" or len(found.outputs) != 1 or len(found.outputs[0]) != 2:
-        raise ModelError(f"{path}: found no embedder with one output; models.embedder must name one")
+        raise ModelError(f"{chosen.path}: found no embedder with one output; models.embedder must name one")
     return EmbedderFacts(found)
 
 

@@ -12,7 +12,7 @@ from edge.config.loading import InvalidConfig, LoadedConfig, default_config, loa
 from edge.errors import ConfigError, GalleryError, ModelError
 from edge.faces.analyser import Analyser
 from edge.faces.embed import TfliteEmbedder
-from edge.faces.loading import Role, assemble, check_compiled, edge_tpu, load_network, roles_in
+from edge.faces.loading import EMBEDDER, Role, assemble, check_compiled, edge_tpu, load_network, roles_in
 from edge.galleries.additions import read_additions, with_additions
 from edge.galleries.corrections import read_corrections
 from edge.galleries.file import NoGallery, open_gallery
@@ -28,6 +28,7 @@ from edge.inspection.recognition_findings import (
     strangers_finding,
     threshold_finding,
 )
+from edge.models.embedder_choice import choose_embedder
 from edge.models.tflite import Model, find_runtime
 from edge.visits.thresholds import Threshold, threshold_in_force
 
@@ -90,7 +91,8 @@ class Recognition:
             except ModelError as error:
                 yield failed(role.name, error)
                 continue
-            yield network_finding(role.name, network)
+            why = choose_embedder(models, self._loaded.base).why if role is EMBEDDER else ""
+            yield network_finding(role.name, network, why)
             yield from runtime_findings(network)
         if models.accelerator != "cpu":
             yield from accelerator_findings(list(self.networks.values()))

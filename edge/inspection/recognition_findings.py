@@ -18,13 +18,15 @@ from edge.visits.thresholds import Threshold, again_threshold
 PAIRS_SHOWN = 3
 
 
-def network_finding(role: str, network: Model) -> Finding:
-    """A network that could be loaded, so its file and shapes are those of its card."""
+def network_finding(role: str, network: Model, why: str = "") -> Finding:
+    """A network that could be loaded, so its file and shapes are those of its card. `why`: what `auto` has chosen."""
     card = network.card
     _, height, width, _ = card.input.shape
     where = "; runs on the Edge TPU" if network.runs_on == "edgetpu" else ""
     same = f"sha256 {card.sha256[:12]}... and shapes are those of its card"
-    return ok(role, f"{card.name}: {same}; input {width} x {height}; licence: {card.licence}{where}")
+    chosen = f"; {why}" if why else ""
+    size = f"input {width} x {height}; licence: {card.licence}"
+    return ok(role, f"{card.name}: {same}; {size}{where}{chosen}")
 
 
 def accelerator_findings(networks: list[Model]) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from edge.faces.detect import squares
 from edge.faces.loading import DETECTOR, EMBEDDER, LANDMARKS, NEAR_DETECTOR, load_networks
 from edge.galleries.file import NoGallery
 from edge.inspection.loading import configured_gallery
-from edge.models import card
+from edge.models.embedder_choice import choose_embedder, embedder_card
 from edge.records import Image
 
 CPUS = Path("/sys/devices/system/cpu")
@@ -71,6 +71,8 @@ class Choice(msgspec.Struct, frozen=True):
     """Question -> the timings of its options."""
     left_alone: list[str]
     """What would be faster but was not chosen, and why."""
+    embedder_why: str = ""
+    """What `auto` stands for on this box, and why; empty: the embedder has a name."""
 
 
 class Rig:
@@ -116,7 +118,8 @@ class Tuner:
         embedder, left_alone = self._embedder(models, cores, embedders)
         tiles = self._tiles(replace(models, embedder=embedder), cores)
         kept = sorted(cores) if cores else None
-        return Choice(threads, models.xnnpack, embedder, kept, tiles, self._timings, left_alone)
+        why = choose_embedder(replace(models, embedder=embedder), self._loaded.base).why
+        return Choice(threads, models.xnnpack, embedder, kept, tiles, self._timings, left_alone, why)
 
     def _threads(self, models: ModelSettings) -> int:
         counts = range(1, min(MOST_THREADS, len(os.sched_getaffinity(0))) + 1)
@@ -140,7 +143,7 @@ class Tuner:
         self, models: ModelSettings, cores: frozenset[int] | None, embedders: Sequence[str]
     ) -> tuple[str, list[str]]:
         names = [models.embedder, *(name for name in dict.fromkeys(embedders) if name != models.embedder)]
-        known = {name: card.read_card(card.find(name, self._loaded.base)) for name in names}
+        known = {name: embedder_card(replace(models, embedder=name), self._loaded.base) for name in names}
         left_alone = [f"{name}: its card has no calibration" for name in names[1:] if known[name].calibration is None]
         names = [name for name in names if name == models.embedder or known[name].calibration is not None]
         if len(names) == 1:

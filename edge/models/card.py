@@ -145,6 +145,9 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Embedders that were cut out of a label classifier: its head, for `whosthere identify --classify`."""
     quantisation: Quantisation | None = None
     """Input and output, if they are integers; None: floats, whatever is inside."""
+    int8: str | None = None
+    """Embedders: the card, next to this one, of the same network in int8, with vectors that may be compared with this
+    one's: `models.embedder: auto` runs it on CPUs with dot products of bytes. Galleries stay tied to `sha256`."""
     edgetpu: Compiled | None = None
     """For boxes with an Edge TPU. Galleries stay tied to `sha256`: both files give the same vectors."""
     calibration: Calibration | None = None
@@ -166,14 +169,18 @@ class ModelFile(msgspec.Struct, frozen=True):
     """The content of the card's `classifier` file."""
 
 
-def load(card_path: Path, task: str) -> ModelFile:
-    """Read a card and its model, and compare them.
+def load(card_path: Path, task: str, *, int8: bool = False) -> ModelFile:
+    """Read a card and its model, and compare them. `int8`: the model that the card names under `int8`.
 
     Raises ModelError naming the file when either is missing, damaged, altered or for another task.
     """
     card = read_card(card_path)
     if card.task != task:
         raise ModelError(f"{card_path}: this model's task is {card.task!r}; {task!r} is needed")
+    if int8:
+        file = read_card(_int8_path(card_path, card))
+        content = _content(card_path, file.file, file.sha256)
+        return ModelFile(_as_int8(card_path, card, file), content, card_path.parent / file.file)
     content = _content(card_path, card.file, card.sha256)
     compiled = _content(card_path, card.edgetpu.file, card.edgetpu.sha256) if card.edgetpu else None
     head = _content(card_path, card.classifier.file, card.classifier.sha256) if card.classifier else None
@@ -195,6 +202,28 @@ def _content(card_path: Path, name: str, sha256: str) -> bytes:
             "the file was altered or damaged: install it again, or write a new card for it"
         )
     return content
+
+
+def read_int8(path: Path) -> Card:
+    """What the model that a card names under `int8` measured, with the name and hash of the card. Raises ModelError."""
+    card = read_card(path)
+    return _as_int8(path, card, read_card(_int8_path(path, card)))
+
+
+def _int8_path(path: Path, card: Card) -> Path:
+    if card.int8 is None:
+        raise ModelError(f"{path}: names no card under `int8`")
+    return path.with_name(f"{card.int8}.yaml")
+
+
+def _as_int8(path: Path, card: Card, int8: Card) -> Card:
+    """The card of an int8 model in place of the float one. Raises ModelError if they do not see faces alike."""
+    parts = ("task", "input", "outputs", "alignment", "crop")
+    if differs := [part for part in parts if getattr(card, part) != getattr(int8, part)]:
+        raise ModelError(
+            f"{path}: its `int8` names {int8.name}, but {', '.join(differs)} differ: it is another network"
+        )
+    return msgspec.structs.replace(int8, name=card.name, sha256=card.sha256, int8=card.int8, edgetpu=None)
 
 
 def read_card(path: Path) -> Card:

@@ -163,15 +163,22 @@ class Model:
     """One network, loaded and checked against its card. Not thread-safe: one thread owns it."""
 
     def __init__(
-        self, card_path: Path, task: str, threads: int = 1, *, xnnpack: bool = True, edge_tpu: EdgeTpu | None = None
+        self,
+        card_path: Path,
+        task: str,
+        threads: int = 1,
+        *,
+        xnnpack: bool = True,
+        edge_tpu: EdgeTpu | None = None,
+        int8: bool = False,
     ) -> None:
         """Load the model of a card.
 
-        `xnnpack`: use the CPU's fast kernels. `edge_tpu`: the device for a network whose card names a compiled
-        file; while there is none, the CPU takes over.
-        Raises ModelError when file and card differ, the runtime refuses the file, or a required Edge TPU is unusable.
+        `xnnpack`: use the CPU's fast kernels. `edge_tpu`: the device for a network whose card names a compiled file;
+        while there is none, the CPU takes over. `int8`: run the file that the card names under `int8`. Raises
+        ModelError when file and card differ, the runtime refuses the file, or a required Edge TPU is unusable.
         """
-        model_file = cards.load(card_path, task)
+        model_file = cards.load(card_path, task, int8=int8)
         self.card: Card = model_file.card
         self.path = model_file.path
         self.runs = 0
@@ -218,8 +225,7 @@ class Model:
     def run(self, images: Sequence[Image]) -> list[Tensor]:
         """Run the network on pictures of its input's size, at most as many as its batch; return dequantised outputs.
 
-        Each output keeps its batch dimension, cut to the number of pictures. Raises ValueError for more pictures, or
-        other sizes, than it takes.
+        Each output keeps its batch dimension, cut to the number of pictures. Raises ValueError for more or other sizes.
         """
         batch = self._batch
         for row, image in zip(batch[: len(images)], images, strict=True):

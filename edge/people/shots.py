@@ -11,7 +11,7 @@ from edge.galleries.file import NoGallery, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.link.protocol import GuideShot
-from edge.models import card
+from edge.models.embedder_choice import embedder_card
 from edge.people.editing import signing_key, write_change
 
 SOURCE = "camera"
@@ -24,7 +24,7 @@ def enroll_shots(loaded: LoadedConfig, name: str, shots: Sequence[GuideShot], wa
     """
     path, at = loaded.gallery_path, timestamp()
     signing_key(loaded)
-    known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+    known = embedder_card(loaded.config.models, loaded.base)
     embedder = EmbedderId(known.name, known.sha256)
     foreign = next((shot.embedder for shot in shots if shot.embedder != embedder.sha256), None)
     if foreign is not None:

@@ -13,7 +13,7 @@ from edge.galleries.additions import additions_path
 from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Consent, Gallery, Person, Template, lookalikes
-from edge.models import card
+from edge.models.embedder_choice import embedder_card
 from edge.storage.database import StorageError
 from edge.visits.thresholds import lookalike_threshold
 
@@ -91,7 +91,7 @@ def _summary(person: Person, added: list[Template], alike: list[Lookalike], diar
 
 def alike_of(loaded: LoadedConfig, gallery: Gallery) -> dict[str, list[Lookalike]]:
     """Who can be mistaken for whom, by id, the most similar first."""
-    known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+    known = embedder_card(loaded.config.models, loaded.base)
     threshold = lookalike_threshold(loaded.config.match, known, len(gallery.embeddings))
     found: dict[str, list[Lookalike]] = {}
     for one, other, similarity in lookalikes(gallery, threshold):

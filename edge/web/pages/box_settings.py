@@ -17,7 +17,8 @@ from edge.diary.opening import current_gallery
 from edge.errors import ConfigError
 from edge.link.client import AsyncLink
 from edge.link.protocol import LinkError
-from edge.models import card
+from edge.models.card import Card
+from edge.models.embedder_choice import embedder_card
 from edge.visits.misses import measured_on, miss_rate
 from edge.visits.thresholds import Bounds, target_bounds
 from edge.web.box import WebBox
@@ -82,9 +83,9 @@ def target_values(loaded: LoadedConfig) -> TargetValues:
     return TargetValues(steps, nearest, "", measured_on(known))
 
 
-def _measured(loaded: LoadedConfig) -> tuple[card.Card, int]:
+def _measured(loaded: LoadedConfig) -> tuple[Card, int]:
     """The embedder's card, and the number of templates in the gallery."""
-    known = card.read_card(card.find(loaded.config.models.embedder, loaded.base))
+    known = embedder_card(loaded.config.models, loaded.base)
     gallery = current_gallery(loaded)
     return known, len(gallery.embeddings) if gallery else 0
 
