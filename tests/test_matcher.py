@@ -16,7 +16,7 @@ from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models import card
 from edge.models.card import Calibration
 from edge.records import Doubt, Outcome, SeenFaces
-from edge.visits.matcher import Matcher, load_matcher
+from edge.visits.matcher import Matcher, _products, load_matcher
 from edge.visits.thresholds import target_bounds, threshold_for, threshold_in_force
 from support.people import AT, alike, gallery_of, somebody
 
@@ -35,6 +35,26 @@ def test_a_known_face_gets_its_name() -> None:
     assert (match.person.person_id, round(match.person.similarity, 3)) == ("ada", 0.8)
     assert match.runner_up is not None
     assert match.runner_up.person_id == "ben"
+
+
+def test_of_many_people_the_two_nearest_are_found_and_of_equals_the_first() -> None:
+    everybody = {f"p{i}": somebody(i) for i in range(50)}
+    everybody |= {"twin": everybody["p7"], "third": alike(everybody["p7"], 0.9)}
+    found = matcher(**everybody).match(everybody["p7"])
+    assert found.best is not None
+    assert found.runner_up is not None
+    assert (found.best.person_id, found.runner_up.person_id) == ("p7", "twin")
+    assert found.doubt is Doubt.MARGIN
+    alone = matcher(ada=ADA).match(ADA)
+    assert (alone.best is not None, alone.runner_up) == (True, None)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_old_and_new_numpy_give_the_same_similarities(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
+    if not fast:
+        monkeypatch.delattr(np, "vecdot", raising=False)
+    rows = np.stack([somebody(i) for i in range(7)])
+    assert np.allclose(_products(rows, ADA), [float(row @ ADA) for row in rows], atol=1e-6)
 
 
 def test_a_stranger_is_unknown_but_the_nearest_is_told() -> None:

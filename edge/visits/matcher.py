@@ -3,6 +3,7 @@
 from collections.abc import Set
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.config.loading import LoadedConfig
 from edge.galleries.corrections import Anchors, Corrections, read_corrections
@@ -113,13 +114,17 @@ class Matcher:
         """The two most similar people. A person is as similar as their most similar template."""
         if not self.gallery.people:
             return []
-        similarities = self.gallery.embeddings @ probe
+        similarities = _products(self.gallery.embeddings, probe)
         if infrared and self.scale is not None and self._infrared_rows.size:
             similarities[self._infrared_rows] = self.scale.translated(similarities[self._infrared_rows])
         scores = np.maximum.reduceat(similarities, self._starts)
-        order = np.argsort(-scores, kind="stable")[:2]
-        people = self.gallery.people
-        return [Candidate(people[i].id, people[i].name, float(scores[i])) for i in order]
+        found = []
+        for _ in range(min(2, len(scores))):
+            i = int(scores.argmax())
+            person = self.gallery.people[i]
+            found.append(Candidate(person.id, person.name, float(scores[i])))
+            scores[i] = -np.inf
+        return found
 
     def _rate(self, similarity: float) -> float | None:
         """The FPIR at a similarity: how often a stranger is this similar to some template of the gallery."""
@@ -127,6 +132,15 @@ class Matcher:
             return None
         rate = self.calibration.rate_at(similarity)
         return float(1.0 - (1.0 - rate) ** len(self.gallery.embeddings))
+
+
+def _products(rows: NDArray[np.float32], probe: Vector) -> NDArray[np.float32]:
+    """(n,) products of rows (n, d) and a vector (d,), as fast as the rows come from memory.
+
+    BLAS's matrix-vector product (`@`) takes twice as long for a large gallery, and numpy before 2.0 has no other.
+    """
+    products: NDArray[np.float32] = np.vecdot(rows, probe) if hasattr(np, "vecdot") else rows @ probe
+    return products
 
 
 def outcome_of(
