@@ -65,6 +65,7 @@ def test_without_a_licence_nothing_is_converted(cache: Path, onnx_file: Path, tm
     assert "give --licence: the file does not say under which licence its weights were published" in said
     assert "research only" in said
     assert "give --licence" in refused(cache, tmp_path / "out", onnx_file, "--range", "-1..1", "--licence", " ")
+    assert "give --licence" in refused(cache, tmp_path / "out", onnx_file, "--card", "mobilefacenet")
 
 
 def test_on_a_terminal_the_licence_is_asked_for(onnx_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,7 @@ def test_the_wheel_carries_both_packages_typed_and_no_tests(site: Path) -> None:
     assert {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")} == {"edge", "converter"}
     for package in ("edge", "converter"):
         assert (site / package / "py.typed").exists()
+    assert {path.name for path in (site / "converter" / "importing" / "pins").iterdir()} == {"onnx.txt", "torch.txt"}
     [metadata] = site.glob("*.dist-info/METADATA")
     assert "Classifier: Typing :: Typed" in metadata.read_text()
 

@@ -153,7 +153,7 @@ def command(
       whosthere-converter convert mine.keras -o out --range -1..1 --licence "my own" --origin "trained on ..."
       whosthere-converter convert mine.keras -o out --range -1..1 --pairs lfw/pairs.txt --images lfw/images
       whosthere-converter convert arcface.onnx -o out --mean 127.5 --std 128 --licence "research only"
-      whosthere-converter convert facenet.pth -o out --build facenet.py --size 160 --range -1..1 --licence MIT
+      whosthere-converter convert facenet.pth -o out --build facenet.py --size 160 --range -1..1 --licence "my own"
     """
     if (pairs is None) != (images is None):
         raise UsageError("--pairs and --images belong together: found only one of them")

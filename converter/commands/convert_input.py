@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,6 @@ from converter.input_spec import RAW, model_input
 from converter.licence import licence_of
 from edge.errors import ModelError, UsageError
 from edge.faces.framing import Framing
-from edge.models import card as cards
 from edge.terminal import echo
 
 PROOF = "compared with the original"
@@ -50,7 +50,7 @@ def open_input(
     if not import_options.is_foreign(model):
         import_options.refuse_for_others(model, feeding, scale)
         content, head = sources.network_and_head(model, allow_lambda, cut, labelled=labels is not None)
-        return ConvertInput(content, _origin(model, content, feeding, scale, feeding["licence"], {}), head)
+        return ConvertInput(content, _origin(model, content, feeding, scale, feeding["licence"]), head)
     if cut is not None or labels is not None:
         raise UsageError(
             f"{model}: --cut and --labels are for Keras models; name the output that is the embedding as --output-name"
@@ -58,8 +58,8 @@ def open_input(
     if feeding["known"] is None and feeding["pixels"] is None and scale is None:
         raise UsageError(f"{model}: give --card, --range, or --mean and --std: the file does not say how its training "
                          "normalised the pixels")  # fmt: skip
-    known = cards.read_card(feeding["known"]) if feeding["known"] else None
-    licence = licence_of(feeding["licence"] or (known.licence if known else None), model)
+    # Not the licence of --card, which may describe another network with the same input.
+    licence = licence_of(feeding["licence"], model)
     request = import_options.request_of(feeding, scale)
     # Its temporary files are needed until the command ends.
     folder = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="whosthere-import-"))
@@ -71,20 +71,18 @@ def open_input(
 def _proven(
     model: Path, imported: ImportedNetwork, feeding: dict[str, Any], scale: import_options.Scale | None, licence: str
 ) -> ConvertInput:
-    found = ConvertInput(imported.content, _origin(model, imported.content, feeding, scale, licence, {}))
+    found = ConvertInput(imported.content, _origin(model, imported.content, feeding, scale, licence))
     proof = prove(imported, model, found.origin.spec, found.framing)
     length = "have length one" if proof.normalised else "are not normalised, which whosthere does"
     half = "; its weights are float16, and become float32" if imported.half else ""
     text = proof.text(imported.made_by)
     echo(f"{model.name}, original and converted: {text}\nThe original's vectors {length}{half}.", err=True)
-    origin = _origin(model, imported.content, feeding, scale, licence, {PROOF: text})
-    return ConvertInput(imported.content, origin)
+    return found._replace(origin=replace(found.origin, measured={PROOF: text}))
 
 
 def _origin(
-    model: Path, content: bytes, feeding: dict[str, Any], scale: import_options.Scale | None, licence: str | None,
-    measured: dict[str, str],
-) -> ModelOrigin:  # fmt: skip
+    model: Path, content: bytes, feeding: dict[str, Any], scale: import_options.Scale | None, licence: str | None
+) -> ModelOrigin:
     """What the cards say, by the options, else by the card of MODEL, else by the network itself."""
     graph = Graph(content, str(model))
     shape = graph.shape(graph.inputs[0])[1:]
@@ -100,8 +98,7 @@ def _origin(
         alignment,
         crop,
         licence or (card.licence if card else "not stated"),
-        feeding["origin"] or (card.origin if card else _converted_from(model)),
-        measured,
+        feeding["origin"] or (card.origin if card and not import_options.is_foreign(model) else _converted_from(model)),
     )
 
 
