@@ -143,7 +143,10 @@ def _of_keras_3(model: Any, path: Path) -> Any:
 def _why(error: Exception) -> str:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if "lambda" in str(error).lower() and "safe_mode" in str(error):
-        return "it has a Lambda layer, which is Python code in the file; --allow-lambda runs it, if you trust the file"
+        return (
+            "it has a Lambda layer, which is Python code in the file; `convert --allow-lambda` runs it, "
+            "if you trust the file; `train` takes no such layers"
+        )
     return first
 
 
