@@ -15,10 +15,12 @@
 # make test-systemd   installs on a Debian box with systemd, in a container; needs root, takes minutes
 # make test-arm64     identifies on an emulated arm64 Debian: the names and similarities must be the same; needs root
 # make count-arm64    counts the instructions of the embedders on emulated Raspberry Pi cores; MODELS="a.tflite b.tflite"
+# make bench-cores    counts the instructions of a second of the daemon on emulated Raspberry Pi cores
 # make test-picamera2 runs the daemon on the real picamera2 and libcamera, with a virtual camera; needs root
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
 # make mutation       changes the code in one place after another and lists the changes that no test notices; MODULES="a.py b.py"
-# make bench   how fast this machine is, stage by stage, and beside dlib's detector
+# make bench   measures whosthere beside others, a quarter of an hour: bench/README.md; BENCH="frames stages": those parts
+# make bench-guard   counts instructions per stage and fails when one has become more than 10 % worse; make bench-record
 # Nothing is done twice: remove .venv/ to start over.
 
 PYTHON ?= python3
@@ -146,12 +148,19 @@ test-arm64: .venv/.dev $(if $(filter bookworm,$(SUITE)),.venv-tflite-runtime/.re
 
 # The plugin is for QEMU 7.2 to 9.0; Debian 12 has 7.2.
 MODELS ?= edge/models/mobilefacenet.tflite edge/models/mobilefacenet-int8.tflite
-count-arm64: .venv/.dev
+count-arm64: arm64-root
+	$(BIN)/python tools/count_arm64.py $(ARM64)/root $(MODELS)
+
+# One second of the daemon's loop on the same emulated cores, for the benchmark's page.
+bench-cores: .venv/.bench arm64-root
+	WHOSTHERE_ARM64=$(ARM64)/root $(BIN)/python -m tools.bench cores
+
+.PHONY: bench-cores arm64-root
+arm64-root: .venv/.dev
 	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mmdebstrap qemu-user gcc"
 	@$(MAKE) --no-print-directory $(ARM64)/.made
 	PYTHON=$(BIN)/python systemd/bundle.sh aarch64 $(ARM64)/bundle $(BOX_PYTHON)
 	tests/support/arm64_root.sh $(ARM64_ARGUMENTS)
-	$(BIN)/python tests/support/count_arm64.py $(ARM64)/root $(MODELS)
 
 # Extracted only: running the packages' own scripts under emulation takes a quarter of an hour.
 ARM64_PACKAGES := base-files,coreutils,dash,libc6,python3,libstdc++6,libgcc-s1,zlib1g,libacl1,libattr1,libgmp10,libselinux1,libpcre2-8-0
@@ -204,9 +213,17 @@ test-recorder: .venv/.dev
 page-cost: .venv/.dev
 	$(BIN)/python -m tools.page_cost $(COST)
 
-bench: .venv/.demo
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]' || echo "no dlib for this machine: without it"
-	$(BIN)/python -m tools.bench
+# BENCH: the parts to measure, or --page to make page and summaries again from what has been measured.
+bench: .venv/.bench
+	WHOSTHERE_DATA="$${WHOSTHERE_DATA:-$(abspath $(wildcard ../shared/data))}" $(BIN)/python -m tools.bench $(BENCH)
+
+# The same on a busy machine: instructions are counted, not time.
+.PHONY: bench-guard bench-record
+bench-guard: .venv/.dev
+	$(BIN)/python -m tools.bench.guard
+
+bench-record: .venv/.dev
+	$(BIN)/python -m tools.bench.guard --record
 
 clean:
 	rm -rf .venv .venv-tflite-runtime .venv-homeassistant .venv-ansible .node-red build dist demo-output
@@ -228,6 +245,16 @@ clean:
 	@if pkg-config --exists libsystemd 2>/dev/null; then \
 		$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[systemd]' || echo "systemd-python does not build here: its tests will be skipped"; \
 	else echo "libsystemd-dev is not installed: the tests of systemd-python will be skipped"; fi
+	@touch $@
+
+# face_recognition asks for a dlib that would be compiled; dlib-bin of the extra `bench` is the same, compiled.
+.venv/.bench: .venv/.demo
+	@echo "installing into .venv/: what \`make bench\` compares with"
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,web,bench]' && \
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps face_recognition || \
+	echo "not all of it can be had for this machine: the others take part without it"
+	@$(BIN)/python -c 'import matplotlib'
+	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mosquitto valgrind"
 	@touch $@
 
 .venv/.mutation: .venv/.dev

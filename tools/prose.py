@@ -52,7 +52,7 @@ RULES = {
     r"\bneeds? not\b": "does not have to",
     r"\bwhoever\b": "anyone who, the one who",
     r"\b(?:told|untold)\b(?! apart)": "published, notified, said",
-    r"(?<!image.)(?<!signal.)\bprocessors?\b": "CPU",
+    r"(?<!image.)(?<!signal.)\bprocessors?\b(?!\\t)": "CPU",
     r"\bhas [\d.%f]+ degrees\b": "is at ... °C",
     r"\blets? (?:nobody|anybody|somebody|everybody) in\b": "requires or accepts a login",
     r"\ball the same\b": "anyway",

@@ -10,8 +10,8 @@ from edge import demo
 from edge.bare_address import ExistingPath
 from edge.config.loading import load_config_or_defaults
 from edge.errors import CameraError, UsageError
-from edge.inspection.benchmark import Bench, Peer
-from edge.inspection.speed import PeerSpeed, Speed, StageSpeed, summary
+from edge.inspection.benchmark import Bench
+from edge.inspection.speed import Speed, StageSpeed, summary
 from edge.models.tflite import find_runtime
 from edge.terminal import config_option, echo, json_option, print_json, table, warn
 
@@ -32,18 +32,15 @@ HEADINGS = ("stage", "calls", "p50 ms", "p95 ms", "share", "network", "runs", "b
     help="Stop after this many frames, or at the end of SOURCE.",
 )
 @json_option
-@click.pass_obj
-def command(
-    peers: list[Peer] | None, config_path: Path | None, source: Path | None, frames: int, as_json: bool
-) -> None:
+def command(config_path: Path | None, source: Path | None, frames: int, as_json: bool) -> None:
     """Measure how fast this box is: every stage, beside its bare network.
 
     SOURCE is a video, a GIF or a folder of images; without it, the bundled demo clip. Its frames go through the
     daemon's own loop as fast as they can, with an empty gallery. Right after each stage, its network runs alone on the
     same input: the difference is the stage's own cost.
 
-    Figures are medians. Close other programs first, or they measure those as well. In a checkout, `make bench` also
-    measures other face detectors.
+    Figures are medians. Close other programs first, or they measure those as well. In a checkout, `make bench` compares
+    with other programs.
 
     \b
       whosthere bench
@@ -52,7 +49,7 @@ def command(
     loaded = load_config_or_defaults(config_path)
     shown = source or _bundled_clip()
     load = round(os.getloadavg()[0], 1)
-    bench = Bench(loaded, shown, peers or [])
+    bench = Bench(loaded, shown)
     with click.progressbar(range(frames), label="Measuring", file=sys.stderr) as bar:
         measured = bench.run(frames, lambda: bar.update(1))
     if not measured.watching_s:
@@ -60,7 +57,6 @@ def command(
     runtime = find_runtime()
     speed = summary(
         measured,
-        peers or [],
         source=shown.name,
         runtime=f"{runtime.package} {runtime.version}",
         threads=loaded.config.models.threads,
@@ -89,6 +85,8 @@ def _show(speed: Speed) -> None:
     click.secho(f"{speed.fps:.1f} frames per second through everything", bold=True)
     if speed.awake_p50_ms is not None:
         echo(f"frames with motion: {speed.awake}, {speed.awake_p50_ms:.1f} ms each (p95 {speed.awake_p95_ms:.1f})")
+    if speed.overhead is not None:
+        echo(f"Without reading the file: {speed.overhead:.2f} times the time of the bare networks")
     click.echo()
     echo(table(HEADINGS, [_stage(stage) for stage in speed.stages], right=frozenset({1, 2, 3, 4, 6, 7, 8})))
     click.echo()
@@ -96,8 +94,6 @@ def _show(speed: Speed) -> None:
         f"{100 * busy:.0f} % of one core at {rate} frames per second" for rate, busy in speed.cores.items()
     )
     echo(f"CPU time: {speed.cpu_ms:.1f} ms per frame ({speed.cpu_reading_ms:.1f} to read the file): {cores}")
-    for peer in speed.peers:
-        echo(_peer(peer))
     if speed.load > BUSY_LOAD * speed.cpus:
         warn(f"Other programs are busy (load {speed.load:.1f} on {speed.cpus} cores): an idle box is faster than this.")
 
@@ -108,13 +104,3 @@ def _stage(stage: StageSpeed) -> list[str]:
         bare = [stage.network, f"{stage.runs:.1f}", f"{stage.bare_ms:.2f}", f"{stage.ratio:.2f}"]
     cells = [stage.stage, str(stage.calls), f"{stage.p50_ms:.2f}", f"{stage.p95_ms:.2f}", f"{100 * stage.share:.0f} %"]
     return [*cells, *bare]
-
-
-def _peer(peer: PeerSpeed) -> str:
-    if peer.why_not:
-        return f"{peer.name}: {peer.why_not}"
-    return (
-        f"{peer.name}: {peer.theirs_ms:.1f} ms per picture, ours {peer.ours_ms:.1f}, ratio {peer.ratio:.2f} "
-        f"(CPU time {peer.theirs_cpu_ms:.1f}, ours {peer.ours_cpu_ms:.1f}, ratio {peer.cpu_ratio:.2f}); "
-        f"{peer.pairs} pairs, faces found {peer.their_faces}, ours {peer.our_faces}"
-    )

@@ -1,6 +1,6 @@
 """How fast this box is: a recording goes through the daemon's own loop, each stage beside its bare network.
 
-Whatever is compared is measured in turns on the same frames, so other load on the machine falls on both sides.
+A stage and its network are measured one right after the other, so other load on the machine falls on both.
 """
 
 import itertools
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -19,27 +19,14 @@ from edge.capture.registry import open_camera
 from edge.config.loading import LoadedConfig
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.timings import Timings
-from edge.faces.detect import Detector
 from edge.faces.loading import Networks, assemble, load_networks
 from edge.galleries.gallery import Gallery
 from edge.models.similarity import BUNDLED_SAME, assumed
-from edge.records import Frame, Image
+from edge.records import Frame
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 
-T = TypeVar("T")
 WARM_UP = 3
-PEER_EVERY = 4
-"""Peers are slow: they see every fourth of the frames that the detector saw."""
-
-
-class Peer(NamedTuple):
-    """Another detector to compare with, or why it cannot take part."""
-
-    name: str
-    detect: Callable[[Image], int] | None
-    """Counts the faces in a BGR picture."""
-    why_not: str = ""
 
 
 class Lap(NamedTuple):
@@ -63,37 +50,21 @@ class StagePair(NamedTuple):
     """Runs of the network within the stage."""
 
 
-class Cost(NamedTuple):
-    """What one call took."""
-
-    wall_s: float
-    cpu_s: float
-    """CPU time of all threads: meaningful even while other programs are busy."""
-
-
-class Duel(NamedTuple):
-    """Our detector and another one on the same picture, one right after the other."""
-
-    ours: Cost
-    theirs: Cost
-    our_faces: int
-    their_faces: int
-
-
 class Laps(Timings):
     """Timings that keep every lap, and count the runs of networks within each stage."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: Networks, clock: Callable[[], float] = time.perf_counter) -> None:
         super().__init__()
+        self._clock = clock
         self._networks = {role.name: network for role, network in networks.items()}
         self._frame: list[Lap] = []
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         before = {name: network.runs for name, network in self._networks.items()}
-        began = time.perf_counter()
+        began = self._clock()
         yield
-        seconds = time.perf_counter() - began
+        seconds = self._clock() - began
         asked = {name: network.runs - before[name] for name, network in self._networks.items()}
         name = next((name for name, runs in asked.items() if runs), None)
         self._frame.append(Lap(stage, seconds, name, asked[name] if name else 0))
@@ -123,14 +94,12 @@ class Measured:
     laps: list[Lap] = field(default_factory=list)
     pairs: dict[str, list[StagePair]] = field(default_factory=dict)
     """By stage."""
-    duels: dict[str, list[Duel]] = field(default_factory=dict)
-    """By peer."""
 
 
 class Bench:
     """One run through a recording."""
 
-    def __init__(self, loaded: LoadedConfig, source: Path, peers: list[Peer]) -> None:
+    def __init__(self, loaded: LoadedConfig, source: Path) -> None:
         """Load the networks and warm them up. Raises ModelError."""
         config = loaded.config
         self._camera = replace(config.camera, source=str(source), realtime=False, loop=False)
@@ -156,8 +125,6 @@ class Bench:
             lambda: f"visit-{next(numbers)}",
             self._laps,
         )
-        self._detector: Detector = analyser.detector
-        self._peers = [peer for peer in peers if peer.detect is not None]
         self._measured = Measured()
 
     def run(self, frames: int, on_frame: Callable[[], None] = lambda: None) -> Measured:
@@ -174,7 +141,7 @@ class Bench:
                 measured.cpu_reading_s += time.process_time() - cpu
                 measured.height, measured.width = frame.image.shape[:2]
                 self._watch(frame)
-                self._compare(frame.preview)
+                self._compare()
                 on_frame()
         return measured
 
@@ -186,29 +153,18 @@ class Bench:
         measured.cpu_watching_s += time.process_time() - cpu
         measured.awake.append(processed.detector_ran)
 
-    def _compare(self, preview: Image) -> None:
+    def _compare(self) -> None:
         """Measure the other side of each pair, right after its stage."""
         measured, laps = self._measured, self._laps.take()
         measured.laps += laps
         measured.rest_s.append(measured.watching_s[-1] - sum(lap.seconds for lap in laps))
         for lap in laps:
             if lap.network is not None:
-                bare_s = _timed(self._networks[lap.network].run_again)[0].wall_s
+                bare_s = _timed(self._networks[lap.network].run_again)
                 measured.pairs.setdefault(lap.stage, []).append(StagePair(lap.seconds, bare_s, lap.runs))
-        looks = sum(measured.awake)
-        if measured.awake[-1] and looks % PEER_EVERY == 0:
-            for peer in self._peers:
-                ours_first = looks // PEER_EVERY % 2 == 0
-                measured.duels.setdefault(peer.name, []).append(self._duel(peer, preview, ours_first))
-
-    def _duel(self, peer: Peer, preview: Image, ours_first: bool) -> Duel:
-        sides = [lambda: len(self._detector.detect(preview)), lambda: peer.detect(preview) if peer.detect else 0]
-        first, second = (_timed(side) for side in (sides if ours_first else sides[::-1]))
-        (ours, our_faces), (theirs, their_faces) = (first, second) if ours_first else (second, first)
-        return Duel(ours, theirs, our_faces, their_faces)
 
 
-def _timed(call: Callable[[], T]) -> tuple[Cost, T]:
-    cpu, began = time.process_time(), time.perf_counter()
-    result = call()
-    return Cost(time.perf_counter() - began, time.process_time() - cpu), result
+def _timed(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began

@@ -5,7 +5,7 @@ from statistics import median
 import msgspec
 import numpy as np
 
-from edge.inspection.benchmark import Duel, Lap, Measured, Peer, StagePair
+from edge.inspection.benchmark import Lap, Measured, StagePair
 
 RATES = (5, 10)
 """Frames per second whose cost is reported."""
@@ -29,25 +29,6 @@ class StageSpeed(msgspec.Struct, frozen=True):
     """The time of a call relative to its runs of the network: the median over pairs measured in turns."""
 
 
-class PeerSpeed(msgspec.Struct, frozen=True):
-    """Another face detector on the same pictures, measured in turns with ours."""
-
-    name: str
-    why_not: str = ""
-    """Why it did not take part."""
-    pairs: int = 0
-    ours_ms: float | None = None
-    theirs_ms: float | None = None
-    ratio: float | None = None
-    """Their wall-clock time relative to ours."""
-    ours_cpu_ms: float | None = None
-    theirs_cpu_ms: float | None = None
-    cpu_ratio: float | None = None
-    """Their CPU time relative to ours."""
-    our_faces: int | None = None
-    their_faces: int | None = None
-
-
 class Speed(msgspec.Struct, frozen=True):
     """How fast this box is."""
 
@@ -68,8 +49,9 @@ class Speed(msgspec.Struct, frozen=True):
     """The part of that for reading the file."""
     cores: dict[str, float]
     """Frames per second -> how many cores they keep busy."""
+    overhead: float | None
+    """The time of everything but reading the file, relative to its networks run alone; None: none ran."""
     stages: list[StageSpeed]
-    peers: list[PeerSpeed]
     runtime: str
     threads: int
     cpus: int
@@ -77,9 +59,7 @@ class Speed(msgspec.Struct, frozen=True):
     """The system's load average over the minute before: threads of other programs that wanted to run."""
 
 
-def summary(
-    measured: Measured, peers: list[Peer], *, source: str, runtime: str, threads: int, cpus: int, load: float
-) -> Speed:
+def summary(measured: Measured, *, source: str, runtime: str, threads: int, cpus: int, load: float) -> Speed:
     """Turn raw figures into medians and ratios. At least one frame must have been measured."""
     frames = len(measured.watching_s)
     total_s = sum(measured.reading_s) + sum(measured.watching_s)
@@ -97,13 +77,18 @@ def summary(
         cpu_ms=_ms(cpu_s),
         cpu_reading_ms=_ms(measured.cpu_reading_s / frames),
         cores={str(rate): round(cpu_s * rate, 3) for rate in RATES},
+        overhead=_overhead(measured),
         stages=_stages(measured, total_s),
-        peers=[_peer(peer, measured.duels.get(peer.name, [])) for peer in peers],
         runtime=runtime,
         threads=threads,
         cpus=cpus,
         load=load,
     )
+
+
+def _overhead(measured: Measured) -> float | None:
+    bare_s = sum(pair.runs * pair.bare_s for pairs in measured.pairs.values() for pair in pairs)
+    return round(sum(measured.watching_s) / bare_s, 2) if bare_s else None
 
 
 def _stages(measured: Measured, total_s: float) -> list[StageSpeed]:
@@ -133,23 +118,6 @@ def _with_network(stage: StageSpeed, laps: list[Lap], pairs: list[StagePair]) ->
 def _stage(name: str, times: list[float], total_s: float) -> StageSpeed:
     share = round(sum(times) / total_s, 4)
     return StageSpeed(name, len(times), _percentile(times, 50), _percentile(times, 95), share)
-
-
-def _peer(peer: Peer, duels: list[Duel]) -> PeerSpeed:
-    if not duels:
-        return PeerSpeed(peer.name, peer.why_not or "no frame showed motion, so there was nothing to compare")
-    return PeerSpeed(
-        name=peer.name,
-        pairs=len(duels),
-        ours_ms=_ms(median(duel.ours.wall_s for duel in duels)),
-        theirs_ms=_ms(median(duel.theirs.wall_s for duel in duels)),
-        ratio=round(median(duel.theirs.wall_s / duel.ours.wall_s for duel in duels), 2),
-        ours_cpu_ms=_ms(median(duel.ours.cpu_s for duel in duels)),
-        theirs_cpu_ms=_ms(median(duel.theirs.cpu_s for duel in duels)),
-        cpu_ratio=round(median(duel.theirs.cpu_s / duel.ours.cpu_s for duel in duels), 2),
-        our_faces=sum(duel.our_faces for duel in duels),
-        their_faces=sum(duel.their_faces for duel in duels),
-    )
 
 
 def _percentile(times: list[float], percent: int) -> float:

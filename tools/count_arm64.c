@@ -1,4 +1,4 @@
-/* A plugin for QEMU's user-mode emulation of arm64, for tests/support/count_arm64.py: counts executed instructions by kind, and
+/* A plugin for QEMU's user-mode emulation of arm64, for count_arm64.py beside it: counts executed instructions by kind, and
  * prints what it has counted each time the program asks for the process id of its parent.
  * Debian 12's QEMU 7.2 comes without the header, so the few functions of it are declared here. */
 #include <stdint.h>
