@@ -45,7 +45,7 @@ def shown(name: str, result: Verification) -> str:
 @pytest.mark.data
 @pytest.mark.timeout(900)
 def test_verification_and_calibration_hold(listed: Sequence[PicturePair], capsys: pytest.CaptureFixture[str]) -> None:
-    embedder = CachingEmbedder(ModelSettings(), DetectSettings())
+    embedder = CachingEmbedder(ModelSettings(embedder="mobilefacenet"), DetectSettings())
     pictures = [picture for pair in listed for picture in (pair.first, pair.second)]
     embedded = embedder.embed(pictures)
     result = verify(listed, embedded)
