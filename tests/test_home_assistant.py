@@ -53,7 +53,7 @@ FIELDS = {
 
 
 def device(*, snapshots: bool = True, strangers: bool = True, page: str | None = None) -> HomeAssistantDevice:
-    topics, features = Topics("whosthere", "front-door"), BoxFeatures(strangers, page)
+    topics, features = Topics("whosthere", "front-door"), BoxFeatures(strangers, lambda: page)
     return HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", snapshots, features)
 
 
@@ -365,6 +365,21 @@ def announcer(**options: Any) -> tuple[DiscoveryAnnouncer, RetainedTopics]:
     made = DiscoveryAnnouncer(HomeAssistantSettings(**options), device(), topics, delay_s=lambda longest: longest / 2)
     made.controls(controls())
     return made, topics
+
+
+def test_a_page_that_is_switched_on_moved_and_switched_off_is_announced_at_once() -> None:
+    now: list[str | None] = [None]
+    topics, features = Topics("whosthere", "front-door"), BoxFeatures(page=lambda: now[0])
+    box = HomeAssistantDevice(topics, "front-door", "Front door", None, "mobilefacenet", True, features)
+    retained = RetainedTopics()
+    home = DiscoveryAnnouncer(HomeAssistantSettings(), box, retained)
+    home.controls(controls())
+    home.people([])
+    home.connected(0.0)
+    for at, page in enumerate([None, "https://a.example", "https://b.example", None], 10):
+        now[0] = page
+        about = in_full(json.loads(latest(home, retained, float(at))))["device"]
+        assert about.get("configuration_url") == page
 
 
 def incoming(topic: str, payload: bytes, *, is_retained: bool) -> IncomingMessage:

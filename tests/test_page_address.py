@@ -7,7 +7,7 @@ import pytest
 
 from edge.config.loading import load_config
 from edge.config.web import WebSettings, WebTlsSettings
-from edge.daemon.page_address import page_address, visit_address
+from edge.daemon.page_address import CurrentPage, page_address
 from edge.errors import ConfigError
 
 
@@ -49,9 +49,16 @@ def test_the_owner_may_know_better_and_a_page_that_is_off_has_no_address(tmp_pat
     assert page_address(WebSettings(url="https://door.example", listen="192.168.1.9:80", path=without)) is None
 
 
-def test_a_visit_has_its_place_on_the_page() -> None:
-    assert visit_address("https://door.example", "20260601T1-a") == "https://door.example/visits#visit-20260601T1-a"
-    assert visit_address(None, "20260601T1-a") is None
+def test_a_visit_has_its_place_on_the_page_once_that_has_a_password_and_where_it_is_moved(tmp_path: Path) -> None:
+    settings = WebSettings(url="https://door.example", path=str(tmp_path))
+    page = CurrentPage(settings)
+    assert (page.address, page.of_visit("20260601T1-a")) == (None, None)
+    (tmp_path / "password").touch()
+    assert page.address is None
+    page.update(settings)
+    assert page.of_visit("20260601T1-a") == "https://door.example/visits#visit-20260601T1-a"
+    page.update(WebSettings(url="https://box.example", path=str(tmp_path)))
+    assert page.address == "https://box.example"
 
 
 @pytest.mark.parametrize("url", ["door.example", "ftp://door.example", "https://bob:pw@door.example"])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from edge.config.web import WebSettings
 from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.reloader import Reloader
 from edge.galleries.daemon_status import stamp_of
@@ -72,9 +73,13 @@ class Messages:
 
 
 @contextmanager
-def reloading(box: Box, messages: Messages) -> Iterator[tuple[Reloader, GalleryManager, list[Matcher]]]:
+def reloading(
+    box: Box, messages: Messages, pages: list[WebSettings] | None = None
+) -> Iterator[tuple[Reloader, GalleryManager, list[Matcher]]]:
     gallery, matchers = GalleryManager(box.loaded, embedder(), datetime.now(UTC)), list[Matcher]()
-    reloader = Reloader(box.config, box.loaded, gallery, messages, matchers.append)
+    reloader = Reloader(
+        box.config, box.loaded, gallery, messages, matchers.append, ([] if pages is None else pages).append
+    )
     reloader.service_is_ready = True
     reloader.start()
     try:
@@ -292,3 +297,15 @@ def answered(listener: Listener) -> dict[str, dict[str, Any]]:
     """The answers to commands by their correlation id."""
     answers = [decoded(message) for message in listener.on(f"{TOPIC}/command/result")]
     return {answer["correlation_id"]: answer for answer in answers}
+
+
+def test_where_the_page_is_reached_needs_no_restart(box: Box) -> None:
+    replies, pages = Replies(), list[WebSettings]()
+    with reloading(box, Messages(), pages) as (reloader, _, _matchers):
+        until(lambda: pages)
+        box.config.write_text(f"{box.config.read_text()}web:\n  url: https://door.example\n")
+        reloader.request_reload(replies.of("moved"))
+        until(lambda: replies.all)
+        assert pages[-1].url == "https://door.example"
+    [(_, ok, text)] = replies.all
+    assert ok and "wait for a restart" not in text

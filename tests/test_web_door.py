@@ -14,23 +14,25 @@ from urllib.parse import urlsplit
 
 import cv2
 import jsonschema
+import msgspec
 import numpy as np
 import pytest
 
 from edge.errors import UsageError
 from edge.events import ChallengeState, EventKind
-from edge.link.protocol import ChallengeNews, VisitNews
+from edge.link.protocol import BoxStatus, ChallengeNews, VisitNews
 from edge.mqtt.challenge_payload import ChallengePayload
 from edge.mqtt.command_payloads import ChallengeCommand, Pause, Resume, Ring
 from edge.mqtt.visit_payloads import EventOrigin, visit_payload
 from edge.records import Box, Pose, Problem, Quality
 from edge.sightings import SeenFace
+from edge.web.door_view import DoorView
 from edge.web.openapi import document
 from edge.web.server import elsewhere
 from edge.web.stream_tokens import MAX_TOKENS, StreamTokens
 from support.browser import Browser, Size
 from support.http_client import Client
-from support.linked import LONG_S, NOW, Linked, linked, listens
+from support.linked import LONG_S, NOW, Linked, StubBox, linked, listens
 from support.publishing import event, recognized, until
 from support.web import WebPage, running_page, write_web_config
 
@@ -410,3 +412,23 @@ def test_without_the_daemon_the_door_is_sound_too(browser: Browser, tmp_path: Pa
         visitor.log_in(then="/door")
         visitor.page.get_by_text("the daemon is not running").wait_for()
         visitor.check()
+
+
+@pytest.mark.parametrize(
+    ("fps", "said"),
+    [
+        (0.0, ""),
+        (0.02, "a picture every 50 seconds"),
+        (0.5, "a picture every 2 seconds"),
+        (0.69, "a picture every 2 seconds"),
+        (0.7, "1 picture a second"),
+        (1.0, "1 picture a second"),
+        (11.7, "12 pictures a second"),
+    ],
+)
+def test_the_rate_is_said_once_it_is_known(fps: float, said: str) -> None:
+    """The box counts for a moment before it knows; zero pictures a second would worry people."""
+    box = StubBox()
+    health = msgspec.structs.replace(box.health(), fps=fps)
+    facts = DoorView.of(BoxStatus(health, box.controls(), (), None), ()).facts
+    assert facts == ", ".join(filter(None, ["1 person known", said]))

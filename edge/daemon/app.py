@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from edge.capture.registry import open_camera
@@ -23,7 +22,7 @@ from edge.daemon.link_thread import LinkThread
 from edge.daemon.main_loop import MainLoop
 from edge.daemon.metrics_report import MetricsReport
 from edge.daemon.notifications import Notifications
-from edge.daemon.page_address import page_address, visit_address
+from edge.daemon.page_address import CurrentPage
 from edge.daemon.pipeline import Pipeline
 from edge.daemon.reloader import Reloader
 from edge.daemon.signals import SignalInbox
@@ -66,14 +65,14 @@ class App:
         self._embedder = analyser.embedder
         self._gallery = GalleryManager(loaded, analyser.embedder, datetime.now(UTC))
         clock = None if _lossless(loaded) else time.monotonic
-        page = page_address(config.web)
+        page = CurrentPage(config.web)
         self._publisher = MqttPublisher(
             config.mqtt,
             self._origin(),
             self._on_command,
             clock=clock,
             on_stored=log_event,
-            features=BoxFeatures(config.strangers.group, page),
+            features=BoxFeatures(config.strangers.group, lambda: page.address),
         )
         self._unknown_faces = unknown_faces_thread(loaded)
         self._diary = DiaryThread(
@@ -85,7 +84,7 @@ class App:
             self._origin,
             lambda: self._publisher.clock_set,
             clock,
-            partial(visit_address, page),
+            page.of_visit,
         )
         self._counters = VisitCounters()
         self._link = LinkThread(loaded, analyser, self._publisher, clock)
@@ -99,7 +98,7 @@ class App:
         )
         self._strangers = strangers_thread(self._stranger_keeper)
         self._pipeline = self._new_pipeline(analyser, timings)
-        self._reloader = Reloader(config_path, loaded, self._gallery, notifier, self._use)
+        self._reloader = Reloader(config_path, loaded, self._gallery, notifier, self._use, page.update)
         self._controls = Controls(loaded, self._pipeline, self._publisher, self._gallery, self._reloader)
         self._health = HealthReport(
             loaded,

@@ -11,6 +11,21 @@ _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses for documentation (RFC 5737, RFC 3849). Nothing is sent there."""
 
 
+class CurrentPage:
+    """The page's address as of the last update, which any thread may read."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self.address = page_address(settings)
+        """Without a slash at its end; None: there is no page, or only for this machine."""
+
+    def update(self, settings: WebSettings) -> None:
+        self.address = page_address(settings)
+
+    def of_visit(self, visit_id: str) -> str | None:
+        """Where the page shows a visit; None: there is no page."""
+        return None if self.address is None else f"{self.address}/visits#visit-{visit_id}"
+
+
 def page_address(settings: WebSettings) -> str | None:
     """The page's address without a slash at its end. None: it has no password, or only this machine reaches it."""
     if not os.path.lexists(Path(settings.path) / "password"):
@@ -23,11 +38,6 @@ def page_address(settings: WebSettings) -> str | None:
         return None
     place = f"[{reached}]" if ":" in reached else reached
     return f"{'https' if settings.tls.enabled else 'http'}://{place}:{port}"
-
-
-def visit_address(page: str | None, visit_id: str) -> str | None:
-    """Where the page shows a visit; None: there is no page."""
-    return None if page is None else f"{page}/visits#visit-{visit_id}"
 
 
 def _reached_from_elsewhere(host: str) -> str | None:

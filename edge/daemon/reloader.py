@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from edge.config.loading import Config, LoadedConfig, load_config
+from edge.config.web import WebSettings
 from edge.daemon.gallery_manager import GalleryManager, describe
 from edge.daemon.systemd import Notifier, reloading
 from edge.errors import WhosthereError
@@ -29,7 +30,8 @@ log = logging.getLogger("whosthere.reload")
 POLL_S = 0.2
 """How often the gallery's file and the expiry dates in it are checked."""
 TIDY_S = 30.0
-RELOADABLE = {"gallery", "match"}
+RELOADABLE = {"gallery", "match", "web"}
+"""Of `web`, the daemon uses the page's address only; the page itself is another process."""
 
 
 @dataclass(slots=True)
@@ -61,8 +63,9 @@ class Reloader:
         gallery: GalleryManager,
         notifier: Notifier,
         on_matcher: Callable[[Matcher], None],
+        on_web: Callable[[WebSettings], None],
     ) -> None:
-        """`on_matcher` gets every new matcher, on the reloader's thread."""
+        """`on_matcher` gets every new matcher, and `on_web` now and then how to reach the page, on this thread."""
         self.failure: BaseException | None = None
         """What ended the thread; the process cannot go on without it."""
         self.service_is_ready = False
@@ -72,6 +75,7 @@ class Reloader:
         self._gallery = gallery
         self._notifier = notifier
         self._on_matcher = on_matcher
+        self._on_web = on_web
         self._jobs: deque[_Reload | _SetTarget] = deque()
         self._wake = threading.Condition()
         self._notifying = threading.Lock()
@@ -148,8 +152,9 @@ class Reloader:
         matcher = self._gallery.reload(loaded, datetime.now(UTC))
         waiting = [name for name in _changed(self._loaded.config, loaded.config) if name not in RELOADABLE]
         self._on_matcher(matcher)
-        config = msgspec.structs.replace(self._loaded.config, gallery=loaded.config.gallery, match=loaded.config.match)
-        self._loaded = LoadedConfig(config, loaded.base)
+        new = {name: getattr(loaded.config, name) for name in RELOADABLE}
+        self._loaded = LoadedConfig(msgspec.structs.replace(self._loaded.config, **new), loaded.base)
+        self._on_web(loaded.config.web)
         return describe(matcher) + (f"; changes of {', '.join(waiting)} wait for a restart" if waiting else "")
 
     def _set_target(self, job: _SetTarget) -> None:
@@ -169,11 +174,12 @@ class Reloader:
             log.info("somebody's consent has expired: %s", describe(matcher))
 
     def _tidy(self) -> None:
-        """Now and then, delete what may not be kept any longer: guests, and what a change of the gallery replaced."""
+        """Now and then, delete guests and old changes whose time is over, and see whether the page has a password."""
         if time.monotonic() < self._next_tidy_at:
             return
         self._next_tidy_at = time.monotonic() + TIDY_S
         now = datetime.now(UTC)
+        self._on_web(self._loaded.config.web)
         drop_old(self._loaded.gallery_path, now)
         if not self._gallery.has_guests_over(now):
             return

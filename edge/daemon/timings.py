@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 KEPT = 512
+LEAST_S = 1.0
+"""Frames are counted over at least so long."""
 
 
 class Spread(NamedTuple):
@@ -22,16 +24,19 @@ class Spread(NamedTuple):
 
 
 class FrameRate:
-    """Frames per second since it was asked last, for one reader."""
+    """Frames per second since it was asked last; asked again within a second, it says the same."""
 
     def __init__(self) -> None:
         self._last = (time.monotonic(), 0)
+        self._rate: float | None = None
 
     def per_s(self, frames: int) -> float:
         """The rate, now that there have been so many frames in all."""
-        now = time.monotonic()
-        (before, count), self._last = self._last, (now, frames)
-        return (frames - count) / (now - before) if now > before else 0.0
+        now, (before, count) = time.monotonic(), self._last
+        if self._rate is None or now - before >= LEAST_S:
+            self._rate = (frames - count) / (now - before) if now > before else 0.0
+            self._last = (now, frames)
+        return self._rate
 
 
 class Timings:

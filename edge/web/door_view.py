@@ -100,10 +100,19 @@ def _challenge(challenge: ChallengePayload) -> str:
 
 def _facts(status: BoxStatus) -> str:
     health = status.health
-    parts = [f"{plural(health.gallery.people, 'person', 'people')} known", f"{health.fps:.0f} pictures a second"]
+    parts = [f"{plural(health.gallery.people, 'person', 'people')} known", *_rate(health.fps)]
     parts += [f"{health.temperature_c:.0f} °C"] if health.temperature_c is not None else []
     parts += [f"{plural(health.outbox.waiting, 'event')} waiting for the broker"] if health.outbox.waiting else []
     return ", ".join(parts)
+
+
+def _rate(fps: float) -> list[str]:
+    """How many pictures the box sees; nothing while there are none, or it has not counted yet."""
+    if fps <= 0:
+        return []
+    if fps < 0.7:
+        return [f"a picture every {plural(max(2, round(1 / fps)), 'second')}"]
+    return [f"{plural(round(fps), 'picture')} a second"]
 
 
 def _sentence(text: str) -> str:

@@ -14,6 +14,7 @@ from edge.terminal import safe_lines
 from edge.web.box import WebBox
 from edge.web.registry import ListedPage
 from edge.web.sessions import Session
+from edge.web.taps import as_taps
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent / "static"
@@ -57,7 +58,7 @@ def is_part(request: Request) -> bool:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         finalize=_shown,
@@ -66,6 +67,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.filters["taps"] = as_taps
+    return made
 
 
 def _shown(value: Any) -> Any:

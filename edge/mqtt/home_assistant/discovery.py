@@ -42,7 +42,7 @@ def discovery(
         "model": f"Face recognition box ({device.model})",
         "sw_version": __version__,
     }
-    optional = {"suggested_area": device.area, "configuration_url": device.features.page}
+    optional = {"suggested_area": device.area, "configuration_url": device.features.page()}
     document = {
         "device": description | {key: value for key, value in optional.items() if value},
         "origin": {"name": "whosthere", "sw_version": __version__},
@@ -79,6 +79,7 @@ class DiscoveryAnnouncer:
         self._birth_topic = f"{settings.discovery_prefix}/status"
         self._people: Sequence[tuple[str, str]] | None = None
         self._controls: ControlsPayload | None = None
+        self._page: str | None = None
         self._announced: dict[str, str] = {}
         """Platforms of the components announced so far, by this run or an earlier one."""
         self._message: bytes | None = None
@@ -122,6 +123,8 @@ class DiscoveryAnnouncer:
         """Set the retained message when something has changed; publish it once more after each birth."""
         if self._listen_until is not None and now >= self._listen_until:
             self._listened = True
+        if (page := self._device.features.page()) != self._page:
+            self._page, self._message = page, None
         if self._message is None and (message := self._built()) is not None:
             self._message = message
             self._retained.set(self._topic, message)

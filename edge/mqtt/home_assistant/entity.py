@@ -4,6 +4,7 @@ A component's key, once used, keeps its platform for ever. A template that finds
 Assistant shows as unknown without logging anything.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,8 @@ class BoxFeatures:
 
     strangers: bool = False
     """Whether events say which strangers come again."""
-    page: str | None = None
-    """The address of its web page; None: it has none, or only for this machine."""
+    page: Callable[[], str | None] = lambda: None
+    """The address of its web page now; None: it has none, or only for this machine. Fast, for any thread."""
 
 
 @dataclass(frozen=True, slots=True)

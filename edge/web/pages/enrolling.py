@@ -18,6 +18,7 @@ from edge.terminal import path_text
 from edge.web.box import WebBox
 from edge.web.page import get, post, text_of
 from edge.web.programs import CommandFailed, run_whosthere
+from edge.web.taps import as_taps
 from edge.web.templating import render
 from edge.web.uploads import Upload, Uploads, shown_as
 
@@ -146,7 +147,7 @@ def _shown(upload: Upload, report: PhotoReport) -> PhotoShown:
     number = paths.index(report.photo) if report.photo in paths else 0
     tone, word = _WORDS[report.result]
     choosable = report.result is PhotoOutcome.REFUSED and (report.faces or 0) > 1
-    reason = (report.reason or report.choice or "").partition("; give this photo alone")[0]
+    reason = as_taps(report.reason or report.choice or "")
     return PhotoShown(
         number=number,
         name=upload.photos[number].name,

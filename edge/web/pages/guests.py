@@ -29,6 +29,7 @@ from edge.web.pages import guests_api
 from edge.web.pages.enrolling import ACCEPT
 from edge.web.passes import GuestPass, Passes
 from edge.web.programs import run_whosthere
+from edge.web.taps import as_taps
 from edge.web.templating import render
 from edge.web.uploads import Uploads
 
@@ -115,7 +116,7 @@ async def _enrolled(request: Request, guest: GuestPass, name: str, files: list[U
     if report.lookalikes:
         return "the box cannot tell you apart from somebody whom it knows; ask those who gave you the pass"
     reasons = [photo.reason for photo in report.photos if photo.reason]
-    return reasons[0].partition("; give this photo alone")[0] if reasons else "no face was found in the picture"
+    return as_taps(reasons[0]) if reasons else "no face was found in the picture"
 
 
 def _problem(box: WebBox, guest: GuestPass, name: str, agreed: str, photos: int) -> str:
