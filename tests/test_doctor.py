@@ -3,16 +3,20 @@
 import json
 import secrets
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge import __version__
 from edge.config import typed_yaml
+from edge.config.loading import Config, LoadedConfig
 from edge.config.visits import MatchSettings
-from edge.inspection.issue import redacted
+from edge.inspection.issue import issue_report, redacted
 from edge.models import card
 from edge.models.tflite import find_runtime
 from edge.visits.thresholds import threshold_for
@@ -167,3 +171,48 @@ def test_redaction_finds_names_in_any_case_and_addresses_of_every_kind() -> None
     assert redacted(text, words) == (
         "visit: recognized <person 1> at <address> <address> 12:31:07 by <mail> in /home/<user>/x"
     )
+
+
+MARK = "tok3nMARK"
+AROUND = st.text("abcXYZ019-_.~%=&/+!$'()*,;:@ \"#?", max_size=30)
+
+
+@given(before=AROUND, after=AROUND, kind=st.sampled_from(["user", "path", "query", "bare", "odd"]), key=st.sampled_from(
+    ["source", "sorce", "password", "username", "pasword"]
+))  # fmt: skip
+def test_no_token_of_a_camera_is_in_the_report_whatever_is_wrong_with_its_section(
+    before: str, after: str, kind: str, key: str
+) -> None:
+    secret = f"{before}{MARK}{after}"
+    source = {
+        "user": f"rtsp://admin:{secret}@cam.example/live",
+        "path": f"rtsp://cam.example/{secret}/live",
+        "query": f"http://cam.example:8080/live?token={secret}&size=2",
+        "bare": f"192.168.1.5/{secret}",
+        "odd": f"cam:{secret}",
+    }[kind]
+    value = source if key.startswith("so") else secret
+    # `rotation` is wrong, so that nothing of the section has been loaded.
+    document = {"camera": {"rotation": 45, key: value}, "device_id": "front-door"}
+    if key == "sorce":
+        document["camera"] = {"rotation": 45, key: f"http://{secret}"}
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        config = write(Path(folder), **document)
+        patch.setattr("edge.inspection.issue._log", lambda: f"INFO {'rtsp://cam.example/' + secret}")
+        report = issue_report("", config, LoadedConfig(Config(), Path(folder)))
+    log = report.partition("### log")[2]
+    assert MARK not in report.removesuffix(log)
+    assert " " in secret or MARK not in log, "a log has no spaces in an address"
+    assert "rotation: 45" in report and "front-door" not in report
+
+
+def test_what_is_private_in_a_broken_section_stays_private(tmp_path: Path) -> None:
+    config = write(
+        tmp_path,
+        mqtt={"prot": 1, "host": "broker.example", "username": "box", "home_assistant": {"area": "Nursery"}},
+        camera={"source": "v4l2:0", "name": "pram"},
+    )
+    report = issue_report("mqtt.prot: no such key; broker.example", config, LoadedConfig(Config(), tmp_path))
+    for private in ("broker.example", "Nursery", "username: box", "pram"):
+        assert private not in report
+    assert "source: v4l2:0" in report and "prot: 1" in report

@@ -14,13 +14,15 @@ from edge.config import typed_yaml
 from edge.config.loading import LoadedConfig
 from edge.errors import ConfigError, GalleryError
 from edge.inspection.loading import configured_gallery
+from edge.inspection.veil import own_words, veiled
 
 LOG_LINES = 200
 WAIT_S = 10.0
 _PRIVATE_KEYS = {"server": "<server>", "topic": "<topic>", "url": "<address>", "people": "<person>"}
 """Keys of the sections `notify` and `web` whose values are private."""
 _PATTERNS = {
-    r"\b([a-z][a-z0-9+.-]*://)[^\s/@]*@": r"\1...@",
+    # All of an address, but for the host and port that `describe` shows: a token may be anywhere in it.
+    r"(?i)\b([a-z][a-z0-9+.-]*://)(?!<camera>(:\d+)?/\.\.\.(\s|$))[^\s<]\S*": r"\1<address>",
     r"\b\d{1,3}(\.\d{1,3}){3}\b": "<address>",
     r"(?i)(?<![\w:])(?=\S*::|(\S*?:){5})[0-9a-f]*:[0-9a-f:]+": "<address>",
     r"[\w.+-]+@[\w-]+\.[\w.]+": "<mail>",
@@ -65,8 +67,8 @@ def issue_report(inventory: str, config_path: Path | None, loaded: LoadedConfig)
     words: dict[str, str] = {}
     try:
         document = typed_yaml.read(config_path) if config_path else None
-        config = typed_yaml.dump(document) if config_path else "none: all defaults"
-        words = _addresses_in(document)
+        words = _addresses_in(document) | own_words(document)
+        config = typed_yaml.dump(veiled(document)) if config_path else "none: all defaults"
     except (OSError, typed_yaml.Mistakes) as error:
         config = f"cannot be read: {error}"
     parts = {"whosthere doctor": inventory, "config.yaml": config, "log": _log()}
