@@ -16,7 +16,7 @@ from converter.classifier_head import ClassifierParts, cut_at, parts_of
 from converter.graph import Graph, schema
 from converter.rebatch import rebatched
 from edge.errors import ModelError
-from edge.models.quiet import quiet_runtime
+from edge.models.quiet import quiet_libraries
 
 INSTALL = "install it: pip install 'whosthere[converter]'"
 FORMS = "a .keras or .h5 file, the folder of a SavedModel, or a .tflite file"
@@ -180,7 +180,7 @@ def to_tflite(model: Any, path: Path) -> bytes:
     convert_phase = importlib.import_module("tensorflow.lite.python.convert_phase")
     failures = (ValueError, RuntimeError, tf.errors.OpError, convert_phase.ConverterError)
     try:
-        with quiet_runtime():
+        with quiet_libraries():
             return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert())
     except failures as error:
         raise ModelError(f"{path}: TensorFlow cannot make TFLite of it: {_unsupported(str(error))}") from error

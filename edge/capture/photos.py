@@ -14,6 +14,7 @@ from edge.capture.file_type import HEAD_BYTES, FileType, file_type
 from edge.capture.image_header import read_header
 from edge.capture.limits import MAX_FILE_BYTES
 from edge.errors import WhosthereError
+from edge.models.quiet import quiet_libraries
 from edge.records import Image
 from edge.regular_file import open_regular
 
@@ -74,7 +75,8 @@ def decode_photo(content: bytes, path: Path) -> Image:
     if header is not None and (problem := header.problem()):
         raise PhotoError(path, problem)
     # OpenCV would read floating-point numbers as black.
-    image = None if is_float_tiff(content) else decode(content)
+    with quiet_libraries():
+        image = None if is_float_tiff(content) else decode(content)
     if image is None:
         raise PhotoError(path, _why_not(content))
     return image

@@ -1,4 +1,4 @@
-"""Keeps what the runtime says about its normal work off the terminal; whatever else it prints is still seen."""
+"""Keeps what libraries say off the terminal where whosthere says it better; whatever else they print is still seen."""
 
 import os
 import re
@@ -10,13 +10,19 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 _STDERR = 2
-_CHATTER = re.compile(rb"(INFO: |VERBOSE: |I\d{4} \d\d:|WARNING: All log messages before absl::InitializeLog).*\n?")
+_CHATTER = re.compile(
+    # The TFLite runtime about its normal work.
+    rb"(INFO: |VERBOSE: |I\d{4} \d\d:|WARNING: All log messages before absl::InitializeLog"
+    # libjpeg and libpng about damaged pictures, which name no file.
+    rb"|Corrupt JPEG data|Premature end of JPEG|Invalid SOS parameters|Inconsistent progression sequence"
+    rb"|Warning: unknown JFIF revision|Unsupported marker type|libpng (?:warning|error): ).*\n?"
+)
 _redirecting = threading.Lock()
 """The descriptor belongs to the whole process."""
 
 
 @contextmanager
-def quiet_runtime() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """Hold back what is written to the descriptor of stderr, by C++ or any thread; at the end, write all but chatter.
 
     One thread at a time. Nothing is held back where the process has no stderr or no file can be made.

@@ -17,7 +17,7 @@ from edge.models import card as cards
 from edge.models import edgetpu
 from edge.models.card import Card, InputSpec
 from edge.models.edgetpu import EdgeTpu
-from edge.models.quiet import quiet_runtime
+from edge.models.quiet import quiet_libraries
 from edge.records import Image
 
 log = logging.getLogger("whosthere.tflite")
@@ -75,7 +75,7 @@ def open_interpreter(
     if delegate is not None:
         options["experimental_delegates"] = [delegate]
     try:
-        with quiet_runtime():
+        with quiet_libraries():
             interpreter = runtime.module.Interpreter(model_content=content, **options)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
