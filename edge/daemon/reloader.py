@@ -31,7 +31,7 @@ POLL_S = 0.2
 """How often the gallery's file and the expiry dates in it are checked."""
 TIDY_S = 30.0
 RELOADABLE = {"gallery", "match", "web"}
-"""Of `web`, the daemon uses the page's address only; the page itself is another process."""
+"""From `web`, the daemon takes the page's address only; the page itself is another process."""
 
 
 @dataclass(slots=True)
