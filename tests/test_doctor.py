@@ -195,7 +195,7 @@ def test_no_token_of_a_camera_is_in_the_report_whatever_is_wrong_with_its_sectio
     # `rotation` is wrong, so that nothing of the section has been loaded.
     document = {"camera": {"rotation": 45, key: value}, "device_id": "front-door"}
     if key == "sorce":
-        document["camera"] = {"rotation": 45, key: f"http://{secret}"}
+        document["camera"] = {"rotation": 45, key: f"door.local/{secret}"}
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         config = write(Path(folder), **document)
         patch.setattr("edge.inspection.issue._log", lambda: f"INFO {'rtsp://cam.example/' + secret}")

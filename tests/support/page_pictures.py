@@ -28,6 +28,8 @@ VISITS = 7
 KEPT = {"door", "strangers"}
 """The pages whose pictures stand alone."""
 GAP_PX = 24
+NEARER_MS = 2500
+"""In this time, the visitor has come near."""
 QUALITY = 82
 
 
@@ -53,11 +55,29 @@ def _await_visits(address: str) -> None:
         time.sleep(1)
 
 
+def _await_somebody_new(address: str) -> None:
+    """Wait until somebody who has just come is recognised, and so stands before the camera."""
+    client = Client(address)
+    client.log_in(PASSWORD)
+    before: set[str] | None = None
+    while True:
+        here = json.loads(client.get("/api/door").text)["here"]
+        known = {one["visit_id"] for one in here if one["event_type"] == "recognized"}
+        if before is not None and known - before:
+            return
+        before = known
+        time.sleep(0.2)
+
+
 def _take_all(browser: Browser, address: str) -> None:
     paths = {page.name: page.path for page in PAGES if page.path}
     with browser.visitor(address) as visitor:
         visitor.log_in(PASSWORD)
-        phones = {name: _shot(visitor, path) for name, path in paths.items()}
+        phones = {name: _shot(visitor, path) for name, path in paths.items() if name != "door"}
+        visitor.open("/door")
+        _await_somebody_new(address)
+        visitor.page.wait_for_timeout(NEARER_MS)
+        phones["door"] = _picture(visitor)
         visitor.open("/visits")
         visitor.page.locator("article.visit", has_text="unknown").get_by_role("link", name="Why?").first.click()
         visitor.page.locator("svg.chart").wait_for()
