@@ -68,6 +68,27 @@ def test_a_removed_person_comes_back_whole(box: Box) -> None:
     assert after.header.version == 7
 
 
+def test_one_photo_is_removed_and_comes_back(box: Box) -> None:
+    grown = open_gallery(box.gallery, None)
+    for number, source in enumerate(("party.jpg", "camera", "camera"), 60):
+        grown = grown.with_templates("Ada", [face(number)], [Template(source, 1, AT)], AT)
+    write_gallery(grown, box.gallery)
+    before = contained(box)["Ada"]
+    assert "no photo 'camera', or several; allowed: 1 " in refused(box, "remove", "ada", "--photo", "camera")
+    assert "no photo '5', or several" in refused(box, "remove", "ada", "--photo", "5")
+    assert "no photo '3 party.jpg'" in refused(box, "remove", "ada", "--photo", "3 party.jpg")
+    assert "found --photo with --forget" in refused(box, "remove", "ada", "--photo", "2", "--forget")
+    assert contained(box)["Ada"] == before
+    for photo, left in (("party.jpg", [0, 2, 3]), ("3", [0, 2]), ("2 camera", [0])):
+        assert f"{photo} of Ada removed" in run(box, "remove", "ada", "--photo", photo)
+        assert contained(box)["Ada"] == [before[place] for place in left]
+    assert "with none, nobody is recognised" in refused(box, "remove", "ada", "--photo", "1")
+    assert [one["action"] for one in changes(box)] == ["photo_removed"] * 3
+    for _ in range(3):
+        run(box, "undo")
+    assert sorted(contained(box)["Ada"]) == sorted(before)
+
+
 def test_one_change_is_undone_and_a_later_push_stays(box: Box) -> None:
     run(box, "rename", "ada", "Ada Lovelace")
     run(box, "remove", "benny", "--yes")

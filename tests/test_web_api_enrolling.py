@@ -19,7 +19,7 @@ from support.bombs import png
 from support.diaries import new
 from support.http_client import Client
 from support.linked import linked
-from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, side_by_side
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, side_by_side
 from support.publishing import until
 from support.web import WebPage, running_page, write_web_config
 
@@ -68,6 +68,18 @@ def test_the_face_of_a_photo_can_be_given(client: Client, page: WebPage, tmp_pat
     assert not unsure["report"]["written"] and unsure["report"]["photos"][0]["faces"] == 2
     assert described(chosen, "post", PHOTOS)["report"]["written"]
     assert people(page)["Eileen"] == 1
+
+
+def test_one_photo_of_somebody_is_removed(client: Client, page: WebPage) -> None:
+    path, sent = "/api/people/{person}/remove-photo", [("photos", "second.jpg", OBAMA_2009.read_bytes())]
+    described(upload(client, PHOTOS, sent, {"person": "Barack Obama"}), "post", PHOTOS)
+    place = path.format(person="barack-obama")
+    refused(send(client, place, {"photo": "third.jpg"}), 422, "no photo 'third.jpg', or several; allowed: 1 photo.jpg")
+    refused(send(client, place, {"photo": 2}), 422, "Expected `str`, got `int`")
+    refused(send(client, place, {}), 422, "required field `photo`")
+    assert described(send(client, place, {"photo": "second.jpg"}), "post", path) == {}
+    assert people(page)["Barack Obama"] == 1
+    refused(send(client, place, {"photo": "1"}), 422, "remove the person")
 
 
 JPEG = COLLINS.read_bytes()

@@ -208,6 +208,23 @@ def test_removing_is_undone_and_forgetting_is_proved(owner: Visitor, page: WebPa
     assert b"joe-biden" not in left and b"Joe Biden" not in left
 
 
+def test_a_photo_is_removed_but_not_the_last_one(owner: Visitor, page: WebPage) -> None:
+    owner.open("/people/barack-obama")
+    owner.page.get_by_text("What the photos were").click()
+    owner.check()
+    owner.page.get_by_role("button", name=f"Remove the photo {OBAMA_2009.name}").click()
+    owner.page.get_by_text("The photo is removed.").wait_for()
+    assert people(page)["Barack Obama"] == 1
+    owner.page.get_by_text("What the photos were").click()
+    assert owner.page.get_by_role("button", name="Remove the photo").count() == 0
+    owner.open("/people")
+    owner.page.get_by_text("Changes of the last week (1)").click()
+    assert "a photo removed" in owner.page.locator("main").inner_text()
+    owner.page.get_by_role("button", name="Undo").click()
+    owner.page.get_by_text("That change is undone.").wait_for()
+    assert people(page)["Barack Obama"] == 2
+
+
 def test_what_is_kept_of_somebody_can_be_taken_away(owner: Visitor) -> None:
     owner.open("/people/grace-hopper")
     with owner.page.expect_download() as downloaded:

@@ -8,8 +8,8 @@ import click
 from edge.commands import gallery_report
 from edge.commands.context import gallery_option
 from edge.commands.enroll_report import RELOADED
-from edge.config.loading import load_config_or_defaults
-from edge.errors import WhosthereError
+from edge.config.loading import LoadedConfig, load_config_or_defaults
+from edge.errors import UsageError, WhosthereError
 from edge.galleries.file import open_gallery
 from edge.galleries.forget import Forgotten, Traces, galleries_with
 from edge.galleries.gallery import Consent, Gallery
@@ -41,23 +41,36 @@ Exit codes:
     is_flag=True,
     help="Remove them from everything that this box keeps, the diary of visits too, and search it for what is left.",
 )
+@click.option("--photo", help="Remove only this template, by its name in `gallery show` or its number there, from 1.")
 @gallery_option
 @json_option
 @config_option
 def remove(
-    person: str, yes: bool, forgets: bool, gallery_path: Path | None, as_json: bool, config_path: Path | None
+    person: str,
+    yes: bool,
+    forgets: bool,
+    photo: str | None,
+    gallery_path: Path | None,
+    as_json: bool,
+    config_path: Path | None,
 ) -> None:
-    """Remove PERSON and all their templates from the gallery.
+    """Remove PERSON and all their templates from the gallery, or one template.
 
-    PERSON is a name or an id. For a week, `whosthere gallery undo` brings them back. Kept earlier galleries with them
-    are removed, and visits in the diary keep their id. With --forget, nothing of them is kept anywhere, and nothing can
-    be undone. On all boxes at once: `whosthere-converter forget`.
+    PERSON is a name or an id. With --photo, the person stays, with their other templates. For a week, `whosthere gallery
+    undo` brings back what was removed. Kept earlier galleries with a removed person go too, and visits in the diary
+    keep their id. With --forget, nothing of them is kept anywhere, and nothing can be undone. On all boxes at once:
+    `whosthere-converter forget`.
 
     \b
       whosthere gallery remove "Ada Lovelace" --forget --config /etc/whosthere/config.yaml
     """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
+    if photo is not None:
+        if forgets:
+            raise UsageError("found --photo with --forget; allowed: one of them")
+        _remove_photo(loaded, path, person, photo, as_json=as_json)
+        return
     editing.signing_key(loaded)
     with gallery_lock(path):
         gallery = open_gallery(path, None, loaded.gallery_keys)
@@ -77,6 +90,17 @@ def remove(
     if gone is not None:
         _show_forgotten(gone, as_json)
     if not as_json and is_active():
+        echo(RELOADED)
+
+
+def _remove_photo(loaded: LoadedConfig, path: Path, person: str, photo: str, *, as_json: bool) -> None:
+    known, left = editing.remove_photo(loaded, path, person, photo)
+    if as_json:
+        print_json(gallery_report.listing(path, left))
+        return
+    echo(f"{photo} of {known.name} removed; {path} is now version {left.header.version}")
+    echo(UNDO)
+    if is_active():
         echo(RELOADED)
 
 

@@ -30,7 +30,7 @@ KEEP = timedelta(days=7)
 MAX_CHANGES = 200
 """The oldest make room for new ones."""
 MAX_BYTES = 32_000_000
-Action = Literal["enrolled", "removed", "renamed", "merged", "consent", "undone"]
+Action = Literal["enrolled", "removed", "photo_removed", "renamed", "merged", "consent", "undone"]
 
 
 class Entry(msgspec.Struct, frozen=True):

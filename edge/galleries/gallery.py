@@ -228,6 +228,17 @@ class Gallery:
             raise GalleryError(f"found nobody called {name_or_id!r}; in the gallery: {known}")
         return self._next([row for row in self.known() if row[0] is not person], at)
 
+    def without_template(self, person: Person, index: int, at: str) -> "Gallery":
+        """The next version, in which one of `people` has one template less. Raises GalleryError for their only one."""
+        if len(person.templates) < 2:
+            raise GalleryError(f"{person.name}: found one template; with none, nobody is recognised: remove the person")
+        rows = []
+        for one, vectors in self.known():
+            kept = [place for place in range(len(vectors)) if one is not person or place != index]
+            left = msgspec.structs.replace(one, templates=[one.templates[place] for place in kept])
+            rows.append((left, [vectors[place] for place in kept]))
+        return self._next(rows, at)
+
     def unexpired(self, now: datetime) -> "Gallery":
         """Only the people who have not expired; the same object when nobody has."""
         expired = [p.expires_at is not None and p.expires_at <= now for p in self.people]

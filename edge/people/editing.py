@@ -70,6 +70,31 @@ def set_consent(
     return _edit(loaded, path, "consent", person, agreed, wait_s)
 
 
+def remove_photo(
+    loaded: LoadedConfig, path: Path, person: str, photo: str, wait_s: float = 0.0
+) -> tuple[Person, Gallery]:
+    """Remove one template, by its number from 1, its source, or both, as in `2 party.jpg`.
+
+    Returns the person as they were, and the gallery written. Raises GalleryError, also for a source of several.
+    """
+
+    def without(gallery: Gallery, known: Person) -> Gallery:
+        return gallery.without_template(known, _place_of(known, photo), timestamp())
+
+    return _edit(loaded, path, "photo_removed", person, without, wait_s)
+
+
+def _place_of(person: Person, photo: str) -> int:
+    known = [(str(number), one.source, f"{number} {one.source}") for number, one in enumerate(person.templates, 1)]
+    for way in (1, 0, 2):
+        found = [place for place, ways in enumerate(known) if ways[way] == photo]
+        if len(found) == 1:
+            return found[0]
+    raise GalleryError(
+        f"{person.name}: found no photo {photo!r}, or several; allowed: {', '.join(ways[2] for ways in known)}"
+    )
+
+
 def made_consent(given_by: str, given_on: date, purpose: str, until: date | None) -> Consent:
     """A consent. Raises UsageError for texts that no gallery can hold, and for an end before the beginning."""
     for what, text, limit in (("who agreed", given_by, names.MAX_NAME), ("the purpose", purpose, 500)):

@@ -11,6 +11,7 @@ from edge.terminal import plural
 _ACTIONS = {
     "enrolled": "photos added",
     "removed": "removed",
+    "photo_removed": "a photo removed",
     "renamed": "renamed",
     "merged": "made one person",
     "consent": "consent changed",

@@ -32,6 +32,7 @@ SAID = {
     "removed": "Removed. You can undo that for a week.",
     "undone": "That change is undone.",
     "added": "Added.",
+    "photo": "The photo is removed.",
 }
 
 
@@ -84,6 +85,10 @@ async def remove(request: Request, _: FormData) -> Response:
     box: WebBox = request.app.state.box
     await run_in_threadpool(people_api.remove, box, request.path_params["person"], final=False)
     return _to(request, "/people?done=removed")
+
+
+async def remove_photo(request: Request, form: FormData) -> Response:
+    return await _changed(request, "photo", editing.remove_photo, text_of(form, "photo"))
 
 
 async def forget(request: Request, form: FormData) -> Response:
@@ -163,6 +168,7 @@ PAGE = Page(
         post("/people/{person}/consent", consent),
         post("/people/{person}/merge", merge),
         post("/people/{person}/remove", remove),
+        post("/people/{person}/photo", remove_photo),
         post("/people/{person}/forget", forget),
         *people_api.ROUTES,
         *enrolling_api.ROUTES,

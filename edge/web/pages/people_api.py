@@ -33,6 +33,13 @@ class NameGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
+class PhotoGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of somebody's templates."""
+
+    photo: Annotated[str, Meta(min_length=1, max_length=500)]
+    """Its `source`, or, where several have the same, its number in `templates`, from 1."""
+
+
 class ConsentGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What somebody agreed to today; without `given_by`, no consent is recorded any more."""
 
@@ -127,6 +134,11 @@ def _remove(call: ApiCall) -> NoFields:
     return NoFields()
 
 
+def _remove_photo(call: ApiCall) -> NoFields:
+    """The same as `whosthere gallery remove --photo`: it can be undone for a week."""
+    return _edited(call, editing.remove_photo, call.given.photo)
+
+
 def _forget(call: ApiCall) -> Forgotten:
     """The same as `whosthere gallery remove --forget`: for good, with proof."""
     gone = _removed(call, final=True)
@@ -186,6 +198,7 @@ ROUTES: tuple[Route, ...] = tuple(
         ApiEndpoint("GET", f"{_PERSON}/export", "All that is kept about somebody", ZIP, _export),
         ApiEndpoint("POST", f"{_PERSON}/merge", "Make one person of two entries", NoFields, _merge, OtherGiven),
         ApiEndpoint("POST", f"{_PERSON}/remove", "Remove somebody", NoFields, _remove),
+        ApiEndpoint("POST", f"{_PERSON}/remove-photo", "Remove one photo", NoFields, _remove_photo, PhotoGiven),
         ApiEndpoint("POST", f"{_PERSON}/forget", "Forget somebody for good", Forgotten, _forget, SureGiven),
         ApiEndpoint("GET", "/api/changes", "The changes that can be undone", list[ChangeLine], _changes),
         ApiEndpoint("POST", "/api/changes/{change}/undo", "Take a change back", NoFields, _undo),
