@@ -202,7 +202,7 @@ def tensorflow() -> Any:
         return importlib.import_module("tensorflow")
     try:
         # It says that there is no GPU before anything can keep it from doing so.
-        with quiet_runtime():
+        with quiet_libraries():
             tf = importlib.import_module("tensorflow")
             _share_gpus(tf)
     except ImportError as error:
