@@ -56,10 +56,10 @@ def remove(
 ) -> None:
     """Remove PERSON and all their templates from the gallery, or one template.
 
-    PERSON is a name or an id. With --photo, the person stays, with their other templates. For a week, `whosthere gallery
-    undo` brings back what was removed. Kept earlier galleries with a removed person go too, and visits in the diary
-    keep their id. With --forget, nothing of them is kept anywhere, and nothing can be undone. On all boxes at once:
-    `whosthere-converter forget`.
+    PERSON is a name or an id. With --photo, the person stays, with their other templates. For a week,
+    `whosthere gallery undo` brings back what was removed. Kept earlier galleries with a removed person go too, and
+    visits in the diary keep their id. With --forget, nothing of them is kept anywhere, and nothing can be undone. On
+    all boxes at once: `whosthere-converter forget`.
 
     \b
       whosthere gallery remove "Ada Lovelace" --forget --config /etc/whosthere/config.yaml
