@@ -178,7 +178,7 @@ AROUND = st.text("abcXYZ019-_.~%=&/+!$'()*,;:@ \"#?", max_size=30)
 
 
 @given(before=AROUND, after=AROUND, kind=st.sampled_from(["user", "path", "query", "bare", "odd"]), key=st.sampled_from(
-    ["source", "sorce", "password", "username", "pasword"]
+    ["source", "sources", "password", "username", "passphrase"]
 ))  # fmt: skip
 def test_no_token_of_a_camera_is_in_the_report_whatever_is_wrong_with_its_section(
     before: str, after: str, kind: str, key: str
@@ -194,7 +194,7 @@ def test_no_token_of_a_camera_is_in_the_report_whatever_is_wrong_with_its_sectio
     value = source if key.startswith("so") else secret
     # `rotation` is wrong, so that nothing of the section has been loaded.
     document = {"camera": {"rotation": 45, key: value}, "device_id": "front-door"}
-    if key == "sorce":
+    if key == "sources":
         document["camera"] = {"rotation": 45, key: f"door.local/{secret}"}
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         config = write(Path(folder), **document)
