@@ -1,5 +1,6 @@
 """The guard of CI: instructions per stage, added up, compared with the recorded ones, and the stage named."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 
 from edge.config.sections import ModelSettings
 from edge.faces.loading import load_embedder
-from tools.bench import guard, replay
+from tools.bench import counting, guard, replay
 from tools.bench.cores import differences
 from tools.bench.cores import summed as summed_core
 from tools.bench.counted import BARE, BETWEEN, OUTSIDE, Labels
@@ -139,3 +140,12 @@ def test_seconds_on_an_emulated_core_are_added_up_by_frame() -> None:
     core = summed_core("cortex-a72", Labels(list(words), list(frames), {}, 2), counts, range(1), range(1, 2))
 
     assert (core.idle, core.visit, core.bare, core.overhead) == (3.0, 63.0, 50.0, 1.26)
+
+
+def test_the_recorded_counts_in_the_tree() -> None:
+    recorded = guard.read(guard.PATH)
+
+    assert {"motion", "detect", "detect near", "landmarks", "embed", "decide", "match"} <= set(recorded.own)
+    assert {"detect, detector", "detect near, near_detector", "embed, embedder"} <= set(recorded.runs)
+    assert {"valgrind", "python", *counting.PACKAGES} <= set(recorded.counted_with)
+    assert json.loads(guard.PATH.read_bytes()) == json.loads(msgspec.json.encode(recorded))

@@ -92,8 +92,8 @@ def test_the_summary_names_day_machine_command_and_ratio() -> None:
     text = page.short_summary({"frames": a_report()})
 
     assert "`make bench` on 2026-01-02, 2 cores of a PC (a CPU)" in text
-    assert "| demo | whosthere, as the daemon | 100 | 20.0 x | 76 |" in text
-    assert "| demo | face_recognition | 5 |  | 72 |" in text
+    assert "| demo | whosthere, as the daemon | 100.0 | 20.0 x | 76 |" in text
+    assert "| demo | face_recognition | 5.0 |  | 72 |" in text
 
 
 @pytest.mark.parametrize(("ratio", "met"), [(15.0, [True, False]), (14.9, [False, False]), (60.0, [True, True])])
@@ -181,7 +181,7 @@ def test_latency_is_counted_from_the_frame() -> None:
 def test_an_idle_hour_and_a_day() -> None:
     marks = [Usage(n * 10.0, n * 0.2, n * 300, n * 100, n * 1000) for n in range(3)]
 
-    case = idle_summary(640, 480, marks, 100.0)
+    case = idle_summary(640, 480, marks)
 
     assert case.cpu_percent == Figure(2.0, 2.0, 2.0, 2)
     assert case.wakeups_per_s.median == 30

@@ -43,11 +43,11 @@ def measure() -> GrowthResult:
 
 
 def _line(what: str, against: str, ways: dict[float, Callable[[int], None]]) -> GrowthLine:
-    """Milliseconds per frame: the median over rounds, in which the sizes take turns."""
+    """Milliseconds of CPU time per frame: the median over rounds, in which the sizes take turns."""
     times: dict[float, list[float]] = {x: [] for x in ways}
     for number in range(ROUNDS):
         for x, run in ways.items():
-            times[x].append(1000 * timed(lambda run=run, number=number: run(number))[0].wall_s / FRAMES)  # type: ignore[misc]
+            times[x].append(1000 * timed(lambda run=run, number=number: run(number))[0].cpu_s / FRAMES)  # type: ignore[misc]
     y = [rounded(median(found)) for found in times.values()]
     return GrowthLine(what, against, list(ways), y, slope(list(ways), y))
 

@@ -62,11 +62,10 @@ def _idle(width: int, height: int) -> IdleCase:
             for _ in range(WINDOWS):
                 time.sleep(WINDOW_S)
                 marks.append(daemon.usage())
-            rss, _ = daemon.memory_mb()
-    return summary(width, height, marks, rss)
+    return summary(width, height, marks)
 
 
-def summary(width: int, height: int, marks: list[Usage], rss_mb: float) -> IdleCase:
+def summary(width: int, height: int, marks: list[Usage]) -> IdleCase:
     """One window between each two marks."""
     pairs = list(itertools.pairwise(marks))
     seconds = marks[-1].at - marks[0].at
@@ -81,7 +80,6 @@ def summary(width: int, height: int, marks: list[Usage], rss_mb: float) -> IdleC
         spread([100 * (b.cpu_s - a.cpu_s) / (b.at - a.at) for a, b in pairs]),
         spread(switches),
         rounded(3600 * (marks[-1].written - marks[0].written) / seconds),
-        rss_mb,
         rounded(others),
     )
 

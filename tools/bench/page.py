@@ -64,9 +64,15 @@ def target_table(reports: Mapping[str, Report]) -> str:
 def origin(report: Report) -> str:
     """When, where and how a report was measured."""
     where = f"{report.machine.cores} cores ({report.machine.cpu}; {', '.join(report.machine.features)})"
-    busy = max(report.load_before, report.load_after - 1) > BUSY_LOAD * report.machine.cores
-    note = f" **Other programs were running (load {report.load_before:.0f}): only ratios count.**" if busy else ""
+    note = f" **{busy(report)}.**" if busy(report) else ""
     return f"{report.date[:10]}, commit {report.commit}, {where}, {report.took_s:.0f} s, `{report.command}`.{note}"
+
+
+def busy(report: Report) -> str:
+    """That other programs were running meanwhile; empty: none to speak of."""
+    load = max(report.load_before, report.load_after - 1)
+    much = load > BUSY_LOAD * report.machine.cores
+    return f"Other programs were running (load {load:.0f}): only ratios count" if much else ""
 
 
 def summarised(text: str, name: str, reports: Mapping[str, Report]) -> str:
@@ -90,8 +96,9 @@ def short_summary(reports: Mapping[str, Report]) -> str:
             if contender.fps is not None:
                 times = contender.times_face_recognition
                 ratio = "" if times is None or contender.name == FACE_RECOGNITION else f"{times.median:.1f} x"
-                rows.append((clip.clip, contender.name, f"{contender.fps.median:.0f}", ratio, str(contender.faces)))
+                rows.append((clip.clip, contender.name, f"{contender.fps.median:.1f}", ratio, str(contender.faces)))
     heading = ("clip", "program", "frames per second", "beside face_recognition", "faces found")
     machine = f"{report.machine.cores} cores of a PC ({report.machine.cpu})"
-    line = f"`make bench` on {report.date[:10]}, {machine}, one thread each, in turns on the same frames:"
+    line = f"`make bench` on {report.date[:10]}, {machine}, one thread each, in turns on the same frames"
+    line += f". {busy(report)}:" if busy(report) else ":"
     return f"{line}\n\n{tables.table(heading, rows)}"

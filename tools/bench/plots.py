@@ -143,6 +143,6 @@ def _growth(result: GrowthResult) -> Any:
                 axis.plot(line.x, line.y, marker="o", markersize=3, label=f"{line.what} (slope {line.slope:.2f})")
         axis.set_xlabel(what, fontsize=8)
         axis.set_ylim(bottom=0)
-        axis.set_title("milliseconds per frame", fontsize=9)
+        axis.set_title("CPU milliseconds per frame", fontsize=9)
         axis.legend(fontsize=7)
     return figure

@@ -209,7 +209,6 @@ class IdleCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wakeups_per_s: Figure
     """Voluntary context switches of all threads."""
     written_bytes_per_h: float
-    rss_mb: float
     minus_camera_wakeups_per_s: float
     """Those of the threads other than the camera's own."""
 

@@ -147,11 +147,10 @@ def _idle(result: IdleResult) -> str:
             f"{36 * c.cpu_percent.median:.0f}",
             f"{shown(c.wakeups_per_s)}, {c.minus_camera_wakeups_per_s:.1f} without the camera's thread",
             f"{c.written_bytes_per_h / 1000:.0f}",
-            f"{c.rss_mb:.0f}",
         )
         for c in result.cases
     ]
-    headings = ("frames", "% of one core", "CPU s per hour", "wake-ups per second", "kB written per hour", "MB")
+    headings = ("frames", "% of one core", "CPU s per hour", "wake-ups per second", "kB written per hour")
     days = [(f"{day.visits:,}", f"{day.cpu_s:.0f}", f"{day.written_mb:.1f}") for day in result.days]
     visit = (
         f"A visit of twelve seconds takes {result.visit_cpu_s:.2f} s of CPU time more than an empty porch, and writes "
@@ -166,7 +165,7 @@ def _growth(result: GrowthResult) -> str:
     for line in result.lines:
         points = ", ".join(f"{y:g} at {x:g}" for x, y in zip(line.x, line.y, strict=True))
         rows.append((line.what, line.against, points, f"{line.slope:.2f}"))
-    return table(("what", "against", "ms per frame", "slope"), rows)
+    return table(("what", "against", "CPU ms per frame", "slope"), rows)
 
 
 def _cores(result: CoresResult) -> str:
