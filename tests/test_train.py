@@ -21,6 +21,7 @@ from converter.datasets import DatasetError
 from converter.graph import Graph
 from converter.input_spec import template as standard_template
 from converter.sources import float_model, keras_of
+from converter.training.crop_file import CropFile
 from converter.training.crops import crop_all
 from converter.training.dataset import Dataset, split
 from converter.training.history import read
@@ -300,7 +301,7 @@ def test_crops_stay_on_disk(photos: Path, tmp_path: Path) -> None:
 
     store = np.load(tmp_path / "crops.npy", mmap_mode="r")
     assert store.shape == (24, 48, 48, 3)
-    assert isinstance(found.dataset._store, np.memmap)
+    assert isinstance(found.dataset._store, CropFile)
     assert (found.dataset.pixels(np.array([3, 1])) == store[[3, 1]]).all()
     before = (tmp_path / "crops.npy").stat().st_mtime_ns
     again = crop_all(pictures, spec, framing, tmp_path)

@@ -221,10 +221,11 @@ def _plan(begun: Beginning, lessons: Lessons, epochs: int, strategy: Any, asked:
 def _show(epoch: Epoch) -> None:
     learnt = "before training" if epoch.loss is None else f"loss {epoch.loss:.4f}"
     accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.1%}"
+    waited = "" if epoch.waited is None else f"; waited for input {epoch.waited:.1%}"
     named = "" if epoch.identified is None else f", {epoch.identified:.1%} identified"
     echo(
         f"epoch {epoch.epoch}: {learnt}{accuracy}; validation: area {epoch.area:.4f}, "
-        f"{epoch.true_accepts:.1%} accepted at 1 % false accepts{named}"
+        f"{epoch.true_accepts:.1%} accepted at 1 % false accepts{named}{waited}"
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import msgspec
@@ -12,7 +13,8 @@ import numpy as np
 from converter.datasets import DatasetError
 from converter.faces import FaceFinder
 from converter.files import replacing, write_whole
-from converter.training.dataset import Dataset, Pixels
+from converter.training.crop_file import CropFile, Pixels
+from converter.training.dataset import Dataset
 from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.faces.framing import Framing
 from edge.models.card import InputSpec
@@ -62,16 +64,14 @@ def crop_all(pictures: dict[str, list[Path]], spec: InputSpec, framing: Framing 
     number = {name: i for i, name in enumerate(names)}
     person = np.array([number[every[i][0]] for i in index.seen], np.int32)
     without = set(range(len(every))) - set(index.seen) - set(index.unreadable)
-    store = np.load(folder / STORE, mmap_mode="r", allow_pickle=False)
-    dataset = Dataset(store, np.array(index.seen, np.int64), person, names)
+    dataset = Dataset(stored(folder), np.array(index.seen, np.int64), person, names)
     unreadable = list(index.unreadable.values())
     return CroppedDataset(dataset, index.digest, [every[i][1] for i in sorted(without)], unreadable, index.times)
 
 
-def stored(folder: Path) -> Pixels:
-    """All crops of a folder, (m, side, side, channels), mapped from the file; blank where a picture shows no face."""
-    store: Pixels = np.load(folder / STORE, mmap_mode="r", allow_pickle=False)
-    return store
+def stored(folder: Path) -> CropFile:
+    """All crops of a folder, (m, side, side, channels), read when they are asked for; blank without a face."""
+    return CropFile(folder / STORE)
 
 
 def _crop(files: Sequence[Path], spec: InputSpec, framing: Framing | None, folder: Path, key: str) -> _Index:
@@ -83,11 +83,10 @@ def _crop(files: Sequence[Path], spec: InputSpec, framing: Framing | None, folde
     seen: list[int] = []
     unreadable: dict[int, str] = {}
     blank = np.zeros(spec.shape[1:], np.uint8)
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), *spec.shape[1:])}
     times = None if framing else _times(finder, files)
     with replacing(folder / STORE) as part:
         with part.open("wb") as store:
-            np.lib.format.write_array_header_1_0(store, header)
+            write_header(store, len(files), spec)
             for number, file in enumerate(progress(files, "faces")):
                 crop = None
                 try:
@@ -104,6 +103,12 @@ def _crop(files: Sequence[Path], spec: InputSpec, framing: Framing | None, folde
     index = _Index(key, digest.hexdigest()[:16], seen, unreadable, times)
     write_whole(folder / INDEX, msgspec.json.encode(index))
     return index
+
+
+def write_header(store: BinaryIO, count: int, spec: InputSpec) -> None:
+    """The beginning of a store of so many crops."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *spec.shape[1:])}
+    np.lib.format.write_array_header_1_0(store, header)
 
 
 def _cut(image: Image, finder: FaceFinder, framing: Framing | None, size: int) -> Image | None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
+from converter.training.crop_file import CropFile, Pixels
 
 LEAST_PEOPLE = 2
 """The fewest people that can be told apart, in each set."""
@@ -14,7 +15,6 @@ LEAST_PICTURES = 2
 UNLABELLED = ""
 """The name of nobody: whose pictures only a teacher says something about."""
 
-Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.int32]
 
 
@@ -23,13 +23,13 @@ class Dataset:
 
     def __init__(
         self,
-        store: Pixels,
+        store: CropFile | Pixels,
         rows: NDArray[np.int64],
         person: Numbers,
         people: list[str],
         taught: NDArray[np.float32] | None = None,
     ) -> None:
-        """`store` (m, side, side, channels) has the colours in the network's order, and may be mapped from a file.
+        """`store` (m, side, side, channels) has the colours in the network's order.
 
         `rows` (n,): the crops of this set; `person` (n,): an index into `people` for each of them. `taught` (m, d): the
         vector of a teacher for each crop of the store.

@@ -25,6 +25,8 @@ class Epoch(msgspec.Struct, frozen=True):
     identified: float | None = None
     """The share of its pictures that are called by the right name where 1 % of strangers are called by one."""
     learning_rate: float | None = None
+    waited: float | None = None
+    """The share of the training's time, 0..1, in which it waited for a batch."""
 
 
 def read(path: Path) -> list[Epoch]:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from converter.training.augment import augmentation
-from converter.training.dataset import Dataset, Pixels
+from converter.training.crop_file import Pixels
+from converter.training.dataset import Dataset
 from converter.training.trainer import reseed
 from edge.models.card import InputSpec
 

@@ -4,16 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from converter.datasets import DatasetError
 from converter.files import replacing, write_whole
 from converter.label_names import LABELS
 from converter.sources import keras_of, tensorflow
-from converter.training import distributed, history, state
+from converter.training import fitting, history, state
 from converter.training.augment import training_network
 from converter.training.batches import batches
 from converter.training.dataset import DataSplit
+from converter.training.fitting import FittedEpoch
 from converter.training.heads import Head, HeadSettings
 from converter.training.history import Epoch
 from converter.training.judging import judge
@@ -56,6 +58,7 @@ class Trainer:
         self._data = data
         self._embedder = embedder
         self._strategy = strategy
+        self._step: Any = None
         folder.mkdir(parents=True, exist_ok=True)
         begin(folder / SETTINGS, plan)
         done = state.epochs_done(folder / STATE)
@@ -86,7 +89,7 @@ class Trainer:
         if self.done:
             state.restore(self._folder / STATE, head.model)
         elif not self.epochs:
-            run.on_epoch(self._judge(network, head, 0, {}, None))
+            run.on_epoch(self._judge(network, head, 0, None, None))
         with TrainingProgress(self.done, run.epochs) as progress:
             for number in range(self.done + 1, run.epochs + 1):
                 if run.patience is not None and self.waited >= run.patience:
@@ -104,8 +107,7 @@ class Trainer:
         if plan.mixed_precision:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         head.model.compile(optimizer, head.loss, metrics=head.metrics)
-        if plan.replicas > 1:
-            distributed.build(head, loss, self._data.training)
+        fitting.build(head, loss, self._data.training)
         return network, head
 
     @property
@@ -114,7 +116,7 @@ class Trainer:
         return HeadSettings(people, plan.margin or 0.0, plan.scale or 1.0, plan.sub_centres, plan.dimensions)
 
     def _one(self, number: int, network: Any, head: Head, run: Run, progress: TrainingProgress) -> Epoch:
-        plan, keras = self._plan, keras_of(3)
+        plan = self._plan
         planned = plan.planned_epochs or run.epochs
         areas = [epoch.area for epoch in self.epochs]
         rate = plan.learning_rate * factor(plan.schedule, number, planned, plan.warm_up, areas)
@@ -123,23 +125,22 @@ class Trainer:
         hard = mine(network, self._data.training, plan.batch) if plan.mining == "all" else None
         drawn, steps = batches(EVERY[plan.objective], self._data.training, plan, number, hard, self._strategy)
         moving = progress.callback(steps)
-        if plan.replicas > 1:
-            logs = distributed.fit(head.model, drawn, self._strategy, moving)
-        else:
-            seen = [keras.callbacks.TerminateOnNaN(), moving]
-            fitted = head.model.fit(drawn, steps_per_epoch=steps, verbose=0, callbacks=seen, shuffle=False).history
-            logs = {name: values[-1] for name, values in fitted.items()}
-        epoch = self._judge(network, head, number, logs, rate)
+        if self._step is None:
+            self._step = fitting.step_of(head.model, self._strategy)
+        fitted = fitting.fit(self._step, head.model, drawn, self._strategy, moving)
+        epoch = self._judge(network, head, number, fitted, rate)
         state.save(self._folder / STATE, number, head.model)
         return epoch
 
-    def _judge(self, network: Any, head: Head, number: int, logs: dict[str, float], rate: float | None) -> Epoch:
+    def _judge(self, network: Any, head: Head, number: int, fitted: FittedEpoch | None, rate: float | None) -> Epoch:
+        logs = fitted.logs if fitted else {}
         loss = logs.get("loss")
         if loss is not None:
             check_loss(number, loss, self._plan.learning_rate)
         accuracy = next((value for name, value in logs.items() if "accuracy" in name), None)
         found = judge(network, self._data.validation)
         epoch = Epoch(number, loss, accuracy, found.area, found.true_accepts, found.identified, rate)
+        epoch = msgspec.structs.replace(epoch, waited=round(fitted.waited, 5) if fitted else None)
         best = max((e.area for e in self.epochs), default=-1.0)
         self.epochs.append(epoch)
         self._write(number, head, better=found.area > best)
