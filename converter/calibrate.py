@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
 from edge.models.card import Calibration
+from edge.models.measure import COSINE, Measure
 
 TARGET_RATES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
 MIN_COMPARISONS = 30
@@ -61,6 +62,7 @@ class _Faces(msgspec.Struct, frozen=True):
     vectors: Vectors
     persons: Labels
     not_compared: Names
+    measure: Measure = COSINE
 
     def comparisons(self, drawn: NDArray[np.float64] | None = None) -> float:
         """The number of pairs of pictures of different people, when each person occurs `drawn` times."""
@@ -70,7 +72,9 @@ class _Faces(msgspec.Struct, frozen=True):
         return float((held.sum() ** 2 - (held**2).sum()) / 2 - left_out)
 
 
-def measure(vectors: Vectors, labels: Labels, not_compared: Names = (), seed: int = 0) -> Measurement:
+def measure(
+    vectors: Vectors, labels: Labels, not_compared: Names = (), seed: int = 0, similarity: Measure = COSINE
+) -> Measurement:
     """Calibrate from unit vectors (n, d) and the number of each one's person; a row of NaN is a picture without a face.
 
     Pairs of people in `not_compared` do not count as impostors of each other, whatever the labels say.
@@ -78,7 +82,7 @@ def measure(vectors: Vectors, labels: Labels, not_compared: Names = (), seed: in
     """
     seen = ~np.isnan(vectors[:, 0])
     counts = np.bincount(labels)
-    faces = _Faces(vectors[seen], labels[seen], not_compared)
+    faces = _Faces(vectors[seen], labels[seen], not_compared, similarity)
     count = round(faces.comparisons())
     if count * TARGET_RATES[0] < MIN_COMPARISONS:
         raise DatasetError(
@@ -105,7 +109,7 @@ def _points(faces: _Faces, count: int, genuine: int, seed: int) -> list[Point]:
     ranks = np.array([*(rank for rank in wanted if rank > MIN_COMPARISONS), MIN_COMPARISONS])
     tail = _most_similar(faces, int(ranks[0]))
     low, high = _bootstrap(tail, faces, ranks, seed)
-    same = genuine_similarities(faces.vectors, faces.persons)
+    same = genuine_similarities(faces.vectors, faces.persons, faces.measure)
     return [
         Point(
             similarity=float(at),
@@ -119,12 +123,12 @@ def _points(faces: _Faces, count: int, genuine: int, seed: int) -> list[Point]:
     ]
 
 
-def genuine_similarities(vectors: Vectors, persons: Labels) -> NDArray[np.float32]:
+def genuine_similarities(vectors: Vectors, persons: Labels, measure: Measure = COSINE) -> NDArray[np.float32]:
     """(pairs,) similarities of all pairs of pictures of one person."""
     parts = [np.empty(0, np.float32)]
     for person in np.unique(persons):
         own = vectors[persons == person]
-        parts.append((own @ own.T)[np.triu_indices(len(own), 1)])
+        parts.append(measure.between(own, own)[np.triu_indices(len(own), 1)])
     return np.concatenate(parts)
 
 
@@ -132,7 +136,7 @@ def _impostors(faces: _Faces) -> Iterator[tuple[int, NDArray[np.float32], NDArra
     """Blocks of the matrix of similarities above its diagonal: first row, similarities, which are of two people."""
     for start in range(0, len(faces.vectors), CHUNK):
         rows, columns = faces.persons[start : start + CHUNK], faces.persons[start:]
-        block = faces.vectors[start : start + CHUNK] @ faces.vectors[start:].T
+        block = faces.measure.between(faces.vectors[start : start + CHUNK], faces.vectors[start:])
         wanted = np.triu(rows[:, None] != columns[None], 1)
         for a, b in faces.not_compared:
             wanted[np.ix_(rows == a, columns == b)] = False

@@ -17,7 +17,7 @@ from converter.variants import NEED_FACES, MadeVariant, Variant, VariantMaker
 from edge.config import typed_yaml
 from edge.errors import ModelError
 from edge.models import card as cards
-from edge.models.card import Card, InputSpec, LabelHead, Numbers, Quantisation
+from edge.models.card import Card, InputSpec, LabelHead, LearnedSimilarity, Numbers, Quantisation
 
 MADE = "made from"
 HEAD = "-labels.tflite"
@@ -76,12 +76,16 @@ class Job:
     """A label classifier's head; None: it is none."""
     labels: Sequence[str] = ()
     """What the head's outputs stand for."""
+    similarity: LearnedSimilarity | None = None
+    """A Siamese network's own."""
 
     def digest(self, variant: Variant) -> str:
         """The SHA-256 of everything that the variant depends on."""
         parts = [self.content, msgspec.json.encode(self.origin.spec), variant.encode()]
         if self.head is not None:
             parts += [self.head, msgspec.json.encode(self.labels)]
+        if self.similarity is not None:
+            parts.append(msgspec.json.encode(self.similarity))
         if variant in NEED_FACES:
             parts += [face.tobytes() for face in self.faces]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -203,6 +207,7 @@ def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Valu
         alignment=job.origin.alignment,
         crop=job.origin.crop,
         classifier=_label_head(job, path),
+        similarity=job.similarity,
         quantisation=quantisation(content),
         measured=_measured(job, variant, similar, made_from),
     )
@@ -246,6 +251,8 @@ def card_yaml(card: Card) -> str:
     """A card as YAML, without fields that are not set."""
     document = msgspec.to_builtins(card)
     kept = {key: value for key, value in document.items() if value is not None and value != {}}
+    if card.similarity is not None:
+        kept["similarity"] = {key: value for key, value in kept["similarity"].items() if value not in (None, "")}
     if not card.input.per_picture:
         kept["input"].pop("per_picture")
     return typed_yaml.dump(kept)

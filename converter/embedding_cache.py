@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cv2
 import msgspec
@@ -43,7 +44,8 @@ def fingerprint(models: ModelSettings, detection: DetectSettings) -> str:
     chosen = choose_embedder(models)
     cards = [card.load(card.find(name), task).card for task, name in names.items()]
     cards.append(card.load(chosen.path, "embed", int8=chosen.int8).card)
-    bare = [msgspec.structs.replace(c, calibration=None, infrared_calibration=None, measured={}) for c in cards]
+    aside: dict[str, Any] = {"calibration": None, "infrared_calibration": None, "similarity": None, "classifier": None}
+    bare = [msgspec.structs.replace(c, **aside, measured={}) for c in cards]
     runtime = tflite.find_runtime()
     parts = [msgspec.json.encode((bare, detection, runtime.package, runtime.version, cv2.__version__))]
     parts += [Path(str(stage.__file__)).read_bytes() for stage in STAGES]

@@ -8,9 +8,11 @@ import numpy as np
 from converter.curves import Confusion, Curve, Histogram, confusion, curve, histogram
 from converter.datasets import PicturePair
 from converter.embeddings import EmbeddedFaces
+from converter.own_similarity import SimilarityComparison, compare
 from converter.verification import Verification, similarities, verify
 from edge.config.visits import MatchSettings
 from edge.models import card
+from edge.models.measure import measure_of
 from edge.visits.thresholds import threshold_for
 
 
@@ -24,6 +26,8 @@ class Evaluation(Verification, frozen=True, kw_only=True):
     """The counts at the threshold that a box would use; None: the card has no calibration."""
     curve: Curve
     histogram: Histogram
+    own_similarity: SimilarityComparison | None = None
+    """A similarity that the card carries, beside the cosine; None: it carries none."""
 
 
 def evaluated(
@@ -35,14 +39,16 @@ def evaluated(
     templates: int,
 ) -> Evaluation:
     """All figures of one model; `embedded` holds every picture of `listed`. Raises DatasetError."""
-    scores, same = similarities(listed, embedded, embedded), np.array([pair.same for pair in listed])
     known = card.read_card(card.find(model))
-    threshold = threshold_for(settings, known.calibration, templates)
+    measure = measure_of(known)
+    scores, same = similarities(listed, embedded, embedded, measure), np.array([pair.same for pair in listed])
+    threshold = threshold_for(settings, known.naming_calibration, templates)
     return Evaluation(
-        **msgspec.structs.asdict(verify(listed, embedded)),
+        **msgspec.structs.asdict(verify(listed, embedded, measure)),
         model=model,
         left_out=absent,
         in_force=confusion(scores, same, threshold.similarity, threshold.within_data) if threshold else None,
         curve=curve(scores, same),
         histogram=histogram(scores, same),
+        own_similarity=compare(known, listed, embedded),
     )

@@ -16,6 +16,7 @@ from edge.config.visits import MatchSettings
 from edge.errors import ModelError
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Calibration
+from edge.models.measure import COSINE, Measure
 from edge.models.similarity import assumed
 from edge.records import Match, Outcome
 from edge.visits.infrared_scale import infrared_scale
@@ -78,6 +79,7 @@ def simulate(
     settings: MatchSettings,
     calibration: Calibration | None,
     infrared_calibration: Calibration | None = None,
+    measure: Measure = COSINE,
 ) -> Household:
     """Draw them, the same ones every time. Raises DatasetError when there are too few people, ModelError without
     a calibration.
@@ -96,13 +98,15 @@ def simulate(
     alike: list[list[LookAlikes]] = []
     margin = name_margin(settings, calibration or assumed(threshold.similarity))
     scale = infrared_scale(infrared_calibration, calibration)
-    rule = MatchRule(threshold.similarity, margin, calibration, scale)
+    rule = MatchRule(threshold.similarity, margin, calibration, scale, measure)
     for _ in range(households):
         chosen = [able[i] for i in rng.choice(len(able), people, replace=False)]
         rows = {name: rng.permutation(len(faces.vectors[name])) for name in chosen}
         gallery = _gallery(faces, {name: rows[name][:templates] for name in chosen})
         alike.append(look_alikes(gallery, rule))
-        matcher = Matcher(gallery, threshold.similarity, margin, calibration, infrared=infrared_calibration)
+        matcher = Matcher(
+            gallery, threshold.similarity, margin, calibration, infrared=infrared_calibration, measure=measure
+        )
         for name in chosen:
             asked = rows[name][templates : templates + PROBES_EACH]
             own += [(name, matcher.match(face, infrared=faces.infrared)) for face in faces.vectors[name][asked]]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from converter.datasets import DatasetError
 from converter.embeddings import EmbeddedFaces
+from edge.models.measure import COSINE, Measure
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3)
 CONFUSED_LIMIT = 10
@@ -82,14 +83,14 @@ def split(people: Mapping[str, Sequence[Path]], each: int) -> Split:
     return parts
 
 
-def identify(parts: Split, embedded: EmbeddedFaces) -> Identification:
+def identify(parts: Split, embedded: EmbeddedFaces, measure: Measure = COSINE) -> Identification:
     """Search every probe among the enrolled; a person is as near as their nearest template."""
     names = list(parts.enrolled)
     templates = [embedded.matrix(parts.enrolled[name]) for name in names]
     owners = [name for name, pictures in parts.known.items() for _ in pictures]
     asked = embedded.matrix([p for pictures in parts.known.values() for p in pictures])
     strangers = embedded.matrix([p for pictures in parts.unknown.values() for p in pictures])
-    known, foreign = _nearest(asked, templates), _nearest(strangers, templates)
+    known, foreign = _nearest(asked, templates, measure), _nearest(strangers, templates, measure)
     best = known.argmax(1)
     right = np.array([names[i] == owner for i, owner in zip(best, owners, strict=True)]) & (known.max(1) > NOBODY)
     wrong = Counter((owner, names[i]) for owner, i, ok in zip(owners, best, right, strict=True) if not ok)
@@ -106,11 +107,13 @@ def identify(parts: Split, embedded: EmbeddedFaces) -> Identification:
     )
 
 
-def _nearest(probes: NDArray[np.float32], templates: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+def _nearest(
+    probes: NDArray[np.float32], templates: Sequence[NDArray[np.float32]], measure: Measure
+) -> NDArray[np.float64]:
     """(probes, people) similarity to the nearest template of each person; NOBODY without a face."""
     columns = []
     for own in templates:
-        similar = (probes @ own.T).astype(np.float64)
+        similar = measure.between(probes, own).astype(np.float64)
         columns.append(np.where(np.isnan(similar), NOBODY, similar).max(1))
     return np.stack(columns, 1)
 

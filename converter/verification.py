@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from converter.datasets import DatasetError, PicturePair
 from converter.embeddings import EmbeddedFaces
+from edge.models.measure import COSINE, Measure
 
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)
 NO_FACE_SIMILARITY = -1.0
@@ -49,9 +50,9 @@ class Verification(msgspec.Struct, frozen=True):
     """Pairs with such a picture: counted, as `different people`."""
 
 
-def verify(pairs: Sequence[PicturePair], embedded: EmbeddedFaces) -> Verification:
+def verify(pairs: Sequence[PicturePair], embedded: EmbeddedFaces, measure: Measure = COSINE) -> Verification:
     """Run the protocol. Raises DatasetError when there are not two folds with both kinds of pairs."""
-    scores, same = similarities(pairs, embedded, embedded), np.array([p.same for p in pairs])
+    scores, same = similarities(pairs, embedded, embedded, measure), np.array([p.same for p in pairs])
     folds = np.array([p.fold for p in pairs])
     accuracies, thresholds = accuracy_by_fold(scores, same, folds)
     return Verification(
@@ -69,11 +70,13 @@ def verify(pairs: Sequence[PicturePair], embedded: EmbeddedFaces) -> Verificatio
     )
 
 
-def similarities(pairs: Sequence[PicturePair], firsts: EmbeddedFaces, seconds: EmbeddedFaces) -> Scores:
-    """(n,) cosine similarities of the first pictures to the second ones."""
+def similarities(
+    pairs: Sequence[PicturePair], firsts: EmbeddedFaces, seconds: EmbeddedFaces, measure: Measure = COSINE
+) -> Scores:
+    """(n,) similarities of the first pictures to the second ones."""
     first, second = firsts.matrix(p.first for p in pairs), seconds.matrix(p.second for p in pairs)
-    dots: Scores = np.einsum("nd,nd->n", first.astype(np.float64), second.astype(np.float64))
-    return np.where(np.isnan(dots), NO_FACE_SIMILARITY, dots)
+    found = measure.of_pairs(first, second)
+    return np.where(np.isnan(found), NO_FACE_SIMILARITY, found)
 
 
 def accuracy_by_fold(scores: Scores, same: Flags, folds: NDArray[np.int_]) -> tuple[list[float], list[float]]:

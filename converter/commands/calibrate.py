@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import numpy as np
 from rich.table import Table
 
@@ -13,8 +14,10 @@ from converter.card_text import CalibrationKind
 from converter.commands import options
 from converter.people_folder import photos_by_person
 from edge.models import card
+from edge.models.card import LearnedSimilarity
+from edge.models.measure import COSINE, measure_of
 from edge.safe_console import SafeConsole
-from edge.terminal import json_option, print_json
+from edge.terminal import echo, json_option, print_json
 
 
 @click.command("calibrate")
@@ -51,6 +54,8 @@ def command(
     --infrared. It imitates such light (grey, half the contrast, noise, a soft lens) and is no substitute for real night
     pictures.
 
+    A similarity of the network's own that is in force, by which names are given, is calibrated besides the cosine.
+
     \b
     Example:
       whosthere-converter calibrate --model out/mine-int8.yaml --images lfw/images
@@ -63,16 +68,26 @@ def command(
     change, how = (changes.infrared, changes.INFRARED) if infrared else (None, "")
     embedded = options.embedder(**stages).embed(pictures, change, how)
     pairs = [(people.index(a), people.index(b)) for a, b in skipped]
-    measured = measure(embedded.matrix(pictures), labels, pairs)
+    path = card.find(stages["model"])
+    known, vectors = card.read_card(path), embedded.matrix(pictures)
+    measured = measure(vectors, labels, pairs)
+    named_by = measure_of(known)
+    own = None if named_by is COSINE else measure(vectors, labels, pairs, similarity=named_by)
     title = options.data_set(name, images)
     if not dry_run:
         typed = _command(f"{title}/{images.name}", not_compared, stages) + (" --infrared" if infrared else "")
         kind: CalibrationKind = "infrared_calibration" if infrared else "calibration"
-        write(card.find(stages["model"]), measured, f"{title}, {how}" if how else title, typed, kind)
+        title = f"{title}, {how}" if how else title
+        write(path, measured, title, typed, kind)
+        if own and known.similarity:
+            write_own(path, known.similarity, own, title, typed, kind)
     if as_json:
-        print_json(measured)
-    else:
-        show(measured)
+        print_json(measured if own is None else {"cosine": measured, "own_similarity": own})
+        return
+    show(measured)
+    if own:
+        echo("By its own similarity, which names go by:")
+        show(own)
 
 
 def _command(images: str, not_compared: Path | None, stages: dict[str, Any]) -> str:
@@ -85,10 +100,7 @@ def _command(images: str, not_compared: Path | None, stages: dict[str, Any]) -> 
 
 def write(path: Path, measured: Measurement, title: str, typed: str, kind: CalibrationKind = "calibration") -> None:
     """Write a calibration, and what it rests on, to a card. Raises ModelError."""
-    data = (
-        f"{title}: {measured.impostors} comparisons of different people, "
-        f"{measured.people} people in {measured.pictures} pictures, {measured.missed} without a face"
-    )
+    data = _data(title, measured)
     last = measured.points[-1]
     figures = {
         f"reach of the calibration on {title}": f"down to {last.false_match_rate:.2e} (95 % interval {last.low:.1e} to "
@@ -96,6 +108,22 @@ def write(path: Path, measured: Measurement, title: str, typed: str, kind: Calib
         f"true-match rate on {title}": f"{_true_matches(measured)}; {measured.genuine} pairs of pictures of one person",
     }
     card_text.record(path, figures, calibration(measured, data, typed), kind)
+
+
+def write_own(
+    path: Path, learned: LearnedSimilarity, measured: Measurement, title: str, typed: str, kind: CalibrationKind
+) -> None:
+    """Write the calibration of the card's own similarity. Raises ModelError."""
+    made = calibration(measured, _data(title, measured), typed)
+    figures = {f"true-match rate on {title}, own similarity": _true_matches(measured)}
+    card_text.record(path, figures, similarity=msgspec.structs.replace(learned, **{kind: made}))
+
+
+def _data(title: str, measured: Measurement) -> str:
+    return (
+        f"{title}: {measured.impostors} comparisons of different people, "
+        f"{measured.people} people in {measured.pictures} pictures, {measured.missed} without a face"
+    )
 
 
 def _true_matches(measured: Measurement) -> str:

@@ -19,6 +19,7 @@ from converter.datasets import pictures_of, read_pairs, require
 from converter.graph import Graph
 from converter.input_spec import PIXELS, WHOLE_PICTURE
 from converter.label_names import label_names
+from converter.own_similarity import read_similarity
 from converter.variant_accuracy import judged_on_pairs
 from converter.variants import VARIANTS, Variant
 from edge.bare_address import ExistingPath
@@ -80,6 +81,12 @@ HELD_OUT = 40
     "0]",
 )
 @import_options.options_of_imports
+@click.option(
+    "--similarity",
+    type=options.FILE,
+    help="A Siamese network's own similarity, as `train --objective siamese` writes it. The cards carry it; `evaluate "
+    "--record` puts it in force where it is better than the cosine.  [default: similarity.json beside MODEL]",
+)
 @click.option("--name", help="The beginning of the names of the files written.  [default: MODEL's name]")
 @click.option(
     "--licence",
@@ -128,7 +135,7 @@ HELD_OUT = 40
 def command(
     model: Path, output: Path, variants: str, pictures: tuple[Path, ...], count: int, min_cosine: float,
     pairs: Path | None, images: Path | None, max_accuracy_loss: float, cut: str | None, labels: Path | None,
-    allow_lambda: bool, as_json: bool,
+    similarity: Path | None, allow_lambda: bool, as_json: bool,
     **feeding: Any,
 ) -> None:  # fmt: skip
     """Convert MODEL to the variants that a box can run, and write them to DIR with a card each.
@@ -162,6 +169,8 @@ def command(
     require(pictures_of(listed))
     found = open_input(model, allow_lambda, cut, labels, feeding)
     job = _with_labels(_job(found, pictures, count), found.head, labels, model)
+    graph = Graph(job.content, str(model))
+    job = replace(job, similarity=read_similarity(similarity, model, graph.shape(graph.outputs[0])[-1]))
     check(job.content, str(model), job.origin.spec, job.faces)
     if classes := labels_of(job.content, str(model)):
         warn(probabilities(model, classes))

@@ -22,7 +22,7 @@ from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, echo, json_option, print_json, print_left_out, table, warn
-from edge.visits.thresholds import lookalike_threshold, similarity_scale
+from edge.visits.thresholds import cosine_threshold, similarity_scale
 
 EXIT_CODES = """\b
 Exit codes:
@@ -147,7 +147,7 @@ def command(
     bar = LikenessBar(similarity_scale(loaded.config.match, embedder.card))
 
     def threshold(templates: int) -> float:
-        return lookalike_threshold(loaded.config.match, embedder.card, templates)
+        return cosine_threshold(loaded.config.match, embedder.card, templates)
 
     built = build(folder.people, analyser, bar, threshold, limit, datetime.now(UTC))
     picture = sheet or output.with_suffix(".png")

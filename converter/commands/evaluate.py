@@ -18,6 +18,7 @@ from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.errors import UsageError
 from edge.models import card
+from edge.models.measure import measure_of
 from edge.safe_console import SafeConsole
 from edge.terminal import json_option, print_json, safe
 
@@ -34,7 +35,12 @@ class ModelSearch(Identification, frozen=True, kw_only=True):
 @options.own_pairs
 @options.images
 @json_option
-@click.option("--record", is_flag=True, help="Add the figures to the section `measured` of each card.")
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Add the figures to the section `measured` of each card. A similarity of the network's own is put in force if "
+    "it is better than the cosine for certain, else out of force.",
+)
 @options.name
 @click.option(
     "--allow-missing",
@@ -113,8 +119,18 @@ def command(
         line = f"verification on {title}, {stages['detector']}"
     if record:
         for model, result in zip(models, results, strict=True):
-            card_text.record(card.find(model), {line: summary(result)})
+            _record(card.find(model), line, result)
     _print_results(results, as_json)
+
+
+def _record(path: Path, line: str, result: Evaluation | ModelSearch) -> None:
+    """Write the figures to the card; a similarity of its own is in force from now on if it was better."""
+    compared = result.own_similarity if isinstance(result, Evaluation) else None
+    learned = card.read_card(path).similarity
+    if compared is not None and learned is not None:
+        said = f"{line}: {compared.in_words}"
+        learned = msgspec.structs.replace(learned, in_force=compared.better, compared=said)
+    card_text.record(path, {line: summary(result)}, similarity=learned)
 
 
 def _print_results(results: Sequence[Evaluation | ModelSearch], as_json: bool) -> None:
@@ -134,7 +150,8 @@ def _searches(
     parts = split(photos_by_person(images), enroll)
     groups = (parts.enrolled, parts.known, parts.unknown)
     embedded = embed_with_all(embedders, [p for group in groups for own in group.values() for p in own])
-    found = [identify(parts, by_one) for by_one in embedded]
+    measures = [measure_of(card.read_card(card.find(model))) for model in models]
+    found = [identify(parts, by_one, measure) for by_one, measure in zip(embedded, measures, strict=True)]
     return [ModelSearch(**msgspec.structs.asdict(f), model=model) for model, f in zip(models, found, strict=True)]
 
 
@@ -179,6 +196,10 @@ def show(result: Evaluation | ModelSearch) -> None:
         rates = f"{point.false_accept_rate:g}", f"{point.threshold:.4f}", f"{point.true_accept_rate:.2%}"
         table.add_row(*rates, str(point.impostors_above))
     console.print(table)
+    if result.own_similarity:
+        console.print(result.own_similarity.in_words)
+        kept = "names go by it" if result.own_similarity.better else "names go by the cosine"
+        console.print(f"With --record, {kept} from now on; calibrate then.")
     _show_in_force(console, result.in_force)
 
 

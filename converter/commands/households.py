@@ -13,6 +13,7 @@ from converter.households import Household, UsableFaces, simulate
 from converter.people_folder import photos_by_person
 from edge.config.visits import MatchSettings
 from edge.models import card
+from edge.models.measure import measure_of
 from edge.safe_console import SafeConsole
 from edge.terminal import echo, json_option, plural, print_json, progress
 from edge.visits.lookalikes import pair_in_words
@@ -88,7 +89,9 @@ def command(
     settings = MatchSettings(false_alarm_target=false_alarm)
     kinds = [(p, n) for p in people for n in enroll]
     rows = [
-        simulate(faces, p, n, draws, settings, known.calibration, known.infrared_calibration)
+        simulate(
+            faces, p, n, draws, settings, known.naming_calibration, known.naming_infrared_calibration, measure_of(known)
+        )
         for p, n in progress(kinds, "households")
     ]
     if as_json:

@@ -13,6 +13,7 @@ from edge.galleries.gallery import lookalikes
 from edge.galleries.lock import gallery_lock
 from edge.galleries.merge import Side, merge
 from edge.galleries.store import replace_gallery
+from edge.models.measure import measure_of
 from edge.terminal import config_option, echo, warn
 from edge.visits.thresholds import lookalike_threshold
 
@@ -75,6 +76,6 @@ def command(
         for person in people:
             echo(f"{sign} {person}")
     threshold = lookalike_threshold(loaded.config.match, embedder.card, len(gallery.embeddings))
-    for one, other, likeness in lookalikes(gallery, threshold):
+    for one, other, likeness in lookalikes(gallery, threshold, measure_of(embedder.card)):
         warn(f"{one.name} and {other.name} look alike ({likeness:.2f}): one person under two names?")
     echo(f"{target}: version {gallery.header.version}, {len(gallery.people)} people")

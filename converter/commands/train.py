@@ -15,6 +15,7 @@ from converter.exits import Interrupted
 from converter.files import write_whole
 from converter.input_spec import PIXELS
 from converter.label_names import LABELS
+from converter.own_similarity import SIMILARITY
 from converter.people_folder import photos_by_person, photos_in
 from converter.sources import keras_of, tensorflow
 from converter.training.augment import training_network
@@ -31,7 +32,8 @@ from converter.training.strategies import is_chief, strategy_named, worker_numbe
 from converter.training.teacher import open_teacher, teach
 from converter.training.trainer import BEST, CHECKPOINTS, CLASSIFIER, HISTORY, PLOT, SETTINGS, STATE, Run, Trainer
 from edge.errors import UsageError
-from edge.models.card import BUNDLED, InputSpec
+from edge.models.card import BUNDLED, InputSpec, LearnedSimilarity
+from edge.models.measure import COSINE, Measure, WeightedL1
 from edge.terminal import echo, print_left_out
 
 SPLIT, RESULT, PREVIEW, BOARD = "split.json", "result.json", "preview.png", "tensorboard"
@@ -57,6 +59,7 @@ def command(
     DIR/embedder.keras   the best embedder so far, judged by the people of the validation set
     DIR/classifier.keras with labels.txt, a classifier of the training set's people, for classes, arcface and cosface
     DIR/checkpoints/     the last three epochs
+    DIR/similarity.json  how alike two vectors are, as learnt by siamese
     DIR/history.csv      loss and figures of each epoch; training.png plots them
     DIR/split.json       who is in which set; result.json: the best epoch, on the validation and the test set
 
@@ -237,11 +240,22 @@ def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons) -
     test = lessons.data.test
     if test is not None:
         embedder = keras_of(3).models.load_model(output / BEST, compile=False)
-        found = judge(training_network(embedder, spec, augment=False), test)
+        network, own = training_network(embedder, spec, augment=False), _own_similarity(output)
+        found = judge(network, test, own or COSINE)
         echo(f"test, {len(test.people)} people that nothing was chosen by, {found.pairs} pairs: area {found.area:.4f}, "
              f"{found.true_accepts:.1%} accepted at 1 % false accepts")  # fmt: skip
+        if own:
+            cosine = judge(network, test)
+            echo(f"by its own similarity, {output / SIMILARITY}; by cosine: area {cosine.area:.4f}, "
+                 f"{cosine.true_accepts:.1%} accepted at 1 % false accepts")  # fmt: skip
         result["test"] = {"area": found.area, "at 1 %": found.true_accepts, "pairs": found.pairs}
     write_whole(output / RESULT, msgspec.json.format(msgspec.json.encode(result)))
+
+
+def _own_similarity(output: Path) -> Measure | None:
+    """What a Siamese training has learnt; None: it is none."""
+    path = output / SIMILARITY
+    return WeightedL1(msgspec.json.decode(path.read_bytes(), type=LearnedSimilarity)) if path.is_file() else None
 
 
 def _next(embedder: Path, spec: InputSpec, lessons: Lessons, asked: dict[str, Any]) -> None:
@@ -266,5 +280,5 @@ def _forget(output: Path) -> None:
     """Delete the earlier training, and nothing else in the folder."""
     for folder in (CHECKPOINTS, BOARD):
         shutil.rmtree(output / folder, ignore_errors=True)
-    for name in (SETTINGS, HISTORY, PLOT, BEST, CLASSIFIER, LABELS, STATE, SPLIT, RESULT):
+    for name in (SETTINGS, HISTORY, PLOT, BEST, CLASSIFIER, LABELS, SIMILARITY, STATE, SPLIT, RESULT):
         (output / name).unlink(missing_ok=True)

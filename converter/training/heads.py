@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from converter.training.dataset import Dataset
 from converter.training.mining import HardNegatives
+from edge.models.card import LearnedSimilarity
 
 Batch = tuple[Any, NDArray[np.float32]]
 
@@ -48,5 +49,7 @@ class Loss:
     """The same for the scale."""
     centres: bool = False
     """Whether it has one centre per person, or several."""
+    similarity: Callable[[Any, int], LearnedSimilarity] | None = None
+    """(head's model, dimensions) -> the similarity that it learns; None: faces are compared by cosine."""
     minable: bool = False
     """Whether hard negatives can be looked for over the whole set."""

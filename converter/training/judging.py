@@ -9,6 +9,7 @@ from converter.datasets import DatasetError
 from converter.training.dataset import Dataset
 from converter.training.mining import embedded
 from converter.verification import area_under_curve, operating_point
+from edge.models.measure import COSINE, Measure
 
 FALSE_ACCEPTS = 0.01
 FALSE_POSITIVES = 0.01
@@ -29,8 +30,10 @@ class Judged(NamedTuple):
     pairs: int
 
 
-def judge(network: Any, held: Dataset) -> Judged:
+def judge(network: Any, held: Dataset, measure: Measure = COSINE) -> Judged:
     """Judge a network, pixels -> vector. Of a large set, MOST_JUDGED pictures are used, always the same.
+
+    `measure`: by what its vectors are compared.
 
     Raises DatasetError when the network is broken.
     """
@@ -42,15 +45,19 @@ def judge(network: Any, held: Dataset) -> Judged:
     vectors = embedded(network, held, chosen)
     if not np.isfinite(vectors).all():
         raise DatasetError("the network gives vectors with NaN or infinity: it is damaged")
+    single = vectors.astype(np.float32)
     first, second = np.triu_indices(len(vectors), 1)
     person = held.person[chosen]
-    scores, same = (vectors @ vectors.T)[first, second], person[first] == person[second]
+    alike = measure.between(single, single).astype(np.float64)
+    scores, same = alike[first, second], person[first] == person[second]
     accepted = operating_point(scores, same, FALSE_ACCEPTS).true_accept_rate
-    return Judged(area_under_curve(scores, same), accepted, identified(vectors, person), len(scores))
+    return Judged(area_under_curve(scores, same), accepted, identified(alike, person), len(scores))
 
 
-def identified(vectors: NDArray[np.float64], person: NDArray[np.int32]) -> float | None:
+def identified(alike: NDArray[np.float64], person: NDArray[np.int32]) -> float | None:
     """The detection and identification rate at FPIR 1 %; None: nobody is left to be known, asked or a stranger.
+
+    `alike` (n, n): how similar all pictures are; `person` (n,): whose they are.
 
     Every second person is known by their first picture, and asked with the others; everybody else is a stranger.
     """
@@ -58,12 +65,11 @@ def identified(vectors: NDArray[np.float64], person: NDArray[np.int32]) -> float
     known = np.isin(person, people)
     first = np.zeros(len(person), np.bool_)
     first[[int(np.argmax(person == one)) for one in people]] = True
-    asked, strangers = vectors[known & ~first], vectors[~known]
+    asked, strangers = alike[known & ~first][:, first], alike[~known][:, first]
     if not len(asked) or not len(strangers):
         return None
-    gallery, owners = vectors[first], person[first]
-    ranked = np.sort((strangers @ gallery.T).max(1))[::-1]
+    owners = person[first]
+    ranked = np.sort(strangers.max(1))[::-1]
     threshold = ranked[int(FALSE_POSITIVES * len(ranked) + 1e-9)]
-    similar = asked @ gallery.T
-    right = owners[similar.argmax(1)] == person[known & ~first]
-    return float((right & (similar.max(1) > threshold)).mean())
+    right = owners[asked.argmax(1)] == person[known & ~first]
+    return float((right & (asked.max(1) > threshold)).mean())

@@ -5,7 +5,7 @@ from converter.training.heads import Loss
 
 LOSSES = {
     "triplet": Loss(triplets.triplet, triplets.draw_people, margin=triplets.MARGIN, minable=True),
-    "siamese": Loss(pairs.siamese, pairs.draw_pairs, minable=True),
+    "siamese": Loss(pairs.siamese, pairs.draw_pairs, similarity=pairs.own_similarity, minable=True),
     "contrastive": Loss(pairs.contrastive, pairs.draw_pairs, margin=pairs.CONTRASTIVE_MARGIN, minable=True),
     "classes": Loss(labels.classes, labels.draw_pictures, scale=labels.SHARPNESS, centres=True),
     "arcface": Loss(

@@ -9,7 +9,10 @@ from converter.sources import keras_of
 from converter.training.dataset import Dataset
 from converter.training.heads import Batch, Head, HeadSettings
 from converter.training.mining import HardNegatives
+from edge.models.card import LearnedSimilarity
 
+STRANGERS_APART = 4.0
+"""The weighted distance of two strangers, about, before anything is learnt."""
 CONTRASTIVE_MARGIN = 1.0
 """The distance of unit vectors from which two people are far enough apart."""
 
@@ -20,8 +23,21 @@ def siamese(network: Any, _settings: HeadSettings) -> Head:
     # Scaled so that each number is about one, and differences are large enough for the sigmoid.
     longer = float(network.output.shape[-1]) ** 0.5
     apart = keras.ops.abs(one - other) * longer
-    same = keras.layers.Dense(1, activation="sigmoid", name="same")(apart)
+    # Only distances that make two people less alike: then two equal faces are the most alike, as the box needs.
+    start = keras.initializers.Constant(-STRANGERS_APART / network.output.shape[-1])
+    bias = keras.initializers.Constant(STRANGERS_APART / 2)
+    same = keras.layers.Dense(
+        1, activation="sigmoid", name="same", kernel_initializer=start, bias_initializer=bias,
+        kernel_constraint=lambda kernel: -keras.ops.relu(-kernel),
+    )(apart)  # fmt: skip
     return Head(keras.Model(inputs, same), "binary_crossentropy", ["accuracy"])
+
+
+def own_similarity(head: Any, dimensions: int) -> LearnedSimilarity:
+    """What the head of a Siamese network has learnt, for a card."""
+    kernel, bias = head.get_layer("same").get_weights()
+    weights = [round(max(0.0, -float(weight)) * dimensions**0.5, 4) for weight in kernel[:, 0]]
+    return LearnedSimilarity(1, round(float(np.clip(bias[0], -50, 50)), 4), weights)
 
 
 def contrastive(network: Any, settings: HeadSettings) -> Head:

@@ -10,6 +10,7 @@ import numpy as np
 from converter.datasets import DatasetError
 from converter.files import replacing, write_whole
 from converter.label_names import LABELS
+from converter.own_similarity import SIMILARITY
 from converter.sources import keras_of, tensorflow
 from converter.training import fitting, history, state
 from converter.training.augment import training_network
@@ -26,6 +27,8 @@ from converter.training.plan import TrainingPlan, begin
 from converter.training.progress import TrainingProgress
 from converter.training.schedules import factor, waited
 from edge.errors import UsageError
+from edge.models.card import LearnedSimilarity
+from edge.models.measure import COSINE, WeightedL1
 
 SETTINGS, HISTORY, PLOT = "training.json", "history.csv", "training.png"
 BEST, CHECKPOINTS, STATE = "embedder.keras", "checkpoints", "state.npz"
@@ -59,6 +62,8 @@ class Trainer:
         self._embedder = embedder
         self._strategy = strategy
         self._step: Any = None
+        self.learned: LearnedSimilarity | None = None
+        """How alike two vectors are, as the head has learnt it by now; None: they are compared by cosine."""
         folder.mkdir(parents=True, exist_ok=True)
         begin(folder / SETTINGS, plan)
         done = state.epochs_done(folder / STATE)
@@ -138,7 +143,9 @@ class Trainer:
         if loss is not None:
             check_loss(number, loss, self._plan.learning_rate)
         accuracy = next((value for name, value in logs.items() if "accuracy" in name), None)
-        found = judge(network, self._data.validation)
+        learning = EVERY[self._plan.objective].similarity
+        self.learned = learning(head.model, self._plan.dimensions) if learning else None
+        found = judge(network, self._data.validation, WeightedL1(self.learned) if self.learned else COSINE)
         epoch = Epoch(number, loss, accuracy, found.area, found.true_accepts, found.identified, rate)
         epoch = msgspec.structs.replace(epoch, waited=round(fitted.waited, 5) if fitted else None)
         best = max((e.area for e in self.epochs), default=-1.0)
@@ -150,6 +157,8 @@ class Trainer:
         self._save(self._embedder, self._folder / CHECKPOINTS / f"epoch-{number:04}.keras")
         if better:
             self._save(self._embedder, self._folder / BEST)
+            if self.learned is not None:
+                write_whole(self._folder / SIMILARITY, msgspec.json.encode(self.learned))
         losses = [epoch.loss for epoch in self.epochs if epoch.loss is not None]
         if EVERY[self._plan.objective].centres and losses and losses[-1] == min(losses):
             # Its people are not those of the validation set, so the loss chooses.

@@ -20,11 +20,12 @@ from edge.events import Event, EventKind
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.loading import Networks, assemble
 from edge.galleries.gallery import Gallery, Person, Template
+from edge.models.measure import measure_of
 from edge.mqtt.contract import json_schemas
 from edge.mqtt.visit_payloads import EventOrigin, visit_payload
 from edge.records import Frame, Vector
 from edge.visits.matcher import Matcher
-from edge.visits.thresholds import linking_thresholds, name_margin, similarity_scale, threshold_for
+from edge.visits.thresholds import linking_thresholds, name_margin, naming_scale, similarity_scale, threshold_for
 
 WALL_S = 1.7e9
 """The wall-clock time at which every take begins."""
@@ -144,9 +145,10 @@ def matcher_for(known: Mapping[str, Sequence[AnalysedFace]], analyser: Analyser,
         for number, (name, faces) in enumerate(known.items())
     ]
     gallery = Gallery.of(1, "", embedder.id, embedder.dimensions, people)
-    threshold = threshold_for(config.match, embedder.calibration, len(gallery.embeddings))
+    card = embedder.card
+    threshold = threshold_for(config.match, card.naming_calibration, len(gallery.embeddings))
     if threshold is None:
         raise ModelError("the embedder's card has no calibration; run `whosthere-converter calibrate` first")
-    scale = similarity_scale(config.match, embedder.card)
-    margin, night = name_margin(config.match, scale), embedder.infrared_calibration
-    return Matcher(gallery, threshold.similarity, margin, embedder.calibration, infrared=night)
+    margin, night = name_margin(config.match, naming_scale(config.match, card)), card.naming_infrared_calibration
+    scale = card.naming_calibration
+    return Matcher(gallery, threshold.similarity, margin, scale, infrared=night, measure=measure_of(card))

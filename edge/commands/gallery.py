@@ -17,6 +17,7 @@ from edge.config.loading import load_config_or_defaults
 from edge.errors import GalleryError
 from edge.faces.loading import load_embedder
 from edge.galleries.file import open_gallery
+from edge.models.measure import measure_of
 from edge.people.editing import person_of
 from edge.terminal import config_option, echo, json_option, print_json
 from edge.visits.thresholds import lookalike_threshold, threshold_in_force
@@ -78,7 +79,7 @@ def show(person: str, gallery_path: Path | None, as_json: bool, config_path: Pat
     gallery = open_gallery(path, embedder.id, loaded.gallery_keys, embedder.dimensions)
     known = person_of(path, gallery, person)
     threshold = lookalike_threshold(loaded.config.match, embedder.card, len(gallery.embeddings))
-    report = gallery_report.detail(gallery, known, threshold)
+    report = gallery_report.detail(gallery, known, threshold, measure_of(embedder.card))
     if as_json:
         print_json(report)
     else:

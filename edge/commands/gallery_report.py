@@ -9,13 +9,14 @@ from edge.faces.enrolment import outliers, resemblances
 from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models.card import Card
+from edge.models.measure import Measure, measure_of
 from edge.models.similarity import same_person
 from edge.people.enroll_result import Likeness
 from edge.people.enrolling import likeness
 from edge.terminal import echo, path_text, plural, table, warn
 from edge.visits.infrared_scale import infrared_scale
 from edge.visits.lookalikes import LookAlikes, MatchRule, look_alikes, pair_in_words
-from edge.visits.thresholds import Threshold, name_margin, similarity_scale
+from edge.visits.thresholds import Threshold, name_margin, naming_scale, similarity_scale
 
 
 class PersonLine(msgspec.Struct, frozen=True):
@@ -100,8 +101,8 @@ def listing_text(path: Path, gallery: Gallery) -> str:
     return "\n".join([*([people, ""] if rows else []), f"{report.gallery}: {total}; {origin}"])
 
 
-def detail(gallery: Gallery, person: Person, threshold: float) -> PersonDetail:
-    near = resemblances(gallery, person, -1.0)
+def detail(gallery: Gallery, person: Person, threshold: float, measure: Measure) -> PersonDetail:
+    near = resemblances(gallery, person, -1.0, measure)
     nearest = likeness(near[0]) if near else None
     room = threshold - nearest.similarity if nearest else None
     shown = coverage(person.templates)
@@ -139,10 +140,10 @@ def verified(
     match: MatchSettings,
     card: Card,
 ) -> VerifyReport:
-    known = similarity_scale(match, card)
-    infrared = infrared_scale(card.infrared_calibration, card.calibration)
-    rule = MatchRule(threshold.similarity, name_margin(match, known), card.calibration, infrared)
-    same = same_person(known)
+    infrared = infrared_scale(card.naming_infrared_calibration, card.naming_calibration)
+    margin = name_margin(match, naming_scale(match, card))
+    rule = MatchRule(threshold.similarity, margin, card.naming_calibration, infrared, measure_of(card))
+    same = same_person(similarity_scale(match, card))
     return VerifyReport(
         path_text(path),
         ok=True,

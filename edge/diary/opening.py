@@ -42,7 +42,7 @@ def calibration_of(loaded: LoadedConfig, model: str) -> Calibration | None:
         known = embedder_card(loaded.config.models, loaded.base)
     except ModelError:
         return None
-    return known.calibration if known.name == model else None
+    return known.naming_calibration if known.name == model else None
 
 
 def names_of(gallery: Gallery | None) -> Names:

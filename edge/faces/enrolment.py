@@ -10,6 +10,7 @@ import numpy as np
 from edge.faces.likeness import CHOICE_RATE, LikenessBar
 from edge.galleries.gallery import Gallery, Person, Template
 from edge.galleries.names import printable
+from edge.models.measure import Measure
 from edge.records import Quality, Vector
 
 if TYPE_CHECKING:
@@ -109,13 +110,13 @@ def outliers(gallery: Gallery, person: Person, same: float) -> list[Oddity]:
     ]
 
 
-def resemblances(gallery: Gallery, person: Person, threshold: float) -> list[Oddity]:
+def resemblances(gallery: Gallery, person: Person, threshold: float, measure: Measure) -> list[Oddity]:
     """Return a person's templates that look like somebody else's: the nearest per other person, most similar first."""
     found = []
     for other in gallery.people:
         if other.id == person.id:
             continue
-        likeness = gallery.vectors(person) @ gallery.vectors(other).T
+        likeness = measure.between(gallery.vectors(person), gallery.vectors(other))
         for i, j in enumerate(likeness.argmax(1)):
             if likeness[i, j] >= threshold:
                 sources = person.templates[i].source, other.templates[j].source

@@ -130,7 +130,7 @@ def _check(wanted: _Wanted) -> tuple[Vector, Quality]:
 
 def _price(wanted: _Wanted) -> FeedbackPrice:
     """How many strangers are called by this person's name, with one template more."""
-    calibration = wanted.embedder.card.calibration
+    calibration = wanted.embedder.card.naming_calibration
     if calibration is None:
         return FeedbackPrice()
     known = with_additions(wanted.gallery, wanted.additions)

@@ -83,7 +83,7 @@ def ignore_vector(
 
 def price_of_ignoring(loaded: LoadedConfig, embedder: EmbedderFacts) -> FeedbackPrice:
     """What it would cost: for all ignored strangers together it is the same."""
-    calibrated = embedder.card.calibration is not None
+    calibrated = embedder.card.naming_calibration is not None
     return FeedbackPrice(ignored_rate=loaded.config.match.false_alarm_target if calibrated else None)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge.errors import GalleryError
 from edge.galleries import names
+from edge.models.measure import COSINE, Measure
 from edge.records import SeenFaces, Vector, read_only
 
 SCHEMA: Literal[2] = 2
@@ -263,12 +264,12 @@ def timestamp() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def lookalikes(gallery: Gallery, threshold: float) -> list[tuple[Person, Person, float]]:
+def lookalikes(gallery: Gallery, threshold: float, measure: Measure = COSINE) -> list[tuple[Person, Person, float]]:
     """Pairs of people of whom two templates are at least that similar, most similar first."""
     owners = gallery.owners
     found = []
     for a, b in combinations(range(len(gallery.people)), 2):
-        best = float((gallery.embeddings[owners == a] @ gallery.embeddings[owners == b].T).max())
+        best = float(measure.between(gallery.embeddings[owners == a], gallery.embeddings[owners == b]).max())
         if best >= threshold:
             found.append((gallery.people[a], gallery.people[b], best))
     return sorted(found, key=lambda pair: -pair[2])

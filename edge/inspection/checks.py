@@ -13,6 +13,7 @@ from edge.inspection.loading import Recognition, read_config
 from edge.inspection.notify_findings import connection_findings, rule_findings
 from edge.inspection.recognition_findings import lookalike_findings
 from edge.inspection.surroundings import broker_finding, camera_finding, outbox_finding
+from edge.models.measure import measure_of
 from edge.mqtt.client import check_credentials
 
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -63,8 +64,9 @@ class Checkup:
             yield left_out
         else:
             yield from recognition.find_threshold()
-        if recognition.gallery and recognition.threshold:
-            yield from lookalike_findings(recognition.gallery, recognition.threshold.similarity)
+        if recognition.gallery and recognition.threshold and recognition.embedder:
+            measure = measure_of(recognition.embedder.card)
+            yield from lookalike_findings(recognition.gallery, recognition.threshold.similarity, measure)
 
     def _skipped(self, check: str, section: str = "") -> Finding | None:
         """A finding that says why a check is left out; None: it is not."""

@@ -31,7 +31,7 @@ from edge.inspection.service import service, service_hints
 from edge.inspection.surroundings import existing_folder
 from edge.models.card import Calibration
 from edge.models.tflite import Model, find_runtime
-from edge.visits.thresholds import name_margin, similarity_scale, threshold_for
+from edge.visits.thresholds import name_margin, naming_scale, threshold_for
 
 TARGETS = (0.01, 0.001, 0.0001)
 PACKAGES = ("numpy", "paho-mqtt", "msgspec", "ruamel.yaml", "click")
@@ -60,7 +60,7 @@ class Doctor:
         self._findings += delivery_findings(self.loaded)
         box = read_hardware(existing_folder(Path(config.mqtt.outbox.path)))
         running = service()
-        calibration = recognition.embedder.calibration if recognition.embedder else None
+        calibration = recognition.embedder.card.naming_calibration if recognition.embedder else None
         return DoctorReport(
             config=self._source,
             device_id=self.loaded.device_id,
@@ -158,8 +158,8 @@ def _name_rule(match: MatchSettings, recognition: Recognition) -> NameRule | Non
         threshold=round(threshold.similarity, 4),
         from_calibration=threshold.calibrated,
         within_data=threshold.within_data,
-        min_margin=name_margin(match, similarity_scale(match, embedder.card)),
-        at_other_targets=_at_other_targets(embedder.calibration, templates),
+        min_margin=name_margin(match, naming_scale(match, embedder.card)),
+        at_other_targets=_at_other_targets(embedder.card.naming_calibration, templates),
     )
 
 

@@ -10,6 +10,7 @@ from edge.faces.embed import TfliteEmbedder
 from edge.galleries.gallery import Gallery, lookalikes
 from edge.inspection.findings import Finding, failed, ok, strangers, warning
 from edge.models.edgetpu import INSTALL
+from edge.models.measure import Measure
 from edge.models.tflite import Model
 from edge.terminal import plural
 from edge.visits.strangers import watch_strangers
@@ -67,9 +68,9 @@ def _enroll(path: Path) -> str:
     return f"make one with `whosthere enroll --gallery {path} --person NAME PHOTO...`"
 
 
-def lookalike_findings(gallery: Gallery, threshold: float) -> Iterator[Finding]:
+def lookalike_findings(gallery: Gallery, threshold: float, measure: Measure) -> Iterator[Finding]:
     """A warning for each pair of people who can be mistaken for each other; the first few in full."""
-    pairs = lookalikes(gallery, threshold)
+    pairs = lookalikes(gallery, threshold, measure)
     for one, other, similarity in pairs[:PAIRS_SHOWN]:
         found = f"{one.name} and {other.name} look alike to the embedder: similarity {similarity:.2f}"
         advice = "they will often be `uncertain`: `whosthere gallery verify` says which photos would help"
@@ -81,7 +82,7 @@ def lookalike_findings(gallery: Gallery, threshold: float) -> Iterator[Finding]:
 
 def threshold_finding(threshold: Threshold, match: MatchSettings, embedder: TfliteEmbedder, templates: int) -> Finding:
     """Which similarity a name takes, and where that number comes from."""
-    calibration = embedder.calibration
+    calibration = embedder.card.naming_calibration
     needed = f"a name takes a similarity of {threshold.similarity:.3f}"
     if calibration is None:
         advice = "calibrate it with `whosthere-converter calibrate`"

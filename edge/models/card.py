@@ -108,6 +108,22 @@ class LivenessSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the outputs still need a softmax."""
 
 
+class LearnedSimilarity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Siamese network's own similarity: sigmoid(bias - sum of weights x |differences|) of two unit vectors."""
+
+    schema_version: Literal[1]
+    bias: Annotated[float, Meta(ge=-50, le=50)]
+    weights: Annotated[list[Annotated[float, Meta(ge=0, le=1e6)]], Meta(min_length=1)]
+    """One per number of the vectors."""
+    in_force: bool = False
+    """Whether it takes the cosine's place for names: `evaluate --record` says so where it was better."""
+    compared: str = ""
+    """How it did beside the cosine, on which pairs."""
+    calibration: Calibration | None = None
+    """As the card's, by this similarity."""
+    infrared_calibration: Calibration | None = None
+
+
 class LabelHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The head of a label classifier: a second network, from the embedder's vector to one probability per label."""
 
@@ -143,6 +159,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Liveness networks: what they see, and which output is the living one."""
     classifier: LabelHead | None = None
     """Embedders that were cut out of a label classifier: its head, for `whosthere identify --classify`."""
+    similarity: LearnedSimilarity | None = None
+    """Embedders that were trained as Siamese networks: their own similarity; None: the cosine."""
     quantisation: Quantisation | None = None
     """Input and output, if they are integers; None: floats, whatever is inside."""
     int8: str | None = None
@@ -155,6 +173,18 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same for two faces seen in infrared light; None: they are no more alike than others."""
     measured: dict[str, str] = {}
     """Measurements by name, each with its data and command."""
+
+    @property
+    def naming_calibration(self) -> Calibration | None:
+        """That of the similarity by which names are given."""
+        learned = self.similarity
+        return learned.calibration if learned is not None and learned.in_force else self.calibration
+
+    @property
+    def naming_infrared_calibration(self) -> Calibration | None:
+        """The same for two infrared faces."""
+        learned = self.similarity
+        return learned.infrared_calibration if learned is not None and learned.in_force else self.infrared_calibration
 
 
 class ModelFile(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from edge.galleries.coverage import coverage
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, end_of, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.models.measure import measure_of
 from edge.models.similarity import same_person
 from edge.people.editing import made_consent, signing_key, write_change
 from edge.people.enroll_result import EnrollReport, Likeness, PhotoReport
@@ -90,7 +91,7 @@ def _on_terms(gallery: Gallery, name: str, terms: Terms) -> Gallery:
 def _is_mistakable(gallery: Gallery, name: str, loaded: LoadedConfig, analyser: Analyser) -> bool:
     person = gallery.named(name)
     threshold = lookalike_threshold(loaded.config.match, analyser.embedder.card, len(gallery.embeddings))
-    return person is not None and bool(resemblances(gallery, person, threshold))
+    return person is not None and bool(resemblances(gallery, person, threshold, measure_of(analyser.embedder.card)))
 
 
 def _known(path: Path, analyser: Analyser, loaded: LoadedConfig) -> Gallery:
@@ -113,7 +114,7 @@ def _report(
     written: bool,
 ) -> EnrollReport:
     threshold = lookalike_threshold(loaded.config.match, analyser.embedder.card, len(gallery.embeddings))
-    same = same_person(intake.bar.calibration)
+    same, measure = same_person(intake.bar.calibration), measure_of(analyser.embedder.card)
     person = gallery.named(intake.name)
     return EnrollReport(
         gallery=path_text(path),
@@ -132,7 +133,7 @@ def _report(
         threshold=threshold,
         same_person_threshold=same,
         outliers=[likeness(o) for o in outliers(gallery, person, same)] if person else [],
-        lookalikes=[likeness(o) for o in resemblances(gallery, person, threshold)] if person else [],
+        lookalikes=[likeness(o) for o in resemblances(gallery, person, threshold, measure)] if person else [],
         coverage=coverage(person.templates if person else []),
     )
 

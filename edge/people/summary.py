@@ -14,6 +14,7 @@ from edge.galleries.coverage import Coverage, coverage
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Consent, Gallery, Person, Template, lookalikes
 from edge.models.embedder_choice import embedder_card
+from edge.models.measure import measure_of
 from edge.storage.database import StorageError
 from edge.visits.thresholds import lookalike_threshold
 
@@ -94,7 +95,7 @@ def alike_of(loaded: LoadedConfig, gallery: Gallery) -> dict[str, list[Lookalike
     known = embedder_card(loaded.config.models, loaded.base)
     threshold = lookalike_threshold(loaded.config.match, known, len(gallery.embeddings))
     found: dict[str, list[Lookalike]] = {}
-    for one, other, similarity in lookalikes(gallery, threshold):
+    for one, other, similarity in lookalikes(gallery, threshold, measure_of(known)):
         found.setdefault(one.id, []).append(Lookalike(other.id, other.name, similarity))
         found.setdefault(other.id, []).append(Lookalike(one.id, one.name, similarity))
     return found

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.models.card import Calibration
+from edge.models.measure import COSINE, Measure
 from edge.records import SeenFaces
 
 
@@ -34,9 +35,11 @@ class InfraredScale:
         return found
 
 
-def likeness(one: SeenFaces, other: SeenFaces, scale: InfraredScale | None) -> NDArray[np.float32]:
-    """The cosine similarities (n, m) of each of n faces to each of m, those of two infrared ones translated."""
-    found: NDArray[np.float32] = one.vectors @ other.vectors.T
+def likeness(
+    one: SeenFaces, other: SeenFaces, scale: InfraredScale | None, measure: Measure = COSINE
+) -> NDArray[np.float32]:
+    """The similarities (n, m) of each of n faces to each of m, those of two infrared ones translated."""
+    found = measure.between(one.vectors, other.vectors)
     both = one.infrared[:, None] & other.infrared
     if scale is not None and both.any():
         found[both] = scale.translated(found[both])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge.galleries.gallery import Gallery, Person
 from edge.models.card import Calibration
+from edge.models.measure import COSINE, Measure
 from edge.models.similarity import alike, same_person, spread
 from edge.records import SeenFaces
 from edge.terminal import plural
@@ -72,6 +73,7 @@ class MatchRule:
     calibration: Calibration | None
     scale: InfraredScale | None = None
     """For two infrared templates; None: they are compared like any others."""
+    measure: Measure = COSINE
 
     @property
     def same(self) -> float:
@@ -93,10 +95,10 @@ def look_alikes(gallery: Gallery, rule: MatchRule) -> list[LookAlikes]:
     for i, one in enumerate(people[:-1]):
         # All others at once: a gallery may hold thousands.
         rest = starts[i + 1]
-        best = likeness(rows[i], _part(faces, rest, None), rule.scale).max(0)
+        best = likeness(rows[i], _part(faces, rest, None), rule.scale, rule.measure).max(0)
         nearest = np.maximum.reduceat(best, starts[i + 1 : -1] - rest)
         near = np.flatnonzero(nearest >= rule.threshold - rule.min_margin) + i + 1
-        found += [_pair(_Pair.of(one, people[j], rows[i], rows[j], rule.scale), rule) for j in near]
+        found += [_pair(_Pair.of(one, people[j], rows[i], rows[j], rule), rule) for j in near]
     return sorted(found, key=lambda pair: -pair.similarity)
 
 
@@ -134,9 +136,11 @@ class _Pair:
     """(n, m)."""
 
     @classmethod
-    def of(cls, one: Person, other: Person, seen: SeenFaces, others: SeenFaces, scale: InfraredScale | None) -> "_Pair":
-        across = likeness(seen, others, scale)
-        return cls(one, other, likeness(seen, seen, scale), likeness(others, others, scale), across)
+    def of(cls, one: Person, other: Person, seen: SeenFaces, others: SeenFaces, rule: MatchRule) -> "_Pair":
+        a, b, across = (
+            likeness(x, y, rule.scale, rule.measure) for x, y in ((seen, seen), (others, others), (seen, others))
+        )
+        return cls(one, other, a, b, across)
 
     def trials(self) -> "list[_Trial]":
         """Every template as a visitor's face; without those that are their person's only one."""

@@ -10,9 +10,10 @@ from edge.galleries.corrections import Anchors, Corrections, read_corrections
 from edge.galleries.file import check_dimensions, open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
 from edge.models.card import Calibration, Card
+from edge.models.measure import COSINE, Measure, measure_of
 from edge.records import Candidate, Doubt, Match, Outcome, SeenFaces, Vector
 from edge.visits.infrared_scale import infrared_scale, likeness
-from edge.visits.thresholds import Bounds, name_margin, similarity_scale, target_bounds, threshold_in_force
+from edge.visits.thresholds import Bounds, name_margin, naming_scale, target_bounds, threshold_in_force
 
 
 class Matcher:
@@ -27,12 +28,14 @@ class Matcher:
         anchors: Anchors | None = None,
         ignored: SeenFaces | None = None,
         infrared: Calibration | None = None,
+        measure: Measure = COSINE,
     ) -> None:
         """`anchors` are visits that were not the person whom they resembled.
 
         `ignored` are strangers whom the owner wants ignored. `infrared` is the calibration for two infrared faces;
-        None: they are compared like any others.
+        None: they are compared like any others. `measure` is the similarity that all of this is about.
         """
+        self.measure = measure
         self.gallery = gallery
         self.threshold = threshold
         self.min_margin = min_margin
@@ -77,7 +80,7 @@ class Matcher:
         """
         if self._ignored is None:
             return False
-        nearest = likeness(SeenFaces.of(probe, infrared=infrared), self._ignored, self.scale).max()
+        nearest = likeness(SeenFaces.of(probe, infrared=infrared), self._ignored, self.scale, self.measure).max()
         return float(nearest) >= self.ignoring_similarity
 
     @property
@@ -97,7 +100,7 @@ class Matcher:
         anchors = self._anchors.get(best.person_id)
         if anchors is None:
             return False
-        nearest = likeness(SeenFaces.of(probe, infrared=infrared), anchors, self.scale).max()
+        nearest = likeness(SeenFaces.of(probe, infrared=infrared), anchors, self.scale, self.measure).max()
         return float(nearest) - best.similarity >= self.min_margin
 
     def threshold_for_probes(self, probes: int) -> float:
@@ -114,7 +117,9 @@ class Matcher:
         """The two most similar people. A person is as similar as their most similar template."""
         if not self.gallery.people:
             return []
-        similarities = _products(self.gallery.embeddings, probe)
+        cosine = self.measure is COSINE
+        known = self.gallery.embeddings
+        similarities = _products(known, probe) if cosine else self.measure.between(known, probe[None])[:, 0]
         if infrared and self.scale is not None and self._infrared_rows.size:
             similarities[self._infrared_rows] = self.scale.translated(similarities[self._infrared_rows])
         scores = np.maximum.reduceat(similarities, self._starts)
@@ -175,9 +180,10 @@ def load_matcher(
     return Matcher(
         known,
         threshold.similarity,
-        name_margin(loaded.config.match, similarity_scale(loaded.config.match, card)),
-        card.calibration,
+        name_margin(loaded.config.match, naming_scale(loaded.config.match, card)),
+        card.naming_calibration,
         corrections.anchored_faces(),
         corrections.ignored_faces(),
-        card.infrared_calibration,
+        card.naming_infrared_calibration,
+        measure_of(card),
     )

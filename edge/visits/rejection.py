@@ -7,6 +7,7 @@ import numpy as np
 
 from edge.errors import UsageError
 from edge.models.card import Calibration
+from edge.models.measure import COSINE
 from edge.records import SeenFaces
 from edge.visits.infrared_scale import likeness
 from edge.visits.matcher import Matcher
@@ -17,7 +18,8 @@ class Price:
     """What an anchor costs the person."""
 
     miss_rate: float | None
-    """Which part of the person's visits is missed, of those only just similar enough; None: not calibrated."""
+    """Which part of the person's visits is missed, of those only just similar enough; None: not calibrated, or
+    not compared by cosine."""
     spare: float | None
     """How much nearer to the anchor the person's templates could be before one is denied; None: they have only one."""
 
@@ -30,12 +32,14 @@ def price_of(anchor: SeenFaces, templates: SeenFaces, matcher: Matcher) -> Price
     """
     calibration: Calibration | None = matcher.calibration
     needed = _in_common(float((templates.vectors @ anchor.vectors[0]).max()), matcher.threshold, matcher.min_margin)
-    rate = None if calibration is None else calibration.rate_at(needed)
+    # The bound is one of angles.
+    rate = None if calibration is None or matcher.measure is not COSINE else calibration.rate_at(needed)
     count = len(templates.vectors)
     if count < 2:
         return Price(rate, None)
-    alike = likeness(templates, templates, matcher.scale) - 4 * np.eye(count, dtype=np.float32)
-    spare = alike.max(1) + matcher.min_margin - likeness(templates, anchor, matcher.scale)[:, 0]
+    alike = likeness(templates, templates, matcher.scale, matcher.measure) - 4 * np.eye(count, dtype=np.float32)
+    towards = likeness(templates, anchor, matcher.scale, matcher.measure)[:, 0]
+    spare = alike.max(1) + matcher.min_margin - towards
     return Price(rate, float(spare.min()))
 
 

@@ -87,19 +87,28 @@ def _among(calibration: Calibration, target: float, comparisons: int) -> Thresho
 
 def threshold_in_force(loaded: LoadedConfig, card: Card, gallery: Gallery) -> Threshold:
     """The threshold for a gallery. Raises ModelError without a calibration, unless match.threshold is set."""
-    found = threshold_for(loaded.config.match, card.calibration, len(gallery.embeddings))
+    found = threshold_for(loaded.config.match, card.naming_calibration, len(gallery.embeddings))
     if found is None:
         raise _uncalibrated(card)
     return found
 
 
 def similarity_scale(settings: MatchSettings, card: Card) -> Calibration:
-    """How similar strangers are to this embedder: its calibration or, without one, what match.threshold implies.
+    """How similar strangers are by cosine: the calibration or, without one, what match.threshold implies.
 
     Raises ModelError when there is neither.
     """
     if card.calibration is not None:
         return card.calibration
+    if settings.threshold is None:
+        raise _uncalibrated(card)
+    return assumed(settings.threshold)
+
+
+def naming_scale(settings: MatchSettings, card: Card) -> Calibration:
+    """The same for the similarity by which names are given, where the card has one of its own."""
+    if card.naming_calibration is not None:
+        return card.naming_calibration
     if settings.threshold is None:
         raise _uncalibrated(card)
     return assumed(settings.threshold)
@@ -127,12 +136,23 @@ def linking_thresholds(calibration: Calibration, infrared_calibration: Calibrati
     return LinkingThresholds(same, different, doubtful, infrared)
 
 
+def cosine_threshold(settings: MatchSettings, card: Card, templates: int) -> float:
+    """The same by cosine, whatever similarity names go by: for choosing among photos.
+
+    Raises ModelError for an embedder without a calibration, unless match.threshold is set.
+    """
+    found = threshold_for(settings, card.calibration, templates)
+    if found is None:
+        raise _uncalibrated(card)
+    return found.similarity
+
+
 def lookalike_threshold(settings: MatchSettings, card: Card, templates: int) -> float:
     """The similarity from which two people of a gallery can be mistaken for each other: the threshold for a name.
 
     Raises ModelError for an embedder without a calibration, unless match.threshold is set.
     """
-    found = threshold_for(settings, card.calibration, templates)
+    found = threshold_for(settings, card.naming_calibration, templates)
     if found is None:
         raise _uncalibrated(card)
     return found.similarity

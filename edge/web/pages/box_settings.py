@@ -65,7 +65,7 @@ def allowed_targets(loaded: LoadedConfig) -> Bounds | None:
     if loaded.config.match.threshold is not None:
         return None
     known, templates = _measured(loaded)
-    return target_bounds(known.calibration, templates)
+    return target_bounds(known.naming_calibration, templates)
 
 
 def target_values(loaded: LoadedConfig) -> TargetValues:
@@ -74,7 +74,7 @@ def target_values(loaded: LoadedConfig) -> TargetValues:
     if match.threshold is not None:
         return TargetValues([], 0, f"match.threshold is {match.threshold:g} in config.yaml, so no target counts.")
     known, templates = _measured(loaded)
-    bounds = target_bounds(known.calibration, templates)
+    bounds = target_bounds(known.naming_calibration, templates)
     if bounds is None:
         return TargetValues([], 0, "The embedder is not calibrated, so no target can be set.")
     within = [step for step in STEPS if bounds.low <= step <= bounds.high] or [match.false_alarm_target]
