@@ -5,7 +5,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -21,12 +24,14 @@ from converter.datasets import DatasetError
 from converter.graph import Graph
 from converter.input_spec import template as standard_template
 from converter.sources import float_model, keras_of
+from converter.training import fitting
 from converter.training.crop_file import CropFile
 from converter.training.crops import crop_all
 from converter.training.dataset import Dataset, split
 from converter.training.history import read
 from converter.training.losses import LOSSES
 from converter.training.schedules import decay
+from converter.training.strategies import strategy_named
 from converter.training.trainer import check_loss
 from converter.training.triplets import MARGIN, semi_hard
 from edge.faces.framing import Framing
@@ -308,6 +313,52 @@ def test_crops_stay_on_disk(photos: Path, tmp_path: Path) -> None:
     assert (again.digest, (tmp_path / "crops.npy").stat().st_mtime_ns) == (found.digest, before)
     fewer = crop_all({"joe": pictures["joe"], "grace": pictures["grace"]}, spec, framing, tmp_path)
     assert (len(fewer.dataset), fewer.digest == found.digest) == (12, False)
+
+
+def test_crops_are_read_from_their_file_and_nothing_else(tmp_path: Path) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (20, 6, 6, 3), np.uint8)
+    path = tmp_path / "crops.npy"
+    np.save(path, crops)
+    store = CropFile(path)
+    chosen = np.array([7, 0, 19, 7])
+    assert (store[chosen] == crops[chosen]).all()
+    assert (len(store), store.shape, store[chosen[:0]].shape) == (20, (20, 6, 6, 3), (0, 6, 6, 3))
+    with ThreadPoolExecutor(4) as pool:
+        assert all((found == crops[chosen]).all() for found in pool.map(lambda _: store[chosen], range(50)))
+    for wrong in ([20], [-1]):
+        with pytest.raises(IndexError, match="crops 0 to 19"):
+            store[np.array(wrong)]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="cut off"):
+        CropFile(path)
+    for other in (crops.astype(np.float32), crops[0], np.asfortranarray(crops)):
+        np.save(path, other)
+        with pytest.raises(ValueError, match="is expected"):
+            CropFile(path)
+
+
+def test_what_an_epoch_waited_for_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told = [0.0], []
+    monkeypatch.setattr(fitting, "perf_counter", lambda: clock[0])
+
+    def drawn() -> Iterator[int]:
+        for number in range(5):
+            clock[0] += 3.0
+            yield number
+
+    def step(loss: float) -> dict[str, float]:
+        clock[0] += 1.0
+        return {"loss": loss}
+
+    callback = Mock(on_train_batch_end=lambda number, logs: told.append(number))
+    strategy = strategy_named("single")
+    late = fitting.fit(lambda batch: step(float(batch)), Mock(), drawn(), strategy, callback)
+    assert (late.logs, late.waited, told) == ({"loss": 4.0}, 0.75, [0, 1, 2, 3, 4])
+    early = fitting.fit(lambda _: step(1.0), Mock(), range(5), strategy, callback)
+    assert early.waited == 0.0
+    told.clear()
+    broken = fitting.fit(lambda _: step(float("nan")), Mock(), drawn(), strategy, callback)
+    assert told == [0] and np.isnan(broken.logs["loss"])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,11 @@ from converter.training.heads import Batch, Loss
 from converter.training.mining import HardNegatives
 from converter.training.plan import TrainingPlan
 
+READERS = 4
+"""Batches that are drawn at a time: a disk answers several requests as fast as one."""
+AHEAD = 16
+"""Batches that are ready before they are needed: a disk, or a busy machine, stalls at times."""
+
 
 def batches(
     loss: Loss, dataset: Dataset, plan: TrainingPlan, epoch: int, hard: HardNegatives | None, strategy: Any
@@ -36,7 +41,7 @@ def batches(
         return tf.nest.pack_sequence_as(example, drawn)
 
     def read(numbers: Any) -> Any:
-        return numbers.map(mapped, num_parallel_calls=2, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        return numbers.map(mapped, num_parallel_calls=READERS, deterministic=True).prefetch(AHEAD)
 
     everything = tf.data.Dataset.range(steps * plan.replicas)
     if plan.replicas == 1:

@@ -26,7 +26,7 @@ class Epoch(msgspec.Struct, frozen=True):
     """The share of its pictures that are called by the right name where 1 % of strangers are called by one."""
     learning_rate: float | None = None
     waited: float | None = None
-    """The share of the training's time, 0..1, in which it waited for a batch."""
+    """The share of the training's time, 0..1, in which it waited for a batch; not in the table: it differs each time."""
 
 
 def read(path: Path) -> list[Epoch]:
@@ -38,7 +38,8 @@ def read(path: Path) -> list[Epoch]:
 
 def write(path: Path, epochs: list[Epoch]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in msgspec.structs.fields(Epoch)])
+    columns = [field.name for field in msgspec.structs.fields(Epoch) if field.name != "waited"]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(msgspec.structs.asdict(epoch) for epoch in epochs)
     write_whole(path, text.getvalue().encode())
