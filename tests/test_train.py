@@ -350,7 +350,7 @@ def test_what_an_epoch_waited_for_is_measured(monkeypatch: pytest.MonkeyPatch) -
         clock[0] += 1.0
         return {"loss": loss}
 
-    callback = Mock(on_train_batch_end=lambda number, logs: told.append(number))
+    callback = Mock(on_train_batch_end=lambda number, _logs: told.append(number))
     strategy = strategy_named("single")
     late = fitting.fit(lambda batch: step(float(batch)), Mock(), drawn(), strategy, callback)
     assert (late.logs, late.waited, told) == ({"loss": 4.0}, 0.75, [0, 1, 2, 3, 4])

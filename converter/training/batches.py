@@ -35,7 +35,9 @@ def batches(
     parts = [np.asarray(part) for part in tf.nest.flatten(example)]
 
     def mapped(number: Any) -> Any:
-        drawn = tf.numpy_function(lambda n: tf.nest.flatten(draw(int(n))), [number], [part.dtype for part in parts])
+        # Stateless, which it is: else op determinism makes the pipeline draw each batch only when it is asked for.
+        kinds = [part.dtype for part in parts]
+        drawn = tf.numpy_function(lambda n: tf.nest.flatten(draw(int(n))), [number], kinds, stateful=False)
         for tensor, part in zip(drawn, parts, strict=True):
             tensor.set_shape((None, *part.shape[1:]))
         return tf.nest.pack_sequence_as(example, drawn)

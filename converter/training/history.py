@@ -26,7 +26,7 @@ class Epoch(msgspec.Struct, frozen=True):
     """The share of its pictures that are called by the right name where 1 % of strangers are called by one."""
     learning_rate: float | None = None
     waited: float | None = None
-    """The share of the training's time, 0..1, in which it waited for a batch; not in the table: it differs each time."""
+    """The share of its time, 0..1, in which the training waited for a batch; not in the table: it is never the same."""
 
 
 def read(path: Path) -> list[Epoch]:
