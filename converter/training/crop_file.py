@@ -1,4 +1,4 @@
-"""The crops of a data set, read from their file a batch at a time."""
+"""The crops of a data set, read from their file, one batch after the other."""
 
 import os
 from pathlib import Path
