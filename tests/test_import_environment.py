@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -103,8 +104,8 @@ def test_a_kill_while_it_is_made_leaves_nothing_that_is_used(pins: Path, tmp_pat
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as making:
-        while making.poll() is None and not list(folder_of_environments().glob("part-*/lib/*/site-packages/here")):
-            continue
+        while making.poll() is None and not list(folder_of_environments().glob("*/lib/*/site-packages/here")):
+            time.sleep(0.05)
         assert making.poll() is None
         os.killpg(making.pid, signal.SIGKILL)
     left = folders()
