@@ -1,5 +1,6 @@
 """The page of the box in a real browser: findings, target, region, backup and restore on a second box."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,8 @@ def test_the_target_is_set_in_people_and_comments_stay(owner: Visitor, page: Web
     owner.open("/box")
     words = owner.page.locator("#target-words")
     assert "One stranger in 1,000 would be called by a name." in words.inner_text()
-    assert "missed 3 times in 100" in words.inner_text()
+    # By the card of the embedder that runs: 3.5 in float32, 3.7 in int8.
+    assert re.search(r"missed [34] times in 100", words.inner_text())
     slider = owner.page.get_by_label("Fewer strangers called by a name")
     slider.focus()
     owner.page.keyboard.press("ArrowRight")
