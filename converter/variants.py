@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from converter.graph import CONVOLUTIONS, Graph, Values
 from converter.passes import mixed_precision, precision
-from converter.passes.activations import spell_out_prelu
+from converter.passes.activations import curves, spell_out_hard_swish, spell_out_prelu
 from converter.passes.biases import correct_biases
 from converter.passes.ranges import (
     Statistics,
@@ -93,9 +93,10 @@ class VariantMaker:
 
     def _whole(self, bits: int) -> Graph:
         graph = Graph(self.equalised(), self._name)
-        pairs = spell_out_prelu(graph)
+        through = curves(graph)
+        pairs, known = spell_out_prelu(graph), spell_out_hard_swish(graph)
         seen = self._seen(graph, histograms=bits == 8)
-        ranges = joined(searched_ranges(seen) if bits == 8 else roomy_ranges(seen), pairs)
+        ranges = joined(searched_ranges(seen, through) if bits == 8 else roomy_ranges(seen), pairs) | known
         correct_biases(graph, seen.mean)
         precision.Quantiser(graph, ranges, bits).run()
         return graph

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from converter.graph import RELU, Graph, Values
-from converter.passes.activations import spell_out_prelu
+from converter.graph import RELU, RELU6, Graph, Values, schema
+from converter.passes.activations import curves, spell_out_hard_swish, spell_out_prelu
 from converter.passes.biases import correct_biases
 from converter.passes.mixed_precision import ConvolutionCost, candidates, chosen, multiplications, weigh
 from converter.passes.precision import Quantiser, dynamic, half, rounded_weights
-from converter.passes.ranges import joined, observe, percentile_ranges, roomy_ranges, searched_ranges, with_zero
+from converter.passes.ranges import joined, observe, percentile_ranges, roomy_ranges, searched_ranges
 from converter.passes.scaling import equalise, flip_slopes
 from converter.passes.simplify import simplify
-from converter.runner import Runner
+from converter.runner import Runner, TensorProbe
 from edge.errors import ModelError
 from edge.models.card import BUNDLED
-from support.float_models import Builder, pictures, residual_network
+from support.float_models import Builder, gated_network, pictures, residual_network
 
 
 def vectors(content: bytes, inputs: Sequence[Values]) -> Values:
@@ -207,15 +207,98 @@ def test_corrected_biases_keep_the_mean_of_every_channel() -> None:
     assert moved[True] < moved[False] / 5
 
 
-def test_where_little_was_seen_more_is_expected(network: Graph) -> None:
-    seen = observe(network.pack(), pictures(network, 4), histograms=True)
-    ranges = searched_ranges(seen)
-    few = next(name for name, places in seen.places.items() if places == 1)
-    many = next(name for name, places in seen.places.items() if places > 100)
+@pytest.mark.parametrize("seed", range(3))
+def test_hard_swish_spelt_out_is_the_same(seed: int) -> None:
+    graph = gated_network(seed)
+    inputs = [2 * picture for picture in pictures(graph, 4)]
+    before = vectors(graph.pack(), inputs)
 
-    assert np.allclose(ranges[few], 1.5 * np.array(with_zero(seen.whole(few))))
-    assert ranges[many][1] <= seen.whole(many)[1]
-    assert joined(ranges, [(few, many)])[few] == joined(ranges, [(few, many)])[many]
+    known = spell_out_hard_swish(graph)
+
+    assert "HARD_SWISH" not in graph.kinds()
+    assert set(known.values()) == {(0.0, 6.0), (0.0, 1.0)}
+    assert np.allclose(vectors(graph.pack(), inputs), before, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["HARD_SWISH", "LOGISTIC"])
+@pytest.mark.parametrize(("bits", "least"), [(8, 0.997), (16, 0.9999)])
+def test_gated_networks_have_an_integer_form(activation: str, bits: int, least: float) -> None:
+    graph = gated_network(activation=activation)
+    content, inputs, others = graph.pack(), pictures(graph, 12), pictures(graph, 12, 9)
+    through, known = curves(graph), spell_out_hard_swish(graph)
+    seen = observe(graph.pack(), inputs, histograms=True)
+    ranges = (searched_ranges(seen, through) if bits == 8 else roomy_ranges(seen)) | known
+    Quantiser(graph, ranges, bits).run()
+
+    assert not {"QUANTIZE", "DEQUANTIZE"} & set(graph.kinds())
+    assert cosine(content, graph.pack(), others) > least
+
+
+def test_the_multiplication_within_hard_swish_changes_no_integer() -> None:
+    graph = gated_network()
+    inputs = pictures(graph, 4)
+    known = spell_out_hard_swish(graph)
+    Quantiser(graph, searched_ranges(observe(graph.pack(), inputs, histograms=True)) | known).run()
+    values = TensorProbe(graph.pack()).run(inputs[0])
+    moved = next(name for name in values if name.endswith("/moved/int"))
+
+    gate = values[moved.replace("/moved/", "/gate/")]
+    assert np.allclose(gate, values[moved] / 6, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["HARD_SWISH", "LOGISTIC"])
+def test_ranges_are_judged_behind_the_activation(activation: str) -> None:
+    """What is far below zero is nothing behind either, so that a range does not have to hold it."""
+    b = Builder()
+    x = b.conv(b.input, 8)
+    first = b.graph.operators[0]
+    b.graph.replace(first, 2, np.linspace(-20, 4, 8).astype(np.float32))
+    name = b.graph.tensor_name(x)
+    curved = [x] if activation == "HARD_SWISH" else [x, b.add("LOGISTIC", [x], b.graph.shape(x))]
+    kind = "HARD_SWISH" if activation == "HARD_SWISH" else "MUL"
+    graph = b.vector(b.add(kind, curved, b.graph.shape(x), None if kind == "HARD_SWISH" else schema.MulOptionsT()))
+    seen = observe(graph.pack(), pictures(graph, 4), histograms=True)
+    through = curves(graph)
+
+    assert list(through) == [name]
+    assert searched_ranges(seen)[name][0] < -15
+    assert -9 < searched_ranges(seen, through)[name][0] < -2
+    assert searched_ranges(seen, through)[name][1] > 3
+
+
+def test_channels_behind_relu6_are_scaled_up_to_its_cap() -> None:
+    b = Builder()
+    graph = b.vector(b.conv(b.depthwise(b.conv(b.input, 8, 1, 1, RELU6)), 4))
+    first = graph.operators[0]
+    factors = np.geomspace(0.02, 20, 8).reshape(-1, 1, 1, 1)
+    graph.replace(first, 1, graph.weights(first, 1) * factors)
+    graph.replace(first, 2, graph.weights(first, 2) * factors.reshape(-1))
+    inputs = pictures(graph, 8)
+    before, seen = vectors(graph.pack(), inputs), observe(graph.pack(), inputs).largest
+
+    equalise(graph, seen)
+    name = graph.tensor_name(int(first.outputs[0]))
+    after = observe(graph.pack(), inputs).largest[name]
+
+    assert np.allclose(vectors(graph.pack(), inputs), before, atol=1e-5)
+    assert seen[name].max() == 6.0
+    assert np.allclose(after[seen[name] < 4.8], 4.8, rtol=1e-4)
+    assert np.allclose(after[seen[name] >= 4.8], seen[name][seen[name] >= 4.8])
+
+
+def test_a_range_leaves_out_what_is_rare() -> None:
+    b = Builder(side=80)
+    graph = b.vector(b.conv(b.input, 16))
+    inputs = [np.clip(picture, -0.1, 0.1) for picture in pictures(graph, 4)]
+    inputs[0][0, 0, 0] = 40.0
+    seen = observe(graph.pack(), inputs, histograms=True)
+    ranges = searched_ranges(seen)
+    name = graph.tensor_name(int(graph.operators[0].outputs[0]))
+    (low, high), (least, most) = ranges[name], seen.whole(name)
+
+    assert high - low < 0.6 * (most - least)
+    other = graph.tensor_name(graph.inputs[0])
+    assert joined(ranges, [(name, other)])[name] == joined(ranges, [(name, other)])[other]
 
 
 def test_an_operator_without_an_integer_form_is_named(network: Graph) -> None:

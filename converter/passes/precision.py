@@ -28,6 +28,8 @@ SAME_SCALE = frozenset(
 )
 """These move or select values, so that input and output share one scale."""
 FIXED = {"LOGISTIC": (1 / 256, -128), "L2_NORMALIZATION": (1 / 128, 0), "TANH": (1 / 128, 0)}
+FIXED_WIDE = {"LOGISTIC": (1 / 32768, 0), "TANH": (1 / 32768, 0)}
+"""The output scales that the kernels insist on."""
 VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4} | dict.fromkeys(
     (
         *("QUANTIZE", "DEQUANTIZE", "LOGISTIC", "MAX_POOL_2D", "AVERAGE_POOL_2D", "CONCATENATION"),
@@ -77,16 +79,20 @@ class Quantiser:
 
         Raises ModelError naming an operator that has no integer form, or a tensor of unknown range.
         """
-        graph = self._graph
         whole = chosen is None
-        picked = [o for o in graph.operators if whole or graph.tensor_name(int(o.outputs[0])) in (chosen or ())]
-        if wrong := [graph.label(o) for o in picked if graph.kind(o) not in INTEGER]:
-            raise ModelError(f"{graph.name}: {', '.join(wrong)} has no integer form; convert to `int8` instead")
+        picked = self._picked(chosen)
         scales = self._scales(picked)
         twins = {tensor: self._twin(tensor, scale) for tensor, scale in scales.items()}
         for operator in picked:
             self._convert(operator, scales)
         self._join(picked, twins, whole)
+
+    def _picked(self, chosen: Collection[str] | None) -> list[Any]:
+        graph = self._graph
+        picked = [o for o in graph.operators if chosen is None or graph.tensor_name(int(o.outputs[0])) in chosen]
+        if wrong := [graph.label(o) for o in picked if graph.kind(o) not in INTEGER]:
+            raise ModelError(f"{graph.name}: {', '.join(wrong)} has no integer form; convert to `int8` instead")
+        return picked
 
     def _scales(self, picked: list[Any]) -> dict[int, Scale]:
         """The scale of every activation that a chosen operator reads or writes."""
@@ -95,10 +101,10 @@ class Quantiser:
         for operator in picked:
             for tensor in self._activations(operator):
                 scales[tensor] = self._scale_of(tensor)
-        if not self._wide:
-            for operator in picked:
-                if self._graph.kind(operator) in FIXED:
-                    scales[int(operator.outputs[0])] = Scale(*FIXED[self._graph.kind(operator)])
+        fixed = FIXED_WIDE if self._wide else FIXED
+        for operator in picked:
+            if self._graph.kind(operator) in fixed:
+                scales[int(operator.outputs[0])] = Scale(*fixed[self._graph.kind(operator)])
         return scales
 
     def _scale_of(self, tensor: int) -> Scale:
@@ -147,12 +153,7 @@ class Quantiser:
             for slot, tensor in enumerate(operator.inputs):
                 values = graph.values(int(tensor))
                 if values is not None and values.dtype.kind == "f":
-                    # XNNPACK leaves additions alone whose operands are of too different a step.
-                    least = 127 * scales[int(operator.outputs[0])].step * LEAST_RATIO if kind in ADDITIONS else 0.0
-                    bounds = min(float(values.min()), -least), max(float(values.max()), least)
-                    scale = sixteen_bits(bounds) if self._wide else eight_bits(bounds)
-                    limit = 32767 if self._wide else 127
-                    numbers = np.clip(np.round(values / scale.step) + scale.zero, -limit - 1, limit)
+                    numbers, scale = rounded_constant(values, kind, scales[int(operator.outputs[0])], wide=self._wide)
                     own_constant(graph, operator, slot, numbers, self._type, parameters([scale.step], [scale.zero]))
         raise_version(graph, kind)
 
@@ -199,6 +200,15 @@ class Quantiser:
     def _read_as_float(self, tensor: int, members: Collection[int], whole: bool) -> bool:
         outside = any(id(o) not in members for o in self._graph.consumers(tensor))
         return outside or (tensor in self._graph.outputs and not whole)
+
+
+def rounded_constant(values: Values, kind: str, output: Scale, *, wide: bool = False) -> tuple[Values, Scale]:
+    """(whole numbers, their scale) of a constant that is no convolution's; `kind` is of the operator that reads it."""
+    # XNNPACK leaves additions alone whose operands are of too different a step.
+    least = 127 * output.step * LEAST_RATIO if kind in ADDITIONS else 0.0
+    bounds = min(float(values.min()), -least), max(float(values.max()), least)
+    scale, limit = (sixteen_bits(bounds), 32767) if wide else (eight_bits(bounds), 127)
+    return np.clip(np.round(values / scale.step) + scale.zero, -limit - 1, limit), scale
 
 
 def integer_weights(graph: Graph, operator: Any) -> Values:

@@ -1,6 +1,6 @@
 """The values that flow through a network on real faces, and the ranges that its int8 tensors should hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,13 +11,13 @@ from edge.errors import ModelError
 from edge.terminal import progress
 
 Range = tuple[float, float]
+Curve = Callable[[Values], Values]
+"""An activation."""
 
 BINS = 2048
 CANDIDATES = 40
+LEAST_SHARE = 0.1
 LEVELS = 255
-FEW_PLACES = 64
-"""A tensor with this few values per channel (7 x 7, a vector) shows too little: other faces will exceed its range."""
-MARGIN = 1.5
 ROOM = 2.0
 
 
@@ -29,8 +29,6 @@ class Statistics:
     """The largest absolute value of each channel, over all pictures."""
     mean: dict[str, Values] = field(default_factory=dict)
     """The mean of each channel, over all pictures."""
-    places: dict[str, int] = field(default_factory=dict)
-    """The number of values per channel in one picture."""
     lowest: dict[str, list[float]] = field(default_factory=dict)
     """The lowest value in each picture."""
     highest: dict[str, list[float]] = field(default_factory=dict)
@@ -71,7 +69,6 @@ def _note(found: Statistics, name: str, values: Values) -> None:
     rows = values.reshape(-1, values.shape[-1])
     found.largest[name] = np.maximum(found.largest.get(name, 0), np.abs(rows).max(0))
     found.mean[name] = found.mean.get(name, 0) + rows.mean(0, np.float64)
-    found.places[name] = len(rows)
     found.lowest.setdefault(name, []).append(low)
     found.highest.setdefault(name, []).append(high)
 
@@ -90,17 +87,16 @@ def roomy_ranges(found: Statistics) -> dict[str, Range]:
     return {name: (ROOM * low, ROOM * high) for name, (low, high) in wholes.items()}
 
 
-def searched_ranges(found: Statistics) -> dict[str, Range]:
+def searched_ranges(found: Statistics, through: Mapping[str, Curve] | None = None) -> dict[str, Range]:
     """For each tensor the range that 255 levels render with the least mean square error, by its histogram.
 
-    Tensors with few values per picture get the whole range seen, and half as much again.
+    `through`: the activation that reads a tensor, by name; the error is measured behind it.
     """
-    ranges = {}
-    for name, counts in found.counts.items():
-        low, high = with_zero(found.whole(name))
-        few = found.places[name] <= FEW_PLACES
-        ranges[name] = (low * MARGIN, high * MARGIN) if few else _best_range(counts, _some(found.whole(name)))
-    return ranges
+    curves = through or {}
+    return {
+        name: _best_range(counts, _some(found.whole(name)), curves.get(name, _unchanged))
+        for name, counts in found.counts.items()
+    }
 
 
 def joined(ranges: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dict[str, Range]:
@@ -111,22 +107,34 @@ def joined(ranges: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dic
     return made
 
 
-def _best_range(counts: Values, whole: Range) -> Range:
+def _best_range(counts: Values, whole: Range, curve: Curve) -> Range:
+    """The range with the least error behind the activation, of all shares of the lower and of the upper side."""
     edges = np.linspace(*whole, BINS + 1)
     centres, weights = (edges[:-1] + edges[1:]) / 2, counts / max(counts.sum(), 1)
+    wanted = curve(centres)
+    # Inside a range, the error before the activation is uniform in +-step/2.
+    inner = np.concatenate([[0.0], np.cumsum(weights * np.gradient(wanted, centres) ** 2 / 12)])
     low, high = with_zero(whole)
     best, least = (low, high), np.inf
-    for keep in np.linspace(1.0, 0.3, CANDIDATES):
-        # The longer side is shortened first, then both: activations after PReLU are lopsided.
-        reach = keep * max(-low, high)
-        tried = (max(low, -reach), min(high, reach))
-        step = (tried[1] - tried[0]) / LEVELS or 1.0
-        outside = np.abs(centres - np.clip(centres, *tried))
-        # Inside, the error is uniform in +-step/2.
-        error = float((weights * np.where(outside > 0, outside**2, step**2 / 12)).sum())
-        if error < least:
-            best, least = tried, error
+    for lower in _shares(low):
+        below = np.searchsorted(centres, lower)
+        cut_below = float((weights[:below] * (curve(np.array([lower])) - wanted[:below]) ** 2).sum())
+        for upper in _shares(high):
+            above = np.searchsorted(centres, upper, side="right")
+            cut = cut_below + float((weights[above:] * (curve(np.array([upper])) - wanted[above:]) ** 2).sum())
+            error = cut + ((upper - lower) / LEVELS) ** 2 * float(inner[above] - inner[below])
+            if error < least:
+                best, least = (lower, upper), error
     return best
+
+
+def _shares(side: float) -> list[float]:
+    """How far a range may reach on one side, from all of it down to little: `side` itself where it is 0."""
+    return [side * share for share in np.linspace(1.0, LEAST_SHARE, CANDIDATES)] if side else [0.0]
+
+
+def _unchanged(x: Values) -> Values:
+    return x
 
 
 def with_zero(given: Range) -> Range:

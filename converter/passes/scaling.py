@@ -11,6 +11,8 @@ from converter.passes.spaces import Space, spaces
 
 MAX_FACTOR = 1000.0
 """The largest factor: a channel that is almost always near zero is not scaled up further."""
+CAP, CAP_ROOM = 6.0, 1.25
+"""Behind RELU6, a channel is scaled up until 6 is this many times the largest value seen."""
 STREAM_POWER = 0.5
 WIDE_POWER = 1.0
 
@@ -45,7 +47,8 @@ def _isolated(graph: Graph, operator: Any, before: Any, after: list[Any]) -> boo
     where = spaces(graph)
     source, output = int(operator.inputs[0]), int(operator.outputs[0])
     space = next(s for s in where if output in s.tensors)
-    alone = len(graph.consumers(source)) == 1 and set(space.tensors) == {source, output} and not space.fixed
+    tied = space.fixed or space.capped
+    alone = len(graph.consumers(source)) == 1 and set(space.tensors) == {source, output} and not tied
     return alone and space.writers == [before] and len(space.readers) == len(after)
 
 
@@ -58,7 +61,7 @@ def equalise(
     tensors, a channel is multiplied by min((max v / v)^p, 1000): p is `wide` before a depthwise convolution, which has
     weights for each channel of its own, and `stream` before others and in residual streams. Exact, as all between the
     convolutions is positively homogeneous: Nagel et al., "Data-free quantization through weight equalization and bias
-    correction", ICCV 2019.
+    correction", ICCV 2019. RELU6 is not: a channel is scaled up only as far as what was seen stays below its 6.
     """
     done = 0
     for space in spaces(graph):
@@ -66,7 +69,8 @@ def equalise(
         if space.fixed or not seen or not (space.writers and space.readers):
             continue
         loudness = np.maximum.reduce([np.asarray(v, np.float64) for v in seen])
-        _scale(graph, space, _factors(loudness, _power(graph, space, wide, stream)))
+        factors = _factors(loudness, _power(graph, space, wide, stream))
+        _scale(graph, space, _below_cap(factors, loudness) if space.capped else factors)
         done += 1
     return done
 
@@ -81,6 +85,12 @@ def _factors(loudness: Values, power: float) -> Values:
     safe = np.where(loudness > 0, loudness, loudness.max() or 1.0)
     factors: Values = np.minimum((safe.max() / safe) ** power, MAX_FACTOR)
     return factors
+
+
+def _below_cap(factors: Values, loudness: Values) -> Values:
+    room = CAP / (CAP_ROOM * np.maximum(loudness, 1e-9))
+    limited: Values = np.maximum(np.minimum(factors, room), 1.0)
+    return limited
 
 
 def _scale(graph: Graph, space: Space, factors: Values) -> None:

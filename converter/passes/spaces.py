@@ -22,6 +22,8 @@ class Space:
     """(operator, slot) of constants that are added."""
     residual: bool = False
     """Whether it contains an addition of two computed tensors."""
+    capped: bool = False
+    """Whether a RELU6 clips one of them: its 6 stays where it is, whatever the channel's factor."""
     fixed: bool = False
     """Whether something else reads or writes it, so that it must not be scaled."""
 
@@ -87,8 +89,7 @@ def _enter(graph: Graph, operator: Any, of: dict[int, Space]) -> None:
     if kind in CONVOLUTIONS and _adjustable(graph, operator):
         of[int(operator.inputs[0])].readers.append(operator)
         of[int(operator.outputs[0])].writers.append(operator)
-        if operator.builtinOptions.fusedActivationFunction == RELU6:
-            of[int(operator.outputs[0])].fixed = True
+        of[int(operator.outputs[0])].capped |= operator.builtinOptions.fusedActivationFunction == RELU6
         return
     computed = [int(i) for i in operator.inputs if int(i) in of]
     if kind == "ADD" and operator.builtinOptions.fusedActivationFunction != RELU6:

@@ -10,7 +10,7 @@ from support import tiny_models
 pytest.importorskip("ai_edge_litert.schema_py_generated", reason="the converter works with ai-edge-litert's schema")
 pytest.importorskip("flatbuffers", reason="the converter writes TFLite files with flatbuffers")
 
-from converter.graph import NONE, Graph, Values, schema
+from converter.graph import NONE, RELU, RELU6, Graph, Values, schema
 
 
 class Builder:
@@ -87,6 +87,42 @@ def residual_network(seed: int = 0) -> Graph:
     x = b.prelu(b.conv(stream, 32))
     x = b.depthwise(x, 3, 6)
     return b.vector(b.conv(b.conv(x, 32), 24))
+
+
+def gated_network(seed: int = 0, activation: str = "HARD_SWISH") -> Graph:
+    """MobileNetV3 or EfficientNet in small: HARD_SWISH or swish, RELU6, squeeze and excitation, a dense layer."""
+    b = Builder(seed=seed)
+    x = _curved(b, b.conv(b.input, 16, 3, 2), activation)
+    for _ in range(2):
+        wide = _curved(b, b.depthwise(b.conv(x, 24, activation=RELU6)), activation)
+        x = b.binary("ADD", b.conv(_excited(b, wide), 16), x)
+    flat = b.add("MEAN", [_curved(b, b.conv(x, 32), activation), _axes(b)], (1, 32), schema.ReducerOptionsT())
+    weights = b.constant(b.random.normal(0, 0.2, (24, 32)))
+    dense = [flat, weights, b.constant(b.random.normal(0, 0.1, 24))]
+    output = b.add("FULLY_CONNECTED", dense, (1, 24), schema.FullyConnectedOptionsT())
+    b.graph.body.outputs = np.array([output], np.int32)
+    b.graph.model.signatureDefs = None
+    return b.graph.copy()
+
+
+def _curved(b: Builder, x: int, activation: str) -> int:
+    if activation == "HARD_SWISH":
+        return b.add("HARD_SWISH", [x], b.graph.shape(x))
+    return b.binary("MUL", x, b.add("LOGISTIC", [x], b.graph.shape(x)))
+
+
+def _excited(b: Builder, x: int) -> int:
+    """Each channel times a number of 0..1 that depends on the means of all."""
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    channels = b.graph.shape(x)[3]
+    mean = b.add("MEAN", [x, _axes(b)], (1, 1, 1, channels), options)
+    gate = b.conv(b.conv(mean, 8, activation=RELU), channels)
+    return b.binary("MUL", x, b.add("LOGISTIC", [gate], b.graph.shape(gate)))
+
+
+def _axes(b: Builder) -> int:
+    return b.graph.add_constant(f"axes_{len(b.graph.body.tensors)}", np.array([1, 2], np.int32))
 
 
 def pictures(graph: Graph, count: int, seed: int = 0) -> list[Values]:
