@@ -23,6 +23,8 @@ from tools.bench.scenes import noisy
 FPS = 10
 IDLE_S, WARM_S = 1.0, 0.5
 """Half a second before each of the two seconds is not counted."""
+AWAKE_S = 5.0
+"""The first picture of all counts as motion: the others come this much later, when the detector sleeps again."""
 VISIT_FROM = 26
 """The frame of the demo's clip with which the counted second of a visit begins."""
 MILLION = 1e6
@@ -49,7 +51,9 @@ def _save_frames(path: Path) -> tuple[range, range]:
     step = film.fps / FPS
     shown = [film.pictures[round(VISIT_FROM + (n - warm) * step)] for n in range(warm + second)]
     pictures = np.stack([*empty, *shown])
-    np.savez(path, pictures=pictures, times=np.arange(len(pictures)) / FPS, enrolled=enrolled)
+    times = np.arange(len(pictures)) / FPS
+    times[1:] += AWAKE_S
+    np.savez(path, pictures=pictures, times=times, enrolled=enrolled)
     begin = warm + second + warm
     return range(warm, warm + second), range(begin, begin + second)
 
