@@ -13,7 +13,7 @@ from converter.files import write_whole
 from converter.graph import Graph, Values
 from converter.runner import Runner, vectors
 from converter.sources import check_float
-from converter.variants import NEED_FACES, MadeVariant, Variant, VariantMaker
+from converter.variants import NEED_FACES, TUNED, FineTuner, MadeVariant, Variant, VariantMaker
 from edge.config import typed_yaml
 from edge.errors import ModelError
 from edge.models import card as cards
@@ -23,6 +23,7 @@ MADE = "made from"
 HEAD = "-labels.tflite"
 """How the file of a label classifier's head ends, beside its card."""
 DRIFT = "cosine to float32"
+FINE_TUNING = "fine-tuning"
 UNFIT = "unfit"
 """The folder within the output folder for variants that should not be used."""
 MIN_COSINE = 0.98
@@ -58,6 +59,8 @@ class VariantResult:
     not_for_edgetpu: list[str] = field(default_factory=list)
     unfit: str = ""
     """Why it should not be used; empty: it is fit for use."""
+    fine_tuning: str = ""
+    """What fine-tuning brought; empty: there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Job:
     """What the head's outputs stand for."""
     similarity: LearnedSimilarity | None = None
     """A Siamese network's own."""
+    tuner: FineTuner | None = None
+    """Fine-tunes `int8-full`; None: nothing is fine-tuned."""
 
     def digest(self, variant: Variant) -> str:
         """The SHA-256 of everything that the variant depends on."""
@@ -88,6 +93,8 @@ class Job:
             parts.append(msgspec.json.encode(self.similarity))
         if variant in NEED_FACES:
             parts += [face.tobytes() for face in self.faces]
+        if self.tuner and variant == TUNED:
+            parts.append(self.tuner.fingerprint.encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -116,7 +123,7 @@ def run(job: Job, folder: Path, variants: Sequence[Variant], min_cosine: float =
     ModelError when the network itself does not run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    maker = VariantMaker(job.content, job.origin.name, job.faces)
+    maker = VariantMaker(job.content, job.origin.name, job.faces, job.tuner)
     reference = vectors(job.content, job.origin.name, job.held_out)
     results: list[VariantResult] = []
     for variant in variants:
@@ -145,20 +152,26 @@ def _one(
     made_from = f"{job.digest(variant)[:16]}"
     places = (path, folder / UNFIT / path.name)
     there = next((place for place in places if _already(place, made_from)), None)
-    content = cards.load(there, "embed").content if there else maker.make(variant).content
-    similar = (vectors(content, path.stem, job.held_out) * reference).sum(1)
+    made = _kept(there) if there else maker.make(variant)
+    similar = (vectors(made.content, path.stem, job.held_out) * reference).sum(1)
     mean, least = float(similar.mean()), float(similar.min())
     # A cosine that is not a number is below every limit.
     unfit = "" if mean >= min_cosine else f"its mean cosine to float32 is {mean:.5f}; at least {min_cosine:g} is needed"
     home, other = places[::-1] if unfit else places
     if there is None:
-        _write(job, home, variant, content, similar, made_from)
+        _write(job, home, made.content, _measured(job, variant, similar, made_from, made.fine_tuning))
         _remove(other)
     elif there != home:
         _move(there, home)
-    made = MadeVariant(content, Graph(content).kinds())
-    kept = there is not None
-    return VariantResult(variant, str(home), len(content), mean, least, kept, made.not_for_edgetpu, unfit)
+    return VariantResult(
+        variant, str(home), len(made.content), mean, least, there is not None, made.not_for_edgetpu, unfit,
+        made.fine_tuning,
+    )  # fmt: skip
+
+
+def _kept(path: Path) -> MadeVariant:
+    known = cards.load(path, "embed")
+    return MadeVariant(known.content, Graph(known.content).kinds(), known.card.measured.get(FINE_TUNING, ""))
 
 
 def _move(card: Path, to: Path) -> None:
@@ -189,7 +202,7 @@ def _already(path: Path, made_from: str) -> bool:
         return False
 
 
-def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Values, made_from: str) -> None:
+def _write(job: Job, path: Path, content: bytes, measured: dict[str, str]) -> None:
     """Write the models first and the card last, each in one step: no card describes a file that does not exist."""
     path.parent.mkdir(exist_ok=True)
     model = path.with_suffix(".tflite")
@@ -209,7 +222,7 @@ def _write(job: Job, path: Path, variant: Variant, content: bytes, similar: Valu
         classifier=_label_head(job, path),
         similarity=job.similarity,
         quantisation=quantisation(content),
-        measured=_measured(job, variant, similar, made_from),
+        measured=measured,
     )
     write_whole(model, content)
     write_whole(path, card_yaml(card).encode())
@@ -226,10 +239,11 @@ def _label_head(job: Job, path: Path) -> LabelHead | None:
     return LabelHead(1, file.name, hashlib.sha256(job.head).hexdigest(), list(job.labels))
 
 
-def _measured(job: Job, variant: Variant, similar: Values, made_from: str) -> dict[str, str]:
+def _measured(job: Job, variant: Variant, similar: Values, made_from: str, tuning: str) -> dict[str, str]:
     sources = job.described if variant in NEED_FACES else "no faces needed"
     drift = f"mean {similar.mean():.5f}, least {similar.min():.5f} of {len(similar)} faces not used for its ranges"
-    return {MADE: f"{made_from}; {sources} (whosthere-converter convert)", **job.origin.measured, DRIFT: drift}
+    made = f"{made_from}; {sources} (whosthere-converter convert)"
+    return {MADE: made, **job.origin.measured, DRIFT: drift} | ({FINE_TUNING: tuning} if tuning else {})
 
 
 def quantisation(content: bytes) -> Quantisation | None:

@@ -1,14 +1,15 @@
 """A float network -> its variants: the passes that each goes through."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from converter.graph import CONVOLUTIONS, Graph, Values
 from converter.passes import mixed_precision, precision
 from converter.passes.activations import curves, spell_out_hard_swish, spell_out_prelu
 from converter.passes.biases import correct_biases
 from converter.passes.ranges import (
+    Range,
     Statistics,
     joined,
     observe,
@@ -23,6 +24,8 @@ from edge.errors import ModelError
 Variant = Literal["fp32", "fp16", "dynamic", "int8", "int8-full", "int16x8"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 NEED_FACES: frozenset[Variant] = frozenset({"int8", "int8-full", "int16x8"})
+TUNED: Variant = "int8-full"
+"""The variant that fine-tuning is for."""
 WEIGHED_FACES = 8
 EDGETPU = frozenset(
     {*CONVOLUTIONS, "ADD", "SUB", "MUL", "RESHAPE", "SQUEEZE", "PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN"}
@@ -32,12 +35,38 @@ EDGETPU = frozenset(
 """What an Edge TPU runs: Coral's page "TensorFlow models on the Edge TPU", its table of operations."""
 
 
+class FineTuned(NamedTuple):
+    """A float network whose weights are meant for int8."""
+
+    content: bytes
+    ranges: dict[str, Range]
+    """The ranges of its int8 form."""
+    result: str
+    """What fine-tuning brought, in words."""
+
+
+class FineTuner(Protocol):
+    """Trains a network for its int8 form."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A fingerprint of everything that the result depends on, except the network."""
+
+    def tune(self, reference: bytes, content: bytes, ranges: Mapping[str, Range]) -> FineTuned:
+        """Teach `content`, a float network that will be rounded to int8 with these ranges, the vectors of `reference`.
+
+        The result has the same operators and tensors; where it would be no better, the same weights too.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class MadeVariant:
     """A variant's bytes and operators."""
 
     content: bytes
     operators: list[str]
+    fine_tuning: str = ""
+    """What fine-tuning brought; empty: there was none."""
 
     @property
     def not_for_edgetpu(self) -> list[str]:
@@ -47,9 +76,13 @@ class MadeVariant:
 class VariantMaker:
     """Makes the variants of one float network, which share measurements."""
 
-    def __init__(self, content: bytes, name: str, faces: Sequence[Values]) -> None:
-        """`faces` are network inputs (1, h, w, c); they may be empty for variants that need none."""
-        self._name, self._faces = name, faces
+    def __init__(self, content: bytes, name: str, faces: Sequence[Values], tuner: FineTuner | None = None) -> None:
+        """`faces` are network inputs (1, h, w, c); they may be empty for variants that need none.
+
+        `tuner` fine-tunes `int8-full`; None: nothing is fine-tuned.
+        """
+        self._name, self._faces, self._tuner = name, faces, tuner
+        self._tuning = ""
         graph = Graph(content, name)
         simplify(graph)
         self.simplified = graph.pack()
@@ -59,9 +92,9 @@ class VariantMaker:
         """Raises ModelError when there are no faces for a variant that needs them."""
         if variant in NEED_FACES and not self._faces:
             raise ModelError(f"{self._name}: {variant} needs representative faces")
-        graph = self._graph(variant)
-        content = graph.pack()
-        return MadeVariant(content, Graph(content).kinds())
+        self._tuning = ""
+        content = self._graph(variant).pack()
+        return MadeVariant(content, Graph(content).kinds(), self._tuning)
 
     def _graph(self, variant: Variant) -> Graph:
         graph = Graph(self.simplified, self._name)
@@ -98,6 +131,9 @@ class VariantMaker:
         seen = self._seen(graph, histograms=bits == 8)
         ranges = joined(searched_ranges(seen, through) if bits == 8 else roomy_ranges(seen), pairs) | known
         correct_biases(graph, seen.mean)
+        if self._tuner and bits == 8:
+            content, ranges, self._tuning = self._tuner.tune(self.simplified, graph.pack(), ranges)
+            graph = Graph(content, self._name)
         precision.Quantiser(graph, ranges, bits).run()
         return graph
 

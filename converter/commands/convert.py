@@ -12,7 +12,7 @@ from rich.text import Text
 
 from converter import edgetpu, faces
 from converter.classifier_head import labels_of, probabilities
-from converter.commands import import_options, options
+from converter.commands import fine_tuning_options, import_options, options
 from converter.commands.convert_input import ConvertInput, open_input
 from converter.convert import MIN_COSINE, Job, VariantResult, check, run
 from converter.datasets import pictures_of, read_pairs, require
@@ -104,6 +104,7 @@ HELD_OUT = 40
     show_default=True,
     help="How many faces to measure ranges on. If there are fewer, variations of them fill up the number.",
 )
+@fine_tuning_options.options_of_fine_tuning
 @click.option(
     "--min-cosine",
     type=click.FloatRange(-1, 1),
@@ -152,6 +153,9 @@ def command(
     A variant that cannot be made, or is too far from float32, does not stop the others. The command fails if you named
     it in --variants, or if no variant is fit for use.
 
+    With --fine-tune, int8-full is trained for its rounding. The result is used if it is nearer to float32 on people
+    whom it did not learn from. DIR/fine-tuning keeps the aligned faces, which are as private as the photos.
+
     A label classifier (a softmax, or one sigmoid, at its end) is cut before its labels; its head is kept beside each
     card, for `whosthere identify --classify`.
 
@@ -159,12 +163,14 @@ def command(
     Examples:
       whosthere-converter convert mine.keras -o out --range -1..1 --licence "my own" --origin "trained on ..."
       whosthere-converter convert mine.keras -o out --range -1..1 --pairs lfw/pairs.txt --images lfw/images
+      whosthere-converter convert mine.keras -o out --range -1..1 --variants int8-full --fine-tune people/
       whosthere-converter convert arcface.onnx -o out --mean 127.5 --std 128 --licence "research only"
       whosthere-converter convert facenet.pth -o out --build facenet.py --size 160 --range -1..1 --licence "my own"
     """
     if (pairs is None) != (images is None):
         raise UsageError("--pairs and --images belong together: found only one of them")
     wanted = _wanted(variants)
+    fine_tuning_options.check_tuning(feeding, wanted)
     listed = read_pairs(pairs, images) if pairs and images else []
     require(pictures_of(listed))
     found = open_input(model, allow_lambda, cut, labels, feeding)
@@ -174,6 +180,7 @@ def command(
     check(job.content, str(model), job.origin.spec, job.faces)
     if classes := labels_of(job.content, str(model)):
         warn(probabilities(model, classes))
+    job = replace(job, tuner=fine_tuning_options.tuner_of(feeding, found, output))
     results = run(job, output, wanted, min_cosine)
     accuracies: dict[Variant, float] = {}
     if listed:
@@ -242,6 +249,8 @@ def _show(results: list[VariantResult], described: str, accuracies: Mapping[Vari
         )  # fmt: skip
     console.print(table)
     for r in results:
+        if r.fine_tuning:
+            console.print(Text(f"{r.variant}: {safe(r.fine_tuning)}"), soft_wrap=True)
         if r.unfit:
             console.print(Text(f"{r.variant} is not fit for use: {safe(r.unfit)}"), soft_wrap=True)
         elif r.variant == "int8-full" and r.not_for_edgetpu:

@@ -87,6 +87,10 @@ class Quantiser:
             self._convert(operator, scales)
         self._join(picked, twins, whole)
 
+    def scales(self) -> dict[str, Scale]:
+        """The scale of every activation when all operators are quantised, by name. Raises ModelError as `run` does."""
+        return {self._graph.tensor_name(tensor): scale for tensor, scale in self._scales(self._picked(None)).items()}
+
     def _picked(self, chosen: Collection[str] | None) -> list[Any]:
         graph = self._graph
         picked = [o for o in graph.operators if chosen is None or graph.tensor_name(int(o.outputs[0])) in chosen]
