@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.config.visits import VisitSettings
-from edge.events import Event, EventKind
+from edge.events import ChallengeResult, Event, EventKind
 from edge.records import Box, Image, Problem, Vector
 from edge.sightings import Sighting
 from edge.visits.manager import VisitManager
@@ -406,3 +406,17 @@ def test_patience_needs_its_number_of_faces_however_long_it_takes(patience_faces
     visits = manager(VisitSettings(gap_s=5, patience_s=1, patience_faces=patience_faces))
     said = [show(visits, look(1, float(n), NOBODY)) for n in range(5)]
     assert said == [["v1 started"], *[["v1 unknown"] if n == patience_faces else [] for n in range(2, 6)]]
+
+
+def test_what_is_said_of_one_visit_says_nothing_of_another() -> None:
+    visits = manager()
+    # v1 has ended, v2 to v4 are open, v5 has no face yet.
+    show(visits, look(1, 0, ADA))
+    nothing(visits, 9)
+    faces = [(2, BEN), (3, NOBODY), (4, HALF_ADA)]
+    show(visits, *(look(track, 10, who) for track, who in faces))
+    show(visits, *(look(track, 10.5, who) for track, who in faces), look(5, 10.5, None))
+    assert [name for name in ("v0", "v1", "v2", "v3", "v4", "v5") if visits.is_open(name)] == ["v2", "v3", "v4"]
+    visits.challenged("v3", ChallengeResult.PASSED)
+    ended = {event.visit_id: event.challenge for event in visits.flush(11) if event.kind is EventKind.ENDED}
+    assert ended == {"v2": None, "v3": ChallengeResult.PASSED, "v4": None}
