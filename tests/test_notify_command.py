@@ -151,9 +151,9 @@ def test_the_report_for_an_issue_says_nowhere_where_notices_go(tmp_path: Path, m
         **mistake,
     )
     changed(path, web={"url": "https://page.family.example/box"})
-    done = whosthere("doctor", "--config", path, "--report", tmp_path / "report.md")
+    whosthere("doctor", "--config", path, "--report", tmp_path / "report.md")
     text = (tmp_path / "report.md").read_text()
-    assert "<topic>" in text and "<server>" in text and "<address>" in text, done.output
+    assert "<topic>" in text and text.count("<address>") == 3, text
     for private in ("family", TOPIC, PASSWORD, "Aunt", "uncle-ben", "api/webhook"):
         assert private not in text, private
 

@@ -168,7 +168,7 @@ def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     broken.layers[-1].set_weights([np.full_like(w, np.nan) for w in broken.layers[-1].get_weights()])
     broken.save(tmp_path / "broken.keras")
     begun = ("--images", photos, "-o", tmp_path / "out2", "--from", tmp_path / "broken.keras")
-    assert "give --card or --range" in train(*begun)[2]
+    assert "give --card, --range, or --mean and --std" in train(*begun)[2]
     code, _, said = train(*begun, "--range", "0..1", "--validation", "0.5", "--test", "0")
     assert (code, "vectors with NaN or infinity: it is damaged" in said) == (1, True)
     inputs = keras_of(3).Input((48, 48, 3))

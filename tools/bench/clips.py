@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.capture.photos import read_photo
+from edge.capture.video_io import open_file
 from edge.config.loading import Config
 from edge.config.sections import ModelSettings
 from edge.daemon.frame_processor import FrameProcessor
@@ -99,7 +100,7 @@ def films() -> list[Film]:
 
 def read_film(path: Path) -> Film:
     """Decode a whole clip into memory. Raises SystemExit when it cannot be read."""
-    clip = cv2.VideoCapture(str(path))
+    clip = open_file(path)
     pictures: list[Image] = []
     while True:
         read, picture = clip.read()
