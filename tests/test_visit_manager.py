@@ -420,3 +420,43 @@ def test_what_is_said_of_one_visit_says_nothing_of_another() -> None:
     visits.challenged("v3", ChallengeResult.PASSED)
     ended = {event.visit_id: event.challenge for event in visits.flush(11) if event.kind is EventKind.ENDED}
     assert ended == {"v2": None, "v3": ChallengeResult.PASSED, "v4": None}
+
+
+def test_in_view_is_the_largest_face_of_a_visit_that_has_begun() -> None:
+    def sized(track: int, at: float, side: int, what: Vector | Problem | None) -> Sighting:
+        return look(track, at, what, box=Box(0, 0, side, side))
+
+    visits = manager()
+    assert visits.in_view() is None
+    # v3 is larger, but no look has shown a face of it yet; v2 is larger than v1.
+    show(visits, sized(1, 0, 20, ADA), sized(2, 0, 30, BEN), sized(3, 0, 40, None))
+    assert visits.in_view() == "v2"
+    show(visits, sized(1, 1, 20, ADA))
+    assert visits.in_view() == "v1"
+    nothing(visits, 1.5)
+    assert visits.in_view() is None
+
+
+def test_a_face_is_confirmed_by_the_last_look_at_it() -> None:
+    visits = manager()
+    assert visits.confirmed(1) is None
+    show(visits, look(1, 0, None))
+    assert visits.confirmed(1) is None
+    for at in (0.5, 1, 1.5):
+        show(visits, look(1, at, ADA))
+        assert visits.confirmed(1) == "v1"
+    show(visits, look(1, 2, NOBODY))
+    assert visits.confirmed(1) is None
+    assert visits.confirmed(2) is None
+
+
+def test_the_picture_of_a_newcomer_is_of_the_look_that_was_taken_from_it() -> None:
+    visits = manager(pictures=True)
+    recognized(visits, until=1.0)
+    images = [np.full((2, 2, 3), n, np.uint8) for n in range(3)]
+    boxes = [Box(n, n, n + 10, n + 10) for n in range(3)]
+    # The first doubt is the better picture, but its frame is gone by the time it is known to be a newcomer's.
+    for n, score in enumerate([0.9, 0.5, 0.4]):
+        show(visits, look(1, 1.5 + n / 2, NOBODY, score=score, box=boxes[n]), image=images[n])
+    [ended] = [event for event in visits.flush(9) if event.visit_id == "v2" and event.kind is EventKind.ENDED]
+    assert (ended.picture is images[1], ended.picture_box, ended.started_at) == (True, boxes[1], 1.5)

@@ -51,7 +51,13 @@ TESTS = {
     "edge/visits/tracker.py": ["tests/test_tracker.py"],
     "edge/visits/fusion.py": ["tests/test_fusion.py", "tests/test_visits.py", "tests/test_infrared_matching.py"],
     "edge/visits/decision.py": ["tests/test_decision.py", "tests/test_visits.py", *IGNORED, *REJECTED],
-    "edge/visits/manager.py": [*VISITS, *IGNORED, "tests/test_visit_log.py", "tests/test_infrared_matching.py"],
+    "edge/visits/manager.py": [
+        *VISITS,
+        *IGNORED,
+        "tests/test_visit_log.py",
+        "tests/test_infrared_matching.py",
+        "tests/test_strangers.py",
+    ],
     "edge/visits/state.py": [
         "tests/test_visit_state.py",
         *VISITS,
@@ -62,7 +68,7 @@ TESTS = {
     "edge/visits/swap.py": ["tests/test_visit_manager.py", "tests/test_swap.py"],
     "edge/mqtt/outbox.py": OUTBOX,
     "edge/mqtt/outbox_file.py": [*OUTBOX, "tests/test_outbox_damage.py"],
-    "edge/storage/database.py": [*OUTBOX, "tests/test_outbox_damage.py"],
+    "edge/storage/database.py": [*OUTBOX, "tests/test_outbox_damage.py", "tests/test_storage.py"],
     "edge/storage/salvage.py": [*OUTBOX, "tests/test_outbox_damage.py"],
     "edge/galleries/signature.py": ["tests/test_signature.py"],
     "edge/galleries/receive.py": ["tests/test_receive_edges.py", "tests/test_receive.py"],
