@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from edge.commands.demo_web import PASSWORD
 from support.http_client import Client
@@ -14,15 +17,21 @@ from support.http_client import Client
 WAIT_S = 300.0
 
 
+@contextmanager
+def started(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Client]]:
+    """The demo, and a client of its page."""
+    words = [sys.executable, "-P", "-m", "edge", "demo", "--web", "--output", str(folder)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            assert demo.stdout is not None
+            address = next(line.split()[1] for line in demo.stdout if line.startswith("Open http://127.0.0.1:"))
+            yield demo, Client(address.rstrip("/"))
+        finally:
+            demo.terminate()
+
+
 def test_the_clips_visitors_appear_on_the_page(tmp_path: Path) -> None:
-    words = ["demo", "--web", "--output", str(tmp_path / "out")]
-    with ExitStack() as until:
-        box = subprocess.Popen([sys.executable, "-P", "-m", "edge", *words], stdout=subprocess.PIPE, text=True)
-        demo = until.enter_context(box)
-        assert demo.stdout is not None
-        until.callback(demo.kill)
-        address = next(line.split()[1] for line in demo.stdout if line.startswith("Open http://127.0.0.1:"))
-        client = Client(address.rstrip("/"))
+    with started(tmp_path / "out") as (demo, client):
         assert client.log_in(PASSWORD).status == 303
         deadline = time.monotonic() + WAIT_S
         # Before its first visit a slow box may have no diary to read yet.
@@ -32,9 +41,18 @@ def test_the_clips_visitors_appear_on_the_page(tmp_path: Path) -> None:
             time.sleep(0.5)
         visits = json.loads(answer.text)
         pictured = client.get(f"/visits/{visits[0]['visit_id']}/picture.jpg")
-        demo.send_signal(signal.SIGINT)
-        demo.wait(60)
 
-    assert demo.returncode == 0
     assert pictured.headers["content-type"] == "image/jpeg"
     assert visits[0]["decision"] in {"recognized", "unknown"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_and_the_daemon_end_with_the_demo(tmp_path: Path, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip(f"the shell that started the tests has them ignore {number.name}")
+    with started(tmp_path / "out") as (demo, client):
+        assert client.get("/login").status == 200
+        demo.send_signal(number)
+        assert demo.wait(WAIT_S) == 0
+        with pytest.raises(ConnectionRefusedError):
+            client.get("/login")

@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,8 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
         from edge.demo.view import DemoView  # noqa: PLC0415  (rich is in the demo extra)
     except ImportError as error:
         raise UsageError("the demo needs its extra: pip install 'whosthere[litert,demo]'") from error
+    # `kill` ends the daemon and the page as well, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     output.mkdir(parents=True, exist_ok=True)
     script = read_script(SCRIPT)
     chosen = str(card.find(embedder).resolve()) if embedder else None

@@ -56,20 +56,26 @@ def _settings(folder: Path) -> dict[str, Value]:
 
 @contextmanager
 def _page(config: Path, log: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """`whosthere web` as a process, and its address."""
-    words = ["web", "--config", str(config), "--listen", f"127.0.0.1:{_port()}"]
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "edge", *words], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+    """`whosthere web` as a process, and its address. It has the usual port, or another one if that is taken."""
+    process, line = _started(config, log, PORT)
     try:
-        line = process.stdout.readline() if process.stdout else ""
+        if "http" not in line and "already in use" in log.read_text(errors="replace"):
+            process.wait()
+            process, line = _started(config, log, _free_port())
         if "http" not in line:
             raise WhosthereError(f"the page did not start; see {log}:\n{log.read_text(errors='replace')[-2000:]}")
         yield process, line.split()[-1]
     finally:
         process.terminate()
         process.wait()
+
+
+def _started(config: Path, log: Path, port: int) -> tuple["subprocess.Popen[str]", str]:
+    """The page as a process, and the first line that it prints: empty when it did not start."""
+    words = [sys.executable, "-P", "-m", "edge", "web", "--config", str(config), "--listen", f"127.0.0.1:{port}"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True)
+    return process, process.stdout.readline() if process.stdout else ""
 
 
 def _wait(processes: dict[str, "subprocess.Popen[bytes] | subprocess.Popen[str]"], folder: Path) -> None:
@@ -80,11 +86,8 @@ def _wait(processes: dict[str, "subprocess.Popen[bytes] | subprocess.Popen[str]"
         time.sleep(POLL_S)
 
 
-def _port() -> int:
-    """The usual one if it is free, else any."""
-    for wanted in (PORT, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", wanted))
-            found: int = probe.getsockname()[1]
-            return found
-    raise WhosthereError("found no free port on 127.0.0.1")
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
