@@ -14,9 +14,11 @@ from edge.models import card
 from edge.models.card import Calibration, Card
 from edge.visits.thresholds import (
     Bounds,
+    LinkingThresholds,
     check_target,
     linking_thresholds,
     lookalike_threshold,
+    name_margin,
     similarity_scale,
     target_bounds,
     threshold_for,
@@ -121,3 +123,19 @@ def test_a_target_outside_the_bounds_is_refused_with_what_is_allowed() -> None:
             check_target(refused, bounds)
     with pytest.raises(UsageError, match="there is no target to set"):
         check_target(0.01, None)
+
+
+def test_two_infrared_faces_have_thresholds_of_their_own_and_others_do_not() -> None:
+    night = LinkingThresholds(same=0.7, different=0.5, doubtful=0.5)
+    both = LinkingThresholds(same=0.4, different=0.2, doubtful=0.2, infrared=night)
+    assert (both.under(infrared=True), both.under(infrared=False)) == (night, both)
+    assert (night.under(infrared=True), night.under(infrared=False)) == (night, night)
+
+
+def test_the_margin_shrinks_with_the_room_between_faces() -> None:
+    settings = MatchSettings(min_margin=0.08)
+    near = Calibration("made up", "none", [(0.8, 1e-1), (0.9, 1e-3), (0.95, 1e-5)])
+    far, close = name_margin(settings, CALIBRATION), name_margin(settings, near)
+    # One stranger in a thousand reaches 0.4 of the first embedder, 0.9 of the second: 0.6 and 0.1 of room above.
+    assert far > 0.08 > close
+    assert far / close == pytest.approx(6, rel=0.02)
