@@ -3,11 +3,13 @@
 import secrets
 import shutil
 import signal
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
-from edge.daemon.systemd import notifier
+from edge.daemon.systemd import SEND_S, notifier
 from support.broker import Listener, running_broker
 from support.daemon import TOPIC, running, write_config
 from support.service_manager import service_manager
@@ -38,6 +40,20 @@ def test_a_service_manager_that_does_not_listen_is_reported_once_and_stops_nothi
     with service_manager(address) as manager:
         lost.notify("WATCHDOG=1")
         manager.wait_for("WATCHDOG=1")
+
+
+def test_waiting_for_a_service_manager_that_does_not_read_takes_no_cpu_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        sender = notifier()
+        while "timed out" not in caplog.text:
+            sender.notify("WATCHDOG=1")
+        before = time.thread_time()
+        sender.notify("WATCHDOG=1")
+        assert time.thread_time() - before < SEND_S / 4
 
 
 def test_started_by_hand_nobody_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:

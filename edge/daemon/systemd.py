@@ -46,7 +46,9 @@ class ServiceManager:
 
     def notify(self, message: str) -> None:
         try:
-            self._socket.sendto(message.encode(), self._address)
+            # Connected, it waits for room without a load; sendto would try again and again until the time is over.
+            self._socket.connect(self._address)
+            self._socket.send(message.encode())
             self._failing = False
         except OSError as error:
             if not self._failing:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +119,9 @@ def running(config: Path) -> Iterator[RunningDaemon]:
         process = subprocess.Popen(words, env=surroundings, stdout=log, stderr=log)
         try:
             _wait_until_ready(notified, process, folder)
-            yield RunningDaemon(process, folder, time.monotonic() - began, cpu_s(process.pid))
+            ready_s = time.monotonic() - began
+            threading.Thread(target=_drain, args=(notified, process), daemon=True).start()
+            yield RunningDaemon(process, folder, ready_s, cpu_s(process.pid))
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -136,6 +139,14 @@ def _wait_until_ready(notified: socket.socket, process: "subprocess.Popen[bytes]
                 return
     log = _text(folder / "daemon.log")
     raise SystemExit(f"the daemon was not ready within {READY_S:.0f} s (exit code {process.poll()}):\n{log}")
+
+
+def _drain(notified: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    """Read on, as systemd does: a daemon whose messages nobody reads waits a second for each."""
+    with contextlib.suppress(OSError):
+        while process.poll() is None:
+            with contextlib.suppress(TimeoutError):
+                notified.recv(4096)
 
 
 def cpu_s(pid: int) -> float:
