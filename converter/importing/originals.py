@@ -78,7 +78,7 @@ class TorchOriginal:
     """A file of PyTorch, run by PyTorch, and converted by way of ONNX."""
 
     def __init__(self, path: Path, request: ImportRequest, folder: Path) -> None:
-        """As `OnnxOriginal`. The file is searched for code before anything else. Raises ModelError, UsageError."""
+        """Search the file for code, and only then let PyTorch read it. Raises ModelError, UsageError."""
         kind = torch_files.kind_of(path)
         if kind == "weights" and request.build is None:
             raise UsageError(

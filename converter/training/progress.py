@@ -85,7 +85,7 @@ class TensorBoardLog:
 
 
 def _scalar(name: str, value: float) -> None:
-    """As `tf.summary.scalar` writes it, which needs the package tensorboard."""
+    """Write one point of a curve, without the package tensorboard that `tf.summary.scalar` needs."""
     tf = tensorflow()
     metadata = tf.compat.v1.SummaryMetadata(
         plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR"

@@ -24,5 +24,5 @@ def face_of(picture: Image, box: Box) -> Image:
 
 
 def encoded(picture: Image) -> bytes:
-    """As a JPEG."""
+    """Encode it as a JPEG."""
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes())

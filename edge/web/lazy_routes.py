@@ -15,7 +15,7 @@ class LazyRoutes(BaseRoute):
         self._listed = listed
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """As one of the page's routes does; loads its module when the address is one of its."""
+        """Whether one of the page's routes matches. Its module is loaded when the address is one of its own."""
         if scope["type"] != "http" or not self._listed.holds(scope["path"]):
             return Match.NONE, {}
         best: tuple[Match, Scope] = (Match.NONE, {})
