@@ -32,7 +32,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator, operator_names
 
-VISITS = ["tests/test_visit_manager.py", "tests/test_visits.py", "tests/test_swap.py"]
+VISITS = ["tests/test_visit_manager.py", "tests/test_visit_evidence.py", "tests/test_visits.py", "tests/test_swap.py"]
 OUTBOX = ["tests/test_outbox.py", "tests/test_outbox_model.py"]
 CORRECTIONS = "tests/test_corrections.py::test_"
 REJECTED = [
