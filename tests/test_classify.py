@@ -253,6 +253,7 @@ def test_an_unfit_variant_takes_its_head_along(tmp_path: Path) -> None:
     assert not [*(tmp_path / "out").glob("unfit/mine-fp16*")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["classes", "arcface"])
 def test_one_that_was_trained_here_knows_its_people(tmp_path: Path, objective: str) -> None:
     more = ("--sub-centres", "2") if objective == "arcface" else ()

@@ -64,6 +64,7 @@ def settled(box: Box, daemon: Daemon) -> int:
     return state.version
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300 * ROUNDS + 300)
 def test_whatever_is_killed_the_old_gallery_or_the_new_one_is_in_force(box: Box) -> None:
     """The daemon every other time, the receiver in between."""

@@ -179,6 +179,7 @@ def test_a_folder_that_belongs_to_somebody_of_another_name_is_not_used(tmp_path:
         naming.adopt(naming.UnknownVisitor("v1", {"v1": b"JPEG"}), "obama", tmp_path, people)
 
 
+@pytest.mark.slow
 def test_from_a_stranger_at_the_door_to_a_name_in_the_gallery(tmp_path: Path, demo_gallery: Path) -> None:
     """The real daemon on the bundled clip; a real sshd with a key that may only send."""
     key = new_key(tmp_path / "key")

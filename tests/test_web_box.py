@@ -123,6 +123,7 @@ def test_the_region_is_drawn_on_what_a_running_camera_sees(
         daemon.wait_for_log("changes of camera wait for a restart")
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_on_a_second_box(browser: Browser, owner: Visitor, page: WebPage, tmp_path: Path) -> None:
     owner.open("/box")
     with owner.page.expect_download() as saved:

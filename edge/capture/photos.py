@@ -13,6 +13,7 @@ from edge.capture import iso_photo, tiff
 from edge.capture.file_type import HEAD_BYTES, FileType, file_type
 from edge.capture.image_header import read_header
 from edge.capture.limits import MAX_FILE_BYTES
+from edge.capture.quiet_opencv import quiet_opencv
 from edge.errors import WhosthereError
 from edge.models.quiet import quiet_libraries
 from edge.records import Image
@@ -95,16 +96,12 @@ def decode(content: bytes, *, upright: bool = True) -> Image | None:
         return _heic(content)
     by_box = header.kind is FileType.AVIF and iso_photo.placed_by_box(content)
     flags = _FLAGS[header.reduction] | (cv2.IMREAD_IGNORE_ORIENTATION if by_box or not upright else 0)
-    # OpenCV 5 moved the function.
-    log = getattr(cv2.utils, "logging", cv2)
-    level = log.setLogLevel(0)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        with quiet_opencv():
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:
         # Empty, or with more pixels than OpenCV allows.
         return None
-    finally:
-        log.setLogLevel(level)
     if image is None:
         return None
     picture = np.asarray(image, np.uint8)

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import cv2
 
 from edge.capture.limits import frame_problem
+from edge.capture.quiet_opencv import quiet_opencv
 from edge.errors import ConfigError
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -69,13 +69,8 @@ def open_writer(path: Path, code: str, fps: float, size: tuple[int, int]) -> cv2
 def _capture(name: str, backend: int, options: Sequence[int]) -> cv2.VideoCapture:
     # OpenCV reads FFmpeg's log level from the environment, once per process, and offers no other way to set it.
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
-    # OpenCV 5 moved the function.
-    log: Any = getattr(cv2.utils, "logging", cv2)
-    level = log.setLogLevel(0)
-    try:
+    with quiet_opencv():
         return cv2.VideoCapture(name, backend, options)
-    finally:
-        log.setLogLevel(level)
 
 
 @contextmanager
