@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import selectors
 import socket
 import stat
 import threading
@@ -51,6 +52,29 @@ def box(tmp_path: Path) -> Iterator[Linked]:
     with linked(tmp_path) as found:
         until(lambda: listens(found.path))
         yield found
+
+
+def test_it_sleeps_until_somebody_connects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody there: nothing is due, so no turn is taken."""
+    waits: list[float | None] = []
+    select = selectors.DefaultSelector.select
+
+    def recorded(
+        selector: selectors.DefaultSelector, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        waits.append(timeout)
+        return select(selector, timeout)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", recorded)
+    with linked(tmp_path) as box:
+        until(lambda: bool(waits))
+        box.frame()
+        assert waits == [None]
+        client = RawClient(box.path)
+        client.hear()
+        until(lambda: waits[-1] == link_server.TURN_S)
+        client.close()
+        until(lambda: waits[-1] is None)
 
 
 def visit(kind: EventKind = EventKind.STARTED, name: str = "v1", sequence: int = 0) -> VisitNews:

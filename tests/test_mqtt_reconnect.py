@@ -168,7 +168,7 @@ class Sending:
 
     @property
     def all_sent(self) -> bool:
-        return self.outbox.waiting == 0 and not self.sender.repeating
+        return self.sender.idle
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 from msgspec.structs import replace
 
 from edge.config.web import WebSettings
+from edge.daemon import reloader as reloader_module
+from edge.daemon.folder_watch import FolderWatch
 from edge.daemon.gallery_manager import GalleryManager
 from edge.daemon.reloader import Reloader
 from edge.galleries.daemon_status import stamp_of
@@ -171,6 +173,56 @@ def test_a_file_that_changes_is_loaded_and_one_that_is_bad_is_refused(box: Box, 
         until(lambda: gallery.version_on_disk is None)
         assert gallery.matcher.gallery.header.version == 4
         assert len(matchers) == 1
+
+
+def test_a_new_gallery_wakes_a_reloader_that_sleeps(box: Box, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else would: it sleeps for as long as the test may take."""
+    monkeypatch.setattr(reloader_module, "REST_S", 10 * LONG_S)
+    waits: list[float] = []
+    wait = FolderWatch.wait
+
+    def recorded(watch: FolderWatch, timeout_s: float) -> None:
+        waits.append(timeout_s)
+        wait(watch, timeout_s)
+
+    monkeypatch.setattr(FolderWatch, "wait", recorded)
+    with reloading(box, Messages()) as (reloader, _, matchers):
+        until(lambda: 10 * LONG_S in waits)
+        bundle(box.gallery, 4, "ada", key=key)
+        until(lambda: bool(matchers))
+        replies = Replies()
+        reloader.request_target(0.02, replies.of("target"))
+        until(lambda: bool(replies.all))
+        until(lambda: waits[-1] == 10 * LONG_S)
+
+
+def test_a_file_that_is_being_written_is_looked_at_until_it_rests(
+    box: Box, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reloader_module, "REST_S", 10 * LONG_S)
+    bundle(box.folder / "new", 4, "ada", key=key)
+    content = (box.folder / "new").read_bytes()
+    with reloading(box, Messages()) as (_, gallery, matchers):
+        with box.gallery.open("wb") as file:
+            file.write(content[:100])
+            file.flush()
+            file.write(content[100:])
+        until(lambda: bool(matchers))
+        assert matchers[0].gallery.header.version == 4
+        until(lambda: not gallery.settling)
+
+
+def test_consent_expires_on_time_although_the_reloader_sleeps(
+    box: Box, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reloader_module, "REST_S", 10 * LONG_S)
+    known = open_gallery(box.gallery, None)
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    write_gallery(known.with_about(known.people[0], "2026-11-30T00:00:00Z", expires_at=soon), box.gallery, key)
+    with reloading(box, Messages()) as (_, gallery, matchers):
+        until(lambda: bool(matchers))
+        assert datetime.now(UTC) >= soon
+        assert known.people[0].id not in {person.id for person in gallery.matcher.gallery.people}
 
 
 def test_a_gallery_for_another_embedder_is_seen_waiting_on_the_disk(box: Box, key: Path) -> None:

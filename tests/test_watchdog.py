@@ -44,6 +44,13 @@ def test_progress_is_told_once_a_second_however_often_it_is_looked_at(
     assert notifier.messages == ["WATCHDOG=1\nSTATUS=well"] * 10
 
 
+def test_it_says_when_it_is_due(watchdog: Watchdog) -> None:
+    assert watchdog.due_in_s(1000.0) == 0.0
+    watchdog.update({"camera": 1000.0}, str, 1000.0)
+    assert watchdog.due_in_s(1000.25) == 0.75
+    assert watchdog.due_in_s(1002.0) == 0.0
+
+
 def test_a_short_watchdog_is_fed_in_time(notifier: RecordingNotifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "1000000")
     watchdog = Watchdog(notifier, 30.0)

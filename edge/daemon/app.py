@@ -98,8 +98,12 @@ class App:
         )
         self._strangers = strangers_thread(self._stranger_keeper)
         self._pipeline = self._new_pipeline(analyser, timings)
-        self._reloader = Reloader(config_path, loaded, self._gallery, notifier, self._use, page.update)
-        self._controls = Controls(loaded, self._pipeline, self._publisher, self._gallery, self._reloader)
+        self._reloader = Reloader(
+            config_path, loaded, self._gallery, notifier, self._use, page.update, self._signals.wake
+        )
+        self._controls = Controls(
+            loaded, self._pipeline, self._publisher, self._gallery, self._reloader, self._signals.wake
+        )
         self._health = HealthReport(
             loaded,
             analyser,
@@ -205,6 +209,7 @@ class App:
             on_ring=self._on_ring,
             on_challenge=self._on_challenge,
             on_frame=self._link.on_frame,
+            on_end=self._signals.wake,
         )
 
     def _new_doorbell(self, settings: DoorbellSettings) -> Doorbell | None:

@@ -4,6 +4,7 @@ To add a control: write its request in `mqtt.command_payloads`, then a method an
 that should be seen as well gets a field in `ControlsPayload`, and an entity in `mqtt.home_assistant`.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -41,7 +42,9 @@ class Controls:
         publisher: MqttPublisher,
         gallery: GalleryManager,
         reloader: Reloader,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
+        """`wake` lets the main thread see at once that a restart was requested, or when a pause ends."""
         self.restart_requested = False
         """Whether the process should be replaced once it has stopped."""
         self._device_id = loaded.device_id
@@ -50,6 +53,7 @@ class Controls:
         self._publisher = publisher
         self._gallery = gallery
         self._reloader = reloader
+        self._wake = wake
         self._pause_timer = PauseTimer()
         self._publishing = threading.Lock()
         self._actions: dict[type[Request], Callable[[Any, Reply], None]] = {
@@ -71,6 +75,11 @@ class Controls:
         """End a pause whose time is up; `now` is monotonic seconds."""
         if self._pause_timer.tick(now):
             self.publish()
+
+    def due_in_s(self, now: float) -> float:
+        """When `tick` has something to do; infinite: no pause will end."""
+        left_s = self._pause_timer.left_s(now)
+        return math.inf if left_s is None else max(0.0, left_s)
 
     def publish(self) -> None:
         """Apply the controls and publish them, after every change of one, of the gallery or of the threshold."""
@@ -96,6 +105,7 @@ class Controls:
     def _pause(self, request: Pause, reply: Reply) -> None:
         text = self._pause_timer.pause(request.for_s, time.monotonic())
         self.publish()
+        self._wake()
         reply(True, text)
 
     def _resume(self, request: Resume, reply: Reply) -> None:
@@ -120,6 +130,7 @@ class Controls:
         # The reply first: from then on the publisher may be stopped.
         reply(True, "restarting")
         self.restart_requested = True
+        self._wake()
 
     def _snapshot(self, request: Snapshot, reply: Reply) -> None:
         frame = self._pipeline.last_frame

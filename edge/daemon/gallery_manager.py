@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import math
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +116,23 @@ class GalleryManager:
             if self._seen == self._looked_at:
                 return _stamps_of_said(self._loaded.gallery_path) != self._said_seen
             return self._rested >= RESTED or not _same_file(self._seen, self._looked_at)
+
+    @property
+    def settling(self) -> bool:
+        """Whether the file is being written: `changed` should be asked again soon."""
+        with self._lock:
+            return self._seen != self._looked_at
+
+    @property
+    def folders(self) -> set[Path]:
+        """Where a change of the file, or of those beside it, can be seen."""
+        path = self._loaded.gallery_path
+        return {path.parent, Path(os.path.realpath(path)).parent}
+
+    def expires_in_s(self, now: datetime) -> float:
+        """How long nobody's consent expires; infinite: nobody's ever does."""
+        ends = [person.expires_at for person in self.matcher.gallery.people if person.expires_at is not None]
+        return max(0.0, (min(ends) - now).total_seconds()) if ends else math.inf
 
     def expire(self, now: datetime) -> Matcher | None:
         """A matcher without the people whose consent has expired since the last call; None when nobody's has."""

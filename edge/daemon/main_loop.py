@@ -1,6 +1,7 @@
 """What the main thread does while the others watch: signals, the watchdog, health and the CPU's temperature.
 
-It must come round every second or so whatever happens, so nothing slow belongs here.
+It comes round when one of these is due, about once a second, and when another thread wakes it through the signals'
+inbox. Nothing slow belongs here.
 """
 
 import logging
@@ -20,7 +21,8 @@ from edge.mqtt.publisher import MqttPublisher
 
 log = logging.getLogger("whosthere.app")
 
-TURN_S = 0.2
+STARTING_S = 0.2
+"""How often to look whether the daemon has started."""
 
 
 class MainLoop:
@@ -54,7 +56,7 @@ class MainLoop:
     def run(self) -> None:
         """Return when a signal or a command asks for it, the recording has ended, or a thread has failed."""
         while not (self._pipeline.finished or self._reloader.failure or self._controls.restart_requested):
-            for received in self._signals.wait(TURN_S):
+            for received in self._signals.wait(self._patience_s(time.monotonic())):
                 if received is not signal.SIGHUP:
                     log.info("%s: stopping", received.name)
                     return
@@ -72,6 +74,13 @@ class MainLoop:
         if not self._reloader.service_is_ready and self._settled:
             self._notifier.notify("READY=1")
             self._reloader.service_is_ready = True
+
+    def _patience_s(self, now: float) -> float:
+        """How long nothing is due."""
+        if not self._reloader.service_is_ready:
+            return STARTING_S
+        health_s = max(0.0, self._health_at + self._health_interval_s - now)
+        return min(self._watchdog.due_in_s(now), self._controls.due_in_s(now), health_s)
 
     @property
     def _settled(self) -> bool:

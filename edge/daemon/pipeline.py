@@ -59,11 +59,13 @@ class Pipeline:
         mark: Callable[[Event], Event] = lambda event: event,
         on_challenge: Callable[[ChallengeUpdate, float], None] = lambda *_: None,
         on_frame: Callable[[Frame, Sequence[SeenFace]], None] = lambda *_: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`mark` adds to an event, on the inference thread, before any subscriber gets it.
 
         `on_challenge` gets each update of a challenge, and how many seconds ago it happened.
         `on_frame` gets each analysed frame with the faces in it, and each frame of a pause without; it must not block.
+        `on_end` is called on each thread when it ends.
         """
         self.paused = False
         self.frames = 0
@@ -86,6 +88,8 @@ class Pipeline:
         self._mark = mark
         self._on_challenge = on_challenge
         self._on_frame = on_frame
+        self._on_end = on_end
+        self._ended: list[str] = []
         self._rung: deque[Source] = deque(maxlen=RINGS)
         self._asked: deque[tuple[AskedChallenge, Answer]] = deque()
         self._slot: Latest[Frame] = Latest()
@@ -111,7 +115,7 @@ class Pipeline:
     @property
     def finished(self) -> bool:
         """Whether both threads have ended: the recording is over, or something failed."""
-        return not any(thread.is_alive() for thread in self._threads)
+        return len(self._ended) == len(self._threads)
 
     def start(self) -> None:
         for thread in self._threads:
@@ -151,6 +155,8 @@ class Pipeline:
             self._stop.set()
         finally:
             self._slot.close()
+            self._ended.append(threading.current_thread().name)
+            self._on_end()
 
     def _record_heartbeat(self) -> None:
         self.heartbeats["capture"] = time.monotonic()

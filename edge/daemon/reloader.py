@@ -17,6 +17,7 @@ import msgspec
 
 from edge.config.loading import Config, LoadedConfig, load_config
 from edge.config.web import WebSettings
+from edge.daemon.folder_watch import FolderWatch
 from edge.daemon.gallery_manager import GalleryManager, describe
 from edge.daemon.systemd import Notifier, reloading
 from edge.errors import WhosthereError
@@ -28,7 +29,9 @@ from edge.visits.matcher import Matcher
 log = logging.getLogger("whosthere.reload")
 
 POLL_S = 0.2
-"""How often the gallery's file and the expiry dates in it are checked."""
+"""How often the gallery's file is checked while it is being written, or where no change of it is signalled."""
+REST_S = 5.0
+"""How often it is checked otherwise: a network's file system does not signal what other machines write."""
 TIDY_S = 30.0
 RELOADABLE = {"gallery", "match", "web"}
 """From `web`, the daemon takes the page's address only; the page itself is another process."""
@@ -64,8 +67,12 @@ class Reloader:
         notifier: Notifier,
         on_matcher: Callable[[Matcher], None],
         on_web: Callable[[WebSettings], None],
+        on_failure: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_matcher` gets every new matcher, and `on_web` now and then how to reach the page, on this thread."""
+        """`on_matcher` gets every new matcher, and `on_web` now and then how to reach the page, on this thread.
+
+        `on_failure` is called on it as well, once `failure` is set.
+        """
         self.failure: BaseException | None = None
         """What ended the thread; the process cannot go on without it."""
         self.service_is_ready = False
@@ -76,8 +83,10 @@ class Reloader:
         self._notifier = notifier
         self._on_matcher = on_matcher
         self._on_web = on_web
+        self._on_failure = on_failure
         self._jobs: deque[_Reload | _SetTarget] = deque()
-        self._wake = threading.Condition()
+        self._asking = threading.Lock()
+        self._watch = FolderWatch()
         self._notifying = threading.Lock()
         self._stopping = False
         self._next_tidy_at = 0.0
@@ -90,27 +99,27 @@ class Reloader:
 
     def request_reload(self, *replies: Reply) -> None:
         """Reload soon. Any thread, at once; the replies are called when it is done."""
-        with self._wake:
+        with self._asking:
             waiting = next((job for job in self._jobs if isinstance(job, _Reload)), None)
             if waiting is None:
                 waiting = _Reload()
                 self._jobs.append(waiting)
             waiting.replies += replies
-            self._wake.notify()
+        self._watch.wake()
 
     def request_target(self, target: float, reply: Reply) -> None:
         """Set another false-alarm target soon. Any thread, at once; the reply is called when it is done."""
-        with self._wake:
+        with self._asking:
             self._jobs.append(_SetTarget(target, reply))
-            self._wake.notify()
+        self._watch.wake()
 
     def stop(self) -> None:
         """Begin nothing more and send the service manager nothing more. Returns at once: a reload may take minutes."""
-        with self._notifying, self._wake:
+        with self._notifying, self._asking:
             self._stopping = True
             unanswered = [*self._jobs]
             self._jobs.clear()
-            self._wake.notify()
+        self._watch.wake()
         for job in unanswered:
             for reply in job.replies if isinstance(job, _Reload) else [job.reply]:
                 reply(False, "the daemon is stopping")
@@ -128,11 +137,20 @@ class Reloader:
                     self._tidy()
         except BaseException as error:  # noqa: BLE001  (a thread's top: the main thread reports it and ends the process)
             self.failure = error
+            self._on_failure()
 
     def _next(self) -> _Reload | _SetTarget | None:
-        with self._wake:
-            self._wake.wait_for(lambda: self._jobs or self._stopping, POLL_S)
+        if not self._jobs:
+            self._watch.wait(self._patience_s())
+        with self._asking:
             return self._jobs.popleft() if self._jobs else None
+
+    def _patience_s(self) -> float:
+        """How long neither the gallery's file nor the people in it need to be looked at."""
+        signalled = self._watch.watch(self._gallery.folders)
+        if not signalled or self._gallery.settling:
+            return POLL_S
+        return min(REST_S, self._gallery.expires_in_s(datetime.now(UTC)))
 
     def _reload(self, job: _Reload) -> None:
         notifying = self.service_is_ready and self._notify(reloading())

@@ -4,6 +4,10 @@ import select
 import signal
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
+
+_WAKE = 0
+"""No signal has this number."""
 
 
 class SignalInbox:
@@ -23,6 +27,13 @@ class SignalInbox:
             signal.signal(number, lambda *_: None)
 
     def wait(self, timeout_s: float) -> list[signal.Signals]:
-        """Wait for signals; those received, in order, or none after `timeout_s`."""
+        """Wait for signals; those received, in order, or none after `timeout_s` or when woken."""
         ready, _, _ = select.select([self._reader], [], [], timeout_s)
-        return [signal.Signals(number) for number in self._reader.recv(256)] if ready else []
+        received = self._reader.recv(256) if ready else b""
+        return [signal.Signals(number) for number in received if number != _WAKE]
+
+    def wake(self) -> None:
+        """End the wait, or the next one, without a signal. Any thread."""
+        # A full buffer ends it already.
+        with suppress(BlockingIOError):
+            self._writer.send(bytes([_WAKE]))

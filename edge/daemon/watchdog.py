@@ -27,7 +27,7 @@ class Watchdog:
         faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or 2, all_threads=True, chain=True)
 
     def update(self, heartbeats: Mapping[str, float], status: Callable[[], str], now: float) -> None:
-        """Check when each thread last made progress (monotonic seconds). Call it more often than every NOTIFY_S.
+        """Check when each thread last made progress (monotonic seconds). Call it again when `due_in_s` says so.
 
         Ends the process when one has stalled. Unless this is called again in time, an alarm ends it and prints all
         tracebacks. The alarm needs neither a thread nor the interpreter's lock, which a camera library that hangs
@@ -40,6 +40,10 @@ class Watchdog:
         if now - self._notified_at >= self._notify_s:
             self._notifier.notify(f"WATCHDOG=1\nSTATUS={status()}")
             self._notified_at = now
+
+    def due_in_s(self, now: float) -> float:
+        """How long `update` can wait."""
+        return max(0.0, self._notified_at + self._notify_s - now)
 
     def end(self) -> None:
         """Stop watching: from now on the process may take its time."""

@@ -113,7 +113,10 @@ class LinkServer:
                 self._selector.unregister(watched)
             listening.close()
 
-    def _patience_s(self) -> float:
+    def _patience_s(self) -> float | None:
+        """How long to wait for something to happen; None: until it does, as nobody is connected."""
+        if not self._sessions:
+            return None
         now, number = time.monotonic(), self._view.number
         due = (session.picture_in_s(number, now) for session in self._sessions)
         return min((one for one in due if one is not None), default=TURN_S)

@@ -56,9 +56,9 @@ class OutboxSender:
         return self._refused_s > _REFUSED_MIN_S
 
     @property
-    def repeating(self) -> bool:
-        """Whether something is still to be sent once more."""
-        return bool(self._again)
+    def idle(self) -> bool:
+        """Whether nothing waits to be sent, or sent once more, or acknowledged."""
+        return not (self._outbox.waiting or self._again or self._connection.busy)
 
     def connected(self) -> None:
         """There is a new connection: events from before it are delayed, if not late."""

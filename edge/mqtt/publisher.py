@@ -32,6 +32,7 @@ from edge.records import Image
 _log = logging.getLogger("whosthere.mqtt")
 
 _LOOP_S = 0.5
+_REST_S = 1.0  # With nothing under way. Shorter than the shortest `runtime.stall_s`.
 _FAREWELL_S = 1.0
 _NEWS_S = 30
 """A ring or a challenge that reaches nobody for this long is no longer news."""
@@ -181,7 +182,7 @@ class MqttPublisher:
                 self._sender.tick(now)
                 self._discovery.tick(now)
                 self._publish_retained()
-                self._work(_LOOP_S)
+                self._work(_REST_S if self._connection.connected and self._sender.idle else _LOOP_S)
             self._farewell()
         except Exception:
             _log.critical("the publisher failed: nothing is published any more")
@@ -276,8 +277,7 @@ class MqttPublisher:
         """Asked to stop, and nothing more can be sent."""
         if self._deadline is None:
             return False
-        waiting = self._outbox.waiting or self._sender.repeating
-        idle = self._sender.blocked or not (waiting or self._connection.busy)
+        idle = self._sender.blocked or self._sender.idle
         return now >= self._deadline or self._connection.closed or (self._connection.connected and idle)
 
     def _farewell(self) -> None:
