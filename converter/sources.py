@@ -1,11 +1,9 @@
 """A trained network in any supported format -> a float TFLite model for one picture at a time."""
 
 import importlib
-import json
 import os
 import re
 import sys
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,11 @@ import numpy as np
 
 from converter.classifier_head import ClassifierParts, cut_at, parts_of
 from converter.graph import Graph, schema
+from converter.keras_file import INSTALL, keras_version, refuse_code
 from converter.rebatch import rebatched
 from edge.errors import ModelError
 from edge.models.quiet import quiet_libraries
 
-INSTALL = "install it: pip install 'whosthere[converter]'"
 FORMS = "a .keras or .h5 file, the folder of a SavedModel, or a .tflite file"
 BEFORE = "give the network as it was before quantisation"
 INTEGERS = frozenset({schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16})
@@ -106,7 +104,9 @@ def load_network(path: Path, allow_lambda: bool = False) -> Any:
     if path.suffix.lower() not in {".keras", ".h5", ".hdf5"} or not path.is_file():
         found = "it is not there" if not path.exists() else "a file of another kind was found"
         raise ModelError(f"{path}: {found}; {FORMS} is expected")
-    keras = keras_of(_keras_version(path))
+    keras = keras_of(keras_version(path))
+    if not allow_lambda:
+        refuse_code(path)
     try:
         model = keras.models.load_model(str(path), compile=False, safe_mode=not allow_lambda)
         return _in_float32(model, keras)
@@ -119,7 +119,7 @@ def trainable_network(path: Path, cut: str | None = None) -> Any:
     model = load_network(path)
     if not hasattr(model, "layers"):
         raise ModelError(f"{path}: a SavedModel cannot be trained further; give the .keras or .h5 file")
-    known = model if _keras_version(path) >= 3 else _of_keras_3(model, path)
+    known = model if keras_version(path) >= 3 else _of_keras_3(model, path)
     return cut_at(known, cut, path) if cut else known
 
 
@@ -141,13 +141,7 @@ def _of_keras_3(model: Any, path: Path) -> Any:
 
 
 def _why(error: Exception) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if "lambda" in str(error).lower() and "safe_mode" in str(error):
-        return (
-            "it has a Lambda layer, which is Python code in the file; `convert --allow-lambda` runs it, "
-            "if you trust the file; `train` takes no such layers"
-        )
-    return first
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _in_float32(model: Any, keras: Any) -> Any:
@@ -261,22 +255,6 @@ def _load_saved_model(path: Path) -> Any:
         return tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise ModelError(f"{path}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}") from error
-
-
-def _keras_version(path: Path) -> int:
-    """2 or 3, as the file says. Raises ModelError when it is neither's."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return int(str(json.loads(archive.read("metadata.json"))["keras_version"]).split(".")[0])
-        h5py = importlib.import_module("h5py")
-        with h5py.File(path) as file:
-            stated = file.attrs.get("keras_version", b"2")
-            return int((stated.decode() if isinstance(stated, bytes) else str(stated)).split(".")[0])
-    except ImportError as error:
-        raise ModelError(f"h5py is needed to read {path}; {INSTALL}") from error
-    except (OSError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: not a model that Keras saved, or damaged: {error}") from error
 
 
 def _read(path: Path) -> bytes:

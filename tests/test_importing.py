@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from converter.commands import import_options
 from converter.graph import Graph
 from converter.importing import environment, proof
-from converter.importing.layout import flatten_channels_last
+from converter.importing.layout import flatten_channels_last, reconnect
 from converter.importing.originals import ImportedNetwork
 from converter.importing.proof import LEAST_COSINE, compare, prove
 from converter.importing.torch_files import kind_of
@@ -255,23 +256,26 @@ def test_a_proof_needs_finite_vectors_of_one_size() -> None:
         compare(rows * np.nan, rows, Path("a.onnx"))
 
 
+class Turned:
+    """An original whose vectors are turned by a given angle for the last picture."""
+
+    def __init__(self, cosine: float) -> None:
+        self.cosine = cosine
+
+    def vectors(self, inputs: Any) -> Any:
+        rows = np.tile(np.array([1.0, 0.0], np.float32), (len(inputs), 1))
+        rows[-1] = self.cosine, (1 - self.cosine**2) ** 0.5
+        return rows
+
+
+def described(side: int) -> tuple[InputSpec, Framing]:
+    return InputSpec((1, side, side, 3), "rgb", 127.5, 127.5), Framing(np.array(template(side), np.float32))
+
+
 def test_a_result_that_is_not_the_original_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """One picture of many is a little too far away."""
-    spec = InputSpec((1, 32, 32, 3), "rgb", 127.5, 127.5)
-
-    class Turned:
-        """An original whose vectors are turned by a given angle for the last picture."""
-
-        def __init__(self, cosine: float) -> None:
-            self.cosine = cosine
-
-        def vectors(self, inputs: Any) -> Any:
-            rows = np.tile(np.array([1.0, 0.0], np.float32), (len(inputs), 1))
-            rows[-1] = self.cosine, (1 - self.cosine**2) ** 0.5
-            return rows
-
     monkeypatch.setattr(proof, "vectors", lambda *given: Turned(1).vectors(given[-1]))
-    framing = Framing(np.array(template(32), np.float32))
+    spec, framing = described(32)
     for cosine in (1.0, LEAST_COSINE + 1e-5):
         assert prove(ImportedNetwork(b"", "a tool 1.0", Turned(cosine), False), Path("a.onnx"), spec, framing)
     near = ImportedNetwork(b"", "a tool 1.0", Turned(LEAST_COSINE - 1e-5), False)
@@ -295,7 +299,44 @@ def test_a_flatten_with_channels_first_moves_no_numbers() -> None:
     assert vectors(changed, "a", inputs) == pytest.approx(vectors(content, "a", inputs), abs=1e-6)
 
 
+def without(graph: Graph, kind: str, to: str) -> bytes:
+    """The network after what onnx2tf does wrong: an operator is gone whose output is still read."""
+    [lost] = [operator for operator in graph.operators if graph.kind(operator) == kind]
+    before = graph.body.tensors[int(lost.inputs[0])]
+    before.name = f"{graph.tensor_name(int(lost.outputs[0]))}{to}".encode()
+    graph.operators.remove(lost)
+    return graph.pack()
+
+
+def test_a_transpose_that_onnx2tf_lost_is_found_by_its_name() -> None:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'whosthere[converter]'")
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(1)
+    given = keras.Input((8, 8, 3))
+    x = keras.layers.Permute((3, 1, 2))(keras.layers.Conv2D(5, 3)(given))
+    content = to_tflite(keras.Model(given, keras.layers.Flatten()(x)), Path("a.keras"))
+    inputs = [np.random.default_rng(i).normal(size=(1, 8, 8, 3)).astype(np.float32) for i in range(4)]
+    assert reconnect(content, "a") == Graph(content).pack(), "nothing is lost"
+
+    lost = without(Graph(content), "TRANSPOSE", "_nhwc_bridge")
+    with pytest.raises(RuntimeError, match="lacks data"):
+        vectors(lost, "a", inputs)
+    assert vectors(reconnect(lost, "a"), "a", inputs) == pytest.approx(vectors(content, "a", inputs), abs=1e-6)
+    with pytest.raises(ModelError, match=r"a\.onnx: a tool 1\.0 made a network of it that does not run: .+lacks data"):
+        prove(ImportedNetwork(lost, "a tool 1.0", Turned(1.0), False), Path("a.onnx"), *described(8))
+    with pytest.raises(ModelError, match=r"a\.onnx: onnx2tf converts it to a network in which nothing computes '.+'"):
+        reconnect(without(Graph(content), "TRANSPOSE", "_something"), "a.onnx")
+
+
 def test_the_pins_name_a_version_for_everything_asked_for() -> None:
     for chain in (environment.ONNX, environment.TORCH):
         assert set(chain.packages) <= set(chain.versions)
         assert all(version[:1].isdigit() for version in chain.versions.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [("a.onnx", True), ("A.PTH", True), ("checkpoint.pth.tar", True), ("people.tar", False), ("a.keras", False)],
+)
+def test_what_the_tools_of_another_framework_read(name: str, foreign: bool) -> None:
+    assert import_options.is_foreign(Path(name)) is foreign

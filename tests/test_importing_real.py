@@ -18,7 +18,7 @@ from edge.errors import ModelError
 from edge.models import card as cards
 from edge.models.tflite import Model
 from support.converting import run
-from support.onnx_models import EmbedderGraph, embedder, in_half, made, save
+from support.onnx_models import EmbedderGraph, embedder, in_half, made, mixing_embedder, save
 from support.torch_files import Shell, program_file, weights_file
 
 pytestmark = [
@@ -172,6 +172,12 @@ def test_all_variants_are_made_of_a_network_that_flattens(tmp_path: Path) -> Non
     assert results["int8-full"]["mean_cosine"] > 0.99
     for variant in results:
         assert cards.read_card(tmp_path / "out" / f"arcface-{variant}.yaml").licence == "research only"
+
+
+def test_blocks_that_are_channels_last_inside_and_split_channels_are_imported(tmp_path: Path) -> None:
+    path = save(mixing_embedder(), tmp_path / "edge.onnx")
+    model, said = converted(path, tmp_path / "out", "--range", "-1..1")
+    assert "mean cosine 1.0000000" in model.card.measured["compared with the original"], said
 
 
 def two_outputs(path: Path, names: tuple[str, str] = ("quality", "embedding")) -> Path:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from converter.graph import RELU, RELU6, Graph, Values, schema
 from converter.passes.activations import curves, spell_out_hard_swish, spell_out_prelu
@@ -64,6 +66,34 @@ def test_what_only_looks_like_prelu_is_left_alone() -> None:
     simplify(graph)
 
     assert "PRELU" not in graph.kinds()
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e-10, -1e-7])
+def test_adding_next_to_nothing_is_no_prelu(constant: float) -> None:
+    b = Builder()
+    product = b.binary("MUL", b.conv(b.input, 8), b.conv(b.input, 8))
+    graph = b.vector(b.binary("ADD", product, b.constant(np.full(8, constant))))
+
+    simplify(graph)
+
+    assert graph.kinds() == ["CONV_2D", "CONV_2D", "MUL", "ADD", "RESHAPE"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-38, 37), st.floats(-9, 1), st.sampled_from([-1.0, 0.0, 1.0]))
+def test_any_finite_values_have_ranges(size: float, width: float, around: float) -> None:
+    """Tiny values, huge ones, and all but one value: float32 cannot part any range into 2,048 bins."""
+    middle, spread = around * 10.0**size, 10.0 ** (size + width)
+    b = Builder()
+    scale = np.float32(spread) * np.linspace(0, 1, 3, dtype=np.float32)
+    graph = b.vector(b.binary("ADD", b.binary("MUL", b.input, b.constant(scale)), b.constant(np.float32([middle] * 3))))
+
+    seen = observe(
+        graph.pack(), [np.full((1, *graph.shape(graph.inputs[0])[1:]), x, np.float32) for x in (-1, 1)], True
+    )
+
+    for low, high in searched_ranges(seen).values():
+        assert low <= 0 <= high and np.isfinite(high - low)
 
 
 def test_batch_norm_and_activations_go_into_the_convolution() -> None:

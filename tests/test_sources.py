@@ -118,14 +118,30 @@ def test_operators_that_tflite_does_not_have_are_named(
     assert "mlir" not in capfd.readouterr().err.lower()
 
 
-def test_lambda_layers_run_only_when_allowed(keras: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("nested", [False, True])
+def test_lambda_layers_run_only_when_allowed(version: int, suffix: str, nested: bool, tmp_path: Path) -> None:
+    """A Lambda layer is code, which reading the file would run: here it would make a file."""
+    keras = pytest.importorskip("tf_keras" if version == 2 else "keras")
+    ran = tmp_path / "ran"
+    scale = keras.layers.Lambda(
+        # Names of this module would not be there when the file is read.
+        lambda v, made: (__import__("pathlib").Path(made).touch(), v * 2)[1],
+        arguments={"made": str(ran)},
+    )
     given = keras.Input((96, 96, 3))
     x = keras.layers.Dense(8)(keras.layers.GlobalAveragePooling2D()(given))
-    keras.Model(given, keras.layers.Lambda(lambda v: v * 2)(x)).save(tmp_path / "mine.keras")
+    inner = keras.Sequential([keras.Input((8,)), scale]) if nested else scale
+    path = tmp_path / f"mine.{suffix}"
+    keras.Model(given, inner(x)).save(path)
+    ran.unlink()
 
-    with pytest.raises(ModelError, match=r"mine\.keras: .*Lambda layer.*--allow-lambda"):
-        float_model(tmp_path / "mine.keras")
-    assert float_model(tmp_path / "mine.keras", allow_lambda=True)
+    with pytest.raises(ModelError, match=r"mine\.\w+: .*Lambda layer.*--allow-lambda"):
+        float_model(path)
+    assert not ran.exists()
+    assert float_model(path, allow_lambda=True)
+    assert ran.exists()
 
 
 @pytest.mark.parametrize("bias", ["none", "zeros"])

@@ -1,7 +1,9 @@
 """Visits at their edges: looks, doubts, links, rings and gaps, with vectors whose cosines are exact."""
 
 import itertools
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -460,3 +462,50 @@ def test_the_picture_of_a_newcomer_is_of_the_look_that_was_taken_from_it() -> No
         show(visits, look(1, 1.5 + n / 2, NOBODY, score=score, box=boxes[n]), image=images[n])
     [ended] = [event for event in visits.flush(9) if event.visit_id == "v2" and event.kind is EventKind.ENDED]
     assert (ended.picture is images[1], ended.picture_box, ended.started_at) == (True, boxes[1], 1.5)
+
+
+def test_a_name_is_withheld_after_three_looks_that_do_not_confirm_it() -> None:
+    visits = manager()
+    recognized(visits, until=1.0)
+    named = []
+    for at in (1.5, 2.0, 2.5):
+        show(visits, look(1, at, Problem.TURNED_AWAY))
+        label = visits.label(1)
+        assert label
+        named.append(label[1] is not None)
+    assert named == [True, True, False]
+
+
+def test_a_provisional_name_follows_who_is_renamed() -> None:
+    visits = manager(VisitSettings(gap_s=5, min_faces=3, provisional=True))
+    show(visits, look(1, 0.0, ADA))
+    gallery = visits.matcher.gallery
+    visits.matcher = Matcher(gallery.renamed(gallery.people[0], "Countess", AT), 0.9, 0.05, None)
+    label = visits.label(1)
+    assert label and label[1] and label[1].person
+    assert label[1].person.name == "Countess"
+
+
+def by_night(sighting: Sighting) -> Sighting:
+    assert sighting.quality
+    return replace(sighting, quality=replace(sighting.quality, infrared=True))
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, False), (True, False), (False, True), (True, True)])
+def test_only_two_infrared_faces_are_compared_by_the_stricter_thresholds(first: bool, second: bool) -> None:
+    """HALF_ADA is 0.5 like ADA: the same person by day, and somebody else among two infrared faces."""
+    ids = (f"v{n}" for n in itertools.count(1))
+    strict = msgspec.structs.replace(LINKING, infrared=LinkingThresholds(same=0.75, different=0.6, doubtful=0.6))
+    nobody = Matcher(gallery_of(ben=BEN), 0.9, 0.05, None)
+    visits = VisitManager(SETTINGS, strict, nobody, lambda: next(ids), pictures=False)
+    both = first and second
+
+    before, after = look(1, 0.0, ADA), look(1, 0.5, HALF_ADA)
+    show(visits, by_night(before) if first else before)
+    show(visits, by_night(after) if second else after)
+    assert (visits.confirmed(1) is None) == both, "the same track"
+
+    later = look(2, 3.0, HALF_ADA, since=3.0)
+    nothing(visits, 2.0)
+    began = show(visits, by_night(later) if second else later)
+    assert began == (["v2 started"] if both else []), "another track"

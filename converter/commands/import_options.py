@@ -65,7 +65,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
 
 def is_foreign(model: Path) -> bool:
     """Whether the tools of another framework are needed to read it."""
-    return model.suffix.lower() in SUFFIXES and not model.is_dir()
+    return model.name.lower().endswith(SUFFIXES) and not model.is_dir()
 
 
 def scaling(mean: Numbers | None, std: Numbers | None, pixels: str | None) -> Scale | None:

@@ -1,21 +1,52 @@
-"""A flatten as PyTorch does it, channels first, without moving any number: the matrix after it is reordered instead.
-
-No integer operator moves axes, so that a network with such a step would have no `int8-full`.
-"""
+"""What is left of channels first, PyTorch's order, in a network that onnx2tf has converted to channels last."""
 
 from typing import Any
 
 import numpy as np
 
 from converter.graph import Graph
+from edge.errors import ModelError
 
 CHANNELS_FIRST = [0, 3, 1, 2]
+BRIDGE = "_nhwc_bridge"
+"""How onnx2tf calls the channels-last form of a tensor that others read channels first."""
 UNARY = frozenset({"RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "TANH"})
 BINARY = frozenset({"ADD", "MUL", "SUB"})
 
 
+def reconnect(content: bytes, name: str) -> bytes:
+    """Return the network with the TRANSPOSEs that onnx2tf removed although somebody still reads what they made.
+
+    Raises ModelError when something else is read that nothing computes. Whether the result is right, `proof` shows.
+    """
+    graph = Graph(content, name)
+    computed = {int(tensor) for operator in graph.operators for tensor in operator.outputs} | {*graph.inputs}
+    read = {int(tensor) for operator in graph.operators for tensor in operator.inputs if tensor >= 0}
+    for tensor in sorted(read - computed):
+        if graph.values(tensor) is None:
+            _transpose_again(graph, tensor)
+    return graph.pack()
+
+
+def _transpose_again(graph: Graph, lost: int) -> None:
+    bridge = graph.tensor_name(lost) + BRIDGE
+    made = next((o for o in graph.operators if graph.tensor_name(int(o.outputs[0])) == bridge), None)
+    shape = graph.shape(int(made.outputs[0])) if made is not None else ()
+    if made is None or len(shape) != 4 or graph.shape(lost) != tuple(shape[axis] for axis in CHANNELS_FIRST):
+        raise ModelError(
+            f"{graph.name}: onnx2tf converts it to a network in which nothing computes {graph.tensor_name(lost)!r}: "
+            "this kind of network cannot be imported"
+        )
+    order = graph.add_constant(f"{bridge}/order", np.array(CHANNELS_FIRST, np.int32))
+    graph.swap([made], [made, graph.make("TRANSPOSE", [int(made.outputs[0]), order], [lost])])
+
+
 def flatten_channels_last(content: bytes, name: str) -> bytes:
-    """The same network, where a TRANSPOSE to channels first ends in RESHAPE and FULLY_CONNECTED."""
+    """The same network, where a TRANSPOSE to channels first ends in RESHAPE and FULLY_CONNECTED.
+
+    Instead of moving the numbers, the matrix is reordered: no integer operator moves axes, so that a network with such
+    a step would have no `int8-full`.
+    """
     graph = Graph(content, name)
     for operator in [o for o in graph.operators if graph.kind(o) == "TRANSPOSE"]:
         chain = _chain(graph, operator)

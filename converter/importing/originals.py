@@ -9,12 +9,12 @@ import numpy as np
 
 from converter.graph import Values
 from converter.importing import environment, torch_files
-from converter.importing.layout import flatten_channels_last
+from converter.importing.layout import flatten_channels_last, reconnect
 from converter.importing.worker import Worker
 from edge.errors import ModelError, UsageError
 from edge.terminal import echo
 
-SUFFIXES = frozenset({".onnx"}) | torch_files.SUFFIXES
+SUFFIXES = (".onnx", *torch_files.SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class OnnxOriginal:
         chain = environment.ONNX
         told = {"mean": self._request.mean, "std": self._request.std, "folder": self._folder}
         found = self._worker.ask("convert", **self._asked, **told)
-        content = flatten_channels_last(Path(found["network"]).read_bytes(), str(self._path))
+        content = reconnect(Path(found["network"]).read_bytes(), str(self._path))
+        content = flatten_channels_last(content, str(self._path))
         return ImportedNetwork(content, f"onnx2tf {chain.versions['onnx2tf']}", self, bool(found["half"]))
 
     def vectors(self, inputs: Sequence[Values]) -> Values:

@@ -43,7 +43,11 @@ class Proof:
 def prove(imported: ImportedNetwork, path: Path, spec: InputSpec, framing: Framing) -> Proof:
     """Run both on aligned faces of the bundled portraits and on noise. Raises ModelError when they are not the same."""
     inputs = _inputs(spec, framing)
-    wanted, found = imported.original.vectors(inputs), vectors(imported.content, str(path), inputs)
+    wanted = imported.original.vectors(inputs)
+    try:
+        found = vectors(imported.content, str(path), inputs)
+    except RuntimeError as error:
+        raise ModelError(f"{path}: {imported.made_by} made a network of it that does not run: {error}") from error
     proof = compare(wanted, found, path)
     if not proof.least_cosine >= LEAST_COSINE:
         raise ModelError(f"{path}: the converted network is not the original: {proof.text(imported.made_by)}")

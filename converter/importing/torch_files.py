@@ -15,7 +15,8 @@ from typing import IO, Literal
 from edge.errors import ModelError
 
 TorchKind = Literal["torchscript", "exported program", "weights"]
-SUFFIXES = frozenset({".pt", ".pth", ".pt2", ".ptl", ".ckpt", ".bin"})
+SUFFIXES = (".pt", ".pth", ".pt2", ".ptl", ".ckpt", ".bin", ".pth.tar", ".pt.tar")
+"""The last two are no archives: PyTorch's own examples call a checkpoint `checkpoint.pth.tar`."""
 TENSORS = re.compile(r"_rebuild_(?:tensor|tensor_v2|tensor_v3|parameter|parameter_with_state)|\w+Storage|Size")
 DTYPES = re.compile(r"(?:b?float|u?int|complex)\d+|bool|half|double|long|short|device")
 ALLOWED = frozenset({("torch.nn.parameter", "Parameter"), ("torch.serialization", "_get_layout")})

@@ -143,4 +143,6 @@ def with_zero(given: Range) -> Range:
 
 
 def _some(whole: Range) -> Range:
-    return whole if whole[1] > whole[0] else (whole[0], whole[0] + 1e-6)
+    """The range, or one so wide that float32 can tell the edges of its BINS bins apart."""
+    low, high = whole
+    return low, max(high, low + BINS * 2.0**-22 * max(abs(low), abs(high)) + 1e-30)

@@ -113,7 +113,10 @@ def _closed(graph: Graph, group: list[Any], root: Any) -> bool:
 
 
 def _slopes(graph: Graph, root: Any, source: int, operators: list[Any]) -> Values | None:
-    """(channels,) slopes below zero, when the operators compute x for x > 0 and a x for x < 0; otherwise None."""
+    """(channels,) slopes below zero, when the operators compute x for x > 0 and a x for x < 0; otherwise None.
+
+    None too when that is x for all of them.
+    """
     channels = graph.shape(source)[-1] if graph.shape(source) else 0
     known: dict[int, Values] = {source: np.repeat(PROBES[:, None], channels, 1)}
     order = [o for o in graph.operators if any(o is member for member in operators)]
@@ -127,7 +130,9 @@ def _slopes(graph: Graph, root: Any, source: int, operators: list[Any]) -> Value
     result = known[int(root.outputs[0])]
     slopes: Values = -result[1]
     wanted = np.where(PROBES[:, None] > 0, PROBES[:, None], PROBES[:, None] * slopes)
-    return slopes if np.allclose(result, wanted, rtol=1e-5, atol=1e-6) else None
+    # Not even the smallest constant may be added: what is near zero here may become a divisor later.
+    same = np.allclose(result, wanted, rtol=1e-5, atol=0)
+    return slopes if same and (slopes != 1).any() else None
 
 
 def _compute(kind: str, given: list[Values], operator: Any) -> Values:

@@ -13,6 +13,7 @@ from converter import sources
 from converter.files import replacing
 from converter.graph import Graph
 from converter.input_spec import model_input
+from converter.keras_file import INSTALL
 from converter.runner import Runner
 from converter.training.crops import crop_all, stored
 from edge.errors import ModelError, UsageError
@@ -146,7 +147,7 @@ def _onnx(path: Path) -> OpenedNetwork:
     try:
         runtime = importlib.import_module("onnxruntime")
     except ImportError as error:
-        raise ModelError(f"{path}: onnxruntime is needed to read it; {sources.INSTALL}") from error
+        raise ModelError(f"{path}: onnxruntime is needed to read it; {INSTALL}") from error
     try:
         session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -96,6 +96,27 @@ def embedder(
     return made(graph, shape, {"embedding": [batch, NUMBERS]})
 
 
+def mixing_embedder() -> Any:
+    """A network in EdgeFace's manner: blocks are channels last inside, and the last one splits the channels."""
+    graph = EmbedderGraph()
+    x = graph.convolution("data", 3, 12, 3, strides=[2, 2])
+    for _ in range(2):
+        y = graph.node("Transpose", graph.convolution(x, 12, 12, 3), perm=[0, 2, 3, 1])
+        y = graph.node("MatMul", y, graph.noise(f"matrix{len(graph.nodes)}", 12, 12, scale=0.3))
+        y = graph.node("Add", graph.noise(f"bias{len(graph.nodes)}", 12, scale=0.1), y)
+        x = graph.node("Add", x, graph.node("Transpose", y, perm=[0, 3, 1, 2]))
+    axis = graph.constant("axis", np.array([1], np.int64))
+    bounds = [graph.constant(f"at{at}", np.array([at], np.int64)) for at in (0, 4, 8, 12)]
+    first, second, third = (graph.node("Slice", x, *bounds[i : i + 2], axis) for i in range(3))
+    first = graph.convolution(first, 4, 4, 3)
+    second = graph.convolution(graph.node("Add", first, second), 4, 4, 3)
+    x = graph.node("Concat", first, second, third, axis=1)
+    flat = graph.node("Flatten", graph.node("GlobalAveragePool", x), axis=1)
+    weight = graph.noise("fc.weight", NUMBERS, 12)
+    graph.node("Gemm", flat, weight, graph.noise("fc.bias", NUMBERS, scale=0.1), transB=1, name="embedding")
+    return made(graph, ["batch", 3, SIDE, SIDE], {"embedding": ["batch", NUMBERS]})
+
+
 def made(graph: EmbedderGraph, shape: list[Any], outputs: dict[str, list[Any]], kind: int = TensorProto.FLOAT) -> Any:
     """The model, checked by onnx."""
     given = [helper.make_tensor_value_info("data", kind, shape)]
