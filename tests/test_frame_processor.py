@@ -36,6 +36,37 @@ def events_of(image: Image, gallery: Path) -> list[Event]:
     return [event for frame in frames for event in watching.process(frame).events] + watching.flush(LOOKS / 10)
 
 
+def test_a_look_that_was_due_is_made_up_for_although_its_frame_was_lost(demo_gallery: Path) -> None:
+    watching = processor(demo_gallery)
+    porch = np.full((120, 160, 3), 90, np.uint8)
+    frames = [Frame(porch, porch, at / 10) for at in range(50)]
+    for frame in frames[:40]:
+        watching.process(frame)
+    due = next(frame for frame in frames[40:] if watching.glance(frame))
+    assert watching.glance(due), "the answer for a frame stays"
+    lost = frames.index(due)
+    assert watching.process(frames[lost + 1]).detector_ran
+    assert not watching.process(frames[lost + 2]).detector_ran
+
+
+def test_it_rests_while_nobody_is_there(demo_gallery: Path) -> None:
+    watching, face = processor(demo_gallery), read_picture(HOPPER)
+    empty = np.zeros_like(face)
+    watching.process(Frame(empty, empty, 0.0))
+    assert watching.resting
+    watching.process(Frame(face, face, 0.1))
+    assert not watching.resting
+    watching.process(Frame(empty, empty, 60.0))
+    events = [event.kind for event in watching.tick(120.0)]
+    assert watching.resting, events
+
+
+def test_it_does_not_rest_while_a_visitor_who_rang_is_expected(demo_gallery: Path) -> None:
+    watching = processor(demo_gallery)
+    watching.ring(0.0)
+    assert not watching.resting
+
+
 def test_a_face_that_is_good_enough_is_embedded_and_named(demo_gallery: Path) -> None:
     events = events_of(read_picture(HOPPER), demo_gallery)
     assert [event.kind for event in events] == [EventKind.STARTED, EventKind.RECOGNIZED, EventKind.ENDED]

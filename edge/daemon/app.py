@@ -209,6 +209,7 @@ class App:
             on_ring=self._on_ring,
             on_challenge=self._on_challenge,
             on_frame=self._link.on_frame,
+            wants_all=lambda: self._link.guiding,
             on_end=self._signals.wake,
         )
 

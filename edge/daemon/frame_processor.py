@@ -54,6 +54,9 @@ class FrameProcessor:
         self._full_look_at = float("-inf")
         self._max_looks = config.runtime.max_looks_per_frame
         self._gate = MotionGate(config.motion)
+        self._glanced: Frame | None = None
+        self._wanted = False
+        """Whether the detector is still to run since the gate asked for it."""
         self._light = InfraredWatch()
         self._tiles = TileTurns(config.detect.tiles)
         self._tracker = Tracker(config.track)
@@ -73,13 +76,28 @@ class FrameProcessor:
         """Match against another gallery or threshold from now on. Decisions that were made stay."""
         self._visits.matcher = matcher
 
+    @property
+    def resting(self) -> bool:
+        """Whether nobody is followed and no visit is open: until something moves, `tick` has nothing to do."""
+        return not self._tracker.busy and self._visits.empty
+
+    def glance(self, frame: Frame) -> bool:
+        """Whether something moves, or the detector is due. `process` of the same frame follows, or of a later one.
+
+        Cheap, and needs no network. The answer for a frame is remembered until it is processed.
+        """
+        if frame is not self._glanced:
+            self._glanced = frame
+            with self._timings.measure("motion"):
+                if self._gate.wants_look(frame.preview, frame.captured_at, self._tracker.busy):
+                    self._wanted = True
+                    self._light.update(self._gate.half, frame.captured_at)
+        return self._wanted
+
     def process(self, frame: Frame) -> ProcessedFrame:
         """Detect, track, analyse and decide."""
-        now = frame.captured_at
-        with self._timings.measure("motion"):
-            look = self._gate.wants_look(frame.preview, now, self._tracker.busy)
-            if look:
-                self._light.update(self._gate.half, now)
+        now, look = frame.captured_at, self.glance(frame)
+        self._glanced, self._wanted = None, False
         if not look:
             return ProcessedFrame(self.tick(now), [], detector_ran=False)
         tracks = self._tracker.update(self._detect(frame), now)

@@ -48,6 +48,11 @@ class Guidance:
         self._beginning = threading.Lock()
         self._guard = Guard("the guided enrolment")
 
+    @property
+    def under_way(self) -> bool:
+        """Whether somebody is guided."""
+        return self._course is not None
+
     def begin(self, asked: AskGuide, gallery: Gallery, say: Say) -> Callable[[], None]:
         """Begin to guide somebody; what is returned ends it. Any thread. Raises UsageError while another is guided."""
         person = gallery.named(asked.name)

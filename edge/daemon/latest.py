@@ -1,6 +1,7 @@
 """A slot for one item: the newest wins, and drops are counted."""
 
 import threading
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,11 +14,19 @@ class Latest(Generic[T]):
         self._condition = threading.Condition()
         self._item: T | None = None
         self._closed = False
+        self._resting = False
+        self._nudged = False
         self.dropped = 0
 
-    def put(self, item: T) -> None:
-        """Put an item in the slot, in place of one that nobody has taken."""
+    def put(self, item: T, worth: Callable[[T], bool] = lambda _: True) -> None:
+        """Put an item in the slot, in place of one that nobody has taken.
+
+        While the taker rests, `worth` decides whether an item is worth waking it; if not, it stays out. The taker does
+        nothing meanwhile, so that `worth` may use what is otherwise the taker's.
+        """
         with self._condition:
+            if self._resting and self._item is None and not worth(item):
+                return
             if self._item is not None:
                 self.dropped += 1
             self._item = item
@@ -33,13 +42,24 @@ class Latest(Generic[T]):
                 self._condition.notify_all()
             return True
 
-    def take(self, timeout_s: float) -> T | None:
-        """Wait for an item and take it; None after `timeout_s`, or when the slot is closed and empty."""
+    def take(self, timeout_s: float, *, resting: bool = False) -> T | None:
+        """Wait for an item and take it; None after `timeout_s`, when nudged, or when the slot is closed and empty.
+
+        `resting`: only for an item that is worth it.
+        """
         with self._condition:
-            self._condition.wait_for(lambda: self._item is not None or self._closed, timeout_s)
+            self._resting = resting
+            self._condition.wait_for(lambda: self._item is not None or self._nudged or self._closed, timeout_s)
+            self._resting = self._nudged = False
             item, self._item = self._item, None
             self._condition.notify_all()
             return item
+
+    def nudge(self) -> None:
+        """End the wait for an item, or the next one."""
+        with self._condition:
+            self._nudged = True
+            self._condition.notify_all()
 
     def close(self) -> None:
         """Accept no more items. The last one can still be taken."""

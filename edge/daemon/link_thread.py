@@ -51,8 +51,13 @@ class LinkThread:
         if self._server:
             self._server.stop(timeout_s)
 
+    @property
+    def guiding(self) -> bool:
+        """Whether somebody is being enrolled: then each frame belongs on the inference thread."""
+        return self._guidance.under_way
+
     def on_frame(self, frame: Frame, faces: Sequence[SeenFace]) -> None:
-        """Runs on the inference thread."""
+        """Runs on the inference thread, or in its place while it rests."""
         self._view.offer(frame, faces)
         self._guidance.on_frame(frame)
 

@@ -1,4 +1,7 @@
-"""The two threads of the loop: capture fills a slot with frames, inference empties it."""
+"""The two threads of the loop: capture fills a slot with frames, inference empties it.
+
+While nothing goes on, inference rests, and capture glances at the frames in its place: one thread wakes up per frame.
+"""
 
 import logging
 import threading
@@ -24,6 +27,8 @@ from edge.visits.matcher import Matcher
 log = logging.getLogger("whosthere.pipeline")
 
 POLL_S = 0.5
+REST_S = 1.5
+"""How long the inference thread rests at most. Shorter than the shortest `runtime.stall_s`."""
 WAIT_S = 0.2
 RINGS = 4
 """Rings that can wait for the inference thread. An impatient visitor is one visitor."""
@@ -59,12 +64,14 @@ class Pipeline:
         mark: Callable[[Event], Event] = lambda event: event,
         on_challenge: Callable[[ChallengeUpdate, float], None] = lambda *_: None,
         on_frame: Callable[[Frame, Sequence[SeenFace]], None] = lambda *_: None,
+        wants_all: Callable[[], bool] = lambda: False,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`mark` adds to an event, on the inference thread, before any subscriber gets it.
 
         `on_challenge` gets each update of a challenge, and how many seconds ago it happened.
         `on_frame` gets each analysed frame with the faces in it, and each frame of a pause without; it must not block.
+        It runs on the inference thread, or on the capture thread while that rests; not while `wants_all`.
         `on_end` is called on each thread when it ends.
         """
         self.paused = False
@@ -81,6 +88,7 @@ class Pipeline:
         self._timings = timings
         self._lossless = lossless
         self._min_interval_s = EARLY / max_fps
+        self._analysed_at = float("-inf")
         self.pace = 1.0
         """The part of `max_fps` to analyse, 0..1: less while the box is hot. Has no effect when `lossless`."""
         self._subscribers = Subscribers(subscribers)
@@ -88,6 +96,7 @@ class Pipeline:
         self._mark = mark
         self._on_challenge = on_challenge
         self._on_frame = on_frame
+        self._wants_all = wants_all
         self._on_end = on_end
         self._ended: list[str] = []
         self._rung: deque[Source] = deque(maxlen=RINGS)
@@ -136,10 +145,12 @@ class Pipeline:
     def ring(self, source: Source) -> None:
         """Somebody rang: start a visit at once and wake the detector. Any thread."""
         self._rung.append(source)
+        self._slot.nudge()
 
     def challenge(self, asked: AskedChallenge, answer: Answer) -> None:
         """Ask somebody in view to turn the head; `answer` is called on the inference thread. Any thread."""
         self._asked.append((asked, answer))
+        self._slot.nudge()
 
     def wait_for_camera(self, stop: threading.Event, seconds: float) -> None:
         """Wait before the camera is opened again, on the capture thread and with its heartbeat."""
@@ -169,26 +180,39 @@ class Pipeline:
                 if self._lossless:
                     self._hand_over(frame)
                 else:
-                    self._slot.put(frame)
+                    self._slot.put(frame, self._worth_waking)
+
+    def _worth_waking(self, frame: Frame) -> bool:
+        """Whether a frame that comes while the inference thread rests is its business. Runs on the capture thread."""
+        if self._is_early(frame):
+            return False
+        if self.paused or self._wants_all() or self._processor.glance(frame):
+            return True
+        self._finish(frame, self._lag(frame), ())
+        return False
 
     def _hand_over(self, frame: Frame) -> None:
         while not self._slot.put_when_free(frame, POLL_S) and not self._stop.is_set():
             self._record_heartbeat()
 
     def _infer(self) -> None:
-        analysed_at = float("-inf")
         while not (self._stop.is_set() or self._slot.finished):
-            frame = self._slot.take(POLL_S)
+            resting = self._processor.resting and not self._lossless
+            frame = self._slot.take(REST_S if resting else POLL_S, resting=resting)
             self.heartbeats["inference"] = time.monotonic()
             self._swap_matcher()
             self._answer_rings(frame)
             self._answer_challenges(frame)
             if frame is None:
                 self._pass_time()
-            elif (frame.captured_at - analysed_at) * (1.0 if self._lossless else self.pace) >= self._min_interval_s:
-                analysed_at = frame.captured_at
+            elif not self._is_early(frame):
                 self._analyse(frame)
         self._end_visits()
+
+    def _is_early(self, frame: Frame) -> bool:
+        """Whether a frame comes too soon after the last one that was analysed."""
+        passed_s = frame.captured_at - self._analysed_at
+        return passed_s * (1.0 if self._lossless else self.pace) < self._min_interval_s
 
     def _answer_rings(self, frame: Frame | None) -> None:
         seen = frame or self.last_frame
@@ -214,17 +238,26 @@ class Pipeline:
                 answer(True, text)
 
     def _analyse(self, frame: Frame) -> None:
-        self.last_frame = frame
         if self.paused:
+            self._analysed_at, self.last_frame = frame.captured_at, frame
             self._publish(self._processor.tick(frame.captured_at), 0.0)
             self._on_frame(frame, ())
             return
+        self.last_frame = frame
         processed = self._processor.process(frame)
-        lag = 0.0 if self._lossless else max(0.0, time.monotonic() - frame.captured_at)
+        lag = self._lag(frame)
+        self._publish(processed.events, lag)
+        self._finish(frame, lag, processed.seen)
+
+    def _lag(self, frame: Frame) -> float:
+        return 0.0 if self._lossless else max(0.0, time.monotonic() - frame.captured_at)
+
+    def _finish(self, frame: Frame, lag: float, seen: Sequence[SeenFace]) -> None:
+        """Count a frame, and hand it on."""
+        self._analysed_at, self.last_frame = frame.captured_at, frame
         self._timings.add("frame", lag)
         self.frames += 1
-        self._publish(processed.events, lag)
-        self._on_frame(frame, processed.seen)
+        self._on_frame(frame, seen)
 
     def _pass_time(self) -> None:
         """No frame has come: visits still end. The time of a recording stands still meanwhile."""

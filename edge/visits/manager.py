@@ -39,6 +39,11 @@ class VisitManager:
         self._visits: list[Visit] = []
 
     @property
+    def empty(self) -> bool:
+        """Whether there is no visit, started or not."""
+        return not self._visits
+
+    @property
     def matcher(self) -> Matcher:
         """Decides who visitors are. Visits that have not ended follow people who are renamed in a new one."""
         return self._matcher
@@ -170,9 +175,8 @@ class VisitManager:
 
     def _match_look(self, sighting: Sighting) -> Match | None:
         """The gallery's answer to one look alone; None: it was not embedded."""
-        if sighting.embedding is None:
-            return None
-        return self.matcher.match(sighting.embedding, infrared=sighting.infrared)
+        vector = sighting.embedding
+        return None if vector is None else self.matcher.match(vector, infrared=sighting.infrared)
 
     def _verdict(self, visit: Visit, sighting: Sighting, match: Match | None) -> Verdict:
         """A look without an embedding says nothing, and neither does the first one of a visit."""
@@ -220,9 +224,7 @@ class VisitManager:
         fused = visit.faces.embedding
         waited = visit.track_id is None or now - visit.since >= self._settings.link_wait_s
         if fused is None:
-            if waited:
-                return self._join(max(dormant, key=lambda v: v.last_seen_at), visit)
-            return []
+            return self._join(max(dormant, key=lambda v: v.last_seen_at), visit) if waited else []
         match = self._match(visit)
         name = match.person.person_id if match and match.person else None
         namesake = next((v for v in dormant if name is not None and v.person_id == name), None)
