@@ -26,7 +26,7 @@ from support.terminal import CTRL_C, CTRL_D, Terminal
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1500)]
 
-CAMERA, BROKER = "lens cap", "seven ravens"
+CAMERA, BROKER, PAGE = "lens cap", "seven ravens", "long enough for a page"
 ETC = "/etc/whosthere"
 PICAMERA2 = """
 import numpy
@@ -146,10 +146,13 @@ def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera
         for question in ("MQTT broker", "Encrypted", "Port", "Login"):
             terminal.answer(question, "")
         terminal.answer("Password", BROKER)
+        terminal.answer("Password for the box's web page (empty: the page stays off)", PAGE)
+        terminal.answer("The same again", PAGE)
         assert terminal.end() == 0, terminal.shown
     print(without_picture(terminal.shown))
     assert terminal.shown.count("\N{UPPER HALF BLOCK}") >= 500
     assert "accepts this box" in terminal.shown
+    assert "The web page has a password now; it listens on 127.0.0.1:8480" in terminal.shown
     assert f"sudo whosthere enroll --gallery {GALLERY}" in terminal.shown
     assert "416 MB of memory: the service may use three quarters" in terminal.shown
     assert "MemoryMax=75%" in box.run("systemctl cat whosthere.service")
@@ -160,7 +163,7 @@ def test_answers_lead_to_a_service_that_watches(box: Box, broker: Broker, camera
         f"root:whosthere 640 {ETC}/config.yaml",
         f"root:root 600 {ETC}/mqtt-password",
     ]
-    for secret in (CAMERA, BROKER):
+    for secret in (CAMERA, BROKER, PAGE):
         assert secret not in terminal.shown + box.run(f"cat {ETC}/config.yaml; journalctl --quiet")
 
 
@@ -203,6 +206,7 @@ def test_asked_again_the_answers_of_before_are_kept_with_enter(box: Box) -> None
     with at_a_terminal(box, "whosthere setup && systemctl restart whosthere") as terminal:
         for question in ("Name", "Camera", "Login", "Password", "broker", "Encrypted", "Port", "Login", "Password"):
             terminal.answer(question, "")
+        terminal.answer("web page (empty: keep the old one)", "")
         assert terminal.end() == 0, terminal.shown
     assert "accepts this box" in terminal.shown
     assert box.run(kept) == before
