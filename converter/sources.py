@@ -21,6 +21,8 @@ FORMS = "a .keras or .h5 file, the folder of a SavedModel, or a .tflite file"
 BEFORE = "give the network as it was before quantisation"
 INTEGERS = frozenset({schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16})
 HALF = frozenset({"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"})
+ACTING = frozenset({"WriteFile", "ReadFile", "MatchingFiles", "PyFunc", "PyFuncStateless", "EagerPyFunc"})
+"""Operators of TensorFlow that no network needs. Loading a SavedModel runs what it names as its initialisation."""
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
@@ -251,10 +253,26 @@ def _load_saved_model(path: Path) -> Any:
     if not (path / "saved_model.pb").is_file():
         raise ModelError(f"{path}: no saved_model.pb in this folder; {FORMS} is expected")
     tf = tensorflow()
+    if found := sorted(_operators(_read(path / "saved_model.pb"), path) & ACTING):
+        raise ModelError(f"{path}: this SavedModel holds {', '.join(found)}, which read or write files or run Python: "
+                         "found more than a network; save the network alone")  # fmt: skip
     try:
         return tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise ModelError(f"{path}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}") from error
+
+
+def _operators(content: bytes, path: Path) -> set[str]:
+    """The kinds of all operators of a SavedModel, those of its functions included; nothing is run."""
+    saved = importlib.import_module("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    try:
+        saved.ParseFromString(content)
+    except Exception as error:
+        # Protobuf's error has no base of its own.
+        raise ModelError(f"{path}: its saved_model.pb is damaged: {error}") from error
+    graphs = [meta.graph_def for meta in saved.meta_graphs]
+    functions = [node for graph in graphs for function in graph.library.function for node in function.node_def]
+    return {node.op for graph in graphs for node in graph.node} | {node.op for node in functions}
 
 
 def _read(path: Path) -> bytes:

@@ -144,6 +144,31 @@ def test_lambda_layers_run_only_when_allowed(version: int, suffix: str, nested: 
     assert ran.exists()
 
 
+def test_a_saved_model_that_writes_files_when_it_is_loaded_is_refused(tmp_path: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    written, folder = tmp_path / "written", tmp_path / "saved"
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        given = v1.placeholder(tf.float32, (1, 32, 32, 3))
+        vector = tf.reduce_mean(given, axis=(1, 2))
+        signature = v1.saved_model.predict_signature_def({"x": given}, {"y": vector})
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, main_op=tf.io.write_file(str(written), "x")
+        )
+        builder.save()
+    tf.saved_model.load(str(folder))
+    assert written.exists(), "TensorFlow itself runs it"
+    written.unlink()
+
+    with pytest.raises(ModelError, match=r"saved: this SavedModel holds WriteFile, which read or write files"):
+        float_model(folder)
+    assert not written.exists()
+    (folder / "saved_model.pb").write_bytes(b"\xff" * 50)
+    with pytest.raises(ModelError, match=r"saved: its saved_model\.pb is damaged"):
+        float_model(folder)
+
+
 @pytest.mark.parametrize("bias", ["none", "zeros"])
 def test_layers_without_a_bias_convert_to_every_variant(keras: Any, tmp_path: Path, bias: str) -> None:
     layers = keras.layers
