@@ -3,10 +3,12 @@
 import contextlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import cv2
 import jsonschema
@@ -275,3 +277,22 @@ def _empty_porch(folder: Path) -> dict[str, object]:
     capture = cv2.VideoCapture(str(FOLDER / clip().clip))
     cv2.imwrite(str(folder / "porch.png"), capture.read()[1])
     return {"source": str(folder), "realtime": True, "loop": True}
+
+
+ONE_THREAD = """
+import sys, cv2
+from pathlib import Path
+from edge.daemon.app import App
+from edge.daemon.systemd import NoServiceManager
+cv2.setNumThreads(4)
+App(Path(sys.argv[1]), NoServiceManager())
+print(cv2.getNumThreads())
+"""
+
+
+def test_a_wide_picture_wakes_no_pool_of_threads(tmp_path: Path, demo_gallery: Path) -> None:
+    """OpenCV would shrink it on all CPUs, for each frame and in no less CPU time."""
+    nobody = SimpleNamespace(host="127.0.0.1", port=1)
+    config = write_config(tmp_path, cast("Broker", nobody), demo_gallery)
+    done = subprocess.run([sys.executable, "-c", ONE_THREAD, config], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
+
 from edge.capture.registry import open_camera
 from edge.capture.reopening import ReopeningCamera
 from edge.config.camera import is_recording
@@ -56,6 +58,8 @@ class App:
 
     def __init__(self, config_path: Path, notifier: Notifier) -> None:
         """Load and check everything that can be wrong before anything runs. Raises WhosthereError."""
+        # Its pool would wake up for each frame wider than the preview, and save no CPU time.
+        cv2.setNumThreads(1)
         self._signals = SignalInbox((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         self._notifier = notifier
         self._loaded = loaded = load_config(config_path)
