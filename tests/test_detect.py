@@ -18,6 +18,7 @@ from edge.faces.detect import (
     anchors,
     decode,
     letterbox,
+    resized,
     squares,
     suppress_nested,
     weighted_suppression,
@@ -137,6 +138,23 @@ def test_letterbox_centres_the_picture_and_says_how(width: int, height: int) -> 
     assert abs((xs.max() + 1 - box.left) / box.scale - width) <= max(1.0, 0.5 / box.scale)
     assert abs((ys.max() + 1 - box.top) / box.scale - height) <= max(1.0, 0.5 / box.scale)
     assert abs((128 - 1 - xs.max()) - xs.min()) <= 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(300, 1500), st.integers(300, 1500), st.integers(20, 256))
+def test_a_smaller_picture_is_the_mean_of_what_falls_into_each_pixel(w: int, h: int, width: int) -> None:
+    """Stripes finer than a pixel become grey; bilinear alone would show some of them, which are not there."""
+    height = max(1, round(h * width / w))
+    stripes = np.zeros((h, w, 3), np.uint8)
+    stripes[:, ::2] = 200
+    small = np.asarray(resized(stripes, width, height))
+    assert small.shape == (height, width, 3)
+    if w >= 4 * width:
+        assert np.abs(small[:, 1:-1].astype(float) - 100).max() <= 40
+
+    smooth = cv2.GaussianBlur(np.random.default_rng(w).integers(0, 255, (h, w, 3), np.uint8), (0, 0), 8)
+    mean = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_AREA)
+    assert np.abs(np.asarray(resized(smooth, width, height)).astype(float) - mean).max() <= 4
 
 
 def test_a_box_that_lies_in_another_is_the_same_face() -> None:

@@ -1,10 +1,14 @@
 """Frames in, events out: the whole loop on real pictures, without threads."""
 
 import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from edge.config.faces import MotionSettings
 from edge.config.loading import Config
 from edge.config.visits import TrackSettings
 from edge.daemon.frame_processor import FrameProcessor
@@ -19,14 +23,49 @@ from support.portraits import HOPPER, analyser, read_picture
 LOOKS = 6
 
 
-def processor(gallery: Path) -> FrameProcessor:
+class Stages(Timings):
+    """The names of the stages that ran."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ran: list[str] = []
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        self.ran.append(stage)
+        yield
+
+
+def processor(gallery: Path, timings: Timings | None = None, motion: MotionSettings | None = None) -> FrameProcessor:
     calibration = analyser().embedder.calibration
     matcher = Matcher(open_gallery(gallery, None), 0.4, 0.05, calibration)
     numbers = itertools.count(1)
-    config = Config(track=TrackSettings(confirm_hits=1))
+    config = Config(track=TrackSettings(confirm_hits=1), motion=motion or MotionSettings())
+    timings = timings or Timings()
     return FrameProcessor(
-        analyser(), matcher, linking_thresholds(calibration), config, lambda: f"visit{next(numbers)}", Timings()
+        analyser(), matcher, linking_thresholds(calibration), config, lambda: f"visit{next(numbers)}", timings
     )
+
+
+def scene(face: Image | None = None, patch: int | None = None) -> Image:
+    """A grey porch of 640 x 480: somebody on its left, and on its right something white in one of two places."""
+    picture = np.full((480, 640, 3), 90, np.uint8)
+    if face is not None:
+        picture[:240, :200] = cv2.resize(face, (200, 240))
+    if patch is not None:
+        picture[100 + 80 * patch : 180 + 80 * patch, 540:620] = 255
+    return picture
+
+
+def searches(gallery: Path, pictures: Sequence[Image], motion: MotionSettings | None = None) -> list[float]:
+    """When the whole picture was searched, of pictures at eight per second: their times are exact."""
+    stages = Stages()
+    watching, found = processor(gallery, stages, motion), []
+    for number, picture in enumerate(pictures):
+        stages.ran.clear()
+        watching.process(Frame(picture, picture, number / 8))
+        found += [number / 8] if "detect" in stages.ran else []
+    return found
 
 
 def events_of(image: Image, gallery: Path) -> list[Event]:
@@ -80,3 +119,44 @@ def test_a_face_that_is_not_good_enough_is_never_embedded(demo_gallery: Path) ->
     assert [event.kind for event in events] == [EventKind.STARTED, EventKind.NO_USABLE_FACE, EventKind.ENDED]
     assert events[1].problem is Problem.TOO_DARK
     assert [event.usable_faces for event in events] == [0, 0, 0]
+
+
+def test_after_the_last_motion_the_whole_picture_is_searched_now_and_then(demo_gallery: Path) -> None:
+    assert searches(demo_gallery, [scene()] * 17) == [0.0, 0.5, 1.0, 1.5, 2.0]
+
+
+def test_while_something_moves_and_nobody_is_followed_every_picture_is_searched(demo_gallery: Path) -> None:
+    pictures = [scene(patch=number % 2) for number in range(8)]
+    assert len(searches(demo_gallery, pictures)) == 8
+
+
+def test_without_the_motion_gate_every_picture_is_searched(demo_gallery: Path) -> None:
+    assert len(searches(demo_gallery, [scene()] * 8, MotionSettings(enabled=False))) == 8
+
+
+def test_beside_a_followed_face_the_whole_picture_is_searched_less_often_while_nothing_else_moves(
+    demo_gallery: Path,
+) -> None:
+    face = read_picture(HOPPER)
+    assert searches(demo_gallery, [scene(face)] * 17) == [0.0, 1.0, 2.0]
+    moving = [scene(face, patch=number // 2 % 2) for number in range(13)]
+    assert searches(demo_gallery, moving) == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_what_moved_between_two_searches_is_not_forgotten(demo_gallery: Path) -> None:
+    """It moves for two pictures, right after a search, and stands still when the next one is due."""
+    face = read_picture(HOPPER)
+    pictures = [scene(face), scene(face, patch=0), *[scene(face)] * 7]
+    assert searches(demo_gallery, pictures)[1] == 0.5
+
+
+def test_a_ring_has_the_whole_picture_searched_at_once(demo_gallery: Path) -> None:
+    stages = Stages()
+    watching = processor(demo_gallery, stages)
+    watching.process(Frame(scene(), scene(), 0.0))
+    stages.ran.clear()
+    watching.process(Frame(scene(), scene(), 0.1))
+    assert "detect" not in stages.ran
+    watching.ring(0.15)
+    watching.process(Frame(scene(), scene(), 0.2))
+    assert "detect" in stages.ran

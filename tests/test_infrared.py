@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import edge
-from edge.faces.infrared import HOLD_S, InfraredWatch, colourfulness, is_infrared
+from edge.faces.infrared import EVERY_S, HOLD_S, InfraredWatch, colourfulness, is_infrared
 from edge.records import Image
 
 PORTRAITS = sorted((Path(edge.__file__).parent / "demo" / "portraits").rglob("*.jpg"))
@@ -83,6 +83,15 @@ def test_one_odd_picture_changes_nothing_and_a_lasting_change_does() -> None:
     answers = [watch.update(night, 0.3 + 0.1 * i) for i in range(round(HOLD_S * 10) + 2)]
     assert not any(answers[: round(HOLD_S * 10)])
     assert answers[-1]
+
+
+def test_the_watch_does_not_look_at_every_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    monkeypatch.setattr("edge.faces.infrared.colourfulness", lambda image: looks.append(image) or 5.0)
+    watch = InfraredWatch()
+    for number in range(31):
+        watch.update(portrait(), number / 30)
+    assert len(looks) <= 1 + 1 / EVERY_S
 
 
 def test_between_the_two_limits_the_watch_keeps_its_opinion(monkeypatch: pytest.MonkeyPatch) -> None:

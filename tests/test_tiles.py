@@ -57,15 +57,15 @@ def test_wide_pictures_have_larger_tiles() -> None:
 def test_turns_are_bounded_and_come_to_every_tile() -> None:
     everywhere = moving((0, 0, 54, 96))
     turns, all_parts = TileTurns(3), tiles(everywhere, WIDTH, HEIGHT)
-    seen = [turns.choose(everywhere, [], WIDTH, HEIGHT) for _ in range(len(all_parts))]
+    seen = [turns.choose(everywhere, WIDTH, HEIGHT) for _ in range(len(all_parts))]
     assert {len(parts) for parts in seen} <= {1, 2, 3}
     assert {part for parts in seen for part in parts} == set(all_parts)
 
 
 @pytest.mark.parametrize("cells", [NOTHING, moving((20, 40, 37, 45))])
 def test_nothing_is_searched_where_nothing_moves_or_when_it_is_switched_off(cells: NDArray[np.bool_]) -> None:
-    assert TileTurns(0).choose(cells, [], WIDTH, HEIGHT) == []
-    assert TileTurns(3).choose(NOTHING, [], WIDTH, HEIGHT) == []
+    assert TileTurns(0).choose(cells, WIDTH, HEIGHT) == []
+    assert TileTurns(3).choose(NOTHING, WIDTH, HEIGHT) == []
 
 
 def test_what_moves_with_a_followed_face_is_left_out() -> None:
@@ -73,4 +73,4 @@ def test_what_moves_with_a_followed_face_is_left_out() -> None:
     face = Box(540, 270, 620, 350)
     rest = without_bodies(moving(body, passer_by), [face], WIDTH, HEIGHT)
     assert np.array_equal(rest, moving(passer_by))
-    assert len(TileTurns(3).choose(moving(body), [face], WIDTH, HEIGHT)) == 0
+    assert len(TileTurns(3).choose(without_bodies(moving(body), [face], WIDTH, HEIGHT), WIDTH, HEIGHT)) == 0

@@ -27,7 +27,10 @@ class DetectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     min_score: Annotated[float, Meta(ge=0.3, le=1)] = 0.6
     full_interval_s: Annotated[float, Meta(ge=0, le=10)] = 0.4
-    """While faces are followed, how often the whole picture is searched instead of their surroundings; 0: always."""
+    """How often the whole picture is searched while faces are followed or nothing moves any more; 0: always.
+
+    While nothing but followed people moves: every `motion.idle_interval_s`, if that is longer.
+    """
     tiles: Annotated[int, Meta(ge=0, le=64)] = 3
     """How many small parts of the full picture are searched for far faces per frame, where something moves; 0: none."""
     squares: bool = True

@@ -1,7 +1,7 @@
 """Frame in, events out: everything that the inference thread does with a frame. Time is the frame's own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edge.config.faces import enrolment_limits
 from edge.config.loading import Config
@@ -13,7 +13,7 @@ from edge.faces.detect import suppress_nested
 from edge.faces.infrared import InfraredWatch
 from edge.faces.liveness_watch import LivenessWatch
 from edge.faces.motion import MotionGate
-from edge.faces.tiles import TileTurns
+from edge.faces.tiles import TileTurns, without_bodies
 from edge.records import Face, Frame
 from edge.sightings import SeenFace, Sighting
 from edge.visits.challenge_runner import AskedChallenge, ChallengeRunner
@@ -51,7 +51,10 @@ class FrameProcessor:
         self._analyser = analyser
         self._timings = timings
         self._full_interval_s = config.detect.full_interval_s
+        self._motion = config.motion
         self._full_look_at = float("-inf")
+        self._strange = False
+        """Whether anything has moved since then that was not of a followed face."""
         self._max_looks = config.runtime.max_looks_per_frame
         self._gate = MotionGate(config.motion)
         self._glanced: Frame | None = None
@@ -114,23 +117,36 @@ class FrameProcessor:
         """Faces, in pixels of the image: of the whole preview every `detect.full_interval_s`, else of parts of it."""
         now, near = frame.captured_at, self._analyser.near
         followed = self._tracker.expected(now)
-        whole = near is None or not followed or now - self._full_look_at >= self._full_interval_s
+        height, width = frame.image.shape[:2]
+        # What moves with a followed face is explained.
+        strange = without_bodies(self._gate.moving, followed, width, height)
+        whole = near is None or self._whole_is_due(now, followed=bool(followed), strange=bool(strange.any()))
         found: list[Face] = []
         if whole:
-            self._full_look_at = now
+            self._full_look_at, self._strange = now, False
             with self._timings.measure("detect"):
                 found = [face.scaled(frame.scale) for face in self._analyser.detector.detect(frame.preview)]
         if near is None:
             return found
         far = [box for box in followed if box.short_side < SHARP_FROM_PX * frame.scale]
         close = [] if whole else [box.scaled(1 / frame.scale) for box in followed if box not in far]
-        height, width = frame.image.shape[:2]
-        parts = self._tiles.choose(self._gate.moving, followed, width, height)
+        parts = self._tiles.choose(strange, width, height)
         if far or close or parts:
             with self._timings.measure("detect near"):
                 found += [face.scaled(frame.scale) for face in near.detect(frame.preview, close)]
                 found += near.detect(frame.image, far) + near.search(frame.image, parts)
         return suppress_nested(found)
+
+    def _whole_is_due(self, now: float, *, followed: bool, strange: bool) -> bool:
+        """Whether the whole picture should be searched. `strange`: something moves that is not of a followed face."""
+        self._strange = self._strange or strange
+        full_s, idle_s = self._full_interval_s, self._motion.idle_interval_s
+        if not followed:
+            always = strange or not self._motion.enabled
+            return always or now - self._full_look_at >= min(full_s, idle_s)
+        # A picture in which nothing strange has moved since shows what it showed then.
+        calm = self._motion.enabled and full_s > 0 and not self._strange
+        return now - self._full_look_at >= (max(full_s, idle_s) if calm else full_s)
 
     def tick(self, now: float) -> list[Event]:
         """Let time pass without a frame: tracks and visits still end."""
@@ -141,13 +157,17 @@ class FrameProcessor:
 
     def ring(self, now: float) -> tuple[str, list[Event]]:
         """Somebody rang: the id of the visit and, if it begins now, its first event. Wakes the detector."""
-        self._gate.wake(now)
+        self._wake(now)
         return self._visits.ring(now)
 
     def challenge(self, asked: AskedChallenge, now: float) -> str:
         """Ask somebody in view to turn the head; a sentence about it. Raises UsageError when nobody can be asked."""
-        self._gate.wake(now)
+        self._wake(now)
         return self._challenges.begin(asked, self._visits, now)
+
+    def _wake(self, now: float) -> None:
+        self._gate.wake(now)
+        self._full_look_at = float("-inf")
 
     def challenge_updates(self) -> list[ChallengeUpdate]:
         """What has happened in challenges since the last call."""
@@ -178,9 +198,8 @@ class FrameProcessor:
         if not close:
             return Sighting(track.id, now, box, track.first_seen_at)
         with self._timings.measure("landmarks"):
-            portrait = self._analyser.look(frame.image, track.face)
-        # The whole picture and its past are a better judge of the light than one face.
-        portrait = replace(portrait, quality=replace(portrait.quality, infrared=self._light.infrared))
+            # The whole picture and its past are a better judge of the light than one face.
+            portrait = self._analyser.look(frame.image, track.face, infrared=self._light.infrared)
         if portrait.quality.usable:
             with self._timings.measure("embed"):
                 portrait = self._analyser.embed(portrait)

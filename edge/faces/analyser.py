@@ -51,11 +51,12 @@ class Analyser:
     networks: Sequence[Model] = ()
     """The networks that the stages run on."""
 
-    def look(self, image: Image, face: Face) -> AnalysedFace:
-        """Measure landmarks, crop and quality of a detected face; no embedding yet."""
+    def look(self, image: Image, face: Face, *, infrared: bool | None = None) -> AnalysedFace:
+        """Measure landmarks, crop and quality of a detected face; no embedding yet. `infrared`: as for `assess`."""
         landmarks = self.mesh.locate(image, face)
         framed = self.embedder.framed(image, landmarks)
-        quality = assess(image, landmarks, self.limits, framed if self.embedder.frames_for_quality else None)
+        crop = framed if self.embedder.frames_for_quality else None
+        quality = assess(image, landmarks, self.limits, crop, infrared)
         return AnalysedFace(face, landmarks, brightened(framed), quality, None)
 
     def embed(self, portrait: AnalysedFace) -> AnalysedFace:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from edge.config.faces import DetectSettings
@@ -94,12 +95,26 @@ def letterbox(image: Image, size: int) -> tuple[Image, Letterbox]:
     height, width = image.shape[:2]
     scale = size / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(brightened(image), (new_width, new_height), interpolation=how)
+    small = resized(brightened(image), new_width, new_height)
     left, top = (size - new_width) // 2, (size - new_height) // 2
     square: Image = np.zeros((size, size, 3), np.uint8)
     square[top : top + new_height, left : left + new_width] = small
     return square, Letterbox(scale, left, top)
+
+
+def resized(image: Image, width: int, height: int) -> MatLike:
+    """Resize a picture: when it becomes smaller, to about the mean of what falls into each pixel.
+
+    Beyond a factor of two, bilinear to double the size, and halved: OpenCV has vector code for both, and none for other
+    means. On wider-dev it finds what the mean finds.
+    """
+    small: MatLike = image
+    while small.shape[1] >= 4 * width and small.shape[0] >= 4 * height:
+        small = cv2.resize(small, (small.shape[1] // 2, small.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    if small.shape[1] > 2 * width and small.shape[0] > 2 * height:
+        small = cv2.resize(small, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if width < small.shape[1] else cv2.INTER_LINEAR
+    return cv2.resize(small, (width, height), interpolation=how)
 
 
 def anchors(size: int, strides: tuple[int, ...]) -> NDArray[np.float32]:

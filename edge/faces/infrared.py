@@ -22,6 +22,8 @@ ENTER_BELOW = 1.1
 LEAVE_ABOVE = 1.6
 HOLD_S = 1.0
 """For this long the picture must have changed before the watch believes it: headlights pass, a filter stays."""
+EVERY_S = 0.2
+"""How often it looks, at most: the light of a place does not change between two frames."""
 
 
 def colourfulness(image: Image) -> float:
@@ -52,9 +54,13 @@ class InfraredWatch:
         self.infrared = False
         self._begun = False
         self._contrary_since: float | None = None
+        self._looked_at = float("-inf")
 
     def update(self, preview: Image, now: float) -> bool:
         """Judge by one more BGR picture, taken at `now` in seconds."""
+        if now - self._looked_at < EVERY_S:
+            return self.infrared
+        self._looked_at = now
         found = colourfulness(preview)
         if not self._begun:
             self.infrared, self._begun = found < GREY_BELOW, True

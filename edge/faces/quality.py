@@ -33,10 +33,17 @@ SECOND_DIFFERENCES = (
 )
 
 
-def assess(image: Image, landmarks: Landmarks, settings: QualitySettings, crop: Image | None = None) -> Quality:
+def assess(
+    image: Image,
+    landmarks: Landmarks,
+    settings: QualitySettings,
+    crop: Image | None = None,
+    infrared: bool | None = None,
+) -> Quality:
     """Assess one face of a BGR picture by its landmarks and the pixels around them.
 
-    `crop`: the face on TEMPLATE, (SIDE, SIDE, 3), if there is one already.
+    `crop`: the face on TEMPLATE, (SIDE, SIDE, 3), if there is one already. `infrared`: whether the light is, if that is
+    known; None: judged by the face.
     """
     if crop is None:
         crop = align.crop(image, landmarks.five, TEMPLATE, SIDE)
@@ -46,7 +53,8 @@ def assess(image: Image, landmarks: Landmarks, settings: QualitySettings, crop: 
     sharpness = detail(inner)
     brightness = float(inner.mean())
     score = _score(eyes, sharpness, landmarks.pose, landmarks.presence)
-    found = Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, None, is_infrared(crop))
+    grey = is_infrared(crop) if infrared is None else infrared
+    found = Quality(score, eyes, sharpness, brightness, landmarks.pose, landmarks.presence, None, grey)
     problem = shortfall(found, settings)
     if problem is not Problem.NOT_A_FACE and is_cut_off(image, landmarks):
         problem = Problem.CUT_OFF

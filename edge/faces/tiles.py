@@ -29,15 +29,14 @@ class TileTurns:
         self._per_frame = per_frame
         self._turn = 0
 
-    def choose(self, moving: NDArray[np.bool_], followed: Sequence[Box], width: int, height: int) -> list[Window]:
+    def choose(self, strange: NDArray[np.bool_], width: int, height: int) -> list[Window]:
         """The next tiles of a picture of that size.
 
-        `moving` are cells that cover the picture, row by row. What moves with a followed face, in pixels of the
-        picture, is left out: that person has been found.
+        `strange` are cells that cover the picture, row by row: where something moves that `without_bodies` leaves.
         """
-        if not self._per_frame or not moving.any():
+        if not self._per_frame or not strange.any():
             return []
-        parts = tiles(without_bodies(moving, followed, width, height), width, height)
+        parts = tiles(strange, width, height)
         turn = self._turn if self._turn < len(parts) else 0
         chosen = parts[turn : turn + self._per_frame]
         self._turn = turn + len(chosen)
