@@ -1,7 +1,4 @@
-"""The nouns that travel through the loop. They are immutable, and their arrays are read-only.
-
-numpy is loaded when there are arrays, so that the web page does without it.
-"""
+"""The nouns that travel through the loop. They are immutable, and their arrays are read-only."""
 
 from __future__ import annotations
 
@@ -21,6 +18,8 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32]
     """(d,), of length one."""
 else:
+    from edge import lazy_numpy as np
+
     Image = Vector = Any
 
 
@@ -106,13 +105,9 @@ class Face:
     """(6, 2) px: eye on the image's left, eye on its right, nose, mouth, the two tragions."""
 
     def moved(self, dx: float, dy: float) -> Face:
-        import numpy as np  # noqa: PLC0415  (see the head of this file)
-
         return Face(self.box.moved(dx, dy), self.score, self.keypoints + np.array([dx, dy], np.float32))
 
     def scaled(self, factor: float) -> Face:
-        import numpy as np  # noqa: PLC0415
-
         return Face(self.box.scaled(factor), self.score, self.keypoints * np.float32(factor))
 
 
@@ -205,8 +200,6 @@ class SeenFaces:
     @classmethod
     def of(cls, vector: Vector, *, infrared: bool) -> SeenFaces:
         """One face."""
-        import numpy as np  # noqa: PLC0415
-
         return cls(vector[None], np.array([infrared]))
 
 

@@ -16,9 +16,11 @@ from safetensors.numpy import load, save
 
 from edge.errors import GalleryError
 from edge.galleries.daemon_status import read_status
-from edge.galleries.file import DIGEST, HEADER, SIGNATURE, TENSOR, decode, encode, signed_text
+from edge.galleries.file import decode, encode
 from edge.galleries.history import History
+from edge.galleries.sealed import DIGEST, HEADER, SIGNATURE, TENSOR, signed_text
 from edge.galleries.signature import sign
+from edge.galleries.tensors import Tensor
 from support.box import Box, bundle, face, family, keeping
 from support.fuzzing import cases
 from support.sshd import new_key
@@ -37,14 +39,14 @@ class Forger:
         text = msgspec.json.encode({**msgspec.to_builtins(known.header), **changes})
         rows = known.embeddings if rows is None else rows
         digest = np.frombuffer(hashlib.sha256(text + rows.tobytes()).digest(), np.uint8)
-        signature = np.frombuffer(sign(signed_text(text, rows), self.key), np.uint8)
+        signature = np.frombuffer(sign(signed_text(text, Tensor.of(rows)), self.key), np.uint8)
         return save({TENSOR: rows, DIGEST: digest, SIGNATURE: signature}, metadata={HEADER: text.decode()})
 
     def text(self, header: bytes) -> bytes:
         """A file with this text in place of a header, digested and signed."""
         rows = family(4).embeddings
         digest = np.frombuffer(hashlib.sha256(header + rows.tobytes()).digest(), np.uint8)
-        signature = np.frombuffer(sign(signed_text(header, rows), self.key), np.uint8)
+        signature = np.frombuffer(sign(signed_text(header, Tensor.of(rows)), self.key), np.uint8)
         return save({TENSOR: rows, DIGEST: digest, SIGNATURE: signature}, metadata={HEADER: header.decode()})
 
     def with_more(self, metadata: dict[str, str], **tensors: "np.ndarray[Any, Any]") -> bytes:

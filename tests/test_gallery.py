@@ -16,9 +16,10 @@ from safetensors.numpy import save
 
 from edge.config.sections import NO_KEYS
 from edge.errors import GalleryError
-from edge.galleries.file import DIGEST, HEADER, TENSOR, decode, encode, open_gallery, write_gallery
+from edge.galleries.file import decode, encode, open_gallery, write_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template, lookalikes
 from edge.galleries.lock import gallery_lock
+from edge.galleries.sealed import DIGEST, HEADER, TENSOR
 from support.fuzzing import cases
 from support.people import AT, alike, gallery_of, somebody
 
@@ -304,6 +305,6 @@ def test_errors_that_nobody_foresaw_are_refusals_too(path: Path, monkeypatch: py
     def fail(_: object) -> None:
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr("edge.galleries.file.read_tensors", fail)
+    monkeypatch.setattr("edge.galleries.sealed.read_tensors", fail)
     with pytest.raises(GalleryError, match=r"family\.whg: damaged: ZeroDivisionError: of all things"):
         open_gallery(path, None)

@@ -16,6 +16,7 @@ from edge.galleries.corrections import Anchor, Corrections, write_corrections
 from edge.galleries.file import open_gallery, write_gallery
 from edge.galleries.gallery import Gallery, Template
 from edge.people.export import export_person
+from edge.people.lookalikes import find_lookalikes
 from edge.people.summary import summaries
 from support.box import AT, face, family
 from support.diaries import new
@@ -76,7 +77,8 @@ def test_the_summary_says_when_who_was_seen_and_who_looks_like_whom(config: Path
     assert adele is not None
     over = datetime.now(UTC) - timedelta(days=1)
     write_gallery(gallery.with_about(adele, AT, expires_at=over, guest=True), path)
-    ada, second, benny = summaries(load_config(config))
+    loaded = load_config(config)
+    ada, second, benny = summaries(loaded, find_lookalikes(loaded))
     assert (ada.name, second.name, benny.name) == ("Ada", "Adele", "Benny")
     assert ada.last_seen and benny.last_seen and benny.last_seen > ada.last_seen and second.last_seen is None
     assert ada.portrait is not None and benny.portrait is not None and second.portrait is None

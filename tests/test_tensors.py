@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from edge.galleries.file import HEADER, encode, identity_of
-from edge.galleries.tensors import Malformed, read_tensors, write_tensors
+from edge.galleries.file import encode, identity_of
+from edge.galleries.sealed import HEADER
+from edge.galleries.tensors import Malformed, Tensor, read_tensors, write_tensors
 from support.people import gallery_of, somebody
 
 TYPES = st.sampled_from([np.float32, np.float64, np.uint8])
@@ -31,12 +32,12 @@ TENSORS = st.dictionaries(TEXT.filter(lambda name: name != "__metadata__"), tens
 @settings(max_examples=200, deadline=None)
 @given(metadata=st.dictionaries(TEXT, TEXT, min_size=1, max_size=1), tensors=TENSORS)
 def test_our_bytes_are_those_of_the_library(metadata: dict[str, str], tensors: dict[str, NDArray[Any]]) -> None:
-    ours = write_tensors(metadata, tensors)
+    ours = write_tensors(metadata, {name: Tensor.of(array) for name, array in tensors.items()})
     assert ours == save(tensors, metadata=metadata)
     read_metadata, read = read_tensors(memoryview(ours))
     assert read_metadata == metadata
     assert read.keys() == tensors.keys()
-    assert all(np.array_equal(read[name], tensors[name]) for name in tensors)
+    assert all(np.array_equal(read[name].array(), tensors[name]) for name in tensors)
 
 
 def test_a_gallery_is_the_same_file_as_the_library_makes_of_it() -> None:

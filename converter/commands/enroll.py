@@ -17,9 +17,10 @@ from edge.errors import GalleryError, UsageError
 from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
 from edge.galleries.coverage import Coverage
-from edge.galleries.file import NoGallery, open_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
+from edge.galleries.sealed import NoGallery
 from edge.galleries.store import replace_gallery
 from edge.terminal import config_option, echo, json_option, print_json, print_left_out, table, warn
 from edge.visits.thresholds import cosine_threshold, similarity_scale

@@ -54,7 +54,7 @@ def undo(change: str | None, gallery_path: Path | None, as_json: bool, config_pa
     """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
-    undone, gallery = undo_change(loaded, path, change)
+    undone, gallery = undo_change(loaded, change, path)
     if as_json:
         print_json({"undone": undone.id, "action": undone.action, "version": gallery.header.version})
         return

@@ -94,7 +94,7 @@ def remove(
 
 
 def _remove_photo(loaded: LoadedConfig, path: Path, person: str, photo: str, *, as_json: bool) -> None:
-    known, left = editing.remove_photo(loaded, path, person, photo)
+    known, left = editing.remove_photo(loaded, person, photo, path)
     if as_json:
         print_json(gallery_report.listing(path, left))
         return
@@ -120,7 +120,7 @@ def rename(person: str, name: str, gallery_path: Path | None, as_json: bool, con
     """
     loaded = load_config_or_defaults(config_path)
     path = gallery_path or loaded.gallery_path
-    known, renamed = editing.rename(loaded, path, person, name)
+    known, renamed = editing.rename(loaded, person, name, path)
     _show(path, renamed, f"{known.name} ({known.id}) is now {tidy(name)}", as_json)
 
 
@@ -197,7 +197,7 @@ def consent(
     path = gallery_path or loaded.gallery_path
     day = given_on or datetime.now(UTC).date()
     agreed = None if cleared else editing.made_consent(given_by or person, day, purpose, until)
-    known, changed = editing.set_consent(loaded, path, person, agreed)
+    known, changed = editing.set_consent(loaded, person, agreed, path)
     text = f"{known.name}: no consent is recorded" if agreed is None else f"{known.name}: {_in_words(agreed)}"
     _show(path, changed, text, as_json)
 

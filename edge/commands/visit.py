@@ -7,8 +7,8 @@ import click
 from edge.commands.context import box_config
 from edge.config.loading import load_config
 from edge.feedback import naming, newcomers, rejecting, undoing
+from edge.feedback.corrections_said import CorrectionLine
 from edge.feedback.said import Feedback, price_text
-from edge.feedback.undoing import CorrectionLine
 from edge.terminal import echo, json_option, print_json, table
 
 EXIT_CODES = """\b

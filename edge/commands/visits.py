@@ -12,7 +12,7 @@ from edge.diary.listing import VisitLine
 from edge.diary.opening import current_gallery, names_of, open_diary
 from edge.diary.week import MAX_VISITS, WEEK_S, week_of
 from edge.errors import UsageError
-from edge.galleries.gallery import Gallery
+from edge.galleries.gallery import Header
 from edge.terminal import echo, json_option, print_json, table
 
 EXIT_CODES = """\b
@@ -104,7 +104,7 @@ def _row(line: VisitLine) -> tuple[str, ...]:
     )
 
 
-def _id(person: str, gallery: Gallery | None) -> str:
+def _id(person: str, gallery: Header | None) -> str:
     """The id of a name or id. Visits outlive people: what the gallery does not know counts as an id."""
     known = gallery.person(person) if gallery else None
     return known.id if known else person

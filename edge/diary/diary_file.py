@@ -1,11 +1,12 @@
 """The diary on disk: one row per visit, bounded by days and by megabytes. For one writer; others may read meanwhile."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edge.config.diary import DiarySettings
 from edge.diary.layout import EXTRAS, LAYOUT, decode, encode
@@ -14,6 +15,11 @@ from edge.records import Vector
 from edge.storage.database import close, explained, open_or_replace, transaction
 from edge.storage.layout import only_value
 from edge.storage.salvage import discard_damaged
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from edge import lazy_numpy as np
 
 DAY_S = 86_400.0
 _LOG_BYTES = 400_000

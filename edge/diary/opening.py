@@ -9,8 +9,8 @@ from edge.config.sections import GalleryKeys
 from edge.diary.listing import Names
 from edge.diary.reader import DiaryReader
 from edge.errors import ConfigError, GalleryError, ModelError
-from edge.galleries.file import open_gallery
-from edge.galleries.gallery import Gallery
+from edge.galleries.gallery import Header
+from edge.galleries.sealed import open_header
 from edge.models.card import Calibration
 from edge.models.embedder_choice import embedder_card
 from edge.owner import as_owner
@@ -28,10 +28,10 @@ def open_diary(loaded: LoadedConfig) -> Iterator[DiaryReader]:
         yield diary
 
 
-def current_gallery(loaded: LoadedConfig) -> Gallery | None:
-    """The gallery on disk, signed or not; None: there is none that can be read. Only for names."""
+def current_gallery(loaded: LoadedConfig) -> Header | None:
+    """Who is in the gallery on disk, signed or not; None: there is none that can be read. Only for names."""
     try:
-        return open_gallery(loaded.gallery_path, None, GalleryKeys(None, loaded.gallery_keys.identity))
+        return open_header(loaded.gallery_path, None, GalleryKeys(None, loaded.gallery_keys.identity))
     except GalleryError:
         return None
 
@@ -45,6 +45,6 @@ def calibration_of(loaded: LoadedConfig, model: str) -> Calibration | None:
     return known.naming_calibration if known.name == model else None
 
 
-def names_of(gallery: Gallery | None) -> Names:
+def names_of(gallery: Header | None) -> Names:
     """Everybody's name by id."""
     return {} if gallery is None else {person.id: person.name for person in gallery.people}

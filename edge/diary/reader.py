@@ -1,11 +1,12 @@
 """Reads the diary while the daemon may be writing it."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edge.diary.layout import LAYOUT, decode
 from edge.diary.record import VisitRecord
@@ -13,6 +14,11 @@ from edge.errors import UsageError
 from edge.records import Vector, read_only
 from edge.storage.database import close, explained, open_for_reading
 from edge.storage.layout import GarbledRow
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from edge import lazy_numpy as np
 
 LAST = "last"
 _UNIT_TOLERANCE = 1e-3
@@ -34,7 +40,7 @@ class DiaryReader:
                 raise PermissionError("it is private; run this as root, with sudo")
             self._db = open_for_reading(path, LAYOUT)
 
-    def __enter__(self) -> "DiaryReader":
+    def __enter__(self) -> DiaryReader:
         return self
 
     def __exit__(self, *_: object) -> None:

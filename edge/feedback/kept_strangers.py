@@ -1,4 +1,4 @@
-"""The unknown visitors who came again: list, name, ignore or discard them."""
+"""The unknown visitors who came again: list and discard them. It needs no vectors, so the page has no numpy for it."""
 
 import contextlib
 import time
@@ -8,16 +8,10 @@ from itertools import groupby
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from edge.config.loading import LoadedConfig
-from edge.errors import ConfigError, UsageError, WhosthereError
-from edge.feedback.rejecting import ignore_vector
-from edge.feedback.remembered import LOCK_WAIT_S, embedder_facts, gallery_or_none
-from edge.feedback.said import Feedback
-from edge.galleries.lock import gallery_lock
+from edge.errors import ConfigError, WhosthereError
 from edge.owner import as_owner
-from edge.records import direction
 from edge.storage.database import StorageError
 from edge.visits.strangers_file import NAME, StrangersFile
 from edge.visits.strangers_layout import StrangerVisitRow
@@ -71,21 +65,6 @@ def one_stranger(number: int, file: StrangersFile) -> list[StrangerVisitRow]:
         kept = ", ".join(f"stranger-{other}" for other in known) or "nobody"
         raise WhosthereError(f"found no stranger-{number}; kept on this box: {kept}")
     return known[number]
-
-
-def ignore_stranger(loaded: LoadedConfig, number: int) -> Feedback:
-    """Publish nothing about a stranger any more, and forget their pictures. Raises WhosthereError."""
-    embedder = embedder_facts(loaded)
-    with opened_strangers(loaded) as file:
-        visits = one_stranger(number, file)
-    if any(visit.embedder != embedder.id.sha256 for visit in visits):
-        raise UsageError(f"stranger-{number}: came while models.embedder was another one; allowed: to discard them")
-    vector = direction(np.sum([visit.vector for visit in visits], axis=0))
-    with gallery_lock(loaded.gallery_path, LOCK_WAIT_S):
-        gallery = gallery_or_none(loaded, embedder)
-        said = ignore_vector(loaded, embedder, gallery, visits[-1].visit, vector, infrared=False)
-    discard_strangers(loaded, [number])
-    return said
 
 
 def discard_strangers(loaded: LoadedConfig, numbers: list[int]) -> None:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from edge.config.loading import LoadedConfig
 from edge.diary.record import VisitRecord
 from edge.errors import UsageError
 from edge.events import EventKind
+from edge.feedback.kept_strangers import discard_strangers, one_stranger, opened_strangers
 from edge.feedback.remembered import (
     LOCK_WAIT_S,
     EmbedderFacts,
@@ -16,11 +19,11 @@ from edge.feedback.remembered import (
     person_in,
     remember,
 )
-from edge.feedback.said import Feedback, FeedbackPrice
+from edge.feedback.said import Feedback, FeedbackPrice, price_of_ignoring
 from edge.galleries.corrections import MAX_ANCHORS, MAX_IGNORED, read_corrections, write_corrections
 from edge.galleries.gallery import Gallery, Person, timestamp
 from edge.galleries.lock import gallery_lock
-from edge.records import Vector
+from edge.records import Vector, direction
 from edge.visits.matcher import load_matcher
 from edge.visits.rejection import check_rejection
 from edge.visits.thresholds import linking_thresholds, similarity_scale
@@ -65,10 +68,25 @@ def ignore(loaded: LoadedConfig, visit: str) -> Feedback:
         if found.record.kind is not EventKind.UNKNOWN:
             ended = found.record.kind.value
             raise UsageError(f"{found.id}: ended {ended}; allowed: unknown, as nobody else can be ignored")
-        return ignore_vector(loaded, embedder, gallery, found.id, found.probes[0], infrared=found.infrared)
+        return _ignore_vector(loaded, embedder, gallery, found.id, found.probes[0], infrared=found.infrared)
 
 
-def ignore_vector(
+def ignore_stranger(loaded: LoadedConfig, number: int) -> Feedback:
+    """Publish nothing about a stranger any more, and forget their pictures. Raises WhosthereError."""
+    embedder = embedder_facts(loaded)
+    with opened_strangers(loaded) as file:
+        visits = one_stranger(number, file)
+    if any(visit.embedder != embedder.id.sha256 for visit in visits):
+        raise UsageError(f"stranger-{number}: came while models.embedder was another one; allowed: to discard them")
+    vector = direction(np.sum([visit.vector for visit in visits], axis=0))
+    with gallery_lock(loaded.gallery_path, LOCK_WAIT_S):
+        gallery = gallery_or_none(loaded, embedder)
+        said = _ignore_vector(loaded, embedder, gallery, visits[-1].visit, vector, infrared=False)
+    discard_strangers(loaded, [number])
+    return said
+
+
+def _ignore_vector(
     loaded: LoadedConfig, embedder: EmbedderFacts, gallery: Gallery, visit: str, vector: Vector, *, infrared: bool
 ) -> Feedback:
     """Ignore a stranger by their embedding; hold the gallery's lock. Raises WhosthereError."""
@@ -77,14 +95,8 @@ def ignore_vector(
     alike = _alike(loaded, embedder, gallery, vector, None)
     after = before.with_ignored(visit, vector, alike, timestamp(), infrared=infrared)
     write_corrections(after, path)
-    price = price_of_ignoring(loaded, embedder)
+    price = price_of_ignoring(loaded, embedder.card)
     return Feedback("ignored", visit, None, None, after.ignored[-1].id, len(after.ignored), MAX_IGNORED, price)
-
-
-def price_of_ignoring(loaded: LoadedConfig, embedder: EmbedderFacts) -> FeedbackPrice:
-    """What it would cost: for all ignored strangers together it is the same."""
-    calibrated = embedder.card.naming_calibration is not None
-    return FeedbackPrice(ignored_rate=loaded.config.match.false_alarm_target if calibrated else None)
 
 
 def _anchor(loaded: LoadedConfig, embedder: EmbedderFacts, visit: str, person: str) -> _Anchor:

@@ -4,6 +4,9 @@ from typing import Literal
 
 import msgspec
 
+from edge.config.loading import LoadedConfig
+from edge.models.card import Card
+
 FeedbackKind = Literal["confirmed", "named", "enrolled", "rejected", "ignored"]
 
 
@@ -38,6 +41,12 @@ class Feedback(msgspec.Struct, frozen=True):
     price: FeedbackPrice
     nothing_added: str | None = None
     """Confirmed: why the visit has become no template."""
+
+
+def price_of_ignoring(loaded: LoadedConfig, embedder: Card) -> FeedbackPrice:
+    """What it costs to ignore strangers: the same for any number of them."""
+    calibrated = embedder.naming_calibration is not None
+    return FeedbackPrice(ignored_rate=loaded.config.match.false_alarm_target if calibrated else None)
 
 
 def price_text(price: FeedbackPrice, name: str | None) -> str:

@@ -1,14 +1,13 @@
-"""What the owner has said up to now, with its price; and taking one of it back."""
-
-from typing import Literal
+"""Every correction with its price; and taking one of them back."""
 
 import msgspec
 
 from edge.config.loading import LoadedConfig
 from edge.errors import UsageError
+from edge.feedback.corrections_said import CorrectionLine, UndoneCorrection, said_so_far
 from edge.feedback.remembered import LOCK_WAIT_S, embedder_facts, gallery_or_none
 from edge.galleries.additions import additions_path, source_of, without_visit, write_additions
-from edge.galleries.corrections import Anchor, Ignored, read_any, read_corrections, vector_of, write_corrections
+from edge.galleries.corrections import Anchor, read_any, read_corrections, vector_of, write_corrections
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Person, Template, timestamp
 from edge.galleries.lock import gallery_lock
@@ -18,51 +17,17 @@ from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.rejection import price_of
 
 
-class CorrectionLine(msgspec.Struct, frozen=True):
-    """One correction of `visit corrections --json`."""
-
-    id: str
-    kind: Literal["rejected", "ignored", "template"]
-    """Not this person; a stranger about whom nothing is published; or this person, with a template from the visit."""
-    person_id: str | None
-    """Null for a stranger."""
-    person_name: str | None
-    """Null: nobody of that id is in the gallery, so that it has no effect."""
-    visit_id: str
-    added_at: str
-    miss_rate: float | None
-    """At most this part of the person's own visits loses their name by it; null: the embedder is not calibrated."""
-    spare: float | None
-    """How far the person's own templates are from being denied; null: they have only one."""
-
-    @property
-    def meaning(self) -> str:
-        """What it says about the visit, in a few words."""
-        who = self.person_name or self.person_id
-        return {"ignored": "is ignored", "template": f"was {who}", "rejected": f"was not {who}"}[self.kind]
-
-
-class UndoneCorrection(msgspec.Struct, frozen=True):
-    """A correction that was taken back."""
-
-    id: str
-    kind: Literal["rejected", "ignored", "template"]
-    visit_id: str
-    person_id: str | None
-
-
 def list_corrections(loaded: LoadedConfig) -> list[CorrectionLine]:
-    """All of it: templates from visits, rejected visits, ignored strangers. Raises WhosthereError."""
+    """All of it: templates from visits, rejected visits with their prices, ignored strangers. Raises WhosthereError."""
     embedder = embedder_facts(loaded)
-    path = loaded.gallery_path
+    lines = said_so_far(loaded, embedder)
+    anchors = read_corrections(loaded.gallery_path, embedder.id, embedder.dimensions).anchors
+    if not anchors:
+        return lines
     gallery = gallery_or_none(loaded, embedder)
-    corrections, additions = read_corrections(path, embedder.id, embedder.dimensions), _additions(loaded)
-    matcher = load_matcher(loaded, embedder.card, gallery) if corrections.anchors else None
-    return [
-        *(_template_line(person, template, gallery) for person in additions.people for template in person.templates),
-        *(_line(anchor, gallery, matcher) for anchor in corrections.anchors),
-        *(_ignored_line(one) for one in corrections.ignored),
-    ]
+    matcher = load_matcher(loaded, embedder.card, gallery)
+    known = {anchor.id: anchor for anchor in anchors}
+    return [_priced(line, known[line.id], gallery, matcher) if line.id in known else line for line in lines]
 
 
 def undo(loaded: LoadedConfig, correction: str | None) -> UndoneCorrection:
@@ -87,30 +52,14 @@ def undo(loaded: LoadedConfig, correction: str | None) -> UndoneCorrection:
     return UndoneCorrection(wanted.id, "ignored", wanted.visit_id, None)
 
 
-def _line(anchor: Anchor, gallery: Gallery, matcher: Matcher | None) -> CorrectionLine:
+def _priced(line: CorrectionLine, anchor: Anchor, gallery: Gallery, matcher: Matcher) -> CorrectionLine:
     known = next((one for one in gallery.people if one.id == anchor.person_id), None)
+    if known is None:
+        return line
     seen = SeenFaces.of(vector_of(anchor), infrared=anchor.infrared)
-    price = price_of(seen, gallery.seen(known), matcher) if known and matcher else None
-    return CorrectionLine(
-        id=anchor.id,
-        kind="rejected",
-        person_id=anchor.person_id,
-        person_name=known.name if known else None,
-        visit_id=anchor.visit_id,
-        added_at=anchor.added_at,
-        miss_rate=price.miss_rate if price else None,
-        spare=None if price is None or price.spare is None else round(price.spare, 3),
-    )
-
-
-def _template_line(person: Person, template: Template, gallery: Gallery) -> CorrectionLine:
-    known = next((one for one in gallery.people if one.id == person.id), None)
-    visit, name = _visit_of(template), known.name if known else None
-    return CorrectionLine(visit, "template", person.id, name, visit, template.added_at, None, None)
-
-
-def _ignored_line(one: Ignored) -> CorrectionLine:
-    return CorrectionLine(one.id, "ignored", None, None, one.visit_id, one.added_at, None, None)
+    price = price_of(seen, gallery.seen(known), matcher)
+    spare = None if price.spare is None else round(price.spare, 3)
+    return msgspec.structs.replace(line, miss_rate=price.miss_rate, spare=spare)
 
 
 def _visit_of(template: Template) -> str:

@@ -6,14 +6,15 @@ file that mentions them: forgetting is final. Where galleries must be signed, so
 brings back what they hold.
 """
 
+from __future__ import annotations
+
 import contextlib
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 
 from edge.config.sections import GalleryKeys
@@ -25,6 +26,12 @@ from edge.galleries.signature import SignatureError, sign, verify
 from edge.owner import as_owner
 from edge.records import Vector
 from edge.regular_file import read_regular
+from edge.stored_vector import are_finite
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from edge import lazy_numpy as np
 
 KEEP = timedelta(days=7)
 MAX_CHANGES = 200
@@ -41,16 +48,18 @@ class Entry(msgspec.Struct, frozen=True):
     """As many embeddings as templates, little-endian float32."""
 
     @classmethod
-    def of(cls, person: Person, vectors: list[Vector]) -> "Entry":
+    def of(cls, person: Person, vectors: list[Vector]) -> Entry:
         return cls(person, np.ascontiguousarray(np.stack(vectors), "<f4").tobytes())
 
     def rows(self) -> list[Vector]:
-        """The embeddings, one per template. Raises GalleryError when they do not fit."""
-        numbers = np.frombuffer(self.vectors, "<f4").astype(np.float32)
+        """The embeddings, one per template."""
+        return list(np.frombuffer(self.vectors, "<f4").astype(np.float32).reshape(len(self.person.templates), -1))
+
+    def check(self) -> None:
+        """Raises GalleryError when the embeddings do not fit the templates."""
         count = len(self.person.templates)
-        if not count or not numbers.size or numbers.size % count or not np.isfinite(numbers).all():
+        if not count or len(self.vectors) % (4 * count) or not are_finite(self.vectors):
             raise GalleryError(f"found {len(self.vectors)} bytes of embeddings for {count} templates")
-        return list(numbers.reshape(count, -1))
 
 
 class EntryChange(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -185,7 +194,7 @@ def _decoded(path: Path) -> GalleryChange:
         for one in [*change.people, *change.additions]:
             for entry in (one.before, one.after):
                 if entry is not None:
-                    entry.rows()
+                    entry.check()
     except OSError as error:
         raise GalleryError(f"{path}: cannot be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError, GalleryError) as error:

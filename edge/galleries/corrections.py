@@ -4,13 +4,14 @@ Nothing in it is signed, and nothing has to be: a correction only ever takes a n
 of a stranger. Those who can write this file can do no more than make the box silent.
 """
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 
 from edge.errors import GalleryError, UsageError
@@ -18,13 +19,18 @@ from edge.galleries.atomic_file import write_whole
 from edge.galleries.gallery import EmbedderId
 from edge.owner import as_owner
 from edge.records import SeenFaces, Vector, read_only
+from edge.stored_vector import is_unit_vector
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from edge import lazy_numpy as np
 
 MAX_ANCHORS = 10
 """Rejected visits per person."""
 MAX_IGNORED = 50
 """Strangers to ignore."""
 MAX_BYTES = 16_000_000
-UNIT_TOLERANCE = 1e-3
 
 Anchors = dict[str, SeenFaces]
 """Person id -> visits that were not this person."""
@@ -93,7 +99,7 @@ class Corrections(msgspec.Struct, frozen=True):
 
     def with_anchor(
         self, person: str, visit: str, vector: Vector, alike: list[str], at: str, *, infrared: bool = False
-    ) -> "Corrections":
+    ) -> Corrections:
         """One more. Raises UsageError when the visit is rejected for that person already, or there are too many."""
         known = self.of(person)
         if any(anchor.visit_id == visit for anchor in known):
@@ -110,7 +116,7 @@ class Corrections(msgspec.Struct, frozen=True):
 
     def with_ignored(
         self, visit: str, vector: Vector, alike: list[str], at: str, *, infrared: bool = False
-    ) -> "Corrections":
+    ) -> Corrections:
         """One more. Raises UsageError when the visit is ignored already, or there are too many."""
         if any(one.visit_id == visit for one in self.ignored):
             raise UsageError(f"visit {visit} is ignored already")
@@ -123,12 +129,12 @@ class Corrections(msgspec.Struct, frozen=True):
         one = Ignored(secrets.token_hex(3), visit, at, alike, content, infrared)
         return msgspec.structs.replace(self, ignored=[*self.ignored, one])
 
-    def without(self, wanted: Anchor | Ignored) -> "Corrections":
+    def without(self, wanted: Anchor | Ignored) -> Corrections:
         anchors = [one for one in self.anchors if one is not wanted]
         ignored = [one for one in self.ignored if one is not wanted]
         return msgspec.structs.replace(self, anchors=anchors, ignored=ignored)
 
-    def forgetting(self, person: str) -> "Corrections":
+    def forgetting(self, person: str) -> Corrections:
         """All but those about a person, and those that may show them."""
         anchors = [one for one in self.anchors if person != one.person_id and person not in one.alike]
         ignored = [one for one in self.ignored if person not in one.alike]
@@ -153,8 +159,7 @@ def read_corrections(gallery: Path, embedder: EmbedderId, dimensions: int) -> Co
         return no_corrections(embedder)
     path = corrections_path(gallery)
     for one in found.all:
-        vector = vector_of(one) if len(one.vector) == 4 * dimensions else None
-        if vector is None or not abs(float(np.linalg.norm(vector)) - 1) <= UNIT_TOLERANCE:
+        if len(one.vector) != 4 * dimensions or not is_unit_vector(one.vector):
             raise GalleryError(f"{path}: damaged: correction {one.id} holds no embedding; {_REMEDY}")
     return found
 

@@ -1,19 +1,25 @@
 """The known people and their templates. Immutable; `file` reads and writes them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from edge.errors import GalleryError
 from edge.galleries import names
 from edge.models.measure import COSINE, Measure
 from edge.records import SeenFaces, Vector, read_only
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    from edge import lazy_numpy as np
 
 SCHEMA: Literal[2] = 2
 
@@ -81,47 +87,10 @@ class Header(msgspec.Struct, frozen=True):
     embedder: EmbedderId
     people: list[Person]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Gallery:
-    """Known people and their templates."""
-
-    header: Header
-    embeddings: NDArray[np.float32]
-    """(n, d), rows of length one, grouped by person in the header's order; read-only."""
-    signer: str | None = None
-    """The principal whose signature was verified on opening; None: no signature was required."""
-
-    @classmethod
-    def empty(cls, embedder: EmbedderId, dimensions: int) -> "Gallery":
-        """A gallery of nobody, version 0."""
-        header = Header(SCHEMA, 0, "1970-01-01T00:00:00Z", embedder, [])
-        return cls(header, read_only(np.zeros((0, dimensions), np.float32)))
-
-    @classmethod
-    def of(
-        cls, version: int, at: str, embedder: EmbedderId, dimensions: int, known: "list[tuple[Person, list[Vector]]]"
-    ) -> "Gallery":
-        """A gallery of these people, each with as many vectors as templates."""
-        people = [person for person, _ in known]
-        vectors = [vector for _, some in known for vector in some]
-        stacked = np.array(vectors, np.float32).reshape(-1, dimensions)
-        return cls(Header(SCHEMA, version, at, embedder, people), read_only(stacked))
-
     @property
-    def people(self) -> list[Person]:
-        return self.header.people
-
-    @property
-    def owners(self) -> NDArray[np.intp]:
-        """(n,) index into `people` of each row."""
-        return np.repeat(np.arange(len(self.people)), [len(p.templates) for p in self.people])
-
-    @property
-    def faces(self) -> SeenFaces:
-        """Everybody's templates, with the light in which each was seen."""
-        marks = [template.infrared for person in self.people for template in person.templates]
-        return SeenFaces(self.embeddings, np.array(marks, np.bool_))
+    def size(self) -> int:
+        """How many templates there are."""
+        return sum(len(person.templates) for person in self.people)
 
     def named(self, name: str) -> Person | None:
         """The person of exactly this name; None: nobody, however similar another name is."""
@@ -145,6 +114,57 @@ class Gallery:
             raise GalleryError(f"found several people called {name_or_id!r}: {several}; give an exact name or an id")
         return found[0] if found else None
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gallery:
+    """Known people and their templates."""
+
+    header: Header
+    embeddings: NDArray[np.float32]
+    """(n, d), rows of length one, grouped by person in the header's order; read-only."""
+    signer: str | None = None
+    """The principal whose signature was verified on opening; None: no signature was required."""
+
+    @classmethod
+    def empty(cls, embedder: EmbedderId, dimensions: int) -> Gallery:
+        """A gallery of nobody, version 0."""
+        header = Header(SCHEMA, 0, "1970-01-01T00:00:00Z", embedder, [])
+        return cls(header, read_only(np.zeros((0, dimensions), np.float32)))
+
+    @classmethod
+    def of(
+        cls, version: int, at: str, embedder: EmbedderId, dimensions: int, known: list[tuple[Person, list[Vector]]]
+    ) -> Gallery:
+        """A gallery of these people, each with as many vectors as templates."""
+        people = [person for person, _ in known]
+        vectors = [vector for _, some in known for vector in some]
+        stacked = np.array(vectors, np.float32).reshape(-1, dimensions)
+        return cls(Header(SCHEMA, version, at, embedder, people), read_only(stacked))
+
+    @property
+    def people(self) -> list[Person]:
+        return self.header.people
+
+    @property
+    def owners(self) -> NDArray[np.intp]:
+        """(n,) index into `people` of each row."""
+        return np.repeat(np.arange(len(self.people)), [len(p.templates) for p in self.people])
+
+    @property
+    def faces(self) -> SeenFaces:
+        """Everybody's templates, with the light in which each was seen."""
+        marks = [template.infrared for person in self.people for template in person.templates]
+        return SeenFaces(self.embeddings, np.array(marks, np.bool_))
+
+    def named(self, name: str) -> Person | None:
+        return self.header.named(name)
+
+    def similar(self, name: str) -> list[Person]:
+        return self.header.similar(name)
+
+    def person(self, name_or_id: str) -> Person | None:
+        return self.header.person(name_or_id)
+
     def vectors(self, person: Person) -> NDArray[np.float32]:
         """The templates of one of `people`, (n, d)."""
         rows: NDArray[np.float32] = self.embeddings[self.owners == self.people.index(person)]
@@ -160,7 +180,7 @@ class Gallery:
         spans = zip(self.people, ends, strict=True)
         return [(person, list(self.embeddings[end - len(person.templates) : end])) for person, end in spans]
 
-    def with_templates(self, name: str, vectors: list[Vector], templates: list[Template], at: str) -> "Gallery":
+    def with_templates(self, name: str, vectors: list[Vector], templates: list[Template], at: str) -> Gallery:
         """The next version, with templates added to the person of exactly this name, who may be new.
 
         Raises GalleryError when nobody can be called that.
@@ -178,7 +198,7 @@ class Gallery:
         """An id for somebody of this name who is not in the gallery."""
         return names.new_id(name, {text for p in self.people for text in (p.id, p.name)})
 
-    def renamed(self, person: Person, name: str, at: str) -> "Gallery":
+    def renamed(self, person: Person, name: str, at: str) -> Gallery:
         """The next version, in which one of `people` has another name; id, templates and consent stay.
 
         Raises GalleryError when nobody can be called that, or somebody else is.
@@ -190,7 +210,7 @@ class Gallery:
             raise GalleryError(f"{names.tidy(name)!r} is already the name of {other.id}; found it for {person.id}")
         return self.with_about(person, at, name=names.tidy(name))
 
-    def merged(self, kept: Person, other: Person, at: str) -> "Gallery":
+    def merged(self, kept: Person, other: Person, at: str) -> Gallery:
         """The next version, in which two entries are one person: `kept`, with the templates of both.
 
         Consent, notes and end date of `other` are taken over only where `kept` has none. Raises GalleryError for one
@@ -216,12 +236,12 @@ class Gallery:
         ]
         return self._next(known, at)
 
-    def with_about(self, person: Person, at: str, **about: Any) -> "Gallery":
+    def with_about(self, person: Person, at: str, **about: Any) -> Gallery:
         """The next version, in which fields of one of `people` are others, such as `consent`."""
         changed = msgspec.structs.replace(person, **about)
         return self._next([(changed if one is person else one, vectors) for one, vectors in self.known()], at)
 
-    def without(self, name_or_id: str, at: str) -> "Gallery":
+    def without(self, name_or_id: str, at: str) -> Gallery:
         """The next version, without a person. Raises GalleryError when nobody has that name or id."""
         person = next((p for p in self.people if p.id == name_or_id), None) or self.person(name_or_id)
         if person is None:
@@ -229,7 +249,7 @@ class Gallery:
             raise GalleryError(f"found nobody called {name_or_id!r}; in the gallery: {known}")
         return self._next([row for row in self.known() if row[0] is not person], at)
 
-    def without_template(self, person: Person, index: int, at: str) -> "Gallery":
+    def without_template(self, person: Person, index: int, at: str) -> Gallery:
         """The next version, in which one of `people` has one template less. Raises GalleryError for their only one."""
         if len(person.templates) < 2:
             raise GalleryError(f"{person.name}: found one template; with none, nobody is recognised: remove the person")
@@ -240,7 +260,7 @@ class Gallery:
             rows.append((left, [vectors[place] for place in kept]))
         return self._next(rows, at)
 
-    def unexpired(self, now: datetime) -> "Gallery":
+    def unexpired(self, now: datetime) -> Gallery:
         """Only the people who have not expired; the same object when nobody has."""
         expired = [p.expires_at is not None and p.expires_at <= now for p in self.people]
         if not any(expired):
@@ -249,7 +269,7 @@ class Gallery:
         header = msgspec.structs.replace(self.header, people=people)
         return Gallery(header, read_only(self.embeddings[~np.array(expired)[self.owners]]), self.signer)
 
-    def _next(self, known: list[tuple[Person, list[Vector]]], at: str) -> "Gallery":
+    def _next(self, known: list[tuple[Person, list[Vector]]], at: str) -> Gallery:
         dimensions = self.embeddings.shape[1]
         return Gallery.of(self.header.version + 1, at, self.header.embedder, dimensions, known)
 

@@ -2,27 +2,66 @@
 
 Our own reader and writer, because the library copies every tensor that it reads, while a large gallery is mapped into
 memory and shared. The reader is stricter; the writer gives the library's bytes, so any safetensors tool reads them.
+Neither needs numpy.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    from edge import lazy_numpy as np
 
 MAX_HEADER = 100_000_000
 """The library's limit."""
 MAX_TENSORS = 16
 METADATA = "__metadata__"
 ALIGNMENT = 8
-_TYPES: dict[str, type[np.generic]] = {"F32": np.float32, "F64": np.float64, "U8": np.uint8}
+_TYPES = {"F32": ("float32", 4), "F64": ("float64", 8), "U8": ("uint8", 1)}
+"""The layout's names of types -> numpy's, and how many bytes a number takes."""
 
 
 class Malformed(ValueError):
     """Not the safetensors layout; the text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """An array as bytes."""
+
+    dtype: str
+    """F32, F64 or U8."""
+    shape: tuple[int, ...]
+    data: memoryview
+    """Its bytes, row by row."""
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Tensor:
+        """The tensor of a float32, float64 or uint8 array."""
+        dtype = next(name for name, (kind, _) in _TYPES.items() if kind == array.dtype.name)
+        return cls(dtype, array.shape, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+    @classmethod
+    def of_bytes(cls, content: bytes) -> Tensor:
+        return cls("U8", (len(content),), memoryview(content))
+
+    def array(self) -> NDArray[Any]:
+        """A read-only view of the bytes."""
+        found = np.frombuffer(self.data, _TYPES[self.dtype][0]).reshape(self.shape)
+        found.flags.writeable = False
+        return found
+
+    def __str__(self) -> str:
+        return f"{_TYPES[self.dtype][0]}{self.shape}"
 
 
 class _TensorEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,22 +70,21 @@ class _TensorEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_offsets: tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)]]
 
 
-def write_tensors(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """Encode metadata and contiguous float32, float64 or uint8 tensors: wide types first, then by name."""
-    names = {np.dtype(kind): name for name, kind in _TYPES.items()}
+def write_tensors(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> bytes:
+    """Encode metadata and tensors: wide types first, then by name."""
     header: dict[str, object] = {METADATA: metadata}
     parts, end = [], 0
-    for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
-        begin, end = end, end + tensor.nbytes
-        header[name] = _TensorEntry(names[tensor.dtype], list(tensor.shape), (begin, end))
-        parts.append(tensor.tobytes())
+    for name, tensor in sorted(tensors.items(), key=lambda item: (-_TYPES[item[1].dtype][1], item[0])):
+        begin, end = end, end + len(tensor.data)
+        header[name] = _TensorEntry(tensor.dtype, list(tensor.shape), (begin, end))
+        parts.append(tensor.data)
     text = msgspec.json.encode(header)
     text += b" " * (-len(text) % ALIGNMENT)
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
-def read_tensors(content: memoryview) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
-    """Metadata and tensors; the tensors are read-only views of the content. Raises Malformed."""
+def read_tensors(content: memoryview) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors; the tensors are views of the content. Raises Malformed."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(MAX_HEADER, len(content) - 8):
         raise Malformed("its header is cut off, or it is not a safetensors file")
@@ -62,26 +100,23 @@ def read_tensors(content: memoryview) -> tuple[dict[str, str], dict[str, NDArray
         raise Malformed(f"its header cannot be read: {error}") from error
     data = content[8 + length :]
     _check_whole(listed, len(data))
-    return metadata, {name: _view(entry, data) for name, entry in listed.items()}
+    return metadata, {name: _tensor(entry, data) for name, entry in listed.items()}
 
 
 def _check_whole(listed: dict[str, _TensorEntry], size: int) -> None:
     """Tensors must lie one after another and fill the file: no gaps to hide in, no overlaps, nothing missing."""
     end = 0
     for entry in sorted(listed.values(), key=lambda e: e.data_offsets):
-        kind = _TYPES.get(entry.dtype)
-        if kind is None:
+        if entry.dtype not in _TYPES:
             raise Malformed(f"a tensor is of type {entry.dtype[:20]!r}; allowed: {', '.join(_TYPES)}")
         begin, stop = entry.data_offsets
-        if begin != end or stop - begin != math.prod(entry.shape) * np.dtype(kind).itemsize:
+        if begin != end or stop - begin != math.prod(entry.shape) * _TYPES[entry.dtype][1]:
             raise Malformed("its header does not fit its contents")
         end = stop
     if end != size:
         raise Malformed(f"its tensors take {end} bytes, but {size} are there: it was cut off, or something was added")
 
 
-def _view(entry: _TensorEntry, data: memoryview) -> NDArray[Any]:
+def _tensor(entry: _TensorEntry, data: memoryview) -> Tensor:
     begin, stop = entry.data_offsets
-    array = np.frombuffer(data[begin:stop], _TYPES[entry.dtype]).reshape(entry.shape)
-    array.flags.writeable = False
-    return array
+    return Tensor(entry.dtype, tuple(entry.shape), data[begin:stop])

@@ -15,8 +15,9 @@ from edge.faces.embed import TfliteEmbedder
 from edge.faces.loading import EMBEDDER, Role, assemble, check_compiled, edge_tpu, load_network, roles_in
 from edge.galleries.additions import read_additions, with_additions
 from edge.galleries.corrections import read_corrections
-from edge.galleries.file import NoGallery, open_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery
+from edge.galleries.sealed import NoGallery
 from edge.inspection.findings import Finding, failed, ok, warning
 from edge.inspection.recognition_findings import (
     accelerator_findings,

@@ -17,7 +17,7 @@ from edge.config.sections import ModelSettings
 from edge.errors import GalleryError
 from edge.faces.detect import squares
 from edge.faces.loading import DETECTOR, EMBEDDER, LANDMARKS, NEAR_DETECTOR, load_networks
-from edge.galleries.file import NoGallery
+from edge.galleries.sealed import NoGallery
 from edge.inspection.loading import configured_gallery
 from edge.models.embedder_choice import choose_embedder, embedder_card
 from edge.records import Image

@@ -4,19 +4,26 @@ What links the faces of one visit, groups strangers and chooses templates goes b
 calibration: it was made for that, and serves every embedder alike.
 """
 
-import math
-from typing import Protocol
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import math
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import ModelError
 from edge.models.card import Card, LearnedSimilarity
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+else:
+    from edge import lazy_numpy as np
+
+    Vectors = Any
+
 ROWS_AT_ONCE = 4096
 """Bounds the memory: that many vectors of differences at a time."""
-
-Vectors = NDArray[np.float32]
 
 
 class Measure(Protocol):

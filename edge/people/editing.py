@@ -44,8 +44,13 @@ def person_of(path: Path, gallery: Gallery, name: str) -> Person:
     return person
 
 
-def rename(loaded: LoadedConfig, path: Path, person: str, name: str, wait_s: float = 0.0) -> tuple[Person, Gallery]:
-    """Give somebody another name. Returns them as they were, and the gallery written. Raises GalleryError."""
+def rename(
+    loaded: LoadedConfig, person: str, name: str, path: Path | None = None, wait_s: float = 0.0
+) -> tuple[Person, Gallery]:
+    """Give somebody another name, in the box's gallery or the one at `path`.
+
+    Returns them as they were, and the gallery written. Raises GalleryError.
+    """
 
     def renamed(gallery: Gallery, known: Person) -> Gallery:
         return gallery.renamed(known, name, timestamp())
@@ -54,7 +59,7 @@ def rename(loaded: LoadedConfig, path: Path, person: str, name: str, wait_s: flo
 
 
 def set_consent(
-    loaded: LoadedConfig, path: Path, person: str, consent: Consent | None, wait_s: float = 0.0
+    loaded: LoadedConfig, person: str, consent: Consent | None, path: Path | None = None, wait_s: float = 0.0
 ) -> tuple[Person, Gallery]:
     """Record what somebody agreed to, and until when they are recognised; None: nothing is recorded, and no end.
 
@@ -71,7 +76,7 @@ def set_consent(
 
 
 def remove_photo(
-    loaded: LoadedConfig, path: Path, person: str, photo: str, wait_s: float = 0.0
+    loaded: LoadedConfig, person: str, photo: str, path: Path | None = None, wait_s: float = 0.0
 ) -> tuple[Person, Gallery]:
     """Remove one template, by its number from 1, its source, or both, as in `2 party.jpg`.
 
@@ -126,12 +131,14 @@ def write_change(loaded: LoadedConfig, path: Path, change: GalleryChange, new: G
 
 def _edit(
     loaded: LoadedConfig,
-    path: Path,
+    path: Path | None,
     action: Action,
     person: str,
     edited: Callable[[Gallery, Person], Gallery],
     wait_s: float,
 ) -> tuple[Person, Gallery]:
+    """Change somebody in a gallery, None: the box's own. Returns them as they were, and the gallery written."""
+    path = path or loaded.gallery_path
     signing_key(loaded)
     with gallery_lock(path, wait_s):
         old = open_gallery(path, None, loaded.gallery_keys)

@@ -7,14 +7,24 @@ import numpy as np
 from edge.config.loading import LoadedConfig
 from edge.errors import GalleryError
 from edge.galleries.changes import change_between
-from edge.galleries.file import NoGallery, open_gallery
+from edge.galleries.file import open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Template, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.galleries.sealed import NoGallery
 from edge.link.protocol import GuideShot
 from edge.models.embedder_choice import embedder_card
 from edge.people.editing import signing_key, write_change
+from edge.people.lookalikes import alike_of
 
 SOURCE = "camera"
+LOCK_WAIT_S = 10.0
+
+
+def add_portraits(loaded: LoadedConfig, name: str, shots: list[GuideShot]) -> list[str]:
+    """Add portraits as `enroll_shots` does. Returns the names of others who look like this person."""
+    gallery = enroll_shots(loaded, name, shots, LOCK_WAIT_S)
+    person = gallery.named(name)
+    return [one.name for one in alike_of(loaded, gallery).get(person.id, [])] if person else []
 
 
 def enroll_shots(loaded: LoadedConfig, name: str, shots: Sequence[GuideShot], wait_s: float = 0.0) -> Gallery:

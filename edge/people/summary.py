@@ -1,5 +1,6 @@
 """What the owner should know about each person: when they were seen, what photos show, and who looks like them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,12 +12,9 @@ from edge.diary.reader import DiaryReader
 from edge.errors import ConfigError
 from edge.galleries.additions import additions_path
 from edge.galleries.coverage import Coverage, coverage
-from edge.galleries.file import open_gallery
-from edge.galleries.gallery import Consent, Gallery, Person, Template, lookalikes
-from edge.models.embedder_choice import embedder_card
-from edge.models.measure import measure_of
+from edge.galleries.gallery import Consent, Person, Template
+from edge.galleries.sealed import open_header
 from edge.storage.database import StorageError
-from edge.visits.thresholds import lookalike_threshold
 
 RECENT = 20
 """Among so many of somebody's visits a picture is looked for."""
@@ -57,10 +55,12 @@ class PersonSummary(msgspec.Struct, frozen=True):
         return f"{self.expires_at:%Y-%m-%d}" if self.expires_at else ""
 
 
-def summaries(loaded: LoadedConfig) -> list[PersonSummary]:
-    """Everybody in the gallery, by name. Raises GalleryError; without a diary, nobody has been seen."""
-    gallery = open_gallery(loaded.gallery_path, None, loaded.gallery_keys)
-    alike = alike_of(loaded, gallery)
+def summaries(loaded: LoadedConfig, alike: Mapping[str, list[Lookalike]]) -> list[PersonSummary]:
+    """Everybody in the gallery, by name; `alike` is who looks like whom, by id.
+
+    Raises GalleryError; without a diary, nobody has been seen.
+    """
+    gallery = open_header(loaded.gallery_path, None, loaded.gallery_keys)
     added = _added(loaded)
     try:
         with open_diary(loaded) as diary:
@@ -90,19 +90,8 @@ def _summary(person: Person, added: list[Template], alike: list[Lookalike], diar
     )
 
 
-def alike_of(loaded: LoadedConfig, gallery: Gallery) -> dict[str, list[Lookalike]]:
-    """Who can be mistaken for whom, by id, the most similar first."""
-    known = embedder_card(loaded.config.models, loaded.base)
-    threshold = lookalike_threshold(loaded.config.match, known, len(gallery.embeddings))
-    found: dict[str, list[Lookalike]] = {}
-    for one, other, similarity in lookalikes(gallery, threshold, measure_of(known)):
-        found.setdefault(one.id, []).append(Lookalike(other.id, other.name, similarity))
-        found.setdefault(other.id, []).append(Lookalike(one.id, one.name, similarity))
-    return found
-
-
 def _added(loaded: LoadedConfig) -> dict[str, list[Template]]:
     path: Path = additions_path(loaded.gallery_path)
     if not path.exists():
         return {}
-    return {one.id: one.templates for one in open_gallery(path, None, loaded.gallery_keys).people}
+    return {one.id: one.templates for one in open_header(path, None, loaded.gallery_keys).people}

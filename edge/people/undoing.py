@@ -47,13 +47,15 @@ def list_changes(loaded: LoadedConfig, path: Path) -> tuple[list[ChangeLine], li
 
 
 def undo_change(
-    loaded: LoadedConfig, path: Path, wanted: str | None, wait_s: float = 0.0
+    loaded: LoadedConfig, wanted: str | None, path: Path | None = None, wait_s: float = 0.0
 ) -> tuple[GalleryChange, Gallery]:
-    """Take a change back by its id, or the newest. What has changed since stays. Returns it, and the gallery written.
+    """Take a change back by its id, or the newest, in the box's gallery or the one at `path`.
+
+    What has changed since stays. Returns the change, and the gallery written.
 
     Raises UsageError when there is no such change or something depends on it, and GalleryError.
     """
-    key = signing_key(loaded)
+    path, key = path or loaded.gallery_path, signing_key(loaded)
     with gallery_lock(path, wait_s):
         problems: list[str] = []
         changes = _changes(loaded, path, problems)

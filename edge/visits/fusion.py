@@ -5,13 +5,19 @@ of a visit that do not look alike are also fused as two groups, each of which ma
 then asked up to three times, and the matcher raises its threshold accordingly.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from edge.records import Problem, Quality, Vector, read_only
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    from edge import lazy_numpy as np
 
 KEPT = 32
 """Embeddings kept per visit; beyond that the two most alike are fused."""
@@ -63,7 +69,7 @@ class FusedFaces:
         self.infrared = self.infrared or quality.infrared
         self._keep(embedding * np.float32(max(quality.score, MIN_WEIGHT)), 1)
 
-    def absorb(self, other: "FusedFaces") -> None:
+    def absorb(self, other: FusedFaces) -> None:
         """Add what another visit gathered about the same person."""
         self._problems += other._problems
         if other.best_quality is not None and (

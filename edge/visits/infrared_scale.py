@@ -1,11 +1,18 @@
 """Faces in infrared light look more alike: their similarities on the scale of ordinary ones."""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from edge.models.card import Calibration
 from edge.models.measure import COSINE, Measure
 from edge.records import SeenFaces
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    from edge import lazy_numpy as np
 
 
 class InfraredScale:

@@ -1,9 +1,9 @@
 """Probe and gallery -> who it is, in an open set: most probes are of people who are not enrolled."""
 
-from collections.abc import Set
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Set
+from typing import TYPE_CHECKING
 
 from edge.config.loading import LoadedConfig
 from edge.galleries.corrections import Anchors, Corrections, read_corrections
@@ -14,6 +14,12 @@ from edge.models.measure import COSINE, Measure, measure_of
 from edge.records import Candidate, Doubt, Match, Outcome, SeenFaces, Vector
 from edge.visits.infrared_scale import infrared_scale, likeness
 from edge.visits.thresholds import Bounds, name_margin, naming_scale, target_bounds, threshold_in_force
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    from edge import lazy_numpy as np
 
 
 class Matcher:

@@ -4,11 +4,12 @@ Runs on the inference thread, in memory, and writes nothing: `stranger_keeper` w
 thread, and replaces `known` with what is on disk.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edge.config.loading import LoadedConfig
 from edge.errors import ModelError
@@ -17,6 +18,11 @@ from edge.models.card import Calibration, Card
 from edge.records import Outcome, Vector
 from edge.visits.infrared_scale import InfraredScale, infrared_scale
 from edge.visits.thresholds import again_threshold
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from edge import lazy_numpy as np
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +56,7 @@ class KnownStrangers:
         best = int(scores.argmax())
         return self.people[best], float(scores[best])
 
-    def since(self, limit: float) -> "KnownStrangers":
+    def since(self, limit: float) -> KnownStrangers:
         """Those who have come after this moment."""
         return KnownStrangers(tuple(stranger for stranger in self.people if stranger.last_seen >= limit))
 

@@ -4,13 +4,14 @@ What is deleted is overwritten with zeros, in the database and in its log. The d
 reads, and deletes, in another process.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edge.errors import WhosthereError
 from edge.events import StrangerVisits
@@ -21,6 +22,11 @@ from edge.storage.layout import only_value
 from edge.storage.salvage import discard_damaged
 from edge.visits.strangers import KnownStrangers, Stranger
 from edge.visits.strangers_layout import LAYOUT, NEXT, StrangerPicture, StrangerVisitRow, checked, packed
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from edge import lazy_numpy as np
 
 NAME = "strangers.sqlite3"
 """The file, in the folder that `strangers.path` names."""

@@ -1,10 +1,20 @@
 """The table of strangers: a row per visit. Who has no row left is forgotten."""
 
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
 import msgspec
-import numpy as np
 
 from edge.records import Vector, read_only
 from edge.storage.layout import Database, GarbledRow, Layout, Values, only_value
+from edge.stored_vector import is_unit_vector
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from edge import lazy_numpy as np
 
 _TABLES = """
     BEGIN IMMEDIATE;
@@ -25,7 +35,6 @@ _TABLES = """
     COMMIT;
 """
 NEXT = "SELECT value FROM counters WHERE name = 'next'"
-LENGTH_TOLERANCE = 1e-3
 
 
 class StrangerPicture(msgspec.Struct, frozen=True, array_like=True):
@@ -72,20 +81,19 @@ def checked(values: Values) -> StrangerVisitRow:
             bytes(vector), bytes(pictures),
         ):  # fmt: skip
             found = StrangerVisitRow(stranger, visit, seen, times, first, embedder, vector, pictures)
-            if stranger > 0 and times > 0 and np.isfinite([seen, first]).all() and _is_whole(found):
+            if stranger > 0 and times > 0 and math.isfinite(seen) and math.isfinite(first) and _is_whole(found):
                 return found
     raise GarbledRow(f"row {values[0]} does not hold a visit of a stranger")
 
 
 def _is_whole(row: StrangerVisitRow) -> bool:
-    if not row.embedding or len(row.embedding) % 4:
+    if not is_unit_vector(row.embedding):
         return False
     try:
         pictures = row.unpacked
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    length = float(np.linalg.norm(row.vector))
-    return abs(length - 1.0) < LENGTH_TOLERANCE and all(0 <= picture.quality <= 1 for picture in pictures)
+    return all(0 <= picture.quality <= 1 for picture in pictures)
 
 
 def _check_counters(db: Database) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.config.loading import LoadedConfig, load_config
 from edge.config.web import WebSettings
 from edge.errors import ConfigError
+from edge.people.summary import Lookalike
 from edge.web.login_limit import LoginLimit
 from edge.web.password import PasswordHash, password_path, read_password
 from edge.web.sessions import Sessions
@@ -27,6 +28,8 @@ class WebBox:
     logins: LoginLimit
     hashing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Hashing takes 16 MB: one password at a time."""
+    alike: tuple[object, dict[str, list[Lookalike]]] | None = None
+    """Who looks like whom, and the files in which that was found."""
     _loaded: LoadedConfig | None = None
     _loaded_from: tuple[int, int] = (0, 0)
     _password: PasswordHash | None = None
@@ -37,7 +40,7 @@ class WebBox:
         settings = loaded.config.web
         folder = Path(settings.path)
         box = cls(config_path, settings, Sessions(folder, settings.session_days), LoginLimit(folder))
-        box._loaded, box._loaded_from = loaded, _stamp(config_path)
+        box._loaded, box._loaded_from = loaded, stamp(config_path)
         return box
 
     @property
@@ -48,23 +51,23 @@ class WebBox:
     @property
     def loaded(self) -> LoadedConfig:
         """The config as it is on disk now; while that has mistakes, the last one that had none."""
-        stamp = _stamp(self.config_path)
-        if self._loaded is None or stamp != self._loaded_from:
+        found = stamp(self.config_path)
+        if self._loaded is None or found != self._loaded_from:
             try:
                 self._loaded = load_config(self.config_path)
             except ConfigError as error:
                 if self._loaded is None:
                     raise
                 log.warning("the page goes on with the last config: %s", error)
-            self._loaded_from = stamp
+            self._loaded_from = found
         return self._loaded
 
     @property
     def password(self) -> PasswordHash | None:
         """The current password's hash; None: the page is off. Raises WebStateError."""
-        stamp = _stamp(password_path(self.folder))
-        if stamp != self._password_from:
-            self._password, self._password_from = read_password(self.folder), stamp
+        found = stamp(password_path(self.folder))
+        if found != self._password_from:
+            self._password, self._password_from = read_password(self.folder), found
         return self._password
 
     def now(self) -> float:
@@ -72,7 +75,7 @@ class WebBox:
         return time.time()
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp(path: Path) -> tuple[int, int]:
     """Changes when the file is replaced or written; zeros without one."""
     try:
         state = path.stat()

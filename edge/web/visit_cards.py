@@ -10,7 +10,7 @@ from edge.diary.listing import Names, VisitLine
 from edge.diary.reader import DiaryReader
 from edge.diary.record import VisitRecord
 from edge.events import EventKind
-from edge.feedback.undoing import CorrectionLine
+from edge.feedback.corrections_said import CorrectionLine
 from edge.terminal import plural
 from edge.web.days import day_heading
 

@@ -87,7 +87,7 @@ def _measured(loaded: LoadedConfig) -> tuple[Card, int]:
     """The embedder's card, and the number of templates in the gallery."""
     known = embedder_card(loaded.config.models, loaded.base)
     gallery = current_gallery(loaded)
-    return known, len(gallery.embeddings) if gallery else 0
+    return known, gallery.size if gallery else 0
 
 
 def _step(target: float, missed: float | None) -> TargetStep:

@@ -14,17 +14,16 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from edge.errors import WhosthereError
 from edge.link.client import AsyncLink
 from edge.link.protocol import GuideShot
-from edge.people.shots import enroll_shots
-from edge.people.summary import alike_of
 from edge.web.box import WebBox
+from edge.web.errands import Errand
 from edge.web.page import get, post, text_of
 from edge.web.pages.enrolling import checked_name
 from edge.web.templating import render
 
 COUNT = 5
 WITHIN_S = 120.0
-LOCK_WAIT_S = 10.0
 MAX_COURSES = 16
+ADD_PORTRAITS = Errand("edge.people.shots:add_portraits", list[str])
 OVER = "event: over\ndata: over\n\n"
 
 
@@ -97,9 +96,7 @@ async def taken(box: WebBox, course: CameraCourse) -> AsyncIterator[str]:
 
 def _enrolled(box: WebBox, course: CameraCourse) -> list[str]:
     """Write the portraits into the gallery. Returns the names of those who look like this person."""
-    gallery = enroll_shots(box.loaded, course.name, course.shots, LOCK_WAIT_S)
-    person = gallery.named(course.name)
-    return [one.name for one in alike_of(box.loaded, gallery).get(person.id, [])] if person else []
+    return ADD_PORTRAITS.run(box, name=course.name, shots=course.shots)
 
 
 def _state(request: Request, course: CameraCourse, text: str, *, over: bool = False, problem: str = "") -> str:

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from edge.config.loading import LoadedConfig
 from edge.diary.opening import current_gallery, names_of, open_diary
 from edge.errors import UsageError, WhosthereError
-from edge.feedback import naming, newcomers, rejecting, undoing
+from edge.feedback import corrections_said
+from edge.feedback.corrections_said import CorrectionLine
 from edge.feedback.said import Feedback, FeedbackPrice, price_text
-from edge.feedback.undoing import CorrectionLine
 from edge.web.box import WebBox
 from edge.web.page import get, post, text_of
-from edge.web.pages.visits_api import price_of
+from edge.web.pages.visits_api import CONFIRM, ENROLL, IGNORE, NAME, PRICE, REJECT, UNDO, corrections_of
 from edge.web.templating import render
 from edge.web.visit_cards import Said, VisitCard, cards_of
 
@@ -30,7 +30,7 @@ def said_so_far(loaded: LoadedConfig) -> Said:
     """Everything that the owner has said, by visit; nothing while it cannot be read."""
     found: dict[str, list[CorrectionLine]] = defaultdict(list)
     try:
-        for line in undoing.list_corrections(loaded):
+        for line in corrections_said.said_so_far(loaded):
             found[line.visit_id].append(line)
     except WhosthereError as error:
         log.warning("corrections cannot be shown: %s", error)
@@ -50,9 +50,8 @@ def ask(request: Request) -> Response:
     price, problem = "", ""
     if what in {"ignore", "enroll"} or person:
         try:
-            price = price_text(
-                price_of(box.loaded, what, found.id, person), names.get(person) if person else "by the new name"
-            )
+            cost = PRICE.run(box, action=what, visit=found.id, person=person)
+            price = price_text(cost, names.get(person) if person else "by the new name")
         except WhosthereError as error:
             problem = str(error)
     people = sorted(names.items(), key=lambda one: one[1].casefold())
@@ -74,7 +73,7 @@ async def say(request: Request, form: FormData) -> Response:
     def done() -> tuple[VisitCard, str, str]:
         note, tone = "", "good"
         try:
-            note = _spoken(_say(box.loaded, what, visit, person))
+            note = _spoken(_say(box, what, visit, person))
         except WhosthereError as error:
             note, tone = str(error), "bad"
         return _card(box.loaded, visit), note, tone
@@ -87,7 +86,8 @@ async def say(request: Request, form: FormData) -> Response:
 async def undo(request: Request, form: FormData) -> Response:
     """Take a correction back, and show its visit, or all corrections when that is gone."""
     box: WebBox = request.app.state.box
-    undone = await anyio.to_thread.run_sync(undoing.undo, box.loaded, text_of(form, "correction"))
+    correction = text_of(form, "correction")
+    undone = await anyio.to_thread.run_sync(lambda: UNDO.run(box, correction=correction))
     try:
         shown = await anyio.to_thread.run_sync(_card, box.loaded, undone.visit_id)
     except WhosthereError:
@@ -98,23 +98,23 @@ async def undo(request: Request, form: FormData) -> Response:
 def show_all(request: Request) -> Response:
     """Every correction with its price."""
     box: WebBox = request.app.state.box
-    lines = undoing.list_corrections(box.loaded)
+    lines = corrections_of(box)
     prices = {line.id: price_text(FeedbackPrice(miss_rate=line.miss_rate), line.person_name) for line in lines}
     return render(request, "corrections.html", lines=lines, prices=prices)
 
 
-def _say(loaded: LoadedConfig, what: str, visit: str, person: str) -> Feedback:
+def _say(box: WebBox, what: str, visit: str, person: str) -> Feedback:
     match what:
         case "confirm":
-            return naming.confirm(loaded, visit)
+            return CONFIRM.run(box, visit=visit)
         case "name":
-            return naming.name(loaded, visit, person)
+            return NAME.run(box, visit=visit, person=person)
         case "enroll":
-            return newcomers.enroll_visitor(loaded, visit, person)
+            return ENROLL.run(box, visit=visit, name=person)
         case "reject":
-            return rejecting.reject(loaded, visit, person)
+            return REJECT.run(box, visit=visit, person=person)
         case "ignore":
-            return rejecting.ignore(loaded, visit)
+            return IGNORE.run(box, visit=visit)
     raise UsageError(f"found {what!r}; allowed: confirm, enroll, ignore, name, reject")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
+from types import NoneType
 
 import msgspec
 import segno
@@ -15,15 +16,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge.galleries import names
-from edge.galleries.file import NoGallery, open_gallery
-from edge.galleries.forget import Traces, galleries_with
-from edge.galleries.lock import gallery_lock
-from edge.people import editing
+from edge.galleries.sealed import NoGallery, open_header
 from edge.people.editing import key_problem
 from edge.people.enroll_result import EnrollReport
-from edge.people.forgetting import forget_removed
 from edge.web.box import WebBox
 from edge.web.client import INGRESS_USER
+from edge.web.errands import Errand
 from edge.web.page import Page, get, post, text_of
 from edge.web.pages import guests_api
 from edge.web.pages.enrolling import ACCEPT
@@ -34,7 +32,7 @@ from edge.web.templating import render
 from edge.web.uploads import Uploads
 
 MAX_PHOTOS = 3
-LOCK_WAIT_S = 10.0
+FORGET_GUEST = Errand("edge.people.removing:forget_guest", NoneType)
 _one_guest_at_a_time = asyncio.Lock()
 
 
@@ -87,7 +85,7 @@ async def leave(request: Request, _: FormData) -> Response:
     """The guest withdraws what they agreed to: everything about them is deleted now."""
     guest = _guest(request)
     if guest.person_id is not None:
-        await run_in_threadpool(_delete, _box(request), guest.person_id)
+        await run_in_threadpool(FORGET_GUEST.run, _box(request), person=guest.person_id)
     _passes(request).withdraw(guest.id)
     return render(request, "guest_gone.html")
 
@@ -130,23 +128,10 @@ def _problem(box: WebBox, guest: GuestPass, name: str, agreed: str, photos: int)
     if not 1 <= photos <= MAX_PHOTOS:
         return f"take a picture of yourself: found {photos}; allowed: 1 to {MAX_PHOTOS}"
     try:
-        known = open_gallery(box.loaded.gallery_path, None, box.loaded.gallery_keys)
+        known = open_header(box.loaded.gallery_path, None, box.loaded.gallery_keys)
     except NoGallery:
         return ""
     return "this name is taken; add your family name" if known.similar(name) or known.named(name) else ""
-
-
-def _delete(box: WebBox, person: str) -> None:
-    loaded = box.loaded
-    path, keys = loaded.gallery_path, loaded.gallery_keys
-    with gallery_lock(path, LOCK_WAIT_S):
-        gallery = open_gallery(path, None, keys)
-        known = next((one for one in gallery.people if one.id == person and one.guest), None)
-        if known is None:
-            return
-        traces = Traces.of(person, galleries_with(person, path, keys))
-        editing.remove(loaded, path, gallery, known, final=True)
-        forget_removed(traces, path, loaded)
 
 
 def _guest(request: Request) -> GuestPass:

@@ -1,6 +1,7 @@
 """The page of people: everybody whom the box knows, what is kept of them, and every change that the owner may make."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -9,15 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.errors import GalleryError, WhosthereError
+from edge.errors import WhosthereError
 from edge.galleries import names
 from edge.galleries.gallery import Consent
-from edge.people import editing
-from edge.people.editing import key_problem
-from edge.people.export import export_person
+from edge.people.editing import key_problem, made_consent
 from edge.people.summary import PersonSummary
-from edge.people.undoing import list_changes, undo_change
+from edge.people.undoing import list_changes
 from edge.web.box import WebBox
+from edge.web.errands import Errand
 from edge.web.page import Page, get, post, text_of
 from edge.web.pages import enrolling_api, people_api
 from edge.web.pages.coached import ROUTES as COACHED
@@ -69,11 +69,11 @@ def show_person(request: Request) -> Response:
 
 
 async def rename(request: Request, form: FormData) -> Response:
-    return await _changed(request, "renamed", editing.rename, text_of(form, "name"))
+    return await _changed(request, "renamed", people_api.RENAME, name=text_of(form, "name"))
 
 
 async def consent(request: Request, form: FormData) -> Response:
-    return await _changed(request, "consent", editing.set_consent, _consent(form))
+    return await _changed(request, "consent", people_api.SET_CONSENT, consent=_consent(form))
 
 
 async def merge(request: Request, form: FormData) -> Response:
@@ -83,12 +83,12 @@ async def merge(request: Request, form: FormData) -> Response:
 
 async def remove(request: Request, _: FormData) -> Response:
     box: WebBox = request.app.state.box
-    await run_in_threadpool(people_api.remove, box, request.path_params["person"], final=False)
+    await run_in_threadpool(people_api.REMOVE.run, box, person=request.path_params["person"])
     return _to(request, "/people?done=removed")
 
 
 async def remove_photo(request: Request, form: FormData) -> Response:
-    return await _changed(request, "photo", editing.remove_photo, text_of(form, "photo"))
+    return await _changed(request, "photo", people_api.REMOVE_PHOTO, photo=text_of(form, "photo"))
 
 
 async def forget(request: Request, form: FormData) -> Response:
@@ -96,21 +96,21 @@ async def forget(request: Request, form: FormData) -> Response:
     box: WebBox = request.app.state.box
     person = _one_of(await run_in_threadpool(people_api.everybody, box), request.path_params["person"])
     sure = names.tidy(text_of(form, "sure"))
-    known, gone = await run_in_threadpool(people_api.remove, box, person.id, final=True, sure=sure)
-    return render(request, "forgotten.html", name=known.name, gone=gone)
+    name, gone = await run_in_threadpool(people_api.FORGET.run, box, person=person.id, sure=sure)
+    return render(request, "forgotten.html", name=name, gone=gone)
 
 
 async def undo(request: Request, form: FormData) -> Response:
     box: WebBox = request.app.state.box
-    change = text_of(form, "change")
-    await run_in_threadpool(undo_change, box.loaded, box.loaded.gallery_path, change, people_api.LOCK_WAIT_S)
+    change, wait_s = text_of(form, "change"), people_api.LOCK_WAIT_S
+    await run_in_threadpool(people_api.UNDO.run, box, wanted=change, wait_s=wait_s)
     return _to(request, "/people?done=undone")
 
 
 def export(request: Request) -> Response:
     """All that is held about somebody, to save."""
     box: WebBox = request.app.state.box
-    content, made = export_person(box.loaded, request.path_params["person"])
+    content, made = people_api.EXPORT.run(box, name=request.path_params["person"])
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.person_id)}.zip"}
     return Response(content, media_type="application/zip", headers=headers)
 
@@ -122,14 +122,10 @@ def _one_of(people: list[PersonSummary], person: str) -> PersonSummary:
     return found
 
 
-async def _changed(request: Request, said: str, change: object, value: object) -> Response:
-    """Make a change of `editing`, and go back to the person."""
-    box: WebBox = request.app.state.box
-    path, person = box.loaded.gallery_path, request.path_params["person"]
-    try:
-        await run_in_threadpool(change, box.loaded, path, person, value, people_api.LOCK_WAIT_S)  # type: ignore[arg-type]
-    except GalleryError as error:
-        raise HTTPException(422, str(error)) from error
+async def _changed(request: Request, said: str, errand: Errand[None], **given: Any) -> Response:
+    """Change somebody, and go back to them."""
+    box, person, wait_s = request.app.state.box, request.path_params["person"], people_api.LOCK_WAIT_S
+    await run_in_threadpool(lambda: people_api.edit(box, errand, person, **given, wait_s=wait_s))
     return _to_person(request, said)
 
 
@@ -140,7 +136,7 @@ def _consent(form: FormData) -> Consent | None:
     given_by, purpose = text_of(form, "given_by").strip(), text_of(form, "purpose").strip()
     try:
         until = date.fromisoformat(text) if (text := text_of(form, "until")) else None
-        return editing.made_consent(given_by, datetime.now(UTC).date(), purpose, until)
+        return made_consent(given_by, datetime.now(UTC).date(), purpose, until)
     except (ValueError, WhosthereError) as error:
         raise HTTPException(422, str(error)) from error
 

@@ -1,7 +1,8 @@
 """People and their changes for scripts."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -9,20 +10,27 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from edge.errors import GalleryError
-from edge.galleries.file import NoGallery, open_gallery
-from edge.galleries.forget import Forgotten, Traces, galleries_with
-from edge.galleries.gallery import Person
-from edge.galleries.lock import gallery_lock
-from edge.people import editing
-from edge.people.export import export_person
-from edge.people.forgetting import forget_removed
-from edge.people.summary import PersonSummary, summaries
-from edge.people.undoing import ChangeLine, list_changes, undo_change
+from edge.galleries.forget import Forgotten
+from edge.galleries.sealed import NoGallery
+from edge.people.editing import made_consent
+from edge.people.export import PersonExport
+from edge.people.summary import Lookalike, PersonSummary, summaries
+from edge.people.undoing import ChangeLine, list_changes
 from edge.web.api import JPEG, ApiCall, ApiEndpoint, MediaType, NoFields, api
-from edge.web.box import WebBox
+from edge.web.box import WebBox, stamp
+from edge.web.errands import Errand
 from edge.web.pages.visits_api import picture_of
 from edge.web.programs import run_whosthere
 
+T = TypeVar("T")
+FIND_LOOKALIKES = Errand("edge.people.lookalikes:find_lookalikes", dict[str, list[Lookalike]])
+RENAME = Errand("edge.people.editing:rename", NoneType)
+SET_CONSENT = Errand("edge.people.editing:set_consent", NoneType)
+REMOVE = Errand("edge.people.removing:remove", NoneType)
+REMOVE_PHOTO = Errand("edge.people.editing:remove_photo", NoneType)
+FORGET = Errand("edge.people.removing:forget", tuple[str, Forgotten])
+EXPORT = Errand("edge.people.export:export_person", tuple[bytes, PersonExport])
+UNDO = Errand("edge.people.undoing:undo_change", NoneType)
 LOCK_WAIT_S = 10.0
 ZIP = MediaType("application/zip")
 
@@ -66,26 +74,17 @@ class OtherGiven(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def everybody(box: WebBox) -> list[PersonSummary]:
     """Everybody in the gallery; nobody, if there is none. Raises GalleryError."""
     try:
-        return summaries(box.loaded)
+        return summaries(box.loaded, _alike(box))
     except NoGallery:
         return []
 
 
-def remove(box: WebBox, person: str, *, final: bool, sure: str | None = None) -> tuple[Person, Forgotten | None]:
-    """Remove somebody by id or name; `final`: from everywhere, with proof. Raises GalleryError.
-
-    `sure`: their name, given to confirm it; another one is refused with HTTPException.
-    """
-    loaded = box.loaded
-    path, keys = loaded.gallery_path, loaded.gallery_keys
-    with gallery_lock(path, LOCK_WAIT_S):
-        gallery = open_gallery(path, None, keys)
-        known = editing.person_of(path, gallery, person)
-        if sure is not None and sure != known.name:
-            raise HTTPException(422, f"nothing was forgotten: type the name, {known.name}, to confirm it")
-        traces = Traces.of(known.id, galleries_with(known.id, path, keys))
-        editing.remove(loaded, path, gallery, known, final=final)
-        return known, forget_removed(traces, path, loaded) if final else None
+def _alike(box: WebBox) -> dict[str, list[Lookalike]]:
+    """Who looks like whom, by id; searched for again when the gallery or the config has changed."""
+    seen = stamp(box.config_path), stamp(box.loaded.gallery_path)
+    if box.alike is None or box.alike[0] != seen:
+        box.alike = seen, FIND_LOOKALIKES.run(box)
+    return box.alike[1]
 
 
 async def merge(box: WebBox, person: str, other: str) -> None:
@@ -106,51 +105,46 @@ def _people(call: ApiCall) -> list[PersonSummary]:
 
 def _rename(call: ApiCall) -> NoFields:
     """The same as `whosthere gallery rename`."""
-    return _edited(call, editing.rename, call.given.name)
+    return _edited(call, RENAME, name=call.given.name)
 
 
 def _consent(call: ApiCall) -> NoFields:
     """The same as `whosthere gallery consent`."""
     given: ConsentGiven = call.given
     if given.given_by is None:
-        return _edited(call, editing.set_consent, None)
+        return _edited(call, SET_CONSENT, consent=None)
     today = datetime.now(UTC).date()
-    made = editing.made_consent(given.given_by.strip(), today, given.purpose.strip(), given.until)
-    return _edited(call, editing.set_consent, made)
+    made = made_consent(given.given_by.strip(), today, given.purpose.strip(), given.until)
+    return _edited(call, SET_CONSENT, consent=made)
 
 
-def _edited(call: ApiCall, change: object, value: object) -> NoFields:
-    loaded = call.box.loaded
+def _edited(call: ApiCall, errand: Errand[None], **given: Any) -> NoFields:
+    edit(call.box, errand, call.name("person"), **given, wait_s=LOCK_WAIT_S)
+    return NoFields()
+
+
+def edit(box: WebBox, errand: Errand[T], person: str, **given: Any) -> T:
+    """Change somebody, by name or id. Raises HTTPException when that cannot be, and WhosthereError."""
     try:
-        change(loaded, loaded.gallery_path, call.name("person"), value, LOCK_WAIT_S)  # type: ignore[operator]
+        return errand.run(box, person=person, **given)
     except GalleryError as error:
         raise HTTPException(422, str(error)) from error
-    return NoFields()
 
 
 def _remove(call: ApiCall) -> NoFields:
     """The same as `whosthere gallery remove`: it can be undone for a week."""
-    _removed(call, final=False)
+    edit(call.box, REMOVE, call.name("person"))
     return NoFields()
 
 
 def _remove_photo(call: ApiCall) -> NoFields:
     """The same as `whosthere gallery remove --photo`: it can be undone for a week."""
-    return _edited(call, editing.remove_photo, call.given.photo)
+    return _edited(call, REMOVE_PHOTO, photo=call.given.photo)
 
 
 def _forget(call: ApiCall) -> Forgotten:
     """The same as `whosthere gallery remove --forget`: for good, with proof."""
-    gone = _removed(call, final=True)
-    assert gone is not None  # noqa: S101  (forgetting always reports)
-    return gone
-
-
-def _removed(call: ApiCall, *, final: bool) -> Forgotten | None:
-    try:
-        return remove(call.box, call.name("person"), final=final, sure=call.given.name if final else None)[1]
-    except GalleryError as error:
-        raise HTTPException(422, str(error)) from error
+    return edit(call.box, FORGET, call.name("person"), sure=call.given.name)[1]
 
 
 async def _merge(call: ApiCall) -> NoFields:
@@ -162,7 +156,7 @@ async def _merge(call: ApiCall) -> NoFields:
 def _export(call: ApiCall) -> bytes:
     """The same as `whosthere gallery export`."""
     try:
-        return export_person(call.box.loaded, call.name("person"))[0]
+        return EXPORT.run(call.box, name=call.name("person"))[0]
     except GalleryError as error:
         raise HTTPException(404, str(error)) from error
 
@@ -183,7 +177,7 @@ def _changes(call: ApiCall) -> list[ChangeLine]:
 
 def _undo(call: ApiCall) -> NoFields:
     """The same as `whosthere gallery undo`."""
-    undo_change(call.box.loaded, call.box.loaded.gallery_path, call.name("change"), LOCK_WAIT_S)
+    UNDO.run(call.box, wanted=call.name("change"), wait_s=LOCK_WAIT_S)
     return NoFields()
 
 

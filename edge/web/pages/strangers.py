@@ -15,16 +15,14 @@ from edge.feedback.kept_strangers import (
     StrangerLine,
     all_strangers,
     discard_strangers,
-    ignore_stranger,
     one_stranger,
     opened_strangers,
     stranger_line,
     times_in_words,
 )
-from edge.feedback.rejecting import price_of_ignoring
-from edge.feedback.remembered import embedder_facts
-from edge.feedback.said import Feedback, price_text
+from edge.feedback.said import Feedback, price_of_ignoring, price_text
 from edge.galleries import names
+from edge.models.embedder_choice import embedder_card
 from edge.people.enroll_result import EnrollReport, PhotoOutcome
 from edge.storage.database import StorageError
 from edge.terminal import plural
@@ -34,6 +32,7 @@ from edge.web.api import JPEG, ApiCall, ApiEndpoint, NoFields, api
 from edge.web.bounds import allow_time
 from edge.web.box import WebBox
 from edge.web.days import day_in_words
+from edge.web.errands import Errand
 from edge.web.page import Page, get, post, text_of
 from edge.web.pages.visits_api import PersonGiven
 from edge.web.programs import run_whosthere
@@ -41,6 +40,7 @@ from edge.web.templating import render
 
 SHOWN_PICTURES = 4
 TIMEOUT_S = 300.0
+IGNORE = Errand("edge.feedback.rejecting:ignore_stranger", Feedback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ async def ignore(request: Request, _: FormData) -> Response:
     box: WebBox = request.app.state.box
     try:
         number = number_of(request.path_params["stranger"])
-        said = await anyio.to_thread.run_sync(ignore_stranger, box.loaded, number)
+        said = await anyio.to_thread.run_sync(lambda: IGNORE.run(box, number=number))
     except WhosthereError as error:
         return await _after(request, str(error), "bad")
     price = price_text(said.price, None)
@@ -141,11 +141,12 @@ def _page(request: Request, note: str = "", tone: str = "") -> Response:
     box: WebBox = request.app.state.box
     cards, nothing = _cards(box)
     try:
-        price = price_text(price_of_ignoring(box.loaded, embedder_facts(box.loaded)), None)
+        known = embedder_card(box.loaded.config.models, box.loaded.base)
+        price = price_text(price_of_ignoring(box.loaded, known), None)
     except WhosthereError:
         price = ""
-    known = sorted(names_of(current_gallery(box.loaded)).values(), key=str.casefold)
-    shown = {"strangers": cards, "nothing": nothing, "people": known, "price": price, "note": note, "tone": tone}
+    people = sorted(names_of(current_gallery(box.loaded)).values(), key=str.casefold)
+    shown = {"strangers": cards, "nothing": nothing, "people": people, "price": price, "note": note, "tone": tone}
     return render(request, "strangers.html", 422 if tone == "bad" else 200, **shown)
 
 
@@ -183,7 +184,7 @@ async def _named(call: ApiCall) -> EnrollReport:
 
 def _ignored(call: ApiCall) -> Feedback:
     """They are forgotten as strangers, and their visits are only in the diary from now on."""
-    return ignore_stranger(call.box.loaded, number_of(call.name("stranger")))
+    return IGNORE.run(call.box, number=number_of(call.name("stranger")))
 
 
 def _discarded(call: ApiCall) -> NoFields:

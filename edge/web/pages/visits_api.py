@@ -7,21 +7,27 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from edge.config.loading import LoadedConfig
 from edge.diary.explanation import Explanation, explain
 from edge.diary.listing import VisitLine
 from edge.diary.opening import calibration_of, current_gallery, names_of, open_diary
 from edge.diary.reader import NoSuchVisit
-from edge.feedback import naming, newcomers, rejecting, undoing
-from edge.feedback.remembered import embedder_facts
+from edge.feedback.corrections_said import CorrectionLine, UndoneCorrection, said_so_far
 from edge.feedback.said import Feedback, FeedbackPrice
-from edge.feedback.undoing import CorrectionLine, UndoneCorrection
 from edge.storage.database import StorageError
 from edge.web.access import SESSION
 from edge.web.api import JPEG, ApiCall, ApiEndpoint, api
 from edge.web.box import WebBox
+from edge.web.errands import Errand
 
 MAX_VISITS = 1000
+CONFIRM = Errand("edge.feedback.naming:confirm", Feedback)
+NAME = Errand("edge.feedback.naming:name", Feedback)
+ENROLL = Errand("edge.feedback.newcomers:enroll_visitor", Feedback)
+REJECT = Errand("edge.feedback.rejecting:reject", Feedback)
+IGNORE = Errand("edge.feedback.rejecting:ignore", Feedback)
+PRICE = Errand("edge.feedback.prices:price_of", FeedbackPrice)
+PRICED = Errand("edge.feedback.undoing:list_corrections", list[CorrectionLine])
+UNDO = Errand("edge.feedback.undoing:undo", UndoneCorrection)
 
 
 class VisitsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,54 +106,48 @@ def _picture(call: ApiCall) -> bytes:
 def _price(call: ApiCall) -> FeedbackPrice:
     """What saying it would cost, before it is said."""
     wanted: PriceQuery = call.given
-    return price_of(call.box.loaded, wanted.action, call.name("visit"), wanted.person)
-
-
-def price_of(loaded: LoadedConfig, action: str, visit: str, person: str) -> FeedbackPrice:
-    """What a correction costs. Raises WhosthereError."""
-    match action:
-        case "name":
-            return naming.price_of_naming(loaded, visit, person)
-        case "enroll":
-            return newcomers.price_of_enrolling(loaded, visit)
-        case "reject":
-            return rejecting.price_of_rejecting(loaded, visit, person)
-    return rejecting.price_of_ignoring(loaded, embedder_facts(loaded))
+    return PRICE.run(call.box, action=wanted.action, visit=call.name("visit"), person=wanted.person)
 
 
 def _confirm(call: ApiCall) -> Feedback:
     """The same as `whosthere visit confirm`."""
-    return naming.confirm(call.box.loaded, call.name("visit"))
+    return CONFIRM.run(call.box, visit=call.name("visit"))
 
 
 def _name(call: ApiCall) -> Feedback:
     """The same as `whosthere visit name`."""
-    return naming.name(call.box.loaded, call.name("visit"), call.given.person)
+    return NAME.run(call.box, visit=call.name("visit"), person=call.given.person)
 
 
 def _enroll(call: ApiCall) -> Feedback:
     """The same as `whosthere visit name --new`."""
-    return newcomers.enroll_visitor(call.box.loaded, call.name("visit"), call.given.person)
+    return ENROLL.run(call.box, visit=call.name("visit"), name=call.given.person)
 
 
 def _reject(call: ApiCall) -> Feedback:
     """The same as `whosthere visit reject`."""
-    return rejecting.reject(call.box.loaded, call.name("visit"), call.given.person)
+    return REJECT.run(call.box, visit=call.name("visit"), person=call.given.person)
 
 
 def _ignore(call: ApiCall) -> Feedback:
     """The same as `whosthere visit ignore`."""
-    return rejecting.ignore(call.box.loaded, call.name("visit"))
+    return IGNORE.run(call.box, visit=call.name("visit"))
+
+
+def corrections_of(box: WebBox) -> list[CorrectionLine]:
+    """Every correction with its price. Raises WhosthereError."""
+    lines = said_so_far(box.loaded)
+    return PRICED.run(box) if any(line.kind == "rejected" for line in lines) else lines
 
 
 def _corrections(call: ApiCall) -> list[CorrectionLine]:
     """The same as `whosthere visit corrections --json`."""
-    return undoing.list_corrections(call.box.loaded)
+    return corrections_of(call.box)
 
 
 def _undo(call: ApiCall) -> UndoneCorrection:
     """The same as `whosthere visit undo`."""
-    return undoing.undo(call.box.loaded, call.name("correction"))
+    return UNDO.run(call.box, correction=call.name("correction"))
 
 
 _VISIT = "/api/visits/{visit}"
