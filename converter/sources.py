@@ -168,18 +168,25 @@ def _single_precision(config: Any) -> Any:
 def to_tflite(model: Any, path: Path) -> bytes:
     """Float TFLite with batch 1. Raises ModelError."""
     tf = tensorflow()
+    convert_phase = importlib.import_module("tensorflow.lite.python.convert_phase")
+    failures = (ValueError, RuntimeError, tf.errors.OpError, convert_phase.ConverterError)
+    converter = tflite_converter(model, path)
+    try:
+        with quiet_libraries():
+            return bytes(converter.convert())
+    except failures as error:
+        raise ModelError(f"{path}: TensorFlow cannot make TFLite of it: {_unsupported(str(error))}") from error
+
+
+def tflite_converter(model: Any, path: Path) -> Any:
+    """TensorFlow's TFLiteConverter for a network, with batch 1. Raises ModelError."""
+    tf = tensorflow()
     call, shape = _callable(model, path)
     serve = tf.function(call, input_signature=[tf.TensorSpec((1, *shape), tf.float32)]).get_concrete_function()
     # Left to itself the converter keeps the weights of Keras 3 as variables, which nobody would fill on the box.
     freezing = importlib.import_module("tensorflow.python.framework.convert_to_constants")
     frozen = freezing.convert_variables_to_constants_v2(serve)
-    convert_phase = importlib.import_module("tensorflow.lite.python.convert_phase")
-    failures = (ValueError, RuntimeError, tf.errors.OpError, convert_phase.ConverterError)
-    try:
-        with quiet_libraries():
-            return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert())
-    except failures as error:
-        raise ModelError(f"{path}: TensorFlow cannot make TFLite of it: {_unsupported(str(error))}") from error
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen], model)
 
 
 def _unsupported(text: str) -> str:

@@ -26,7 +26,10 @@ VARIANTS: tuple[Variant, ...] = get_args(Variant)
 NEED_FACES: frozenset[Variant] = frozenset({"int8", "int8-full", "int16x8"})
 TUNED: Variant = "int8-full"
 """The variant that fine-tuning is for."""
-WEIGHED_FACES = 8
+WEIGHED_FACES, TRIED_FACES = 8, 24
+"""On how many faces single convolutions, and whole networks, are compared with float32."""
+LEAST_SHARE = 0.5
+"""Where `int8` has fewer of the multiply-adds, it is worth little: then all is int8 but for the first operators."""
 EDGETPU = frozenset(
     {*CONVOLUTIONS, "ADD", "SUB", "MUL", "RESHAPE", "SQUEEZE", "PAD", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN"}
     | {"CONCATENATION", "MAXIMUM", "MINIMUM", "RELU", "RELU6", "LOGISTIC", "TANH", "L2_NORMALIZATION"}
@@ -121,21 +124,32 @@ class VariantMaker:
         graph = Graph(self.equalised(), self._name)
         ranges = percentile_ranges(self._seen(graph))
         weighed = mixed_precision.weigh(self.equalised(), ranges, self._faces[:WEIGHED_FACES])
-        precision.Quantiser(graph, ranges).run(mixed_precision.chosen(weighed))
+        names = mixed_precision.chosen(weighed)
+        if mixed_precision.share(graph, names) < LEAST_SHARE:
+            whole, wide = self._prepared(bits=8)
+            tail = mixed_precision.tail(whole.pack(), wide, self._faces[:TRIED_FACES])
+            if mixed_precision.share(whole, tail) > mixed_precision.share(graph, names):
+                graph, ranges, names = whole, wide, tail
+        precision.Quantiser(graph, ranges).run(names)
         return graph
 
     def _whole(self, bits: int) -> Graph:
+        graph, ranges = self._prepared(bits)
+        if self._tuner and bits == 8:
+            content, ranges, self._tuning = self._tuner.tune(self.simplified, graph.pack(), ranges)
+            graph = Graph(content, self._name)
+        precision.Quantiser(graph, ranges, bits).run()
+        return graph
+
+    def _prepared(self, bits: int) -> tuple[Graph, dict[str, Range]]:
+        """The float graph whose operators all have integer forms, and the range of every tensor."""
         graph = Graph(self.equalised(), self._name)
         through = curves(graph)
         pairs, known = spell_out_prelu(graph), spell_out_hard_swish(graph)
         seen = self._seen(graph, histograms=bits == 8)
         ranges = joined(searched_ranges(seen, through) if bits == 8 else roomy_ranges(seen), pairs) | known
         correct_biases(graph, seen.mean)
-        if self._tuner and bits == 8:
-            content, ranges, self._tuning = self._tuner.tune(self.simplified, graph.pack(), ranges)
-            graph = Graph(content, self._name)
-        precision.Quantiser(graph, ranges, bits).run()
-        return graph
+        return graph, ranges
 
     def _seen(self, graph: Graph, histograms: bool = False) -> Statistics:
         return observe(graph.pack(), self._faces, histograms)

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from converter.graph import RELU, RELU6, Graph, Values, schema
 from converter.passes.activations import curves, spell_out_hard_swish, spell_out_prelu
 from converter.passes.biases import correct_biases
-from converter.passes.mixed_precision import ConvolutionCost, candidates, chosen, multiplications, weigh
+from converter.passes.mixed_precision import ConvolutionCost, candidates, chosen, multiplications, share, tail, weigh
 from converter.passes.precision import Quantiser, dynamic, half, rounded_weights
 from converter.passes.ranges import joined, observe, percentile_ranges, roomy_ranges, searched_ranges
 from converter.passes.scaling import equalise, flip_slopes
 from converter.passes.simplify import simplify
 from converter.runner import Runner, TensorProbe
+from converter.variants import VariantMaker
 from edge.errors import ModelError
 from edge.models.card import BUNDLED
 from support.float_models import Builder, gated_network, pictures, residual_network
@@ -363,6 +364,38 @@ def test_int8_goes_where_it_saves_most_for_least(network: Graph) -> None:
     )
     assert chosen([small, dear, cheap], 0.0012) == ["cheap"]
     assert chosen([small, dear, cheap], 0.5) == ["cheap", "dear", "small"]
+
+
+def test_int8_begins_where_it_costs_little_enough(network: Graph) -> None:
+    inputs = pictures(network, 8)
+    graph, ranges = VariantMaker(network.pack(), "tested", inputs)._prepared(bits=8)
+    content = graph.pack()
+    names = [graph.tensor_name(int(o.outputs[0])) for o in graph.operators]
+
+    most, less = (tail(content, ranges, inputs, budget) for budget in (1.0, 0.0003))
+
+    assert most == names[1:]
+    assert less == names[-len(less) :]
+    assert 0 < len(less) < len(most)
+    assert tail(content, ranges, inputs, -1.0) == []
+    assert share(graph, most) > share(graph, less) > 0
+    for chosen_names in (most, less):
+        made = Graph(content)
+        Quantiser(made, ranges).run(chosen_names)
+        assert (made.kinds().count("QUANTIZE"), made.kinds().count("DEQUANTIZE")) == (1, 1)
+    assert 1 - cosine(content, made.pack(), inputs) <= 0.0003
+
+
+def test_a_network_of_few_dense_convolutions_is_int8_from_one_place_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("converter.variants.LEAST_SHARE", 0.9)
+    graph = gated_network()
+    content, inputs = graph.pack(), pictures(graph, 24)
+
+    made = VariantMaker(content, "gated", inputs).make("int8")
+
+    assert made.operators.count("QUANTIZE") == 1
+    assert made.operators[-1] == "DEQUANTIZE"
+    assert cosine(content, made.content, pictures(graph, 10, 5)) > 0.98
 
 
 @pytest.mark.parametrize("name", ["mobilefacenet", "face_detection_back", "face_landmark"])

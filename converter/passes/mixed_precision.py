@@ -1,6 +1,6 @@
-"""Mixed precision: which convolutions gain from int8, and which of them cost little accuracy in it."""
+"""Mixed precision: which convolutions, or which part of a network, gain from int8 and cost little accuracy in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,10 @@ LEAST_CHANNELS = 16
 """A convolution of fewer input channels gains nothing from int8, and is mostly the first, which sees the picture."""
 BUDGET = 0.0012
 """The loss of cosine to float32 that all chosen convolutions together may cost, by the sum of their own losses."""
+
+
+TAIL_BUDGET = 0.008
+"""The loss of cosine to float32 that a network may cost which is int8 from some operator on."""
 
 
 class ConvolutionCost(NamedTuple):
@@ -62,6 +66,43 @@ def chosen(weighed: Sequence[ConvolutionCost], budget: float = BUDGET) -> list[s
             names.append(candidate.name)
             spent += candidate.loss
     return names
+
+
+def tail(
+    content: bytes, ranges: Mapping[str, Range], faces: Sequence[Values], budget: float = TAIL_BUDGET
+) -> list[str]:
+    """The outputs of all operators behind the first place where int8 may begin, by its loss on faces (1, h, w, c).
+
+    A network's first layers see the picture at full size, in few channels, and cost most accuracy in int8. It may begin
+    behind the first convolution, wherever a single tensor passes from the operators before to those after. Empty:
+    nowhere.
+    """
+    graph = Graph(content)
+    names = [graph.tensor_name(int(operator.outputs[0])) for operator in graph.operators]
+    reference = vectors(content, graph.name, faces)
+    for start in progress(_borders(graph), "places where int8 may begin"):
+        made = Graph(content)
+        Quantiser(made, ranges).run(names[start:])
+        similar = (reference * vectors(made.pack(), graph.name, faces)).sum(1)
+        if 1.0 - float(similar.mean()) <= budget:
+            return names[start:]
+    return []
+
+
+def share(graph: Graph, names: Collection[str]) -> float:
+    """The share of a network's multiply-adds that the operators with these outputs have."""
+    counts = {graph.tensor_name(int(o.outputs[0])): multiplications(graph, o) for o in graph.operators}
+    return sum(counts.get(name, 0) for name in names) / max(sum(counts.values()), 1)
+
+
+def _borders(graph: Graph) -> list[int]:
+    """The numbers of the operators that are reached by a single tensor from all that come before them."""
+    found = []
+    for start in range(1, len(graph.operators)):
+        before = {*graph.inputs, *(int(t) for o in graph.operators[:start] for t in o.outputs)}
+        crossing = {int(i) for o in graph.operators[start:] for i in o.inputs if int(i) in before}
+        found += [start] if len(crossing) == 1 else []
+    return found
 
 
 def multiplications(graph: Graph, operator: Any) -> int:
