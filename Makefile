@@ -20,6 +20,7 @@
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
 # make mutation       changes the code in one place after another and lists the changes that no test notices; MODULES="a.py b.py"
 # make bench   measures whosthere beside others, a quarter of an hour: bench/README.md; BENCH="frames stages": those parts
+# make quantisers     the table of quantisers of docs/51-converter.md: trains four networks; half an hour and more
 # make bench-guard   counts instructions per stage and fails when one has become more than 10 % worse; make bench-record
 # Nothing is done twice: remove .venv/ to start over.
 
@@ -218,6 +219,17 @@ bench: .venv/.bench
 	WHOSTHERE_DATA="$${WHOSTHERE_DATA:-$(abspath $(wildcard ../shared/data))}" $(BIN)/python -m tools.bench $(BENCH)
 
 # The same on a busy machine: instructions are counted, not time.
+# IMAGES: one folder per person. QUANTISERS keeps the networks, and the library that the converter is compared with.
+.PHONY: quantisers
+QUANTISERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whosthere-quantisers
+IMAGES ?= ../shared/data/lfw-dev/images
+quantisers: .venv/.demo
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[litert,demo,converter]'
+	@mkdir -p $(QUANTISERS)
+	@test -d $(QUANTISERS)/library || $(BIN)/pip install --quiet --target $(QUANTISERS)/library --no-deps \
+		litert-quantizer==0.11.0 litert-lm-builder immutabledict
+	$(BIN)/python -m tools.quantisers $(IMAGES) $(QUANTISERS)
+
 .PHONY: bench-guard bench-record
 bench-guard: .venv/.dev
 	$(BIN)/python -m tools.bench.guard

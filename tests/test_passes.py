@@ -386,6 +386,20 @@ def test_int8_begins_where_it_costs_little_enough(network: Graph) -> None:
     assert 1 - cosine(content, made.pack(), inputs) <= 0.0003
 
 
+def test_int8_begins_behind_the_last_operator_without_an_integer_form() -> None:
+    b = Builder()
+    x = b.conv(b.input, 8, 3)
+    root = b.add("SQRT", [b.add("ABS", [x], b.graph.shape(x))], b.graph.shape(x))
+    graph = b.vector(b.conv(b.conv(root, 8, 3), 8, 3))
+    inputs = pictures(graph, 4)
+    ranges = searched_ranges(observe(graph.pack(), inputs, histograms=True))
+
+    names = tail(graph.pack(), ranges, inputs, 1.0)
+
+    kinds = {graph.tensor_name(int(o.outputs[0])): graph.kind(o) for o in graph.operators}
+    assert [kinds[name] for name in names] == ["CONV_2D", "CONV_2D", "RESHAPE"]
+
+
 def test_a_network_of_few_dense_convolutions_is_int8_from_one_place_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("converter.variants.LEAST_SHARE", 0.9)
     graph = gated_network()

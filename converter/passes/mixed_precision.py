@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from converter.graph import CONVOLUTIONS, Graph, Values
-from converter.passes.precision import Quantiser
+from converter.passes.precision import INTEGER, Quantiser
 from converter.passes.ranges import Range
 from converter.runner import vectors
 from edge.terminal import progress
@@ -74,13 +74,15 @@ def tail(
     """The outputs of all operators behind the first place where int8 may begin, by its loss on faces (1, h, w, c).
 
     A network's first layers see the picture at full size, in few channels, and cost most accuracy in int8. It may begin
-    behind the first convolution, wherever a single tensor passes from the operators before to those after. Empty:
-    nowhere.
+    behind the first operator, wherever a single tensor passes from the operators before to those after, all of which
+    have integer forms. Empty: nowhere.
     """
     graph = Graph(content)
     names = [graph.tensor_name(int(operator.outputs[0])) for operator in graph.operators]
     reference = vectors(content, graph.name, faces)
-    for start in progress(_borders(graph), "places where int8 may begin"):
+    floats = [i for i, operator in enumerate(graph.operators) if graph.kind(operator) not in INTEGER]
+    possible = [start for start in _borders(graph) if start > max(floats, default=-1)]
+    for start in progress(possible, "places where int8 may begin"):
         made = Graph(content)
         Quantiser(made, ranges).run(names[start:])
         similar = (reference * vectors(made.pack(), graph.name, faces)).sum(1)

@@ -24,7 +24,7 @@ from edge.models.card import InputSpec
 
 BUNDLED = "mobilefacenet"
 EPOCHS = {"cnn": 20, "MobileNetV3Small": 24, "MobileNetV2": 40, "EfficientNetB0": 50}
-"""Of each network that is trained: two cores take minutes for that."""
+"""How long each network is trained: two cores take minutes for that."""
 NAMES = (BUNDLED, *EPOCHS)
 SIZE = 64
 RANGE_FACES = 200
