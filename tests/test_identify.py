@@ -77,7 +77,7 @@ def test_the_surest_face_gets_the_name_whatever_the_order() -> None:
 
 def test_the_table_on_the_screen(demo_gallery: Path, tmp_path: Path) -> None:
     wall = save(tmp_path / "wall.jpg", np.full((300, 400, 3), 128, np.uint8))
-    blurred = save(tmp_path / "blurred.jpg", np.asarray(cv2.GaussianBlur(read_picture(BIDEN), (0, 0), 9), np.uint8))
+    blurred = save(tmp_path / "blurred.jpg", np.asarray(cv2.GaussianBlur(read_picture(BIDEN), (0, 0), 7), np.uint8))
     done = whosthere("identify", "--gallery", demo_gallery, OBAMA_2009, COLLINS, wall, blurred)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
