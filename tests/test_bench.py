@@ -34,9 +34,11 @@ def test_the_stages_account_for_all_time(report: dict[str, Any]) -> None:
     assert {"read", "motion", "detect", "detect near", "landmarks", "embed", "decide", "the rest"} == set(stages)
     assert sum(stage["share"] for stage in report["stages"]) == pytest.approx(1.0, abs=0.01)
     assert stages["read"]["calls"] == stages["motion"]["calls"] == 48
-    # Tiles around motion that no followed face explains are searched by the near detector, beside the whole picture.
+    # Not every frame in which something moves is searched. Tiles around motion that no followed face explains are
+    # searched by the near detector, beside the whole picture.
     detections = stages["detect"]["calls"] + stages["detect near"]["calls"]
-    assert stages["detect"]["calls"] <= report["awake"] <= detections <= 4 * report["awake"]
+    assert 0 < stages["detect"]["calls"] <= report["awake"] <= 48
+    assert stages["detect"]["calls"] < detections <= 4 * report["awake"]
     assert 0 < stages["embed"]["calls"] <= stages["landmarks"]["calls"]
     assert all(stage["p50_ms"] <= stage["p95_ms"] for stage in report["stages"])
 

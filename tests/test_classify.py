@@ -149,7 +149,7 @@ def test_every_face_of_a_picture_as_text_csv_and_copy(card: Path, tmp_path: Path
 
 
 def test_an_unusable_face_and_an_unreadable_file_have_no_label(card: Path, tmp_path: Path) -> None:
-    blurred = save(tmp_path / "blurred.jpg", np.asarray(cv2.GaussianBlur(read_picture(BIDEN), (0, 0), 9), np.uint8))
+    blurred = save(tmp_path / "blurred.jpg", np.asarray(cv2.GaussianBlur(read_picture(BIDEN), (0, 0), 7), np.uint8))
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
 
     done = whosthere("identify", "--classify", "--model", card, "--json", blurred, tmp_path / "broken.jpg")

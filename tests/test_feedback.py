@@ -9,9 +9,9 @@ import pytest
 from edge.config.loading import load_config
 from edge.errors import UsageError, WhosthereError
 from edge.faces.loading import load_embedder
-from edge.feedback.kept_strangers import all_strangers, ignore_stranger, opened_strangers
+from edge.feedback.kept_strangers import all_strangers, opened_strangers
 from edge.feedback.naming import name, price_of_naming
-from edge.feedback.rejecting import price_of_rejecting, reject
+from edge.feedback.rejecting import ignore_stranger, price_of_rejecting, reject
 from edge.feedback.remembered import embedder_facts
 from edge.feedback.said import FeedbackPrice, price_text
 from edge.feedback.undoing import list_corrections, undo

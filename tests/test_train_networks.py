@@ -217,4 +217,4 @@ def test_a_card_says_alignment_or_crop(tmp_path: Path) -> None:
     cut = cv2.resize(
         image[top : top + round(side), left : left + round(side)], (100, 100), interpolation=cv2.INTER_AREA
     )
-    assert float(np.abs(made.astype(int) - cut).mean()) < 12
+    assert float(np.abs(made.astype(int) - cut).mean()) < 15
