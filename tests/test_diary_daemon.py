@@ -30,6 +30,7 @@ def listed(config: Path, *options: str) -> list[dict[str, Any]]:
     return lines
 
 
+@pytest.mark.slow
 def test_the_diary_says_what_the_daemon_published_and_forgets_who_is_forgotten(
     tmp_path: Path, demo_gallery: Path
 ) -> None:

@@ -176,6 +176,7 @@ def tuner() -> PhotoTuner:
     return PhotoTuner(photos(), SPEC, TuningPlan(epochs=12, batch=8, learning_rate=2e-3))
 
 
+@pytest.mark.slow
 def test_fine_tuning_brings_int8_nearer_to_float(tuner: PhotoTuner) -> None:
     reference, content, ranges = clipped()
 
@@ -192,6 +193,7 @@ def test_fine_tuning_brings_int8_nearer_to_float(tuner: PhotoTuner) -> None:
     assert 1 - after < 0.5 * (1 - before)
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_result() -> None:
     short = PhotoTuner(photos(), SPEC, TuningPlan(epochs=2, seed=5, batch=8, learning_rate=2e-3))
 
@@ -220,6 +222,7 @@ def people(root: Path, names: tuple[str, ...] = ("ada", "ben", "cleo", "dan")) -
     return root
 
 
+@pytest.mark.slow
 def test_convert_fine_tunes_once_and_says_what_it_brought(tmp_path: Path) -> None:
     photos = people(tmp_path / "people")
     model = tmp_path / "mine.tflite"

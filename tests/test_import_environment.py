@@ -65,6 +65,7 @@ def folders() -> list[str]:
     return sorted(path.name for path in folder_of_environments().iterdir() if path.is_dir())
 
 
+@pytest.mark.slow
 def test_it_is_made_once_said_before_and_used_again(pins: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = python_of(chain_of(pins))
     said = capsys.readouterr().err

@@ -52,6 +52,7 @@ def test_the_bundled_clip_is_small_and_has_the_frames_that_its_script_says(recor
     assert (DEMO / told.clip).stat().st_size < 3_000_000
 
 
+@pytest.mark.slow
 def test_the_bundled_clip_shows_what_is_painted(clip: PaintedClip, recorded: list[Image]) -> None:
     shown = (EMPTY, WALKING, AT_THE_DOOR, TWO)
     for index in shown:
@@ -61,6 +62,7 @@ def test_the_bundled_clip_shows_what_is_painted(clip: PaintedClip, recorded: lis
         assert min(differences.values()) > 4
 
 
+@pytest.mark.slow
 def test_painting_again_gives_the_same_frames(clip: PaintedClip) -> None:
     again = PaintedClip()
     for index in (WALKING, TWO):

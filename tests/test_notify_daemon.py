@@ -32,6 +32,7 @@ def titles(server: NoticeServer) -> list[str]:
     return [posted.text("Title") for posted in server.posted]
 
 
+@pytest.mark.slow
 def test_phone_and_program_hear_each_decision_once_and_the_log_no_secret(tmp_path: Path, demo_gallery: Path) -> None:
     with (
         running_broker(tmp_path / "broker") as broker,

@@ -59,6 +59,7 @@ def latin_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 PERSON, PHOTOS = "Ren\xe9 \xd6zil".encode("latin-1"), (b"Andr\xe9.jpg", b"\xc3\xa9\xff.jpg", b"bad\xfe.jpg")
 
 
+@pytest.mark.slow
 def test_a_locale_of_eight_bits_with_names_of_eight_bits(tmp_path: Path, latin_1: dict[str, str]) -> None:
     """Everything that prints names, paths or JSON."""
     folder, gallery = os.fsencode(tmp_path), [b"--gallery", b"g.whg"]

@@ -125,6 +125,7 @@ def test_a_classifier_is_cut_before_its_labels(tmp_path: Path, suffix: str, wher
     )
 
 
+@pytest.mark.slow
 def test_probabilities_are_no_embedding(tmp_path: Path) -> None:
     path = classifier(tmp_path / "classifier.keras")
     given = ("--range", "0..1", "--variants", "fp32", "--count", "8", "-o", tmp_path / "out")
@@ -167,6 +168,7 @@ def people(root: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_whole_grey_pictures_from_training_to_a_name(tmp_path: Path) -> None:
     """As the first tutorials do it: grey 100x100, not aligned; then converted, calibrated, enrolled and identified."""
     folder, net = people(tmp_path / "people"), own_network(tmp_path)

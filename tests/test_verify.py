@@ -64,6 +64,7 @@ def _loaded(family: Path) -> tuple[LoadedConfig, Card, Gallery]:
     return load_config_or_defaults(None), embedder.card, open_gallery(family, embedder.id)
 
 
+@pytest.mark.slow
 def test_a_recording_is_watched_until_it_is_clear(family: Path) -> None:
     first = verify(family, "Barack Obama", CLIP, "--json", "--timeout", "30")
 

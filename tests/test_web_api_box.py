@@ -118,6 +118,7 @@ def test_findings_log_and_restart(client: Client, link: Linked) -> None:
     link.box.refusal = ""
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_on_a_second_box(client: Client, page: WebPage, tmp_path: Path) -> None:
     path = "/api/box/restore"
     saved = send(client, "/api/box/backup", {"passphrase": "five words are enough here"})
