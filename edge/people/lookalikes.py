@@ -10,7 +10,7 @@ from edge.visits.thresholds import lookalike_threshold
 
 
 def find_lookalikes(loaded: LoadedConfig) -> dict[str, list[Lookalike]]:
-    """As `alike_of`, of the gallery on disk. Raises GalleryError and ModelError."""
+    """Find the look-alikes in the gallery on disk, by id. Raises GalleryError and ModelError."""
     return alike_of(loaded, open_gallery(loaded.gallery_path, None, loaded.gallery_keys))
 
 

@@ -99,7 +99,7 @@ def picture_of(box: WebBox, visit: str) -> bytes:
 
 
 def _picture(call: ApiCall) -> bytes:
-    """As the diary keeps it (`diary.pictures_days`)."""
+    """The picture that the diary keeps (`diary.pictures_days`)."""
     return picture_of(call.box, call.name("visit"))
 
 
