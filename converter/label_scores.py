@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from converter.datasets import DatasetError
+from converter.people_archive import is_unpacked
 from converter.people_folder import read_people
 from edge.galleries.names import slug
 
@@ -176,8 +177,11 @@ def _number(value: Any) -> float | None:
 def _csv(path: Path) -> tuple[list[dict[str, str]], Sequence[str]]:
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            return list(reader), reader.fieldnames or ()
+            text = file.read()
+        if "\0" in text:
+            raise DatasetError(f"{path}: found a zero byte; text is expected, as `whosthere identify --csv` writes it")
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+        return list(reader), reader.fieldnames or ()
     except (OSError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read as CSV: {error}") from error
 
@@ -212,15 +216,24 @@ def _weight(row: Mapping[str, str]) -> tuple[float, float]:
 def _by_folder(root: Path) -> Any:
     """Who a file shows: the person whose folder it is in; None: it is not in the folder."""
     found = {person.path.name: person.name for person in read_people(root, videos=True).people}
+    inside = _in_archive if is_unpacked(root) else _in_folder
 
     def true_of(file: str) -> str | None:
-        try:
-            inside = Path(file).resolve().relative_to(root.resolve())
-        except ValueError:
-            return None
-        return found.get(inside.parts[0], inside.parts[0]) if len(inside.parts) > 1 else None
+        parts = inside(root, Path(file).resolve())
+        return found.get(parts[0], parts[0]) if len(parts) > 1 else None
 
     return true_of
+
+
+def _in_folder(root: Path, file: Path) -> tuple[str, ...]:
+    """The parts of a file's path below a folder; none if it is elsewhere."""
+    return file.relative_to(root.resolve()).parts if file.is_relative_to(root.resolve()) else ()
+
+
+def _in_archive(root: Path, file: Path) -> tuple[str, ...]:
+    """The end of a file's path that the unpacked archive holds, the longest; none if it holds none."""
+    ends = (file.parts[start:] for start in range(1, len(file.parts)))
+    return next((end for end in ends if root.joinpath(*end).is_file()), ())
 
 
 def _by_file(path: Path) -> Any:

@@ -67,6 +67,12 @@ def is_unpacked(path: Path) -> bool:
     return any(part.startswith(PREFIX) for part in path.parts)
 
 
+def as_packed(path: Path) -> Path:
+    """A path in a folder that `unpacked` made, as it is in the archive: `the archive's folder/ARCHIVE/Ada/1.jpg`."""
+    made = next(number for number, part in enumerate(path.parts) if part.startswith(PREFIX))
+    return Path(*path.parts[made + 2 :])
+
+
 @contextmanager
 def unpacked(archive: Path) -> Iterator[Path]:
     """Yield a temporary folder with what an archive holds; a single folder around everything is left out.

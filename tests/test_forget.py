@@ -1,6 +1,7 @@
 """Somebody is forgotten: the gallery, its earlier versions, the outbox and everything retained are rid of them."""
 
 import json
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -71,6 +72,46 @@ def test_nothing_of_them_is_left_on_a_box_with_events_waiting(tmp_path: Path, de
 
 def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("suffix", ["", ".tar.gz", ".zip"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_photos_to_delete_are_named(tmp_path: Path, suffix: str, as_json: bool) -> None:
+    """Nothing is deleted on the desktop: neither from a folder nor from an archive of it."""
+    home = bundle(tmp_path / "family.whg", 1, "ada", "benny")
+    people = tmp_path / "people"
+    for name in ("Ada", "Benny"):
+        (people / name).mkdir(parents=True)
+        (people / name / "1.jpg").write_bytes(b"a photo")
+    given = people
+    if suffix:
+        given = Path(shutil.make_archive(str(people), {".tar.gz": "gztar", ".zip": "zip"}[suffix], tmp_path, "people"))
+    before = given.read_bytes() if suffix else b""
+    ssh = ("nowhere", "--ssh", "false", "--people", str(given), *(["--json"] if as_json else []))
+
+    done = CliRunner().invoke(main, ["forget", "benny", str(home), *ssh])
+    again = CliRunner().invoke(main, ["forget", "benny", str(home), *ssh])
+    nobody = CliRunner().invoke(main, ["forget", "eve", str(home), *ssh])
+
+    place = f"{tmp_path.name}/people{suffix}/Benny: their photos; pack it again without them" if suffix else (
+        f"{people}/Benny: their photos; delete it")  # fmt: skip
+    for run in (done, again):
+        assert run.exit_code == 1
+        assert f"{place}, or the next `enroll` brings them back" in run.stderr.splitlines()
+        assert "/Ada" not in run.stderr
+    assert "--people: no folder of eve there" in nobody.stderr
+    assert (people / "Benny" / "1.jpg").exists() and (given.read_bytes() if suffix else b"") == before
+    if as_json:
+        assert json.loads(done.stdout)[0]["box"] == "nowhere"
+
+
+def test_an_archive_that_is_damaged_stops_before_anything_is_forgotten(tmp_path: Path) -> None:
+    home = bundle(tmp_path / "family.whg", 1, "ada", "benny")
+    (tmp_path / "people.zip").write_bytes(b"PK nothing")
+    before = home.read_bytes()
+    done = CliRunner().invoke(main, ["forget", "benny", str(home), "nowhere", "--people", str(tmp_path / "people.zip")])
+    assert (done.exit_code, "people.zip: damaged" in done.stderr) == (2, True)
+    assert home.read_bytes() == before
 
 
 def test_what_is_found_elsewhere_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from converter.datasets import DatasetError
 from converter.embeddings import EmbeddedFaces, FaceRecord
 from converter.identification import Split
 from converter.label_scores import STRANGER, LabelAnswer, Labelled, labelled, plot, read_rows, scores
+from converter.people_archive import unpacked
 from edge.__main__ import main as edge_main
 from edge.commands.identify_rows import COLUMNS
 from support.converting import run
@@ -107,6 +109,32 @@ def test_from_photos_to_figures(identified: Path, tmp_path: Path) -> None:
     assert "5 files, accuracy 100.00%" in printed
 
 
+@pytest.mark.parametrize("kind", ["gztar", "zip"])
+@pytest.mark.parametrize("around", [True, False])
+def test_an_archive_is_a_truth_as_its_folder_is(identified: Path, tmp_path: Path, kind: str, around: bool) -> None:
+    base, within = (identified, "photos") if around else (identified / "photos", ".")
+    archive = shutil.make_archive(str(tmp_path / "truth"), kind, base, within)
+
+    code, printed, said = run("score", identified / "who.csv", "--truth", archive, "--json")
+
+    assert (code, said) == (0, "")
+    assert printed == run("score", identified / "who.csv", "--truth", identified / "photos", "--json")[1]
+
+
+def test_only_what_an_archive_holds_has_a_truth(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "ada").mkdir(parents=True)
+    (tmp_path / "photos" / "ada" / "1.jpg").write_bytes(b"a photo")
+    archive = Path(shutil.make_archive(str(tmp_path / "truth"), "zip", tmp_path / "photos"))
+    rows = [
+        {"file": file, "outcome": "recognized", "person_id": "ada", "person_name": "Ada"}
+        for file in ("elsewhere/ada/1.jpg", "ada/2.jpg", "1.jpg", "ada", "/")
+    ]
+    with unpacked(archive) as folder:
+        found = labelled(rows, folder)
+    assert found.answers == [LabelAnswer("elsewhere/ada/1.jpg", "ada", "ada")]
+    assert found.unlisted == ["ada/2.jpg", "1.jpg", "ada", "/"]
+
+
 def test_a_truth_in_a_file_and_what_it_does_not_say(identified: Path, tmp_path: Path) -> None:
     files = sorted({row["file"] for row in read_rows(identified / "who.csv")})
     truth = tmp_path / "truth.csv"
@@ -128,6 +156,8 @@ def test_a_truth_in_a_file_and_what_it_does_not_say(identified: Path, tmp_path: 
     [
         ("file,who\na.jpg,Ada\n", "file,person\na.jpg,Ada\n", "who.csv: no column outcome, person_id, person_name"),
         ("", "file,person\na.jpg,Ada\n", "who.csv: no column file"),
+        ("file\na\0.jpg\n", "file,person\na.jpg,Ada\n", "who.csv: found a zero byte"),
+        (None, "file,person\na\0.jpg,Ada\n", "truth.csv: found a zero byte"),
         (None, "file\na.jpg\n", "truth.csv: found the columns file; `file` and `person` are needed"),
         (None, "file,person\nb.jpg,Ada\n", "says nothing about any of 1 files, such as a.jpg"),
         (None, "file,person\na.jpg,Ada\na.jpg,Ben\n", "truth.csv: line 3: a.jpg is listed twice"),

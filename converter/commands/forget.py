@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from converter.commands import gallery_options
+from converter.commands import gallery_options, options
 from converter.commands.push import as_table
+from converter.people_archive import as_packed, is_unpacked
 from converter.people_folder import read_people
 from converter.push import Pusher, PushOutcome, read_inventory, targets_for
 from edge.errors import WhosthereError
@@ -14,7 +15,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, timestamp
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import remove_person
-from edge.terminal import echo, json_option, plural, print_json
+from edge.terminal import echo, json_option, plural, print_json, print_left_out
 
 EXIT_CODES = """\b
 Exit codes:
@@ -32,8 +33,9 @@ Exit codes:
 @gallery_options.sign
 @click.option(
     "--people",
-    type=gallery_options.FOLDER,
-    help="The folder of photos given to `enroll`; the folder to delete from it is then named.",
+    type=options.PEOPLE,
+    help="The folder of photos given to `enroll`, or a .tar, .tar.gz or .zip of it; what to delete from it is then "
+    "named.",
 )
 @gallery_options.timeout(90.0)
 @gallery_options.retry
@@ -54,7 +56,7 @@ def command(
     """Remove PERSON from NAME.whg, push it, and have each box search everything it keeps for traces of them.
 
     Boxes that were off: run it again. NAME.whg no longer holds PERSON then, so give their id. Photos on this desktop
-    are not deleted; with --people, the command says which folder they are in.
+    are not deleted; with --people, the command says which folder they are in, there or in the archive.
 
     \b
     Example:
@@ -74,8 +76,8 @@ def command(
         print_json(outcomes)
     else:
         _show(outcomes, person_id, gallery)
-        for folder in _folders(people, person_id, before) if people else []:
-            echo(f"{folder}: their photos; delete it, or the next `enroll` brings them back")
+    if people:
+        _name_photos(people, person_id, before)
     left = [outcome.box for outcome in outcomes if not _clean(outcome)]
     if left:
         raise WhosthereError(f"these boxes may still hold {person_id}: {', '.join(left)}")
@@ -99,6 +101,14 @@ def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery) -> None
     echo(f"\nThe gallery is version {gallery.header.version}, {len(gallery.people)} people.")
 
 
-def _folders(people: Path, person_id: str, gallery: Gallery) -> list[Path]:
-    everybody = read_people(people, videos=False, earlier=gallery).people
-    return [person.path for person in everybody if person.id == person_id]
+def _name_photos(people: Path, person_id: str, gallery: Gallery) -> None:
+    """Say on standard error what the user has to delete, so that the next gallery does not bring them back."""
+    found = read_people(people, videos=False, earlier=gallery)
+    print_left_out([f"not read: {mistake}" for mistake in found.mistakes])
+    folders = [person.path for person in found.people if person.id == person_id]
+    for folder in folders:
+        packed = is_unpacked(folder)
+        where, to_do = (as_packed(folder), "pack it again without them") if packed else (folder, "delete it")
+        echo(f"{where}: their photos; {to_do}, or the next `enroll` brings them back", err=True)
+    if not folders:
+        echo(f"--people: no folder of {person_id} there", err=True)

@@ -11,7 +11,6 @@ from edge.bare_address import ExistingPath
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = ExistingPath(dir_okay=False)
-FOLDER = ExistingPath(file_okay=False)
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 inventory = click.option(

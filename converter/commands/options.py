@@ -57,7 +57,17 @@ class PeoplePath(ExistingPath):
             raise click.BadParameter(text, ctx, param) from error
 
 
-PEOPLE = PeoplePath()
+class TruthPath(PeoplePath):
+    """A folder of people, an archive of one, or a file of another kind."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(value))
+        return (
+            super().convert(value, param, ctx) if is_archive(path) or path.is_dir() else FILE.convert(value, param, ctx)
+        )
+
+
+PEOPLE, TRUTH = PeoplePath(), TruthPath()
 
 model = click.option(
     "--model",

@@ -25,10 +25,10 @@ WIDEST = 15
 @click.option(
     "--truth",
     required=True,
-    type=click.Path(path_type=Path, exists=True),
+    type=options.TRUTH,
     metavar="FOLDER|FILE",
-    help="The truth: a folder that holds one folder per person, with the files of CSV in them; or a CSV file with the "
-    "columns `file` and `person`, which is empty for strangers.",
+    help="The truth: a folder that holds one folder per person, with the files of CSV in them, or a .tar, .tar.gz or "
+    ".zip of that; or a CSV file with the columns `file` and `person`, which is empty for strangers.",
 )
 @click.option(
     "--gallery",
