@@ -1,10 +1,15 @@
 """The command line `whosthere`."""
 
+import os
+
 import click
 
 from edge import __version__
 from edge.errors import WhosthereError
 from edge.terminal import LazyGroup, fail_with
+
+# Read when numpy is loaded. More threads of OpenBLAS would spin for milliseconds after each product.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 COMMANDS = {
     "run": "Run the daemon: watch the camera and publish visits over MQTT.",

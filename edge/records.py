@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import structs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -203,8 +206,7 @@ class SeenFaces:
         return cls(vector[None], np.array([infrared]))
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A person of the gallery and how similar the probe is to them."""
 
     person_id: str
@@ -213,7 +215,7 @@ class Candidate:
 
     def renamed(self, names: Mapping[str, str]) -> Candidate:
         """The same person under the name that `names` has for their id, if it has one."""
-        return replace(self, name=names.get(self.person_id, self.name))
+        return structs.replace(self, name=names.get(self.person_id, self.name))
 
 
 class Outcome(StrEnum):
@@ -239,8 +241,7 @@ class Doubt(StrEnum):
     """The owner said of a visit like this one that it was not the nearest person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """The answer of a gallery to a probe."""
 
     outcome: Outcome
@@ -257,7 +258,9 @@ class Match:
     def renamed(self, names: Mapping[str, str]) -> Match:
         """The same answer with the names that people have now, by id."""
         best, runner_up = self.best, self.runner_up
-        return replace(self, best=best and best.renamed(names), runner_up=runner_up and runner_up.renamed(names))
+        return structs.replace(
+            self, best=best and best.renamed(names), runner_up=runner_up and runner_up.renamed(names)
+        )
 
     @property
     def person(self) -> Candidate | None:

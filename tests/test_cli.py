@@ -1,5 +1,6 @@
 """The command line itself."""
 
+import os
 import re
 import subprocess
 import sys
@@ -84,6 +85,16 @@ def test_a_failure_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     assert result.stdout == ""
     assert result.stderr.startswith(f"whosthere: {tmp_path / 'none.yaml'}: cannot be read: No such file")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="OpenBLAS starts no second thread on one core")
+def test_numpy_starts_no_threads_that_would_spin_after_each_product() -> None:
+    code = "import edge.__main__, numpy, os; print(len(os.listdir('/proc/self/task')))"
+    free = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    words = [sys.executable, "-P", "-c", code]
+    result = subprocess.run(words, env=free, capture_output=True, text=True, timeout=300, check=True)
+
+    assert result.stdout.strip() == "1"
 
 
 def test_help_is_quick_because_it_loads_no_libraries() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from edge.config.diary import DiarySettings
 from edge.diary.reader import DiaryReader
@@ -54,7 +55,7 @@ def written(folder: Path) -> list[VisitRecord]:
 
 def test_a_visit_is_written_once_with_all_that_led_to_its_name(tmp_path: Path) -> None:
     book, before = diary(tmp_path), time.time()
-    unsure = replace(match(Outcome.UNCERTAIN), doubt=Doubt.MARGIN)
+    unsure = structs.replace(match(Outcome.UNCERTAIN), doubt=Doubt.MARGIN)
     first = event(EventKind.UNCERTAIN, "v1", 1, match=unsure, usable_faces=4)
     book.take(event(EventKind.STARTED))
     book.take(first)

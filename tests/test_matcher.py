@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge import lazy_numpy
 from edge.config.loading import Config, LoadedConfig
 from edge.config.sections import GallerySettings
 from edge.config.visits import MatchSettings
@@ -16,6 +17,7 @@ from edge.galleries.gallery import EmbedderId, Gallery, Person, Template
 from edge.models import card
 from edge.models.card import Calibration
 from edge.records import Doubt, Outcome, SeenFaces
+from edge.visits import matcher as matching
 from edge.visits.matcher import Matcher, _products, load_matcher
 from edge.visits.thresholds import target_bounds, threshold_for, threshold_in_force
 from support.people import AT, alike, gallery_of, somebody
@@ -49,12 +51,36 @@ def test_of_many_people_the_two_nearest_are_found_and_of_equals_the_first() -> N
     assert (alone.best is not None, alone.runner_up) == (True, None)
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_old_and_new_numpy_give_the_same_similarities(monkeypatch: pytest.MonkeyPatch, fast: bool) -> None:
-    if not fast:
-        monkeypatch.delattr(np, "vecdot", raising=False)
+def test_the_second_person_is_another_one_however_many_templates_the_first_has() -> None:
+    everybody = {f"p{i}": somebody(i) for i in range(9)}
+    more = [alike(everybody["p4"], likeness, seed=8) for likeness in (0.98, 0.96)]
+    gallery = gallery_of(**everybody).with_templates("p4", more, [Template("b", 1.0, AT)] * 2, AT)
+    found = Matcher(gallery, 0.5, 0.05, None).match(more[0])
+    assert found.best is not None
+    assert found.runner_up is not None
+    assert (found.best.person_id, round(found.best.similarity, 3)) == ("p4", 1.0)
+    nearest = max((name for name in everybody if name != "p4"), key=lambda name: float(everybody[name] @ more[0]))
+    assert found.runner_up.person_id == nearest
+
+
+@pytest.mark.parametrize(("new", "cached", "by_rows"), [(True, 0, True), (True, 1 << 20, False), (False, 0, False)])
+def test_small_and_large_galleries_give_the_same_similarities_with_old_and_new_numpy(
+    monkeypatch: pytest.MonkeyPatch, new: bool, cached: int, by_rows: bool
+) -> None:
+    called = []
+
+    def vecdot(rows: np.ndarray, probe: np.ndarray) -> np.ndarray:
+        called.append(len(rows))
+        return np.einsum("nd,d->n", rows, probe)
+
+    monkeypatch.delattr(lazy_numpy, "vecdot", raising=False)
+    monkeypatch.delattr(np, "vecdot", raising=False)
+    if new:
+        monkeypatch.setattr(lazy_numpy, "vecdot", vecdot, raising=False)
+    monkeypatch.setattr(matching, "CACHED_BYTES", cached)
     rows = np.stack([somebody(i) for i in range(7)])
     assert np.allclose(_products(rows, ADA), [float(row @ ADA) for row in rows], atol=1e-6)
+    assert called == ([7] if by_rows else [])
 
 
 def test_a_stranger_is_unknown_but_the_nearest_is_told() -> None:

@@ -100,7 +100,7 @@ def test_only_uncertain_events_have_candidates() -> None:
 
 def test_whom_an_uncertain_visitor_cannot_be_is_no_candidate() -> None:
     """Too few faces for a name, or the name is taken: the second person has nothing to do with it."""
-    behind = replace(match(Outcome.UNCERTAIN), doubt=Doubt.TAKEN)
+    behind = msgspec.structs.replace(match(Outcome.UNCERTAIN), doubt=Doubt.TAKEN)
     payload = encoded(event(EventKind.UNCERTAIN, match=behind, quality=quality()))
     assert [c["name"] for c in payload["candidates"]] == ["Ada Lovelace"]
     assert payload["margin"] == 0.4023

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import paho.mqtt.publish
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 
 from edge.__main__ import main
 from edge.commands.watch_view import Boxes, panels, sentence, summary
@@ -207,4 +207,4 @@ def test_an_uncertain_visitor_is_named_by_everybody_whom_it_may_be() -> None:
         return sentence(visit_payload(happened, wall_offset=0.0, origin=ORIGIN))
 
     assert said(match(Outcome.UNCERTAIN)) == "either Ada Lovelace or Grace Hopper"
-    assert said(replace(match(Outcome.UNCERTAIN), doubt=Doubt.FEW_FACES)) == "perhaps Ada Lovelace, not certain"
+    assert said(structs.replace(match(Outcome.UNCERTAIN), doubt=Doubt.FEW_FACES)) == "perhaps Ada Lovelace, not certain"

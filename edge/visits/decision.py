@@ -6,8 +6,10 @@ never share one. `manager` applies the rule to visits, `whosthere identify` to s
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import structs
 
 from edge.config.visits import VisitSettings
 from edge.events import EventKind
@@ -53,7 +55,9 @@ def announcement(
         return Announcement(EventKind.NO_USABLE_FACE, None) if last else None
     if match.outcome is Outcome.RECOGNIZED and faces.count < settings.min_faces:
         if last:
-            return Announcement(EventKind.UNCERTAIN, replace(match, outcome=Outcome.UNCERTAIN, doubt=Doubt.FEW_FACES))
+            return Announcement(
+                EventKind.UNCERTAIN, structs.replace(match, outcome=Outcome.UNCERTAIN, doubt=Doubt.FEW_FACES)
+            )
         return Announcement(EventKind.RECOGNIZED, match, provisional=True) if settings.provisional else None
     if match.outcome is Outcome.RECOGNIZED or last or _out_of_patience(faces, settings, now):
         return Announcement(EventKind(match.outcome.value), match)
@@ -84,7 +88,7 @@ def match_visit(matcher: Matcher, faces: FusedFaces, settings: VisitSettings, ta
     # A rejected name is not given, but neither does another one come in its place.
     named = [m.best for m in matches if m.best and (m.person or m.doubt is Doubt.REJECTED)]
     others = [one for one in named if best.person and one.person_id != best.person.person_id]
-    return replace(best, outcome=Outcome.UNCERTAIN, runner_up=others[0], doubt=Doubt.GROUPS) if others else best
+    return structs.replace(best, outcome=Outcome.UNCERTAIN, runner_up=others[0], doubt=Doubt.GROUPS) if others else best
 
 
 def is_ignored(matcher: Matcher, faces: FusedFaces, kind: EventKind) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Set
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from edge.config.loading import LoadedConfig
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 else:
     from edge import lazy_numpy as np
+
+CACHED_BYTES = 8 << 20
+"""Up to this size BLAS searches a gallery faster: 0.6 of the time for 0.8 and 8 MB, and 1.2 from 12 MB on (Zen 3)."""
 
 
 class Matcher:
@@ -48,11 +53,11 @@ class Matcher:
         self.calibration = calibration
         self._anchors: Anchors = anchors or {}
         self._ignored = ignored
-        counts = [len(person.templates) for person in gallery.people]
         self.scale = infrared_scale(infrared, calibration)
         """For two infrared faces; None: they are compared like any others."""
         self._infrared_rows = np.flatnonzero(gallery.faces.infrared)
-        self._starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.intp)
+        self._starts = [0, *accumulate(len(person.templates) for person in gallery.people)]
+        """Where each person's rows begin, and the end."""
 
     @property
     def target_bounds(self) -> Bounds | None:
@@ -128,13 +133,13 @@ class Matcher:
         similarities = _products(known, probe) if cosine else self.measure.between(known, probe[None])[:, 0]
         if infrared and self.scale is not None and self._infrared_rows.size:
             similarities[self._infrared_rows] = self.scale.translated(similarities[self._infrared_rows])
-        scores = np.maximum.reduceat(similarities, self._starts)
         found = []
-        for _ in range(min(2, len(scores))):
-            i = int(scores.argmax())
+        for _ in range(min(2, len(self.gallery.people))):
+            row = int(similarities.argmax())
+            i = bisect_right(self._starts, row) - 1
             person = self.gallery.people[i]
-            found.append(Candidate(person.id, person.name, float(scores[i])))
-            scores[i] = -np.inf
+            found.append(Candidate(person.id, person.name, float(similarities[row])))
+            similarities[self._starts[i] : self._starts[i + 1]] = -np.inf
         return found
 
     def _rate(self, similarity: float) -> float | None:
@@ -146,11 +151,12 @@ class Matcher:
 
 
 def _products(rows: NDArray[np.float32], probe: Vector) -> NDArray[np.float32]:
-    """(n,) products of rows (n, d) and a vector (d,), as fast as the rows come from memory.
+    """(n,) products of rows (n, d) and a vector (d,), as fast as the rows can be read.
 
-    BLAS's matrix-vector product (`@`) takes twice as long for a large gallery, and numpy before 2.0 has no other.
+    BLAS (`@`) is faster as long as they are in the cache, and slower afterwards; numpy before 2.0 has nothing else.
     """
-    products: NDArray[np.float32] = np.vecdot(rows, probe) if hasattr(np, "vecdot") else rows @ probe
+    large = rows.nbytes > CACHED_BYTES and hasattr(np, "vecdot")
+    products: NDArray[np.float32] = np.vecdot(rows, probe) if large else rows @ probe
     return products
 
 
