@@ -12,6 +12,8 @@ SIGMOID = "sigmoid"
 HEADS = frozenset({"Softmax", "Activation", "Dropout", "Reshape", "GlobalMaxPooling1D"})
 """Layers that may follow the last Dense of a classifier; the last two choose among sub-centres."""
 UNIT = "UnitNormalization"
+CUTTABLE = frozenset({".keras", ".h5", ".hdf5", ".onnx"})
+"""Files in which layers can still be told apart."""
 
 
 class ClassifierParts(NamedTuple):
@@ -32,9 +34,13 @@ def labels_of(content: bytes, name: str) -> int | None:
 
 def probabilities(path: Path, labels: int) -> str:
     """What is wrong with a classifier as an embedder, and what can be done."""
+    if path.suffix.lower() in CUTTABLE and not path.is_dir():
+        advice = "cut it before the labels with --cut softmax"
+    else:
+        advice = "give it without its last layers; of a .keras, .h5 or .onnx file, --cut softmax takes them off"
     return (
         f"{path}: gives probabilities of {labels} labels (its last step is a softmax), not an embedding: people whom "
-        "it was not trained on look alike to it; cut it before the labels with --cut softmax"
+        f"it was not trained on look alike to it; {advice}"
     )
 
 

@@ -101,7 +101,7 @@ def test_a_licence_is_one_printable_line(onnx_file: Path) -> None:
         (("--mean", "1,2", "--std", "3"), "allowed: one number, or three separated by commas"),
         (("--mean", "nan", "--std", "3"), "allowed: one number, or three separated by commas"),
         (("--mean", "1,2,3", "--std", "3,3,3", "--channels", "grey"), "three numbers found for --channels grey"),
-        (("--range", "0..1", "--cut", "softmax"), "--cut and --labels are for Keras models"),
+        (("--range", "0..1", "--labels", __file__), "--labels is for Keras models"),
         (("--range", "0..1", "--build", __file__), "an .onnx file holds the network itself"),
     ],
 )

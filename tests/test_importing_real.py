@@ -18,7 +18,7 @@ from edge.errors import ModelError
 from edge.models import card as cards
 from edge.models.tflite import Model
 from support.converting import run
-from support.onnx_models import EmbedderGraph, embedder, in_half, made, mixing_embedder, save
+from support.onnx_models import EmbedderGraph, classifier, embedder, in_half, made, mixing_embedder, save
 from support.torch_files import Shell, program_file, weights_file
 
 pytestmark = [
@@ -178,6 +178,18 @@ def test_blocks_that_are_channels_last_inside_and_split_channels_are_imported(tm
     path = save(mixing_embedder(), tmp_path / "edge.onnx")
     model, said = converted(path, tmp_path / "out", "--range", "-1..1")
     assert "mean cosine 1.0000000" in model.card.measured["compared with the original"], said
+
+
+def test_a_classifier_is_told_what_to_do_and_then_cut(tmp_path: Path) -> None:
+    path = save(classifier(), tmp_path / "people.onnx")
+    code, _, said = run("convert", path, "-o", tmp_path / "whole", *FAST, "--variants", "fp32", "--range", "-1..1")
+    assert "probabilities of 5 labels" in said and "--cut softmax" in said, (code, said)
+    model, said = converted(path, tmp_path / "out", "--range", "-1..1", "--cut", "softmax")
+    assert "probabilities" not in said
+    assert model.card.outputs == [[1, 24]]
+    assert "mean cosine 1.0000000" in model.card.measured["compared with the original"], said
+    said = refusal(path, tmp_path / "no", "--range", "-1..1", "--cut", "nothing")
+    assert "--cut: found 'nothing'; allowed: softmax, or the name of a value in it" in said
 
 
 def two_outputs(path: Path, names: tuple[str, str] = ("quality", "embedding")) -> Path:

@@ -156,8 +156,8 @@ def command(
     With --fine-tune, int8-full is trained for its rounding. The result is used if it is nearer to float32 on people
     whom it did not learn from. DIR/fine-tuning keeps the aligned faces, which are as private as the photos.
 
-    A label classifier (a softmax, or one sigmoid, at its end) is cut before its labels; its head is kept beside each
-    card, for `whosthere identify --classify`.
+    A label classifier of Keras (a softmax, or one sigmoid, at its end) is cut before its labels; its head is kept
+    beside each card, for `whosthere identify --classify`. One of ONNX is cut by --cut softmax; its head is not kept.
 
     \b
     Examples:

@@ -51,16 +51,14 @@ def open_input(
         import_options.refuse_for_others(model, feeding, scale)
         content, head = sources.network_and_head(model, allow_lambda, cut, labelled=labels is not None)
         return ConvertInput(content, _origin(model, content, feeding, scale, feeding["licence"]), head)
-    if cut is not None or labels is not None:
-        raise UsageError(
-            f"{model}: --cut and --labels are for Keras models; name the output that is the embedding as --output-name"
-        )
+    if labels is not None:
+        raise UsageError(f"{model}: --labels is for Keras models: of others, the head that makes labels is not kept")
     if feeding["known"] is None and feeding["pixels"] is None and scale is None:
         raise UsageError(f"{model}: give --card, --range, or --mean and --std: the file does not say how its training "
                          "normalised the pixels")  # fmt: skip
     # Not the licence of --card, which may describe another network with the same input.
     licence = licence_of(feeding["licence"], model)
-    request = import_options.request_of(feeding, scale)
+    request = import_options.request_of(feeding, scale, cut)
     # Its temporary files are needed until the command ends.
     folder = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="whosthere-import-"))
     imported = import_network(model, request, Path(folder))

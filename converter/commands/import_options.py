@@ -84,13 +84,13 @@ def scaling(mean: Numbers | None, std: Numbers | None, pixels: str | None) -> Sc
     return (mean * 3)[:3], (std * 3)[:3]
 
 
-def request_of(feeding: dict[str, Any], scale: Scale | None) -> ImportRequest:
+def request_of(feeding: dict[str, Any], scale: Scale | None, cut: str | None) -> ImportRequest:
     """What the options say about the file. Raises UsageError."""
     mean, std = scale if scale and len(scale[0]) == 3 else (None, None)
     channels = 1 if feeding["channels"] == "grey" else 3
     if mean is not None and channels == 1:
         raise UsageError("--mean, --std: three numbers found for --channels grey; allowed: one")
-    return ImportRequest(feeding["size"], feeding["output_name"], channels, feeding["build"], mean, std)
+    return ImportRequest(feeding["size"], feeding["output_name"], channels, feeding["build"], mean, std, cut)
 
 
 def refuse_for_others(model: Path, feeding: dict[str, Any], scale: Scale | None) -> None:

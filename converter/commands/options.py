@@ -115,8 +115,8 @@ no_align = click.option(
 cut = click.option(
     "--cut",
     metavar="LAYER",
-    help="Cut the Keras model after this layer, whose output becomes the embedding. `softmax`: before the layer that "
-    "makes labels.",
+    help="Cut the network after this layer of Keras, or at this value of ONNX, which becomes the embedding. `softmax`: "
+    "before the layer that makes labels.",
 )
 name = click.option(
     "--name", metavar="NAME", help="What the card calls the data set.  [default: the name of the folder around IMAGES]"

@@ -24,13 +24,15 @@ class ImportRequest:
     side: int | None = None
     """The side of its pictures, px."""
     output: str | None = None
-    """Which of several outputs is the embedding."""
+    """Which of several outputs is the embedding, or what `cut` goes by."""
     channels: int = 3
     build: Path | None = None
     """A Python file whose build() returns the network that a file of weights belongs to."""
     mean: tuple[float, ...] | None = None
     """Per channel, of pixels 0..255: becomes a part of the network, together with `std`."""
     std: tuple[float, ...] | None = None
+    cut: str | None = None
+    """The name of the value in the network that becomes the embedding; `softmax`: what the layer for labels is fed."""
 
 
 class Original(Protocol):
@@ -64,6 +66,8 @@ class OnnxOriginal:
 
     def convert(self) -> ImportedNetwork:
         """Raises ModelError."""
+        if self._request.cut is not None:
+            self._cut(self._request.cut)
         chain = environment.ONNX
         told = {"mean": self._request.mean, "std": self._request.std, "folder": self._folder}
         found = self._worker.ask("convert", **self._asked, **told)
@@ -74,12 +78,26 @@ class OnnxOriginal:
     def vectors(self, inputs: Sequence[Values]) -> Values:
         return _run(self._worker, self._folder, self._request, inputs, self._asked)
 
+    def _cut(self, where: str) -> None:
+        """From now on the original is what the file holds up to there."""
+        output = self._worker.ask("inspect", **self._asked)["output"]
+        short = self._folder / "cut.onnx"
+        cutter = Worker(environment.python_of(environment.ONNX), "onnx_cut.py", self._folder, self._path)
+        at = cutter.ask("cut", where=where, output=output, cut=short)["at"]
+        echo(f"{self._path.name}: cut at {at!r}, whose value becomes the embedding", err=True)
+        self._asked |= {"model": str(short), "output": None}
+
 
 class TorchOriginal:
     """A file of PyTorch, run by PyTorch, and converted by way of ONNX."""
 
     def __init__(self, path: Path, request: ImportRequest, folder: Path) -> None:
         """Search the file for code, and only then let PyTorch read it. Raises ModelError, UsageError."""
+        if request.cut is not None:
+            raise UsageError(
+                f"{path}: --cut is for Keras and ONNX; let build() return the network without the layers behind the "
+                "embedding, or export it to ONNX"
+            )
         kind = torch_files.kind_of(path)
         if kind == "weights" and request.build is None:
             raise UsageError(

@@ -117,6 +117,36 @@ def mixing_embedder() -> Any:
     return made(graph, ["batch", 3, SIDE, SIDE], {"embedding": ["batch", NUMBERS]})
 
 
+def classifier(head: str = "Gemm", people: int = 5) -> Any:
+    """A network that gives a probability per person; its embedding is the value `embedding`. `head`: how it ends."""
+    graph = EmbedderGraph()
+    x = graph.node("Relu", graph.convolution("data", 3, NUMBERS, 3, strides=[2, 2]))
+    x = graph.node("GlobalAveragePool", x)
+    weight = graph.noise("labels.weight", people, NUMBERS)
+    if head == "Conv":
+        x = graph.node("Identity", x, name="embedding")
+        wide = graph.constant("labels.wide", numpy_helper.to_array(graph.weights[-1]).reshape(people, NUMBERS, 1, 1))
+        logits = graph.node("Flatten", graph.node("Conv", x, wide, kernel_shape=[1, 1]), axis=1)
+    elif head == "view":
+        # `x.view(x.size(0), -1)`: the shape comes from the picture.
+        x = graph.node("Flatten", x, axis=1, name="embedding")
+        logits = graph.node("Gemm", x, weight, transB=1)
+        first, axis = (graph.constant(f"number{n}", np.array([n], np.int64)) for n in (0, -1))
+        rows = graph.node("Gather", graph.node("Shape", "data"), first, axis=0)
+        logits = graph.node("Reshape", logits, graph.node("Concat", rows, axis, axis=0))
+    else:
+        x = graph.node("Flatten", x, axis=1, name="embedding")
+        if head == "MatMul":
+            turned = graph.node("Transpose", weight, perm=[1, 0])
+            logits = graph.node("Add", graph.noise("labels.bias", people), graph.node("MatMul", x, turned))
+        else:
+            logits = graph.node("Gemm", graph.node("Dropout", x) if head == "Dropout" else x, weight, transB=1)
+        if head == "scaled":
+            logits = graph.node("Mul", logits, graph.constant("factor", np.array(16, np.float32)))
+    graph.node("LogSoftmax" if head == "LogSoftmax" else "Softmax", logits, axis=1, name="labels")
+    return made(graph, ["batch", 3, SIDE, SIDE], {"labels": ["batch", people]})
+
+
 def made(graph: EmbedderGraph, shape: list[Any], outputs: dict[str, list[Any]], kind: int = TensorProto.FLOAT) -> Any:
     """The model, checked by onnx."""
     given = [helper.make_tensor_value_info("data", kind, shape)]
