@@ -98,9 +98,11 @@ test-node-red: .venv/.dev .node-red/.ready
 	npm install --silent --prefix .node-red node-red@4.1.15
 	@touch $@
 
-# The environments are those that `whosthere-converter convert` makes for users, with the same pins.
+# The environments are those that `whosthere-converter convert` makes for users, with the same pins. They are made first,
+# as that may take longer than a test is given.
 .PHONY: test-import
 test-import: .venv/.dev
+	$(BIN)/python -c 'from converter.importing.environment import ONNX, TORCH, python_of; python_of(ONNX); python_of(TORCH)'
 	WHOSTHERE_IMPORT=1 $(BIN)/python -m pytest -s -q tests/test_importing_real.py tests/test_import_environment.py $(PYTEST)
 
 # The Ansible role: ansible-lint, and its playbooks run against sshd hosts.
