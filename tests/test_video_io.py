@@ -1,10 +1,12 @@
 """File names of any bytes reach OpenCV safely, and nothing else gives it a path."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ import edge
 from edge.capture.clip import VideoClip
 from edge.capture.video_io import open_address, open_device, open_writer
 from edge.errors import ConfigError
+from support import rtsp
 from support.capture_helpers import write_video
 from support.portraits import OBAMA_2009, whosthere
 
@@ -85,3 +88,35 @@ def test_identify_takes_videos_of_any_name(demo_gallery: Path, tmp_path: Path) -
     )
     assert done.exit_code == 0, done.output
     assert [path.suffix for path in (tmp_path / "marked").iterdir()] == [".mp4"]
+
+
+@pytest.mark.skipif(rtsp.why_not() is not None, reason=str(rtsp.why_not()))
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="FFmpeg has one thread on one core")
+@pytest.mark.parametrize(("size", "several"), [("640x480", False), ("1280x720", False), ("1920x1080", True)])
+def test_only_large_streams_are_decoded_on_several_threads(size: str, several: bool) -> None:
+    """Each thread beyond the first would hold a frame back."""
+    server = rtsp.RtspServer()
+    server.stop()
+    server.start(size=size)
+    before = set(Path("/proc/self/task").iterdir())
+    capture = open_address(f"rtsp://127.0.0.1:{server.port}/door")
+    try:
+        assert all(capture.read()[0] for _ in range(3))
+        assert bool(set(Path("/proc/self/task").iterdir()) - before) is several
+    finally:
+        capture.release()
+        server.stop()
+
+
+def test_a_large_stream_of_jpegs_is_connected_to_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small cameras serve one at a time, and FFmpeg decodes none of them."""
+    opened = []
+
+    class Capture:
+        def get(self, what: int) -> float:
+            fourcc = cv2.VideoWriter.fourcc(*"MJPG")
+            return {cv2.CAP_PROP_FRAME_WIDTH: 1600, cv2.CAP_PROP_FRAME_HEIGHT: 1200, cv2.CAP_PROP_FOURCC: fourcc}[what]
+
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *given: opened.append(given) or Capture())
+    open_address("http://127.0.0.1:1/stream")
+    assert len(opened) == 1

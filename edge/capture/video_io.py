@@ -21,17 +21,25 @@ from edge.errors import ConfigError
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _environment = threading.Lock()
+ONE_THREAD_PIXELS = 1280 * 720
+"""Streams up to this size are decoded on one thread."""
 
 
 def open_address(address: str, options: Sequence[int] = (), trusted: Path | None = None) -> cv2.VideoCapture:
     """Return a capture for a stream's address; it may have failed to open. `options`: property, value, property...
 
-    RTSP uses TCP and falls back to UDP, OpenCV's default. With `trusted`, a PEM file, the server must have one of its
-    certificates. Raises ConfigError for an address that is not valid text.
+    FFmpeg's decoders hand out a frame one frame later for each thread beyond the first (at 15 frames per second, 184 ms
+    with four), and keep as many more of them. So only a stream that may need several cores gets several threads, in a
+    second connection. RTSP uses TCP and falls back to UDP, OpenCV's default. With `trusted`, a PEM file, the server
+    must have one of its certificates. Raises ConfigError for an address that is not valid text.
     """
     if not _is_text(address):
         raise ConfigError("camera.source: found a lone surrogate or a NUL; allowed: text, with other bytes as %XX")
     with _trusting(trusted) if trusted else nullcontext():
+        capture = _capture(address, cv2.CAP_FFMPEG, [*options, cv2.CAP_PROP_N_THREADS, 1])
+        if not _needs_several_cores(capture):
+            return capture
+        capture.release()
         return _capture(address, cv2.CAP_FFMPEG, options)
 
 
@@ -49,21 +57,32 @@ def open_device(device: Path) -> cv2.VideoCapture:
 
 def size_problem(capture: cv2.VideoCapture) -> str | None:
     """What is wrong with the size that an opened capture states; None: nothing. No frame is decoded to find out."""
-    width, height = (int(capture.get(what)) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    width, height = _stated_size(capture)
     return frame_problem(width, height) if width > 0 and height > 0 else None
 
 
 def take_jpegs(capture: cv2.VideoCapture) -> bool:
     """Make an opened capture deliver Motion-JPEG frames as files, (1, n) bytes; False: it delivers pictures."""
-    if int(capture.get(cv2.CAP_PROP_FOURCC)) != cv2.VideoWriter.fourcc(*"MJPG"):
-        return False
-    return bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
+    return _is_motion_jpeg(capture) and bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
 
 
 def open_writer(path: Path, code: str, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
     """Return a writer of (width, height) frames, whatever bytes its name holds; it may have failed to open."""
     with _named_in_text(path) as name:
         return cv2.VideoWriter(name, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*code), fps, size)
+
+
+def _needs_several_cores(capture: cv2.VideoCapture) -> bool:
+    width, height = _stated_size(capture)
+    return width * height > ONE_THREAD_PIXELS and not _is_motion_jpeg(capture) and size_problem(capture) is None
+
+
+def _is_motion_jpeg(capture: cv2.VideoCapture) -> bool:
+    return int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+
+
+def _stated_size(capture: cv2.VideoCapture) -> tuple[int, int]:
+    return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
 
 def _capture(name: str, backend: int, options: Sequence[int]) -> cv2.VideoCapture:
