@@ -3,9 +3,9 @@
     python -m tools.quantisers IMAGES FOLDER [NETWORK ...] [--library FOLDER] [--fine-tune-epochs 40]
 
 IMAGES holds one folder per person; docs/51-converter.md used `lfw-dev`. FOLDER keeps the networks, which are trained
-the first time, and every int8 file, so that an interrupted run goes on. It holds faces, and what was learnt from them:
-keep it out of the repository. Without names, all networks are measured. The result is FOLDER/table.json, and a table
-in Markdown on standard output.
+the first time, every int8 file, and FOLDER/table.json, which grows with each network. An interrupted run goes on where
+it was; delete table.json to measure again. FOLDER holds faces, and what was learnt from them: keep it out of the
+repository. Without names, all networks are measured. A table in Markdown goes to standard output.
 """
 
 import os
@@ -15,30 +15,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-import msgspec
 
 from converter.exits import CleanCommand
 from converter.files import write_whole
 from converter.fine_tuning.learning import TuningPlan
 from converter.people_folder import photos_by_person
+from converter.runner import Runner
 from edge.bare_address import ExistingPath
-from edge.errors import UsageError, WhosthereError
+from edge.errors import ModelError, UsageError
 from edge.terminal import echo
-from tools.quantisers.makers import (
-    Maker,
-    MissingLibrary,
-    fine_tuned,
-    float32,
-    library_int8,
-    own,
-    tensorflow_int8,
-)
-from tools.quantisers.measuring import QuantiserRow, measure
+from tools.quantisers.makers import Maker, fine_tuned, float32, library_int8, own, tensorflow_int8
+from tools.quantisers.measuring import measure
 from tools.quantisers.networks import NAMES, QuantisedNetwork, open_network
 from tools.quantisers.people import shared_out
+from tools.quantisers.table import MeasuredNetwork, read_table, shown, write_table
 
 FLOAT = "float32"
-HEAD = "| network | quantiser | cosine, mean | least | area | accepted at 1 % | bytes | CPU time |"
 
 
 @click.command(cls=CleanCommand, help=__doc__)
@@ -63,47 +55,35 @@ def main(images: Path, folder: Path, names: tuple[str, ...], library: Path | Non
         "library": library_int8(library or folder / "library"),
         "int8": own("int8"),
         "int8-full": own("int8-full"),
-        "int8-full, fine-tuned": fine_tuned(epochs),
+        f"int8-full, fine-tuned for {epochs} epochs": fine_tuned(epochs),
     }
-    table: dict[str, dict[str, QuantiserRow]] = {}
-    failures: dict[str, str] = {}
+    table = read_table(folder)
     for name in names or NAMES:
-        network = open_network(name, folder / name, learnt, people)
-        made = _made(network, makers, failures)
-        table[name] = measure(made, FLOAT, network.judges, network.spec, runs)
-        _show(name, table[name], f"{len(network.judges)} faces of {len(network.judges.people)} people")
-    write_whole(folder / "table.json", msgspec.json.format(msgspec.json.encode(table)))
-    for what, why in failures.items():
-        echo(f"{what}: {why}", err=True)
-    echo(
-        f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {folder / 'table.json'}", err=True
-    )
+        if name not in table or not table[name].answers(makers, runs):
+            table[name] = measured(open_network(name, folder / name, learnt, people), makers, runs)
+            write_table(folder, table)
+        echo(shown(name, table[name], FLOAT))
+    echo(f"{platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}", err=True)
 
 
-def _made(network: QuantisedNetwork, makers: Mapping[str, Maker], failures: dict[str, str]) -> dict[str, bytes]:
-    """Every file that can be made; those of an earlier run are kept."""
+def measured(network: QuantisedNetwork, makers: Mapping[str, Maker], runs: int) -> MeasuredNetwork:
+    """The network by every quantiser that can take it, and why the others cannot. Files of an earlier run are used."""
     made: dict[str, bytes] = {}
+    failed: dict[str, str] = {}
     for quantiser, make in makers.items():
-        file = network.folder / f"{quantiser.replace(', ', '-')}.tflite"
+        file = network.folder / f"{quantiser.replace(', ', '-').replace(' ', '-')}.tflite"
         try:
             if not file.is_file():
                 write_whole(file, make(network))
-            made[quantiser] = file.read_bytes()
-        except MissingLibrary as error:
-            failures[quantiser] = str(error)
-        except (WhosthereError, RuntimeError, ValueError, KeyError) as error:
-            # What the other quantisers raise on networks that they cannot take.
-            failures[f"{network.name}, {quantiser}"] = str(error).strip().splitlines()[0]
-    return made
-
-
-def _show(network: str, rows: Mapping[str, QuantiserRow], judges: str) -> None:
-    echo(f"\n{network}, {judges}\n\n{HEAD}\n{'|---' * HEAD.count(' | ')}|---|")
-    for quantiser, row in rows.items():
-        echo(
-            f"| {network} | {quantiser} | {row.mean:.5f} | {row.least:.3f} | {row.area:.4f} | {row.accepted:.1%} | "
-            f"{row.bytes:,} | {row.time:.2f} |"
-        )
+            content = file.read_bytes()
+            Runner(content, quantiser)
+            made[quantiser] = content
+        except Exception as error:  # noqa: BLE001  (other people's quantisers raise what they like)
+            failed[quantiser] = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if FLOAT in failed:
+        raise ModelError(f"{network.name}: {failed[FLOAT]}")
+    judges = f"{len(network.judges)} faces of {len(network.judges.people)} people"
+    return MeasuredNetwork(judges, runs, measure(made, FLOAT, network.judges, network.spec, runs), failed)
 
 
 if __name__ == "__main__":
