@@ -58,7 +58,7 @@ class Counting(FrameProcessor):
         matcher = Matcher(open_gallery(gallery, None), 0.4, 0.05, calibration)
         super().__init__(analyser(), matcher, linking_thresholds(calibration), Config(), lambda: "visit", Timings())
         self.turns = 0
-        self.processed = 0
+        self.processed = self.looked = 0
         self.glancing: list[str] = []
         self._rests = rests
 
@@ -74,7 +74,9 @@ class Counting(FrameProcessor):
 
     def process(self, frame: Frame) -> ProcessedFrame:
         self.processed += 1
-        return super().process(frame)
+        processed = super().process(frame)
+        self.looked += processed.detector_ran
+        return processed
 
 
 class Porch:
@@ -124,9 +126,60 @@ def test_an_empty_porch_wakes_one_thread_per_frame(demo_gallery: Path) -> None:
         demo_gallery, [EMPTY] * 80, subscribers=[], on_frame=lambda frame, _: shown.append(frame)
     )
     assert processor.processed <= 40, "21 + 6 are needed"
+    assert processor.looked >= 26, "the frame that ends a rest is looked at"
     assert processor.glancing.count("capture") >= 60
     assert len(shown) == 80
     assert pipeline.last_frame is shown[-1]
+    over(pipeline, camera)
+
+
+class PausedPorch(Porch):
+    """Each frame follows once the one before has been shown to somebody."""
+
+    def __init__(self, pictures: list[Image]) -> None:
+        super().__init__(pictures)
+        self.shown_by: list[str] = []
+
+    def frames(self, stop: threading.Event) -> Iterator[Frame]:
+        begin = time.monotonic()
+        for number, picture in enumerate(self.pictures):
+            yield Frame(picture, picture, begin + number / 10)
+            until(lambda number=number: len(self.shown_by) > number)  # type: ignore[misc]
+        self.hold.wait(LONG_S)
+
+
+def test_a_pause_wakes_one_thread_per_frame(demo_gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "REST_S", 10 * LONG_S)
+    camera, processor = PausedPorch([EMPTY] * 40), Counting(demo_gallery)
+    pipeline = Pipeline(
+        camera,
+        processor,
+        Timings(),
+        lossless=False,
+        max_fps=10,
+        subscribers=[],
+        on_frame=lambda *_: camera.shown_by.append(threading.current_thread().name),
+    )
+    pipeline.paused = True
+    pipeline.start()
+    until(lambda: len(camera.shown_by) == 40)
+    # The first frame may come before the inference thread rests for the first time.
+    assert set(camera.shown_by[1:]) == {"capture"}
+    assert processor.turns <= 2
+    assert processor.glancing == [] and pipeline.frames == 0 and pipeline.last_frame is not None
+    over(pipeline, camera)
+
+
+def test_a_challenge_wakes_the_inference_thread_without_a_frame(
+    demo_gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would rest for as long as this test may take."""
+    monkeypatch.setattr(pipeline_module, "REST_S", 10 * LONG_S)
+    pipeline, _, camera = watched(demo_gallery, [EMPTY] * 40, subscribers=[])
+    answers: list[tuple[bool, str]] = []
+    pipeline.challenge(AskedChallenge(None, 1, 10.0), lambda ok, text: answers.append((ok, text)))
+    until(lambda: bool(answers))
+    assert not answers[0][0]
     over(pipeline, camera)
 
 
@@ -147,9 +200,6 @@ def test_a_ring_wakes_the_inference_thread_without_a_frame(demo_gallery: Path, m
     pipeline, _, camera = watched(demo_gallery, [EMPTY] * 30, subscribers=[events.append])
     pipeline.ring("button")
     until(lambda: bool(events))
-    answers: list[bool] = []
-    pipeline.challenge(AskedChallenge(None, 1, 10.0), lambda ok, _: answers.append(ok))
-    until(lambda: bool(answers))
     over(pipeline, camera)
 
 

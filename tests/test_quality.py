@@ -60,6 +60,18 @@ def test_a_face_is_judged_alike_by_its_picture_and_by_the_crop_at_hand(dimmed: f
     assert looked.quality == assess(image, looked.landmarks, LIMITS)
 
 
+@pytest.mark.parametrize(("colourless", "by_the_face"), [(False, False), (True, True)])
+def test_what_is_known_of_the_light_counts_more_than_the_face(colourless: bool, by_the_face: bool) -> None:
+    image = read_picture(COLLINS)
+    if colourless:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    face, analyser = only_face(image), Analyser(detector(), mesh(), embedder(), LIMITS)
+    seen = landmarks_of(image)
+    for known, expected in ((None, by_the_face), (True, True), (False, False)):
+        assert assess(image, seen, LIMITS, infrared=known).infrared is expected
+        assert analyser.look(image, face, infrared=known).quality.infrared is expected
+
+
 @pytest.mark.parametrize(
     ("harm", "problem"),
     [

@@ -186,7 +186,12 @@ class Pipeline:
         """Whether a frame that comes while the inference thread rests is its business. Runs on the capture thread."""
         if self._is_early(frame):
             return False
-        if self.paused or self._wants_all() or self._processor.glance(frame):
+        if self._wants_all():
+            return True
+        if self.paused:
+            self._let_pass(frame)
+            return False
+        if self._processor.glance(frame):
             return True
         self._finish(frame, self._lag(frame), ())
         return False
@@ -239,15 +244,19 @@ class Pipeline:
 
     def _analyse(self, frame: Frame) -> None:
         if self.paused:
-            self._analysed_at, self.last_frame = frame.captured_at, frame
             self._publish(self._processor.tick(frame.captured_at), 0.0)
-            self._on_frame(frame, ())
+            self._let_pass(frame)
             return
         self.last_frame = frame
         processed = self._processor.process(frame)
         lag = self._lag(frame)
         self._publish(processed.events, lag)
         self._finish(frame, lag, processed.seen)
+
+    def _let_pass(self, frame: Frame) -> None:
+        """Hand on a frame of a pause, in which nobody is looked for."""
+        self._analysed_at, self.last_frame = frame.captured_at, frame
+        self._on_frame(frame, ())
 
     def _lag(self, frame: Frame) -> float:
         return 0.0 if self._lossless else max(0.0, time.monotonic() - frame.captured_at)
