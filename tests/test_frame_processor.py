@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.config.faces import MotionSettings
+from edge.config.faces import DetectSettings, MotionSettings
 from edge.config.loading import Config
 from edge.config.visits import TrackSettings
 from edge.daemon.frame_processor import FrameProcessor
@@ -36,11 +36,18 @@ class Stages(Timings):
         yield
 
 
-def processor(gallery: Path, timings: Timings | None = None, motion: MotionSettings | None = None) -> FrameProcessor:
+def processor(
+    gallery: Path,
+    timings: Timings | None = None,
+    motion: MotionSettings | None = None,
+    detect: DetectSettings | None = None,
+) -> FrameProcessor:
     calibration = analyser().embedder.calibration
     matcher = Matcher(open_gallery(gallery, None), 0.4, 0.05, calibration)
     numbers = itertools.count(1)
-    config = Config(track=TrackSettings(confirm_hits=1), motion=motion or MotionSettings())
+    config = Config(
+        track=TrackSettings(confirm_hits=1), motion=motion or MotionSettings(), detect=detect or DetectSettings()
+    )
     timings = timings or Timings()
     return FrameProcessor(
         analyser(), matcher, linking_thresholds(calibration), config, lambda: f"visit{next(numbers)}", timings
@@ -57,10 +64,15 @@ def scene(face: Image | None = None, patch: int | None = None) -> Image:
     return picture
 
 
-def searches(gallery: Path, pictures: Sequence[Image], motion: MotionSettings | None = None) -> list[float]:
+def searches(
+    gallery: Path,
+    pictures: Sequence[Image],
+    motion: MotionSettings | None = None,
+    detect: DetectSettings | None = None,
+) -> list[float]:
     """When the whole picture was searched, of pictures at eight per second: their times are exact."""
     stages = Stages()
-    watching, found = processor(gallery, stages, motion), []
+    watching, found = processor(gallery, stages, motion, detect), []
     for number, picture in enumerate(pictures):
         stages.ran.clear()
         watching.process(Frame(picture, picture, number / 8))
@@ -78,7 +90,7 @@ def events_of(image: Image, gallery: Path) -> list[Event]:
 def test_a_look_that_was_due_is_made_up_for_although_its_frame_was_lost(demo_gallery: Path) -> None:
     watching = processor(demo_gallery)
     porch = np.full((120, 160, 3), 90, np.uint8)
-    frames = [Frame(porch, porch, at / 10) for at in range(50)]
+    frames = [Frame(porch, porch, at / 10) for at in range(150)]
     for frame in frames[:40]:
         watching.process(frame)
     due = next(frame for frame in frames[40:] if watching.glance(frame))
@@ -123,6 +135,28 @@ def test_a_face_that_is_not_good_enough_is_never_embedded(demo_gallery: Path) ->
 
 def test_after_the_last_motion_the_whole_picture_is_searched_now_and_then(demo_gallery: Path) -> None:
     assert searches(demo_gallery, [scene()] * 17) == [0.0, 0.5, 1.0, 1.5, 2.0]
+
+
+def test_a_picture_that_stays_as_it_is_is_searched_less_often_once_nothing_in_it_might_be_a_face(
+    demo_gallery: Path,
+) -> None:
+    changed = scene()
+    changed[200:224, 300:324] += 6
+    assert [at for at in searches(demo_gallery, [scene()] * 100) if at > 2] == [7.0, 12.0]
+    assert [at for at in searches(demo_gallery, [scene()] * 28 + [changed] * 30) if at > 2] == [4.0]
+
+
+def test_where_something_might_be_a_face_a_still_picture_is_searched_as_often_as_ever(demo_gallery: Path) -> None:
+    """Its score is just too low: with the next picture's noise it may not be."""
+    doubtful = scene(read_picture(HOPPER))
+    [score] = [face.score for face in analyser().detector.candidates(doubtful)]
+
+    def later_searches(lacking: float) -> list[float]:
+        detect = DetectSettings(min_score=score + lacking)
+        return [at for at in searches(demo_gallery, [doubtful] * 50, detect=detect) if at > 2]
+
+    assert later_searches(0.1) == [3.0, 4.0, 5.0, 6.0]
+    assert later_searches(0.2) == []
 
 
 def test_while_something_moves_and_nobody_is_followed_every_picture_is_searched(demo_gallery: Path) -> None:

@@ -1,6 +1,9 @@
 """Waking the detector."""
 
+from collections.abc import Iterable
+
 import numpy as np
+import pytest
 
 from edge.config.faces import MotionSettings
 from edge.faces.motion import MotionGate
@@ -50,3 +53,49 @@ def test_it_stays_awake_while_somebody_is_followed_or_when_switched_off() -> Non
 def test_another_picture_size_is_taken_in_stride() -> None:
     gate, now = settled()
     assert gate.wants_look(np.zeros((480, 480, 3), np.uint8), now, busy=False)
+
+
+def looks_in(gate: MotionGate, pictures: Iterable[Image], now: float) -> list[int]:
+    """Return which of the pictures, a second apart, are looked at; one before them was searched, and showed nobody."""
+    gate.wants_look(porch(seed=999), now, busy=False)
+    gate.searched(now, empty=True)
+    return [i for i, picture in enumerate(pictures, 1) if gate.wants_look(picture, now + i, busy=False)]
+
+
+def still_gate() -> MotionGate:
+    return settled(MotionSettings(linger_s=0.0, idle_interval_s=1.0))[0]
+
+
+def test_a_picture_that_has_been_searched_is_not_searched_again_while_only_noise_changes() -> None:
+    assert looks_in(still_gate(), (porch(seed=i) for i in range(12)), 3.0) == [5, 6, 7, 8, 9, 10, 11, 12]
+
+
+@pytest.mark.parametrize("side", [12, 24])
+def test_what_is_too_small_or_too_faint_for_motion_has_the_picture_searched_at_the_next_look(side: int) -> None:
+    changed = porch(seed=5)
+    changed[100 : 100 + side, 150 : 150 + side] += 7
+    assert looks_in(still_gate(), [porch(seed=1), changed], 3.0) == [2]
+
+
+def test_what_changes_slowly_adds_up() -> None:
+    def dawning(at: int) -> Image:
+        picture = porch(seed=at)
+        picture[60:120, 100:160] += 2 * at
+        return picture
+
+    assert looks_in(still_gate(), map(dawning, range(1, 5)), 3.0)[0] <= 3
+
+
+def test_what_was_doubtful_is_searched_at_every_look() -> None:
+    gate = still_gate()
+    gate.wants_look(porch(), 3.0, busy=False)
+    gate.searched(3.0, empty=True)
+    gate.searched(3.1, empty=False)
+    assert gate.wants_look(porch(seed=1), 4.0, busy=False)
+
+
+def test_a_lamp_or_a_ring_does_as_ever() -> None:
+    gate = still_gate()
+    assert looks_in(gate, [porch(level=130, seed=1)], 3.0) == []
+    gate.wake(4.5)
+    assert gate.wants_look(porch(level=130, seed=2), 4.5, busy=False)

@@ -34,6 +34,10 @@ class Detector(Protocol):
         """Return all faces of a BGR picture, in its pixels, best first."""
         ...
 
+    def candidates(self, image: Image) -> list[Face]:
+        """Return all that might be faces as well, whatever their score."""
+        ...
+
 
 class Letterbox(NamedTuple):
     """How a picture was fitted into the network's square."""
@@ -56,11 +60,12 @@ class BlazeFaceDetector:
         self._anchors = anchors(self._size, tuple(model.card.strides))
 
     def detect(self, image: Image) -> list[Face]:
+        return [face for face in self.candidates(image) if face.score >= self._settings.min_score]
+
+    def candidates(self, image: Image) -> list[Face]:
         height, width = image.shape[:2]
         spans = squares(width, height) if self._settings.squares else [(0, 0, width, height)]
-        found = [face for span in spans for face in self._detect_in(image, span)]
-        kept = [face for face in suppress_nested(found) if face.score >= self._settings.min_score]
-        return sorted(kept, key=lambda face: -face.score)
+        return suppress_nested([face for span in spans for face in self._detect_in(image, span)])
 
     def _detect_in(self, image: Image, span: tuple[int, int, int, int]) -> list[Face]:
         left, top, right, bottom = span

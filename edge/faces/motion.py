@@ -9,6 +9,14 @@ from edge.faces.median import median
 from edge.records import Image
 
 MIN_WIDTH = 96
+SPARED_LOOKS = 5
+"""While a picture stays as it was when nothing in it might be a face, only every fifth look is taken."""
+LEAST_CHANGE = 2.5
+"""Grey levels of a cell below which no change counts: it may be rounding, which three steps add up."""
+CALM_SHARE = 0.75
+BEYOND_NOISE = 10.5
+"""A cell has changed that differs by more than so many times the mean of the CALM_SHARE of cells that differ least:
+5.4 standard deviations of even noise. A mean, as cells are whole numbers."""
 
 
 class MotionGate:
@@ -16,7 +24,11 @@ class MotionGate:
 
     def __init__(self, settings: MotionSettings) -> None:
         self._settings = settings
-        self._background: np.ndarray[tuple[int, int], np.dtype[np.float32]] | None = None
+        self._background: NDArray[np.float32] | None = None
+        self._cells = np.zeros((1, 1), np.float32)
+        self._empty: NDArray[np.float32] | None = None
+        """The cells of the last picture that was searched as a whole, if nothing in it might be a face."""
+        self._empty_at = 0.0
         self.moving: NDArray[np.bool_] = np.zeros((1, 1), np.bool_)
         """Which cells of the last picture moved: rows and columns that cover it."""
         self.half: Image = np.zeros((1, 1, 3), np.uint8)
@@ -31,10 +43,15 @@ class MotionGate:
             self._moved_at = now
         lingering = self._moved_at is not None and now - self._moved_at <= self._settings.linger_s
         due = self._looked_at is None or now - self._looked_at >= self._settings.idle_interval_s
-        if not (self._settings.enabled and not busy and not lingering and not due):
-            self._looked_at = now
-            return True
-        return False
+        awake = busy or lingering or not self._settings.enabled
+        if not (awake or due):
+            return False
+        self._looked_at = now
+        return awake or not self._is_as_searched(now)
+
+    def searched(self, now: float, *, empty: bool) -> None:
+        """The whole of the last picture was searched. `empty`: nothing in it might be a face."""
+        self._empty, self._empty_at = self._cells if empty else None, now
 
     def wake(self, now: float) -> None:
         """Behave as if something had moved."""
@@ -42,7 +59,7 @@ class MotionGate:
 
     def _moved(self, preview: Image, now: float) -> bool:
         self.half = _halved(preview) if preview.shape[1] >= 2 * MIN_WIDTH and preview.shape[0] >= 2 else preview
-        grey = _cells(self.half)
+        self._cells = grey = _cells(self.half)
         if self._background is None or self._background.shape != grey.shape:
             self._background, self._updated_at = grey, now
             self.moving = np.zeros(grey.shape, np.bool_)
@@ -54,6 +71,20 @@ class MotionGate:
         self._background = self._background + np.float32(weight) * difference
         self._updated_at = now
         return float(self.moving.mean()) >= self._settings.min_area
+
+    def _is_as_searched(self, now: float) -> bool:
+        """Whether another search would find nothing either: but for noise, the picture is what it was then.
+
+        Unlike the background, that picture does not adapt: what changes slowly is noticed too.
+        """
+        known, patience_s = self._empty, SPARED_LOOKS * self._settings.idle_interval_s
+        if known is None or known.shape != self._cells.shape or now - self._empty_at >= patience_s:
+            return False
+        change = self._cells - known
+        change = np.abs(change - np.float32(median(change)))
+        calm = int(CALM_SHARE * change.size)
+        noise = float(np.partition(change, calm, axis=None)[: calm + 1].mean())
+        return float(change.max()) <= max(LEAST_CHANGE, BEYOND_NOISE * noise)
 
 
 def _halved(image: Image) -> Image:
