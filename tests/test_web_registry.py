@@ -26,6 +26,17 @@ print(json.dumps([before, "numpy" in sys.modules, "cv2" in sys.modules, all(rout
 """
 
 
+ALL = """
+import json, sys
+from edge.web import server
+from edge.web.registry import PAGES
+routes = [page.routes for page in PAGES]
+print(json.dumps(sorted(set(sys.modules) & set(sys.argv[1:]))))
+"""
+ELSEWHERE = ("numpy", "cv2", "pyrage", "segno", "zipfile", "edge.backup.making", "edge.people.export")
+"""What one request in a thousand needs is loaded for that request, or by the process that carries it out."""
+
+
 @pytest.mark.parametrize("listed", PAGES, ids=lambda page: page.name)
 def test_the_list_says_what_the_module_says(listed: ListedPage) -> None:
     page = listed.page
@@ -38,6 +49,11 @@ def test_the_door_can_be_watched_without_numpy_and_opencv() -> None:
     """They would take two thirds of the page's memory."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[], False, False, True]
+
+
+def test_all_pages_together_load_nothing_that_is_hardly_ever_needed() -> None:
+    done = subprocess.run([sys.executable, "-c", ALL, *ELSEWHERE], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
 
 
 def test_nothing_is_shown_with_numpy_opencv_or_a_network(tmp_path: Path, demo_gallery: Path) -> None:

@@ -62,6 +62,18 @@ class BackupManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the box has that is not in it, in words."""
 
 
+class RestoreReport(msgspec.Struct, frozen=True):
+    """What came back, as `restore --json` has it."""
+
+    manifest: BackupManifest
+    restored: list[str]
+    """Paths."""
+    left: list[str]
+    """What was not restored, and why."""
+    restart: bool
+    """A running daemon applies config.yaml only when it is restarted."""
+
+
 @dataclass(frozen=True, slots=True)
 class PartPlace:
     """Where one member lies on a box."""

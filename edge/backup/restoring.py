@@ -21,8 +21,8 @@ from edge.backup.contents import (
     SIGNERS,
     STRANGERS,
     BackupError,
-    BackupManifest,
     PartPlace,
+    RestoreReport,
     places,
 )
 from edge.backup.making import DATABASES
@@ -47,18 +47,6 @@ OWN_PATHS = ("gallery.path", "mqtt.outbox.path", "diary.path", "strangers.path",
 """Where a box writes. These are never taken from a backup: it could name any file."""
 PRIVATE = {CORRECTIONS, PASSWORD, *SECRETS}
 LOCK_WAIT_S = 10.0
-
-
-class RestoreReport(msgspec.Struct, frozen=True):
-    """What came back, as `restore --json` has it."""
-
-    manifest: BackupManifest
-    restored: list[str]
-    """Paths."""
-    left: list[str]
-    """What was not restored, and why."""
-    restart: bool
-    """A running daemon applies config.yaml only when it is restarted."""
 
 
 class _Plan(msgspec.Struct, frozen=True):

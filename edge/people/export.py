@@ -15,21 +15,12 @@ from edge.galleries.corrections import read_any
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person
 from edge.people.editing import person_of
+from edge.people.summary import PersonExport
 from edge.storage.database import StorageError
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The same content gives the same bytes."""
 MAX_VISITS = 100_000
-
-
-class PersonExport(msgspec.Struct, frozen=True):
-    """What was put into the file."""
-
-    person_id: str
-    name: str
-    templates: int
-    visits: int
-    pictures: int
 
 
 def export_person(loaded: LoadedConfig, name: str) -> tuple[bytes, PersonExport]:

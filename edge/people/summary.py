@@ -55,6 +55,16 @@ class PersonSummary(msgspec.Struct, frozen=True):
         return f"{self.expires_at:%Y-%m-%d}" if self.expires_at else ""
 
 
+class PersonExport(msgspec.Struct, frozen=True):
+    """What was put into the file."""
+
+    person_id: str
+    name: str
+    templates: int
+    visits: int
+    pictures: int
+
+
 def summaries(loaded: LoadedConfig, alike: Mapping[str, list[Lookalike]]) -> list[PersonSummary]:
     """Everybody in the gallery, by name; `alike` is who looks like whom, by id.
 

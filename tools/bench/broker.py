@@ -23,6 +23,13 @@ class RunningBroker(NamedTuple):
     name: str
     port: int
 
+    @property
+    def settings(self) -> dict[str, str | int]:
+        """The section `mqtt` of a box that speaks to it."""
+        known: dict[str, str | int] = {"host": "127.0.0.1", "port": self.port}
+        # The demo's own speaks nothing newer.
+        return known if self.name == "mosquitto" else known | {"protocol": "3.1.1"}
+
 
 @contextmanager
 def running_broker() -> Iterator[RunningBroker]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edge.config import typed_yaml
 from edge.demo.box import DEVICE, whosthere
 from edge.link.client import Link
+from tools.bench.broker import RunningBroker
 from tools.bench.machine import ROOT
 from tools.bench.memory_camera import PREFIX, thread_of
 
@@ -78,14 +79,14 @@ def save_film(folder: Path, pictures: NDArray[np.uint8], order: list[int]) -> st
     return f"{PREFIX}{path}"
 
 
-def write_config(folder: Path, port: int, camera: dict[str, Any], **sections: Any) -> Path:
+def write_config(folder: Path, broker: RunningBroker, camera: dict[str, Any], **sections: Any) -> Path:
     """Write a config.yaml whose files all lie in this folder."""
     document: dict[str, Any] = {
         "device_id": DEVICE,
         "camera": camera,
         "gallery": {"path": str(folder / "gallery.whg")},
         "models": {"threads": 1},
-        "mqtt": {"host": "127.0.0.1", "port": port, "outbox": {"path": str(folder / "outbox.sqlite3")}},
+        "mqtt": broker.settings | {"outbox": {"path": str(folder / "outbox.sqlite3")}},
         "diary": {"path": str(folder / "diary.sqlite3")},
         "strangers": {"path": str(folder / "strangers")},
         "link": {"path": str(folder / "link.sock")},

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.bench.broker import running_broker
+from tools.bench.broker import RunningBroker, running_broker
 from tools.bench.clips import demo_film
 from tools.bench.daemons import RunningDaemon, Usage, enrol, running, save_film, write_config
 from tools.bench.records import DayCase, IdleCase, IdleResult
@@ -56,7 +56,7 @@ def _idle(width: int, height: int) -> IdleCase:
     with tempfile.TemporaryDirectory(prefix="whosthere-bench-") as name, running_broker() as broker:
         folder = Path(name)
         camera = {"source": save_film(folder, pictures, list(range(len(pictures)))), "fps": FPS}
-        with running(_config(folder, broker.port, camera)) as daemon:
+        with running(_config(folder, broker, camera)) as daemon:
             time.sleep(SETTLE_S)
             marks = [daemon.usage()]
             for _ in range(WINDOWS):
@@ -90,7 +90,7 @@ def _visit(idle: IdleCase) -> VisitCost:
     with tempfile.TemporaryDirectory(prefix="whosthere-bench-") as name, running_broker() as broker:
         folder = Path(name)
         camera = {"source": save_film(folder, pictures, list(range(len(pictures)))), "fps": FPS}
-        with running(_config(folder, broker.port, camera)) as daemon:
+        with running(_config(folder, broker, camera)) as daemon:
             return _counted(daemon, idle)
 
 
@@ -110,6 +110,6 @@ def _visits(daemon: RunningDaemon) -> int:
     return daemon.link.status().health.visits
 
 
-def _config(folder: Path, port: int, camera: dict[str, object]) -> Path:
+def _config(folder: Path, broker: RunningBroker, camera: dict[str, object]) -> Path:
     enrol(folder, enrolled_photos())
-    return write_config(folder, port, camera, visit={"gap_s": VISIT_GAP_S})
+    return write_config(folder, broker, camera, visit={"gap_s": VISIT_GAP_S})

@@ -70,7 +70,7 @@ def _case(broker: RunningBroker, film: NDArray[np.uint8], fps: int, count: int) 
         camera = {"source": save_film(folder, film, order), "fps": fps}
         enrol(folder, enrolled_photos())
         config = write_config(
-            folder, broker.port, camera, visit={"gap_s": GAP_S}, track={"lost_after_s": 0.5}, runtime={"max_fps": fps}
+            folder, broker, camera, visit={"gap_s": GAP_S}, track={"lost_after_s": 0.5}, runtime={"max_fps": fps}
         )
         with subscriber(broker.port, DEVICE, heard.message), running(config) as daemon:
             first, began = daemon.link.status().health.frames, time.monotonic()

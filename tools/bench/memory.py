@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edge.demo.box import FOLDER, SCRIPT
-from edge.demo.broker import free_port
 from edge.demo.expected import read_script
 from edge.web.password import set_password
 from tools.bench.broker import running_broker
@@ -16,7 +15,7 @@ from tools.bench.daemons import RunningDaemon, enrol, memory_mb, running, write_
 from tools.bench.records import MemoryResult, ProcessState
 from tools.bench.rounds import spread
 from tools.bench.scenes import enrolled_photos
-from tools.page_cost import WebProcess
+from tools.web_process import WebProcess
 
 STARTS = 5
 VISITS = 1000
@@ -36,7 +35,7 @@ def measure() -> MemoryResult:
         # Every frame of the clip, as fast as it can be read: pictures in memory would be counted as the daemon's.
         camera = {"source": str(FOLDER / read_script(SCRIPT).clip), "realtime": False, "loop": True}
         enrol(folder, enrolled_photos())
-        config = write_config(folder, broker.port, camera, visit={"gap_s": GAP_S})
+        config = write_config(folder, broker, camera, visit={"gap_s": GAP_S})
         starts = []
         for _ in range(STARTS - 1):
             with running(config) as daemon:
@@ -58,8 +57,8 @@ def _moments(daemon: RunningDaemon, config: Path) -> tuple[list[ProcessState], f
     if find_spec("uvicorn") is None:
         return states, None
     set_password(config.parent / "web", PASSWORD)
-    web = WebProcess(config, free_port())
-    web.get("/login").read()
+    web = WebProcess(config)
+    web.read("/login")
     time.sleep(1.0)
     own = memory_mb(web.process.pid)[1]
     states.append(_state("with the page open", daemon))

@@ -1,6 +1,8 @@
 """Backup and restore on the page of the box: one file to save, and one to send back."""
 
+import tempfile
 from datetime import datetime
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -8,12 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edge.backup.making import make_backup
-from edge.backup.restoring import RestoreReport, restore_backup
+from edge.backup.contents import BackupManifest, RestoreReport
 from edge.errors import WhosthereError
 from edge.web.box import WebBox
 from edge.web.page import post, text_of
+from edge.web.programs import run_whosthere
 from edge.web.templating import render
+from edge.web.uploads import Uploads
 
 MAX_BYTES = 300_000_000
 
@@ -24,7 +27,7 @@ async def backup(request: Request, form: FormData) -> Response:
     passphrase = text_of(form, "passphrase")
     if passphrase != text_of(form, "again"):
         raise HTTPException(422, "the two passphrases differ")
-    content, _ = await run_in_threadpool(make_backup, box.loaded, box.config_path, passphrase or None)
+    content = await made(box, passphrase)
     name = f"{box.loaded.device_id}-{datetime.now().astimezone():%Y%m%d}.whb"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type="application/octet-stream", headers=headers)
@@ -38,18 +41,44 @@ async def restore(request: Request, form: FormData) -> Response:
         raise HTTPException(422, "choose the file of a backup")
     if text_of(form, "sure") != "yes":
         raise HTTPException(422, "nothing was restored: confirm that this box is overwritten")
-    content = await file.read()
-    keep, passphrase = text_of(form, "keep_config") == "yes", text_of(form, "passphrase") or None
-    report = await run_in_threadpool(lambda: restored(box, content, passphrase, keep_config=keep))
+    keep = text_of(form, "keep_config") == "yes"
+    report = await restored(box, file, text_of(form, "passphrase"), keep_config=keep)
     return render(request, "restored.html", report=report)
 
 
-def restored(box: WebBox, content: bytes, passphrase: str | None, *, keep_config: bool) -> RestoreReport:
+async def made(box: WebBox, passphrase: str) -> bytes:
+    """A backup, made by the command: ZIP and encryption take memory. Raises WhosthereError and HTTPException."""
+    with tempfile.TemporaryDirectory(prefix="whosthere-backup-") as folder:
+        file = Path(folder) / "box.whb"
+        words = ["--json", "--config", str(box.config_path), *_secret(Path(folder), passphrase)]
+        (await run_whosthere("backup", str(file), *words)).report(BackupManifest)
+        return await run_in_threadpool(file.read_bytes)
+
+
+async def restored(box: WebBox, file: UploadFile, passphrase: str, *, keep_config: bool) -> RestoreReport:
     """Put a backup in the place of what this box knows. Raises HTTPException, and then nothing has changed."""
+    upload = await Uploads(box.folder / "uploads").take([file])
     try:
-        return restore_backup(content, "the file", box.config_path, passphrase, keep_config=keep_config)
+        [sent] = upload.photos
+        words = ["--yes", "--json", "--config", str(box.config_path), *_secret(upload.folder, passphrase)]
+        done = await run_whosthere("restore", str(sent), *words, *["--keep-config"] * keep_config)
+        return done.report(RestoreReport)
     except WhosthereError as error:
-        raise HTTPException(422, f"Nothing was restored. {error}") from error
+        text = str(error).replace(str(sent), "the file")
+        raise HTTPException(422, f"Nothing was restored. {text}") from error
+    finally:
+        upload.remove()
+
+
+def _secret(folder: Path, passphrase: str) -> list[str]:
+    """The words by which a command learns the passphrase, which other programs must not see. Raises HTTPException."""
+    if not passphrase:
+        return []
+    if "\n" in passphrase or "\r" in passphrase:
+        raise HTTPException(422, "passphrase: found several lines; allowed: one")
+    file = folder / "passphrase"
+    file.write_text(passphrase, encoding="utf-8")
+    return ["--passphrase-file", str(file)]
 
 
 ROUTES = (

@@ -9,14 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from edge import __version__
-from edge.backup.making import make_backup
-from edge.backup.restoring import RestoreReport
+from edge.backup.contents import RestoreReport
 from edge.config.camera import Region
 from edge.inspection.doctor_report import DoctorReport
 from edge.visits.thresholds import check_target
 from edge.web.api import ApiCall, ApiEndpoint, ApiFiles, MediaType, NoFields, api
 from edge.web.box_facts import examined, journal, week_in_words
-from edge.web.pages.backups import MAX_BYTES, restored
+from edge.web.pages.backups import MAX_BYTES, made, restored
 from edge.web.pages.box_settings import (
     TargetStep,
     allowed_targets,
@@ -131,9 +130,9 @@ async def _restart(call: ApiCall) -> NoFields:
     return NoFields()
 
 
-def _backup(call: ApiCall) -> bytes:
+async def _backup(call: ApiCall) -> bytes:
     """The same as `whosthere backup`."""
-    return make_backup(call.box.loaded, call.box.config_path, call.given.passphrase)[0]
+    return await made(call.box, call.given.passphrase or "")
 
 
 async def _restore(call: ApiCall) -> RestoreReport:
@@ -141,9 +140,7 @@ async def _restore(call: ApiCall) -> RestoreReport:
     given: RestoreGiven = call.given
     if not given.sure:
         raise HTTPException(422, "nothing was restored: `sure` must be true, because this box is overwritten")
-    content = await call.files[0].read()
-    keep = given.keep_config
-    return await run_in_threadpool(lambda: restored(call.box, content, given.passphrase or None, keep_config=keep))
+    return await restored(call.box, call.files[0], given.passphrase, keep_config=given.keep_config)
 
 
 _FILE = ApiFiles("file", 1, MAX_BYTES)

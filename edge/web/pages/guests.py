@@ -7,7 +7,6 @@ from ipaddress import ip_address
 from types import NoneType
 
 import msgspec
-import segno
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -160,6 +159,8 @@ def _day(text: str) -> date:
 
 def _code(address: str) -> Markup:
     """The QR code as an inline picture, black on white also in the dark."""
+    import segno  # noqa: PLC0415  (takes a megabyte, for good)
+
     stream = io.BytesIO()
     segno.make(address, error="m", micro=False).save(
         stream, kind="svg", xmldecl=False, svgns=True, nl=False, omitsize=True, dark="#000", light="#fff", border=3

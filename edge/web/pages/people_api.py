@@ -13,8 +13,7 @@ from edge.errors import GalleryError
 from edge.galleries.forget import Forgotten
 from edge.galleries.sealed import NoGallery
 from edge.people.editing import made_consent
-from edge.people.export import PersonExport
-from edge.people.summary import Lookalike, PersonSummary, summaries
+from edge.people.summary import Lookalike, PersonExport, PersonSummary, summaries
 from edge.people.undoing import ChangeLine, list_changes
 from edge.web.api import JPEG, ApiCall, ApiEndpoint, MediaType, NoFields, api
 from edge.web.box import WebBox, stamp
