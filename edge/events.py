@@ -80,6 +80,8 @@ class GoodFace:
     quality: float
     """The score, 0..1."""
     embedding: Vector
+    value: float
+    """How good it is to look at, 0..1: `best_picture`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,21 @@
 
 from dataclasses import replace
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.feedback.kept_strangers import best_pictures
 from edge.records import Box, Pose, Problem, Quality
 from edge.visits.best_picture import picture_value
+from edge.visits.good_faces import GoodFaces
+from edge.visits.strangers_layout import StrangerPicture, StrangerVisitRow, packed
+from support.people import somebody
 
 WIDTH, HEIGHT = 640, 480
+IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 GOOD = Quality(0.9, 50.0, 80.0, 125.0, Pose(0, 0, 0), 0.99, None)
 PLACE = Box(250, 150, 370, 270)
 
@@ -43,6 +50,30 @@ def test_blur_on_a_large_face_costs_more_than_size_gains() -> None:
     near = replace(GOOD, score=0.70, sharpness=21.0)
     far = replace(GOOD, score=0.72, sharpness=45.0)
     assert value(near, Box(487, 95, 631, 239)) < 0.7 * value(far, Box(286, 132, 371, 217))
+
+
+def kept(*faces: tuple[Quality, Box]) -> list[StrangerPicture]:
+    """The pictures of a stranger whose only visit had these faces, each unlike the others, as the page shows them."""
+    good = GoodFaces()
+    for number, (quality, box) in enumerate(faces):
+        good.add(quality, somebody(number), IMAGE, box)
+    pictures = [StrangerPicture(face.quality, b"", face.value) for face in good.kept]
+    row = StrangerVisitRow(1, "v", 0.0, 1, 0.0, "", b"", packed(pictures))
+    return best_pictures([row])
+
+
+def test_of_a_stranger_the_picture_that_is_best_to_look_at_comes_first() -> None:
+    """What recognises them best has lost an ear to the border of the picture."""
+    border, dark = replace(GOOD, score=0.95), replace(GOOD, score=0.93, brightness=45.0)
+    shown = kept((border, Box(-20, 150, 100, 270)), (dark, PLACE), (GOOD, PLACE))
+    assert [one.quality for one in shown] == [0.9, 0.93, 0.95]
+    assert [one.worth for one in shown] == [value(), value(dark), value(border, Box(-20, 150, 100, 270))]
+
+
+def test_pictures_that_were_kept_before_that_counted_are_shown_by_their_score() -> None:
+    old = msgspec.msgpack.encode([[0.5, b"old"], [0.6, b"better"]])
+    row = StrangerVisitRow(1, "v", 0.0, 1, 0.0, "", b"", old)
+    assert [one.jpeg for one in best_pictures([row])] == [b"better", b"old"]
 
 
 sides = st.floats(-2000, 2000)

@@ -136,7 +136,7 @@ def test_pictures_that_cannot_be_enrolled_leave_everything_as_it_was(config: Pat
     blank = GoodFaces()
     good = seen_as(COLLINS)
     blank.absorb(good)
-    blank.kept = [GoodFace(np.full((200, 200, 3), 90, np.uint8), 0.9, good.kept[0].embedding)]
+    blank.kept = [GoodFace(np.full((200, 200, 3), 90, np.uint8), 0.9, good.kept[0].embedding, 0.9)]
     keep(config, 1, blank)
 
     done = whosthere("strangers", "name", "1", "--person", "Eve", "--config", config)

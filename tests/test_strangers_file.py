@@ -288,7 +288,7 @@ class Box:
         self.now += 60
         told = self.watch.mark(unknown(visit, person), self.now)
         last = self.watch.mark(ended(visit, person, outcome=outcome), self.now)
-        face = GoodFace(np.full((20, 20, 3), 99, np.uint8), 0.7, person)
+        face = GoodFace(np.full((20, 20, 3), 99, np.uint8), 0.7, person, 0.7)
         self.finish(replace(last, good_faces=(face,)))
         return told.stranger
 

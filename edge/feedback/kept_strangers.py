@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +14,7 @@ from edge.errors import ConfigError, WhosthereError
 from edge.owner import as_owner
 from edge.storage.database import StorageError
 from edge.visits.strangers_file import NAME, StrangersFile
-from edge.visits.strangers_layout import StrangerVisitRow
+from edge.visits.strangers_layout import StrangerPicture, StrangerVisitRow
 
 KeptStrangers = dict[int, list[StrangerVisitRow]]
 """Number -> visits, oldest first."""
@@ -65,6 +65,11 @@ def one_stranger(number: int, file: StrangersFile) -> list[StrangerVisitRow]:
         kept = ", ".join(f"stranger-{other}" for other in known) or "nobody"
         raise WhosthereError(f"found no stranger-{number}; kept on this box: {kept}")
     return known[number]
+
+
+def best_pictures(visits: Iterable[StrangerVisitRow]) -> list[StrangerPicture]:
+    """All pictures of a stranger, the best to look at first."""
+    return sorted((one for visit in visits for one in visit.unpacked), key=lambda one: -one.worth)
 
 
 def discard_strangers(loaded: LoadedConfig, numbers: list[int]) -> None:

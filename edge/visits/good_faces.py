@@ -9,6 +9,7 @@ from edge.config.faces import QualitySettings
 from edge.events import GoodFace
 from edge.models.similarity import TOO_ALIKE
 from edge.records import Box, Image, Quality, Vector, direction
+from edge.visits.best_picture import picture_value
 from edge.visits.face_picture import face_of
 
 KEPT = 3
@@ -51,7 +52,8 @@ class GoodFaces:
         self._sum = weighted if self._sum is None else self._sum + weighted
         self.count += 1
         if image is not None and self._would_keep(quality.score, embedding):
-            self._keep(GoodFace(face_of(image, box), quality.score, embedding))
+            value = picture_value(quality, box, image.shape[1], image.shape[0])
+            self._keep(GoodFace(face_of(image, box), quality.score, embedding, value))
 
     def absorb(self, other: "GoodFaces") -> None:
         """Add what another visit of the same person gathered."""

@@ -137,4 +137,4 @@ def _is_known(matcher: Matcher, embedding: Vector) -> bool:
 
 
 def _encoded(faces: tuple[GoodFace, ...]) -> list[StrangerPicture]:
-    return [StrangerPicture(face.quality, encoded(face.picture)) for face in faces]
+    return [StrangerPicture(face.quality, encoded(face.picture), face.value) for face in faces]

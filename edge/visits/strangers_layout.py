@@ -41,7 +41,15 @@ class StrangerPicture(msgspec.Struct, frozen=True, array_like=True):
     """A good face of a stranger, as it is kept."""
 
     quality: float
+    """The score, 0..1, which says how well it recognises them."""
     jpeg: bytes
+    value: float | None = None
+    """How good it is to look at, 0..1; None: nobody asked when it was kept."""
+
+    @property
+    def worth(self) -> float:
+        """For the order in which people are shown pictures."""
+        return self.quality if self.value is None else self.value
 
 
 class StrangerVisitRow(msgspec.Struct, frozen=True):
@@ -93,7 +101,7 @@ def _is_whole(row: StrangerVisitRow) -> bool:
         pictures = row.unpacked
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
-    return all(0 <= picture.quality <= 1 for picture in pictures)
+    return all(0 <= picture.quality <= 1 and 0 <= picture.worth <= 1 for picture in pictures)
 
 
 def _check_counters(db: Database) -> None:

@@ -14,6 +14,7 @@ from edge.errors import ConfigError, UsageError, WhosthereError
 from edge.feedback.kept_strangers import (
     StrangerLine,
     all_strangers,
+    best_pictures,
     discard_strangers,
     one_stranger,
     opened_strangers,
@@ -64,7 +65,7 @@ def show(request: Request) -> Response:
 
 
 def picture(request: Request) -> Response:
-    """One of the best pictures of a stranger, counted from 1."""
+    """One picture of a stranger, counted from 1: the best to look at comes first."""
     stranger, place = request.path_params["stranger"], request.path_params["place"]
     jpeg = _jpeg(request.app.state.box, stranger, place)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
@@ -76,7 +77,7 @@ def _jpeg(box: WebBox, stranger: str, place: int) -> bytes:
             visits = one_stranger(number_of(stranger), file)
     except WhosthereError as error:
         raise HTTPException(404, str(error)) from error
-    best = sorted((one for visit in visits for one in visit.unpacked), key=lambda one: -one.quality)
+    best = best_pictures(visits)
     if not 0 < place <= len(best):
         raise HTTPException(404, f"found no picture {place}; allowed: 1 to {len(best)}")
     return best[place - 1].jpeg
@@ -172,7 +173,7 @@ def _listed(call: ApiCall) -> list[StrangerLine]:
 
 
 def _picture(call: ApiCall) -> bytes:
-    """Counted from 1, the best first."""
+    """Counted from 1, the best to look at first."""
     return _jpeg(call.box, call.name("stranger"), int(call.name("place")))
 
 
