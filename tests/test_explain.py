@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from edge.__main__ import main
 from edge.config.faces import QualitySettings
 from edge.config.visits import MatchSettings, VisitSettings
+from edge.diary.certainty import certainty
 from edge.diary.diary_file import DiaryFile, NewVisit
 from edge.diary.explanation import Explanation, as_text, explain
+from edge.diary.listing import VisitLine
 from edge.diary.plot import COLUMNS, plot
 from edge.diary.record import LookRecord, Rules, VisitRecord
 from edge.diary.what_if import STEP, VisitChange, advice
@@ -30,7 +32,7 @@ from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds, threshold_for
 from support.broker import Broker
 from support.daemon import write_config
-from support.diaries import visit
+from support.diaries import decision, visit
 from support.people import DIMENSIONS, PLACE, gallery_of, quality
 
 NAMES = {"ada": "Ada Lovelace", "ben": "Ben"}
@@ -268,3 +270,18 @@ def test_the_command_explains_a_visit_by_the_beginning_of_its_id(tmp_path: Path,
     assert code == 2 and "several visits begin with '2025'" in text
     code, text = run("tomorrow")
     assert code == 2 and "found no visit 'tomorrow'; `whosthere visits` lists them" in text
+
+
+@pytest.mark.parametrize(
+    ("doubt", "said"),
+    [
+        (Doubt.MARGIN, "It may be Ada Lovelace or Ben; too close to call."),
+        (Doubt.FEW_FACES, "It may be Ada Lovelace, but too few good faces were seen to be sure."),
+        (Doubt.TAKEN, "It may be Ada Lovelace, but another face in the picture had that name."),
+        (Doubt.GROUPS, "It may be Ada Lovelace or Ben; the faces did not agree."),
+    ],
+)
+def test_the_card_of_an_uncertain_visit_says_what_was_missing(doubt: Doubt, said: str) -> None:
+    last = msgspec.structs.replace(decision(EventKind.UNCERTAIN, "ada", "ben"), doubt=doubt)
+    found = msgspec.structs.replace(visit(1, None), decisions=[last])
+    assert certainty(VisitLine.of(found, NAMES)).text == said

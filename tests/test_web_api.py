@@ -77,7 +77,7 @@ def test_everything_that_can_be_said_of_a_visit(client: Client, box: Household) 
         ("/api/visits/none/confirm", None, 422, "found no visit 'none'"),
         ("/api/corrections/abcdef/undo", None, 422, "found no correction abcdef"),
         ("/api/strangers/stranger-1/name", {"person": "Eve"}, 409, "does not group strangers"),
-        ("/api/nothing", None, 404, "Not Found"),
+        ("/api/nothing", None, 404, "There is nothing at this address."),
     ],
 )
 def test_what_makes_no_sense_says_why(

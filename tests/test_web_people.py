@@ -141,6 +141,9 @@ def test_rename_consent_merge_and_undo(owner: Visitor, page: WebPage) -> None:
     owner.page.get_by_role("textbox", name="Name").fill("Joe <b>Biden</b>")
     owner.page.get_by_role("button", name="Rename").click()
     assert owner.page.locator("h1").inner_text() == "Joe <b>Biden</b>"
+    agreed = owner.page.get_by_label("They agreed to be recognised")
+    assert not agreed.is_checked(), "nobody agrees by default"
+    agreed.check()
     owner.page.get_by_label("Last day, or empty for no end").fill("2099-01-31")
     owner.page.get_by_role("button", name="Save").click()
     assert "until 2099-01-31" in owner.page.locator("main").inner_text()
@@ -150,6 +153,7 @@ def test_rename_consent_merge_and_undo(owner: Visitor, page: WebPage) -> None:
     owner.page.get_by_text("They are one person now.").wait_for()
     assert people(page) == {"Barack Obama": 3, "Grace Hopper": 1}
     owner.open("/people")
+    assert owner.page.locator("nav [aria-current]").inner_text() == "People"
     owner.page.get_by_text("Changes of the last week (3)").click()
     owner.check()
     owner.page.get_by_role("button", name="Undo").first.click()

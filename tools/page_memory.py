@@ -1,4 +1,4 @@
-"""What each page of a box takes in memory: `python -m tools.page_memory CONFIG`, which sets the page's password.
+"""How much memory each page of a box needs: `python -m tools.page_memory CONFIG`, which sets the page's password.
 
 Each page alone in a process that was started for it, as systemd does after a pause; then all of them in one process.
 A bare Python is measured too: what a page has beyond it is the page's.

@@ -4,7 +4,7 @@ import msgspec
 
 from edge.diary.listing import VisitLine
 from edge.events import EventKind
-from edge.records import Problem
+from edge.records import Doubt, Problem
 
 _RATES = ((1e-5, "very sure"), (1e-4, "sure"), (1e-3, "fairly sure"))
 """At most so many strangers are this similar to somebody in the gallery."""
@@ -16,6 +16,12 @@ _SEEN = {
     Problem.TURNED_AWAY: "turned away",
     Problem.CUT_OFF: "cut off",
     Problem.NOT_A_FACE: "covered",
+}
+_DOUBTS = {
+    Doubt.FEW_FACES: ", but too few good faces were seen to be sure",
+    Doubt.TAKEN: ", but another face in the picture had that name",
+    Doubt.GROUPS: "; the faces did not agree",
+    Doubt.REJECTED: ", but it is nearer to a visit that you said was not them",
 }
 
 
@@ -36,9 +42,7 @@ def certainty(line: VisitLine) -> Certainty:
         case EventKind.UNKNOWN:
             return _stranger(line)
         case EventKind.UNCERTAIN:
-            likely = " or ".join(one.name for one in line.candidates)
-            text = f"It may be {likely}; too close to call." if likely else "The faces did not agree."
-            return Certainty(1, "not sure", text)
+            return Certainty(1, "not sure", _uncertain(line))
         case EventKind.NO_USABLE_FACE:
             return Certainty(0, "could not tell", _unseen(line))
     return Certainty(0, "could not tell", "No face was seen for long enough.")
@@ -53,6 +57,14 @@ def _named(line: VisitLine) -> Certainty:
     # To two digits, which is as well as anybody knows it.
     strangers = max(1.0, float(f"{1 / rate:.2g}"))
     return Certainty(level, word, f"One stranger in {strangers:,.0f} looks this much like somebody you know.")
+
+
+def _uncertain(line: VisitLine) -> str:
+    likely = " or ".join(one.name for one in line.candidates)
+    if not likely:
+        return "The faces did not agree."
+    what = _DOUBTS.get(line.doubt, "; too close to call") if line.doubt else ""
+    return f"It may be {likely}{what}."
 
 
 def _stranger(line: VisitLine) -> Certainty:

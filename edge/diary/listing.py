@@ -7,6 +7,7 @@ import msgspec
 
 from edge.diary.record import PersonScore, VisitRecord
 from edge.events import EventKind
+from edge.records import Doubt
 
 Names = Mapping[str, str]
 """Person id -> the name that the gallery has now."""
@@ -51,6 +52,8 @@ class VisitLine(msgspec.Struct, frozen=True):
     second: NamedScore | None
     candidates: list[NamedScore]
     """Whom an uncertain visitor may be."""
+    doubt: Doubt | None
+    """Why it is no name although somebody is similar enough."""
     threshold: float | None
     margin: float | None
     false_match_rate: float | None
@@ -83,6 +86,7 @@ class VisitLine(msgspec.Struct, frozen=True):
             best=best,
             second=NamedScore.of(last.second, names) if last else None,
             candidates=[NamedScore.known(one, names) for one in last.contenders] if last and uncertain else [],
+            doubt=last.doubt if last else None,
             threshold=None if last is None or last.threshold is None else round(last.threshold, 4),
             margin=None if margin is None else round(margin, 4),
             false_match_rate=last.false_match_rate if last else None,

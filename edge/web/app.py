@@ -24,6 +24,7 @@ from edge.web.registry import PAGES
 from edge.web.templating import is_part, render
 
 log = logging.getLogger("whosthere.web")
+NOTHING_HERE = "There is nothing at this address."
 THREADS = 4
 """For what reads files: each takes memory, and the box has few cores."""
 
@@ -57,7 +58,8 @@ async def _lifespan(_: Starlette) -> AsyncIterator[None]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  (Starlette looks the handler up by the type)
-    return _problem(request, error.status_code, error.detail)
+    unknown = error.status_code == 404 and error.detail == "Not Found"
+    return _problem(request, error.status_code, NOTHING_HERE if unknown else error.detail)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -28,6 +28,7 @@ from edge.web.templating import render
 SAID = {
     "renamed": "The name is changed.",
     "consent": "The consent is recorded.",
+    "withdrawn": "No consent is recorded any more.",
     "merged": "They are one person now.",
     "removed": "Removed. You can undo that for a week.",
     "undone": "That change is undone.",
@@ -73,7 +74,8 @@ async def rename(request: Request, form: FormData) -> Response:
 
 
 async def consent(request: Request, form: FormData) -> Response:
-    return await _changed(request, "consent", people_api.SET_CONSENT, consent=_consent(form))
+    given = _consent(form)
+    return await _changed(request, "consent" if given else "withdrawn", people_api.SET_CONSENT, consent=given)
 
 
 async def merge(request: Request, form: FormData) -> Response:
