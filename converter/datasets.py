@@ -6,6 +6,8 @@ from pathlib import Path
 
 from edge.errors import WhosthereError
 
+LONGEST_NUMBER = 18
+
 
 class DatasetError(WhosthereError):
     """A data set has the wrong format, or files of it are missing."""
@@ -22,24 +24,40 @@ class PicturePair:
     """From 0; thresholds for one fold are chosen on the others."""
 
 
+def lines_of(path: Path) -> list[str]:
+    """The lines of a list that somebody else wrote. Raises DatasetError when it is no text."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as text in UTF-8: {error}") from error
+    if "\0" in text:
+        raise DatasetError(f"{path}: found a zero byte; a list in UTF-8 is expected")
+    return text.splitlines()
+
+
+def is_number(text: str) -> bool:
+    """Whether a field of a list is a number that one can be."""
+    return text.strip().isdecimal() and len(text) <= LONGEST_NUMBER
+
+
 def read_pairs(pairs: Path, images: Path) -> list[PicturePair]:
     """LFW's pairs.txt: `folds count`, then in each fold `count` pairs of one person and `count` of two.
 
     See Huang et al., "Labeled Faces in the Wild", 2007, and the README of the data set.
     Raises DatasetError naming the line when the file has another form.
     """
-    lines = [line.split("\t") for line in pairs.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.split("\t") for line in lines_of(pairs) if line.strip()]
     head = lines[0] if lines else []
-    if len(head) not in {1, 2} or not all(part.strip().isdecimal() for part in head):
+    if len(head) not in {1, 2} or not all(map(is_number, head)):
         raise DatasetError(f"{pairs}: line 1: the numbers of folds and of pairs a fold are expected, found {head!r}")
     folds, count = (1, int(head[0])) if len(head) == 1 else (int(head[0]), int(head[1]))
-    if len(lines) - 1 != folds * 2 * count:
-        raise DatasetError(f"{pairs}: line 1 promises {folds} x 2 x {count} pairs, but {len(lines) - 1} lines follow")
+    if len(lines) - 1 != folds * 2 * count or len(lines) == 1:
+        raise DatasetError(f"{pairs}: line 1 promises {folds} x 2 x {count} pairs, and {len(lines) - 1} lines follow")
     return [_pair(line, f"{pairs}: line {i + 2}", images, i // (2 * count)) for i, line in enumerate(lines[1:])]
 
 
 def _pair(fields: list[str], where: str, images: Path, fold: int) -> PicturePair:
-    if len(fields) not in {3, 4} or not all(fields[i].strip().isdecimal() for i in (1, -1)):
+    if len(fields) not in {3, 4} or not all(is_number(fields[i]) for i in (1, -1)):
         raise DatasetError(
             f"{where}: `name number number` or `name number name number` is expected, tabs between, found {fields!r}"
         )
@@ -85,7 +103,7 @@ def read_not_compared(path: Path, known: Iterable[str]) -> list[tuple[str, str]]
     Raises DatasetError naming a line that does not have two names.
     """
     names, pairs = set(known), []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines_of(path), 1):
         fields = line.partition("#")[0].split()
         if len(fields) not in {0, 2}:
             raise DatasetError(f"{path}: line {number}: two names are expected, found {line!r}")

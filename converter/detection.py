@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from converter.datasets import DatasetError
+from converter.datasets import DatasetError, is_number, lines_of
 from edge.records import Box, Face
 
 BANDS: tuple[tuple[float, float], ...] = ((16, 24), (24, 32), (32, 48), (48, 80), (80, float("inf")))
@@ -56,7 +56,7 @@ def read_wider(ground_truth: Path, images: Path) -> list[AnnotatedPicture]:
     Yang et al., "WIDER FACE: A Face Detection Benchmark", 2016, readme.txt of the annotations.
     Raises DatasetError naming the line when the file has another form.
     """
-    lines = iter(enumerate(ground_truth.read_text(encoding="utf-8").splitlines(), 1))
+    lines = iter(enumerate(lines_of(ground_truth), 1))
     annotated = []
     for _, name in lines:
         if not name.strip():
@@ -70,13 +70,13 @@ def read_wider(ground_truth: Path, images: Path) -> list[AnnotatedPicture]:
 
 def _rows(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[tuple[int, ...]]:
     number, count = next(lines, (0, ""))
-    if not count.strip().isdecimal():
+    if not is_number(count):
         raise DatasetError(f"{path}: {_line(number)}: the number of faces is expected, found {count!r}")
     # A picture without faces has one line of zeros anyway.
     for _ in range(max(int(count), 1)):
         number, line = next(lines, (0, ""))
         fields = line.split()
-        if len(fields) < 8 or not all(f.lstrip("-").isdecimal() for f in fields):
+        if len(fields) < 8 or not all(is_number(f.removeprefix("-")) for f in fields[:8]):
             raise DatasetError(
                 f"{path}: {_line(number)}: x, y, width, height and six flags of a face are expected, found {line!r}"
             )

@@ -24,7 +24,7 @@ def drawn_pairs(people: Mapping[str, Sequence[Path]], seed: int = 0) -> list[Pic
     several = [name for name in people if len(people[name]) > 1]
     if len(people) < LEAST_PEOPLE or len(several) < 2:
         raise DatasetError(
-            f"found {len(people)} people with photos, {len(several)} of them with two or more; to draw pairs, "
+            f"people with photos: found {len(people)}, {len(several)} of them with two or more; to draw pairs, "
             f"{LEAST_PEOPLE} people are needed, two of them with two photos; or give a list with --pairs"
         )
     single = [name for name in people if len(people[name]) == 1]

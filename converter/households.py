@@ -90,7 +90,8 @@ def simulate(
     able = [name for name, vectors in faces.vectors.items() if len(vectors) > templates]
     if len(able) < people or len(faces.vectors) <= people:
         raise DatasetError(
-            f"{len(able)} people have more than {templates} usable pictures; {people} are needed, and strangers too"
+            f"people with more than {templates} usable pictures: found {len(able)}; {people} are needed, and strangers "
+            "too"
         )
     rng = np.random.default_rng(0)
     own: list[tuple[str, Match]] = []

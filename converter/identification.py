@@ -77,8 +77,8 @@ def split(people: Mapping[str, Sequence[Path]], each: int) -> Split:
     )
     if not parts.enrolled or not parts.unknown:
         raise DatasetError(
-            f"{len(people)} people, {len(able)} of them with more than {each} pictures: at least one to be enrolled "
-            "and one to be a stranger are needed"
+            f"people: found {len(people)}, {len(able)} of them with at least {each + 1} pictures; one to be enrolled "
+            "and another to be a stranger are needed"
         )
     return parts
 
@@ -92,8 +92,10 @@ def identify(parts: Split, embedded: EmbeddedFaces, measure: Measure = COSINE) -
     strangers = embedded.matrix([p for pictures in parts.unknown.values() for p in pictures])
     known, foreign = _nearest(asked, templates, measure), _nearest(strangers, templates, measure)
     best = known.argmax(1)
-    right = np.array([names[i] == owner for i, owner in zip(best, owners, strict=True)]) & (known.max(1) > NOBODY)
-    wrong = Counter((owner, names[i]) for owner, i, ok in zip(owners, best, right, strict=True) if not ok)
+    seen = known.max(1) > NOBODY
+    right = np.array([names[i] == owner for i, owner in zip(best, owners, strict=True)]) & seen
+    mistaken = zip(owners, best, seen & ~right, strict=True)
+    wrong = Counter((owner, names[i]) for owner, i, named in mistaken if named)
     everything = np.concatenate([asked, strangers, *templates])
     return Identification(
         people=len(names),

@@ -30,7 +30,7 @@ from edge.config import typed_yaml
 from edge.errors import WhosthereError
 from edge.galleries import names
 from edge.galleries.gallery import Consent, Gallery, Person, end_of
-from edge.terminal import print_left_out
+from edge.terminal import path_text, print_left_out
 
 PERSON_FILE = "person.yaml"
 
@@ -108,6 +108,7 @@ def read_people(root: Path, *, videos: bool, earlier: Gallery | None = None) -> 
 def photos_by_person(root: Path) -> dict[str, list[Path]]:
     """Person -> photos, to train with or to measure on: each person goes by the name of their folder.
 
+    A name that is not UTF-8 is written as `path_text` has it, as cards, lists and JSON hold nothing else.
     People without photos are left out, and so is everything outside any person's folder: a data set is somebody else's
     work, and may come with a picture of its own. Standard error says what is left out. Names are in code-point order,
     on which published figures rest: draws and splits go by it. Raises PeopleError when nobody is left.
@@ -115,7 +116,7 @@ def photos_by_person(root: Path) -> dict[str, list[Path]]:
     left_out: list[str] = []
     shown = _shown(root, left_out)
     left_out += [f"{path}: left out: not in any person's folder" for path in shown if _is_stray(path)]
-    found = {folder.name: photos_in(folder, left_out) for folder in shown if folder.is_dir()}
+    found = {path_text(folder.name): photos_in(folder, left_out) for folder in shown if folder.is_dir()}
     people = {name: found[name] for name in sorted(found) if found[name]}
     left_out += [f"{root / name}: left out: a person without photos" for name in sorted(found) if not found[name]]
     print_left_out(left_out)

@@ -18,7 +18,7 @@ from converter.embeddings import EmbeddedFaces
 from converter.evaluation import Evaluation
 from converter.profile import Profiles
 from converter.verification import NO_FACE_SIMILARITY, similarities
-from edge.capture.photos import read_photo
+from edge.capture.photos import PhotoError, read_photo
 
 WORST = 10
 SIDE_PX = 120
@@ -89,7 +89,11 @@ def _shown(pair: PicturePair, score: float) -> Shown:
 
 
 def _thumbnail(picture: Path) -> str:
-    image = read_photo(picture)
+    """A grey square stands for a picture that cannot be read."""
+    try:
+        image = read_photo(picture)
+    except PhotoError:
+        image = np.full((SIDE_PX, SIDE_PX, 3), 128, np.uint8)
     scale = SIDE_PX / min(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return base64.b64encode(cv2.imencode(".jpg", small)[1].tobytes()).decode()

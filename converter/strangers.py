@@ -63,7 +63,7 @@ def simulate(
     able = [name for name, vectors in faces.items() if len(vectors) >= 2 * each]
     if len(able) < strangers:
         raise DatasetError(
-            f"{len(able)} people have {2 * each} usable pictures, enough for two visits; {strangers} are needed"
+            f"people with {2 * each} usable pictures, enough for two visits: found {len(able)}; {strangers} are needed"
         )
     rng = np.random.default_rng(0)
     counts = np.zeros(7, int)

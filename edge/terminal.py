@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import keyword
+import math
 import re
 import sys
 import unicodedata
@@ -157,6 +158,16 @@ def _escaped(character: str) -> str:
 def echo(text: str, *, err: bool = False) -> None:
     """Print lines in which names of people and files occur."""
     click.echo(safe_lines(text), err=err)
+
+
+class NumberRange(click.FloatRange):
+    """A number of an option. Not NaN, which is neither below nor above anything, and not infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"found {value!r}; allowed: a number", param, ctx)
+        return found
 
 
 def warn(text: str) -> None:

@@ -40,7 +40,9 @@ def test_people_who_vary_get_several_numbers() -> None:
 
 
 def test_too_few_people_are_refused() -> None:
-    with pytest.raises(DatasetError, match="5 people have 4 usable pictures, enough for two visits; 6 are needed"):
+    with pytest.raises(
+        DatasetError, match="people with 4 usable pictures, enough for two visits: found 5; 6 are needed"
+    ):
         simulate(crowd(5, 4, 0.1), 6, 2, 1, ONE_IN_TEN, exact())
 
 

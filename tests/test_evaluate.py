@@ -248,7 +248,7 @@ def test_a_picture_that_cannot_be_read_is_listed_and_stops_nothing(folder: Path,
 def test_pairs_or_identification_and_not_both(folder: Path) -> None:
     code, printed = run(folder, "evaluate")
     assert code == 1, printed
-    assert "found 4 people with photos, 1 of them with two or more; to draw pairs" in printed
+    assert "people with photos: found 4, 1 of them with two or more; to draw pairs" in printed
     assert run(folder, "evaluate", "--identify", "--pairs", str(folder / "small" / "pairs.txt"))[0] == 2
 
 

@@ -87,7 +87,7 @@ def test_residents_who_look_alike_are_listed_with_their_photos() -> None:
 
 def test_what_cannot_be_drawn_is_refused() -> None:
     faces = UsableFaces(crowd(5, 2, 0.1))
-    with pytest.raises(DatasetError, match="0 people have more than 2 usable pictures; 3 are needed"):
+    with pytest.raises(DatasetError, match="people with more than 2 usable pictures: found 0; 3 are needed"):
         simulate(faces, 3, 2, 20, ONE_IN_A_HUNDRED, exact())
     with pytest.raises(ModelError, match="no calibration"):
         simulate(faces, 3, 1, 20, ONE_IN_A_HUNDRED, None)

@@ -30,7 +30,7 @@ def test_half_the_people_are_enrolled_and_the_others_are_strangers() -> None:
     assert parts.enrolled == people(ada="a1", dan="d1")
     assert parts.known == people(ada="a2 a3", dan="d2 d3")
     assert parts.unknown == people(bob="b1 b2", cyd="c1")
-    with pytest.raises(DatasetError, match="with more than 5 pictures"):
+    with pytest.raises(DatasetError, match="with at least 6 pictures"):
         split(people(ada="a1 a2", bob="b1 b2"), 5)
 
 

@@ -1,5 +1,6 @@
 """`whosthere-converter collect`: a camera or a video -> photos of a person for a data set."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -22,10 +23,12 @@ from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
 from edge.records import Image
-from edge.terminal import config_option, echo
+from edge.terminal import NumberRange, config_option, echo
 from edge.visits.thresholds import similarity_scale
 
 JPEG_QUALITY = 95
+NUMBERED = re.compile(r"[0-9]{1,9}")
+"""The names of photos that were collected; others have their own."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -55,7 +58,7 @@ Exit codes:
 @click.option(
     "--every",
     "every_s",
-    type=click.FloatRange(0.05, 60),
+    type=NumberRange(0.05, 60),
     default=0.3,
     show_default=True,
     help="How many seconds lie between two frames that are looked at.",
@@ -63,14 +66,14 @@ Exit codes:
 @click.option(
     "--start",
     "start_s",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=0.0,
     show_default=True,
     help="At which second of the camera or the video to begin.",
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     default=60.0,
     show_default=True,
     help="How many seconds of the camera or the video to use.",
@@ -89,7 +92,7 @@ def command(
     Example:
       whosthere-converter collect --video ada.mp4 --person "Ada Lovelace" -o dataset
     """
-    if (camera is None) == (video is None):
+    if bool(camera) == bool(video):
         raise UsageError("found neither or both of --camera and --video; give one of them")
     if problem := names.problem(person):
         raise UsageError(f"--person: found {person!r}, which cannot be a name: {problem}")
@@ -135,7 +138,7 @@ def _frames(settings: CameraSettings, every_s: float, start_s: float, end_s: flo
 def _write(photos: list[GoodPhoto], folder: Path) -> list[Path]:
     """Write the photos beside those that are there, with the next free numbers."""
     folder.mkdir(parents=True, exist_ok=True)
-    taken = [int(path.stem) for path in folder.glob("*.jpg") if path.stem.isdigit()]
+    taken = [int(path.stem) for path in folder.glob("*.jpg") if NUMBERED.fullmatch(path.stem)]
     paths = []
     for number, photo in enumerate(photos, max(taken, default=0) + 1):
         paths.append(folder / f"{number:04}.jpg")

@@ -66,6 +66,9 @@ def command(templates: str, images: Path, not_compared: Path | None, as_json: bo
         for one, other in ((0, 0), (0, 1), (1, 0), (1, 1))
         for rate in mixed_rates((names[one], names[other]), (found[one], found[other]), labels, similarities, pairs)
     ]
+    if not (rates[0].impostors and rates[0].genuine):
+        counts = f"{rates[0].impostors} of different people, {rates[0].genuine} of one person"
+        raise datasets.DatasetError(f"{images}: comparisons: found {counts}; some of both are needed")
     result = EmbeddersCompared(agreement(*found), rates)
     if as_json:
         print_json(result)

@@ -25,7 +25,7 @@ from converter.variants import VARIANTS, Variant
 from edge.bare_address import ExistingPath
 from edge.errors import ModelError, UsageError
 from edge.safe_console import SafeConsole
-from edge.terminal import echo, json_option, print_json, safe, warn
+from edge.terminal import NumberRange, echo, json_option, print_json, safe, warn
 
 HELD_OUT = 40
 
@@ -66,13 +66,15 @@ HELD_OUT = 40
 @options.no_align
 @click.option(
     "--crop",
-    type=click.FloatRange(1, 8),
+    type=NumberRange(1, 8),
     default=WHOLE_PICTURE,
     show_default=True,
     help="With --no-align: how many times the face's box, from the hairline to the chin, the square is wide that MODEL "
     "sees around a face. `train` measures and prints it.",
 )
-@options.cut
+@options.cut(
+    "Cut MODEL after this layer, whose output becomes the embedding. In an ONNX network, the name is that of a value."
+)
 @click.option(
     "--labels",
     type=ExistingPath(),
@@ -99,7 +101,7 @@ HELD_OUT = 40
 )  # fmt: skip
 @click.option(
     "--count",
-    type=click.IntRange(8),
+    type=click.IntRange(8, 100_000),
     default=200,
     show_default=True,
     help="How many faces to measure ranges on. If there are fewer, variations of them fill up the number.",
@@ -107,7 +109,7 @@ HELD_OUT = 40
 @fine_tuning_options.options_of_fine_tuning
 @click.option(
     "--min-cosine",
-    type=click.FloatRange(-1, 1),
+    type=NumberRange(-1, 1),
     default=MIN_COSINE,
     show_default=True,
     help="A variant whose mean cosine to float32 is lower is reported as unfit, and written to DIR/unfit.",
@@ -122,7 +124,7 @@ HELD_OUT = 40
 )
 @click.option(
     "--max-accuracy-loss",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.005,
     show_default=True,
     help="With --pairs: a variant that is less accurate than float32 by more than this share of the pairs is unfit.",

@@ -14,7 +14,7 @@ from converter.verification import subset
 from edge.errors import ModelError
 from edge.models import card
 from edge.safe_console import SafeConsole
-from edge.terminal import json_option, print_json
+from edge.terminal import NumberRange, json_option, print_json
 
 
 @click.command("degrade")
@@ -30,7 +30,7 @@ from edge.terminal import json_option, print_json
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0, 0.1, min_open=True),
+    type=NumberRange(0, 0.1, min_open=True),
     default=1e-3,
     show_default=True,
     help="The false-match rate whose threshold decides, by the card's calibration.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import msgspec
+from click.core import ParameterSource
 from rich.table import Table
 
 from converter import card_text, datasets
@@ -20,7 +21,7 @@ from edge.errors import UsageError
 from edge.models import card
 from edge.models.measure import measure_of
 from edge.safe_console import SafeConsole
-from edge.terminal import json_option, print_json, safe
+from edge.terminal import NumberRange, json_option, print_json, safe
 
 
 class ModelSearch(Identification, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ class ModelSearch(Identification, frozen=True, kw_only=True):
 )
 @click.option(
     "--false-alarm",
-    type=click.FloatRange(0, 0.5, min_open=True),
+    type=NumberRange(0, 0.5, min_open=True),
     default=MatchSettings().false_alarm_target,
     show_default=True,
     help="The false-alarm target that the threshold follows from, as match.false_alarm_target in config.yaml.",
@@ -102,8 +103,7 @@ def command(
       whosthere-converter evaluate --images people/
       whosthere-converter evaluate --identify --images people/
     """
-    if as_identification and pairs is not None:
-        raise UsageError("give --pairs or --identify, not both")
+    _check(as_identification, pairs)
     embedders = [options.embedder(model=model, **stages) for model in models]
     title = options.data_set(name, images)
     results: Sequence[Evaluation | ModelSearch]
@@ -121,6 +121,21 @@ def command(
         for model, result in zip(models, results, strict=True):
             _record(card.find(model), line, result)
     _print_results(results, as_json)
+
+
+def _check(as_identification: bool, pairs: Path | None) -> None:
+    """Raise UsageError for options that would be disregarded."""
+    given = click.get_current_context().get_parameter_source
+    if as_identification and pairs is not None:
+        raise UsageError("give --pairs or --identify, not both")
+    for option, name, read, what in (
+        ("--enroll", "enroll", as_identification, "allowed with --identify"),
+        ("--templates", "templates", not as_identification, "allowed without --identify"),
+        ("--false-alarm", "false_alarm", not as_identification, "allowed without --identify"),
+        ("--allow-missing", "allow_missing", pairs is not None, "allowed with --pairs"),
+    ):
+        if not read and given(name) is not ParameterSource.DEFAULT:
+            raise UsageError(f"{option}: it would be disregarded; {what}")
 
 
 def _record(path: Path, line: str, result: Evaluation | ModelSearch) -> None:

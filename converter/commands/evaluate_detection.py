@@ -23,7 +23,7 @@ from edge.faces.roi_detect import RoiDetector
 from edge.faces.tiles import grid
 from edge.records import Face
 from edge.safe_console import SafeConsole
-from edge.terminal import json_option, print_json, progress
+from edge.terminal import NumberRange, json_option, print_json, progress
 
 
 class DetectionResult(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class DetectionResult(msgspec.Struct, frozen=True):
     "--iou",
     default=SAME_IOU,
     show_default=True,
-    type=click.FloatRange(0.1, 0.95),
+    type=NumberRange(0.1, 0.95),
     help="The overlap (IoU) from which a detection counts as right.",
 )
 @click.option(
@@ -66,7 +66,7 @@ class DetectionResult(msgspec.Struct, frozen=True):
     multiple=True,
     default=(0.5, 0.6),
     show_default=True,
-    type=click.FloatRange(CANDIDATE_SCORE, 1),
+    type=NumberRange(CANDIDATE_SCORE, 1),
     help="The lowest score that counts as a detection. Repeat it for more.",
 )
 @click.option(
@@ -79,7 +79,7 @@ class DetectionResult(msgspec.Struct, frozen=True):
 )
 @click.option(
     "--exposure",
-    type=click.FloatRange(0.01, 4),
+    type=NumberRange(0.01, 4),
     help="Darken the photos (below 1), or overexpose them, as degrade does.  [default: leave them as they are]",
 )
 @json_option

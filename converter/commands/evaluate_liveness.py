@@ -47,7 +47,10 @@ class LivenessResult(msgspec.Struct, frozen=True):
     type=click.IntRange(0, 1000),
     help="How many artificial prints to make from PHOTOS, and how many artificial screens from the living clips.",
 )
-@click.option("--seed", default=0, show_default=True, help="Another seed draws other photos and other movements.")
+@click.option(
+    "--seed", type=options.SEED, default=0, show_default=True,
+    help="Another seed draws other photos and other movements.",
+)  # fmt: skip
 @click.option(
     "--config",
     "config_path",

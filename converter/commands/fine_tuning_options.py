@@ -41,7 +41,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "judge.",
     ),
     click.option(
-        "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True,
+        "--seed", type=options.SEED, default=0, show_default=True,
         help="With --fine-tune: the seed of who judges, and of everything random. One seed gives one result.",
     ),
 )  # fmt: skip

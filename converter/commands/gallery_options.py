@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from edge.bare_address import ExistingPath
+from edge.terminal import NumberRange
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +42,7 @@ def timeout(default_s: float) -> Callable[[F], F]:
     return click.option(
         "--timeout",
         "timeout_s",
-        type=click.FloatRange(1, 3600),
+        type=NumberRange(1, 3600),
         default=default_s,
         show_default=True,
         help="How long each box may take to answer, in seconds.",

@@ -15,7 +15,7 @@ from edge.config.visits import MatchSettings
 from edge.models import card
 from edge.models.measure import measure_of
 from edge.safe_console import SafeConsole
-from edge.terminal import echo, json_option, plural, print_json, progress
+from edge.terminal import NumberRange, echo, json_option, plural, print_json, progress
 from edge.visits.lookalikes import pair_in_words
 
 
@@ -48,7 +48,7 @@ from edge.visits.lookalikes import pair_in_words
 )
 @click.option(
     "--false-alarm",
-    type=click.FloatRange(0, 0.5, min_open=True),
+    type=NumberRange(0, 0.5, min_open=True),
     default=1e-3,
     show_default=True,
     help="The false-alarm target to test: the share of strangers who may be called by a name.",

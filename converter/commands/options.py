@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = ExistingPath(dir_okay=False)
 FOLDER = ExistingPath(file_okay=False)
+SEED = click.IntRange(0, 2**31 - 1)
 
 
 class CardPath(ExistingPath):
@@ -112,15 +113,14 @@ no_align = click.option(
     help="The network sees upright pictures in which the face lies anywhere, as most tutorials feed them. By default "
     "the face is turned and scaled so that eyes, nose and mouth lie where the network expects them.",
 )
-cut = click.option(
-    "--cut",
-    metavar="LAYER",
-    help="Cut the network after this layer of Keras, or at this value of ONNX, which becomes the embedding. `softmax`: "
-    "before the layer that makes labels.",
-)
 name = click.option(
     "--name", metavar="NAME", help="What the card calls the data set.  [default: the name of the folder around IMAGES]"
 )
+
+
+def cut(what: str) -> Callable[[F], F]:
+    """--cut, with what it means to the command."""
+    return click.option("--cut", metavar="LAYER", help=f"{what} `softmax`: before the layer that makes labels.")
 
 
 def data_set(name: str | None, images: Path) -> str:
@@ -147,7 +147,8 @@ def shared_stages(command: F) -> F:
         "--cache",
         type=click.Path(path_type=Path, file_okay=False),
         default=default_cache,
-        help="The folder that keeps embeddings, so that no photo is embedded twice.  [default: ~/.cache/whosthere]",
+        help="The folder that keeps embeddings, so that no photo is embedded twice.  [default: "
+        "~/.cache/whosthere/embeddings]",
     )
     no_cache = click.option("--no-cache", is_flag=True, help="Compute every embedding again, and keep none.")
     return detector(threads(cache(no_cache(command))))

@@ -11,6 +11,7 @@ from converter.commands.play_options import PlayChoice
 from converter.people_folder import photos_by_person
 from converter.visit_player.director import scenes
 from converter.visit_player.painting import PaintedScene
+from edge.terminal import NumberRange
 
 
 @click.command("play-visits")
@@ -18,13 +19,15 @@ from converter.visit_player.painting import PaintedScene
 @click.option("--not-compared", type=options.FILE, help="Pairs of names that are one person or share a picture.")
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     default=1.0,
     show_default=True,
     help="The share of the 365 scenes to play. On a quiet PC all of them take a quarter of an hour the first time; 0.1 "
     "plays every tenth, and at least one of each kind.",
 )
-@click.option("--seed", default=0, show_default=True, help="Another seed draws other people and photos.")
+@click.option(
+    "--seed", type=options.SEED, default=0, show_default=True, help="Another seed draws other people and photos."
+)
 @click.option(
     "--kind",
     "kinds",

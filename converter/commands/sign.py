@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from converter.commands import gallery_options
-from edge.errors import UsageError
+from edge.errors import GalleryError, UsageError
 from edge.galleries.file import open_gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.store import replace_gallery
@@ -42,5 +42,12 @@ def command(bundle: Path, key: Path | None, recipient: Path | None, output: Path
         raise UsageError("give --key, --encrypt-to or both")
     target = output or bundle
     with gallery_lock(target):
-        replace_gallery(open_gallery(bundle, None), target, key, [recipient.read_text()] if recipient else [])
+        replace_gallery(open_gallery(bundle, None), target, key, [_key_in(recipient)] if recipient else [])
     echo(f"{target}: {'signed' if key else 'not signed'}, {'encrypted' if recipient else 'not encrypted'}")
+
+
+def _key_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GalleryError(f"{path}: cannot be read as a public key: {error}") from error

@@ -18,7 +18,7 @@ from edge.config.faces import ENROLMENT_LIMITS
 from edge.errors import ModelError
 from edge.models import card
 from edge.safe_console import SafeConsole
-from edge.terminal import json_option, print_json, progress
+from edge.terminal import NumberRange, json_option, print_json, progress
 
 
 @click.command("strangers")
@@ -50,7 +50,7 @@ from edge.terminal import json_option, print_json, progress
 )
 @click.option(
     "--false-alarm",
-    type=click.FloatRange(0, 0.5, min_open=True),
+    type=NumberRange(0, 0.5, min_open=True),
     multiple=True,
     default=(1e-2, 1e-3, 1e-4),
     show_default=True,
@@ -58,7 +58,7 @@ from edge.terminal import json_option, print_json, progress
 )
 @click.option(
     "--blur",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=0.0,
     show_default=True,
     metavar="SIGMA",

@@ -34,7 +34,7 @@ from converter.training.trainer import BEST, CHECKPOINTS, CLASSIFIER, HISTORY, P
 from edge.errors import UsageError
 from edge.models.card import BUNDLED, InputSpec, LearnedSimilarity
 from edge.models.measure import COSINE, Measure, WeightedL1
-from edge.terminal import echo, print_left_out
+from edge.terminal import echo, plural, print_left_out
 
 SPLIT, RESULT, PREVIEW, BOARD = "split.json", "result.json", "preview.png", "tensorboard"
 
@@ -192,7 +192,7 @@ def _announce(lessons: Lessons, embedder: Any, done: int, strategy: Any) -> None
         if part is not None
     }
     listed = "; ".join(f"{name}: {count}" for name, count in counts.items())
-    echo(f"{listed}; {embedder.count_params():,} parameters" + f"; {done} epochs done" * bool(done))
+    echo(f"{listed}; {embedder.count_params():,} parameters" + f"; {plural(done, 'epoch')} done" * bool(done))
     gpus, replicas = tensorflow().config.list_physical_devices("GPU"), strategy.num_replicas_in_sync
     shared = f"; {replicas} devices share each step" if replicas > 1 else ""
     echo(f"training on {f'{len(gpus)} GPU(s)' if gpus else 'the CPU: TensorFlow finds no GPU'}{shared}")

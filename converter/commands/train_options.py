@@ -13,6 +13,7 @@ from converter.training.losses import LOSSES, TEACHER
 from converter.training.schedules import SCHEDULES
 from converter.training.strategies import STRATEGIES
 from edge.bare_address import ExistingPath
+from edge.terminal import NumberRange
 
 FINE_TUNING_RATE, RATE = 1e-4, 1e-3
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,7 +33,7 @@ NETWORK = (
         metavar="MODEL",
         help="Start with this trained .keras or .h5 model instead, and fine-tune it.",
     ),
-    options.cut,
+    options.cut("With --from: cut MODEL after this layer, whose output becomes the embedding."),
     click.option(
         "--card",
         "known",
@@ -71,13 +72,13 @@ LOSS = (
     ),
     click.option(
         "--margin",
-        type=click.FloatRange(0, 4),
+        type=NumberRange(0, 4),
         help="The margin of triplet (squared distance), contrastive (distance), arcface (angle in radians) or cosface "
         "(cosine).  [default: 0.2, 1, 0.3 and 0.2]",
     ),
     click.option(
         "--scale",
-        type=click.FloatRange(1, 256),
+        type=NumberRange(1, 256),
         help="The factor on cosines before the softmax of classes, arcface and cosface.  [default: 16, 32 and 32]",
     ),
     click.option(
@@ -121,14 +122,14 @@ LOSS = (
 COURSE = (
     click.option(
         "--epochs",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 100_000),
         default=30,
         show_default=True,
         help="How many epochs to train in all, those of earlier runs included.",
     ),
     click.option(
         "--patience",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 100_000),
         help="Stop early, after so many epochs without a better embedder.  [default: never]",
     ),
     click.option(
@@ -140,7 +141,7 @@ COURSE = (
     ),
     click.option(
         "--learning-rate",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=NumberRange(0, 1, min_open=True),
         help=f"The learning rate to start with.  [default: {RATE:g}, or {FINE_TUNING_RATE:g} with --from]",
     ),
     click.option(
@@ -153,26 +154,26 @@ COURSE = (
     ),
     click.option(
         "--warm-up",
-        type=click.IntRange(0),
+        type=click.IntRange(0, 100_000),
         default=0,
         show_default=True,
         help="During how many epochs the learning rate rises to its full value first.",
     ),
     click.option(
         "--last-layers",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 100_000),
         help="Train only this many layers, the last ones; the others stay as they are.",
     ),
     click.option(
         "--validation",
-        type=click.FloatRange(0, 0.8, min_open=True),
+        type=NumberRange(0, 0.8, min_open=True),
         default=0.1,
         show_default=True,
         help="The share of people who are kept out of training and choose the best epoch and the learning rate.",
     ),
     click.option(
         "--test",
-        type=click.FloatRange(0, 0.8),
+        type=NumberRange(0, 0.8),
         default=0.1,
         show_default=True,
         help="The share of people who are kept out of everything; they judge the best embedder when training ends.",
@@ -185,7 +186,7 @@ COURSE = (
     click.option(
         "--preview", is_flag=True, help="Write DIR/preview.png, photos and their variations, and train nothing."
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="The seed of everything random."),
+    click.option("--seed", type=options.SEED, default=0, show_default=True, help="The seed of everything random."),
     click.option("--restart", is_flag=True, help="Start over: delete what DIR holds of an earlier training."),
 )
 MACHINE = (

@@ -19,7 +19,7 @@ from edge.capture.photos import PhotoError, read_photo, shrunk
 from edge.faces.framing import Framing
 from edge.models.card import InputSpec
 from edge.records import Image
-from edge.terminal import progress
+from edge.terminal import progress, safe
 
 STORE, INDEX = "crops.npy", "crops.json"
 MEASURED = 60
@@ -92,7 +92,7 @@ def _crop(files: Sequence[Path], spec: InputSpec, framing: Framing | None, folde
                 try:
                     crop = _cut(shrunk(read_photo(file)), finder, framing, size)
                 except PhotoError as error:
-                    unreadable[number] = str(error)
+                    unreadable[number] = safe(str(error))
                 if crop is not None:
                     seen.append(number)
                 raw = (blank if crop is None else coloured(crop, spec.channels)).tobytes()
@@ -159,10 +159,18 @@ def _fingerprint(every: Sequence[tuple[str, Path]], spec: InputSpec, framing: Fr
         digest.update(b"" if framing.alignment is None else framing.alignment.tobytes())
         digest.update(f"{framing.times}".encode() * (framing.times is not None))
     for name, path in every:
-        stat = path.stat()
         # Not the whole path: an archive is unpacked into another folder each time.
-        digest.update(f"{name}\0{path.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        digest.update(f"{name}\0{path.name}\0{_state(path)}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
+
+
+def _state(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        # A link that leads nowhere; it is reported when it is its turn to be cropped.
+        return ""
+    return f"{stat.st_size}\0{stat.st_mtime_ns}"
 
 
 def _read(path: Path, key: str) -> _Index | None:

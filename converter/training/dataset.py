@@ -103,8 +103,8 @@ def split(dataset: Dataset, validation: float, test: float, seed: int, *, taught
     if len(several) < needed:
         less = f"; with --test 0, {2 * LEAST_PEOPLE} are enough" if test else ""
         raise DatasetError(
-            f"{len(several)} people have {LEAST_PICTURES} pictures with a face or more; {needed} are needed to train "
-            f"on some and to judge by the others{less}"
+            f"people with {LEAST_PICTURES} pictures with a face or more: found {len(several)}; {needed} are needed to "
+            f"train on some and to judge by the others{less}"
         )
     shuffled = np.random.default_rng(seed).permutation(several)
     tested = int(np.clip(round(test * len(several)), LEAST_PEOPLE, len(several) - 2 * LEAST_PEOPLE)) if test else 0

@@ -15,7 +15,7 @@ from edge.faces.analyser import Analyser
 from edge.faces.enrolment import Intake
 from edge.galleries import names
 from edge.people.enrolling import Taken, Terms, enroll_into
-from edge.terminal import config_option, json_option
+from edge.terminal import NumberRange, config_option, json_option
 
 EXIT_CODES = """\b
 Exit codes:
@@ -52,7 +52,7 @@ def person_name(_: click.Context, __: click.Parameter, value: str) -> str:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(5),
+    type=NumberRange(5),
     default=60.0,
     show_default=True,
     help="With --camera: give up after this many seconds.",

@@ -12,7 +12,7 @@ from edge.config.loading import DEFAULT_PATH, LoadedConfig, load_config
 from edge.errors import UsageError
 from edge.inspection.tuning import Choice, Tuner
 from edge.models import card
-from edge.terminal import echo, json_option, print_json, table, warn
+from edge.terminal import NumberRange, echo, json_option, print_json, table, warn
 
 UNIT = Path("/etc/systemd/system/whosthere.service")
 DROP_IN = UNIT.with_name("whosthere.service.d") / "cores.conf"
@@ -22,7 +22,7 @@ DROP_IN = UNIT.with_name("whosthere.service.d") / "cores.conf"
 @box_config("The config.yaml to write the settings into; its comments are kept.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.1),
+    type=NumberRange(min=0.1),
     default=10.0,
     show_default=True,
     help="Measure for about this many seconds in all.",

@@ -25,7 +25,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person
 from edge.inspection.identity_check import CheckedLook, IdentityCheck, only
 from edge.records import Image
-from edge.terminal import config_option, echo, json_option, plural, print_json
+from edge.terminal import NumberRange, config_option, echo, json_option, plural, print_json
 from edge.visits.matcher import load_matcher
 from edge.visits.thresholds import linking_thresholds, similarity_scale
 
@@ -64,7 +64,7 @@ class VerificationReport(msgspec.Struct, frozen=True):
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     default=10.0,
     show_default=True,
     help="Give up after this many seconds of video. A recording may end sooner.",

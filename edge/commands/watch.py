@@ -18,7 +18,7 @@ from edge.config.mqtt import MqttSettings
 from edge.errors import UsageError
 from edge.mqtt.client import Lost
 from edge.mqtt.listener import listen
-from edge.terminal import config_option, echo, safe_json
+from edge.terminal import NumberRange, config_option, echo, safe_json
 
 
 @click.command("watch")
@@ -38,7 +38,7 @@ from edge.terminal import config_option, echo, safe_json
 @click.option(
     "--for",
     "seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     help="Stop after this many seconds. Without it, run until Ctrl-C.",
 )
 @click.option(
