@@ -2,12 +2,19 @@
 
 import importlib
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 from edge.errors import ModelError
 
+DAMAGED = (
+    OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError, RecursionError, MemoryError,
+    OverflowError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+"""What Python's readers of ZIP, JSON, HDF5 and numpy's files raise on damaged ones."""
 INSTALL = "install it: pip install 'whosthere[converter]'"
 
 
@@ -56,5 +63,5 @@ def _read(path: Path, attribute: str, member: str, default: str) -> Any:
             return stated.decode() if isinstance(stated, bytes) else str(stated)
     except ImportError as error:
         raise ModelError(f"h5py is needed to read {path}; {INSTALL}") from error
-    except (OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise ModelError(f"{path}: not a model that Keras saved, or damaged: {error}") from error

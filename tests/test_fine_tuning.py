@@ -250,7 +250,7 @@ def test_too_few_people_to_judge_are_reported(tmp_path: Path) -> None:
     code, _, error = run(*command, "--fine-tune", photos)
 
     assert code != 0
-    assert "found 2 people with a face in their photos; at least 4 are needed" in error
+    assert "people with a face in their photos: found 2; at least 4 are needed" in error
     assert not list((tmp_path / "out").glob("*.tflite"))
 
 

@@ -178,6 +178,24 @@ def test_a_key_that_is_none_is_one_message(option: str, tmp_path: Path) -> None:
     assert home.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere", "a/b", "/a", "", ".hidden", "x" * 300, "two\nlines", "caf\udce9"])
+def test_no_variant_is_written_outside_its_folder(name: str, tmp_path: Path) -> None:
+    """The network is not even read."""
+    (tmp_path / "net.tflite").write_bytes(b"not read")
+    given = (tmp_path / "net.tflite", "-o", tmp_path / "out" / "in", "--range", "-1..1", "--name", name)
+    code, _, said = run("convert", *given)
+    assert (code, "allowed: the beginning of a file's name" in " ".join(said.split())) == (2, True), said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.tflite"]
+
+
+@pytest.mark.parametrize("option", ["--licence", "--origin"])
+@pytest.mark.parametrize("text", ["two\nlines", "\x1b[31mred", "x" * 201])
+def test_what_goes_into_a_card_is_one_line(option: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(b"not read")
+    code, _, said = run("convert", tmp_path / "net.tflite", "-o", tmp_path / "out", "--range", "-1..1", option, text)
+    assert (code, "one line of at most 200" in " ".join(said.split())) == (2, True), said
+
+
 @pytest.mark.parametrize("camera", [(), ("--camera", "")])
 def test_no_camera_is_no_source(camera: tuple[str, ...], tmp_path: Path) -> None:
     code, _, said = run("collect", "--person", "Ada", "-o", tmp_path / "set", *camera)

@@ -89,12 +89,17 @@ HELD_OUT = 40
     help="A Siamese network's own similarity, as `train --objective siamese` writes it. The cards carry it; `evaluate "
     "--record` puts it in force where it is better than the cosine.  [default: similarity.json beside MODEL]",
 )
-@click.option("--name", help="The beginning of the names of the files written.  [default: MODEL's name]")
+@click.option(
+    "--name",
+    callback=import_options.file_name,
+    help="The beginning of the names of the files written.  [default: MODEL's name]",
+)
 @click.option(
     "--licence",
+    callback=import_options.one_line,
     help="The licence of MODEL's weights, for the cards. ONNX and PyTorch need it: without it, it is asked for.",
 )
-@click.option("--origin", help="Where MODEL comes from, for the cards.")
+@click.option("--origin", callback=import_options.one_line, help="Where MODEL comes from, for the cards.")
 @click.option(
     "--faces", "pictures", multiple=True, type=ExistingPath(),
     help="Photos, or folders of them, to measure value ranges on; repeatable.  [default: the bundled portraits]",

@@ -19,7 +19,7 @@ from converter.input_spec import RAW, model_input
 from converter.licence import licence_of
 from edge.errors import ModelError, UsageError
 from edge.faces.framing import Framing
-from edge.terminal import echo
+from edge.terminal import echo, path_text
 
 PROOF = "compared with the original"
 
@@ -91,7 +91,7 @@ def _origin(
     told = model_input(model, shape, feeding["known"], pixels, feeding["channels"], crop, single)
     spec, alignment, crop, card = told
     return ModelOrigin(
-        feeding["name"] or model.stem,
+        feeding["name"] or path_text(model.stem),
         spec,
         alignment,
         crop,
@@ -102,10 +102,10 @@ def _origin(
 
 def _converted_from(model: Path) -> str:
     if not import_options.is_foreign(model):
-        return f"converted from {model.name}"
+        return f"converted from {path_text(model.name)}"
     try:
         with model.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{model}: cannot be read: {error.strerror}") from error
-    return f"converted from {model.name} (sha256 {digest})"
+    return f"converted from {path_text(model.name)} (sha256 {digest})"

@@ -49,5 +49,7 @@ def command(person: str, bundle: Path, people: Path | None, output: Path) -> Non
             for path in files:
                 archive.write(path, f"photos/{path_text(path.relative_to(folders[0].path).as_posix())}")
     except OSError as error:
-        raise WhosthereError(f"{error.filename or output}: {error.strerror}; nothing was exported") from error
+        # The archive grows under another name.
+        place = error.filename if error.filename and Path(error.filename).parent != output.parent else output
+        raise WhosthereError(f"{place}: {error.strerror}; nothing was exported") from error
     echo(f"{output}: {known.name}, {plural(len(known.templates), 'template')}, {plural(len(files), 'file')}")

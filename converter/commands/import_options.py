@@ -8,6 +8,7 @@ import click
 
 from converter.commands import options
 from converter.importing.originals import SUFFIXES, ImportRequest
+from converter.licence import LONGEST
 from edge.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,24 @@ def numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> Nu
     if len(found) not in {1, 3} or not all(abs(number) < 1e4 for number in found):
         raise click.BadParameter(f"found {value!r}; allowed: one number, or three separated by commas", ctx, param)
     return found
+
+
+def file_name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The beginning of a file's name. Raises BadParameter when it would lead elsewhere, or nothing can have it."""
+    if value is None:
+        return None
+    plain = value.isprintable() and "/" not in value and not value.startswith(".")
+    if not plain or not 0 < len(value.encode()) <= LONGEST:
+        text = f"found {value!r}; allowed: the beginning of a file's name: 1 to {LONGEST} bytes, no slash, not hidden"
+        raise click.BadParameter(text, ctx, param)
+    return value
+
+
+def one_line(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A text for the cards. Raises BadParameter."""
+    if value is None or (value.isprintable() and len(value) <= LONGEST):
+        return value
+    raise click.BadParameter(f"found {len(value)} characters; allowed: one line of at most {LONGEST}", ctx, param)
 
 
 def options_of_imports(command: F) -> F:

@@ -17,7 +17,7 @@ from converter.input_spec import PIXELS
 from converter.label_names import LABELS
 from converter.own_similarity import SIMILARITY
 from converter.people_folder import photos_by_person, photos_in
-from converter.sources import keras_of, tensorflow
+from converter.sources import keras_of, load_network, tensorflow
 from converter.training.augment import training_network
 from converter.training.crops import CroppedDataset, crop_all
 from converter.training.dataset import UNLABELLED, DataSplit, split
@@ -239,7 +239,7 @@ def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons) -
     result: dict[str, object] = {"epoch": best.epoch, "validation": {"area": best.area, "at 1 %": best.true_accepts}}
     test = lessons.data.test
     if test is not None:
-        embedder = keras_of(3).models.load_model(output / BEST, compile=False)
+        embedder = load_network(output / BEST)
         network, own = training_network(embedder, spec, augment=False), _own_similarity(output)
         found = judge(network, test, own or COSINE)
         echo(f"test, {len(test.people)} people that nothing was chosen by, {found.pairs} pairs: area {found.area:.4f}, "

@@ -51,7 +51,7 @@ def tuning_photos(folder: Path, spec: InputSpec, framing: Framing, cache: Path, 
     people = len(found.dataset.people)
     if people < LEAST_PEOPLE:
         raise DatasetError(
-            f"{folder}: found {people} people with a face in their photos; at least {LEAST_PEOPLE} are needed to "
+            f"{folder}: people with a face in their photos: found {people}; at least {LEAST_PEOPLE} are needed to "
             "fine-tune: some are learnt from, the others judge"
         )
     shuffled = np.random.default_rng(seed).permutation(people).tolist()

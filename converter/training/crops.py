@@ -13,6 +13,7 @@ import numpy as np
 from converter.datasets import DatasetError
 from converter.faces import FaceFinder
 from converter.files import replacing, write_whole
+from converter.keras_file import DAMAGED
 from converter.training.crop_file import CropFile, Pixels
 from converter.training.dataset import Dataset
 from edge.capture.photos import PhotoError, read_photo, shrunk
@@ -179,4 +180,11 @@ def _read(path: Path, key: str) -> _Index | None:
         index = msgspec.json.decode(path.read_bytes(), type=_Index)
     except (OSError, msgspec.DecodeError):
         return None
-    return index if index.key == key and (path.parent / STORE).is_file() else None
+    return index if index.key == key and _is_whole(path.parent) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return len(stored(folder)) > 0
+    except DAMAGED:
+        return False

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from converter.files import write_whole
+from edge.errors import UsageError
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -30,10 +31,14 @@ class Epoch(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> list[Epoch]:
+    """The epochs of a table; none if there is none. Raises UsageError when it is damaged."""
     if not path.is_file():
         return []
-    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-    return [msgspec.convert({k: v or None for k, v in row.items()}, Epoch, strict=False) for row in rows]
+    try:
+        rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
+        return [msgspec.convert({k: v or None for k, v in row.items()}, Epoch, strict=False) for row in rows]
+    except (UnicodeDecodeError, csv.Error, msgspec.ValidationError) as error:
+        raise UsageError(f"{path}: not the history of a training ({error}); start over with --restart") from error
 
 
 def write(path: Path, epochs: list[Epoch]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from converter import sources
 from converter.files import replacing
 from converter.graph import Graph
 from converter.input_spec import model_input
-from converter.keras_file import INSTALL
+from converter.keras_file import DAMAGED, INSTALL
 from converter.runner import Runner
 from converter.training.crops import crop_all, stored
 from edge.errors import ModelError, UsageError
@@ -75,7 +76,8 @@ def teach(teacher: Teacher, pictures: dict[str, list[Path]], folder: Path) -> tu
     found = crop_all(pictures, teacher.spec, teacher.framing, folder)
     key = hashlib.sha256(f"{teacher.digest} {found.digest} {teacher.spec}".encode()).hexdigest()[:16]
     kept = folder / f"{key}-{VECTORS}"
-    if kept.is_file():
+    # A file that is not there, or damaged, is made again.
+    with suppress(*DAMAGED):
         return np.load(kept, allow_pickle=False), key
     crops = stored(folder)
     seen = np.array(sorted(int(row) for row in found.dataset.rows), np.int64)
