@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from converter.enroll import Build
+from converter.files import write_whole
 from converter.person_pictures import THUMBNAIL_PX
 from converter.template_selection import Fate, PictureVerdict
 from edge.errors import WhosthereError
@@ -32,7 +33,7 @@ COLOURS = {
 def write_sheet(build: Build, path: Path) -> None:
     """Write the sheet as PNG. Raises WhosthereError naming the file when it cannot be written."""
     try:
-        path.write_bytes(cv2.imencode(".png", contact_sheet(build))[1].tobytes())
+        write_whole(path, cv2.imencode(".png", contact_sheet(build))[1].tobytes())
     except OSError as error:
         raise WhosthereError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -54,6 +54,17 @@ def write_example_data(folder: Path, learn: int, recognise: int) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder}: exists already; give a new folder, or delete this one first")
+    try:
+        _write_all(folder, learn, recognise)
+    except BaseException:
+        # A part of it would only be in the way of the next run.
+        for made in (folder / LEARN, folder / RECOGNISE):
+            shutil.rmtree(made, ignore_errors=True)
+        (folder / CLIP.name).unlink(missing_ok=True)
+        raise
+
+
+def _write_all(folder: Path, learn: int, recognise: int) -> None:
     finder = FaceFinder()
     for number, person in enumerate(PEOPLE):
         random = np.random.default_rng(number)

@@ -49,7 +49,5 @@ def command(person: str, bundle: Path, people: Path | None, output: Path) -> Non
             for path in files:
                 archive.write(path, f"photos/{path_text(path.relative_to(folders[0].path).as_posix())}")
     except OSError as error:
-        # The archive grows under another name.
-        place = error.filename if error.filename and Path(error.filename).parent != output.parent else output
-        raise WhosthereError(f"{place}: {error.strerror}; nothing was exported") from error
+        raise WhosthereError(f"{error.filename}: {error.strerror}; nothing was exported") from error
     echo(f"{output}: {known.name}, {plural(len(known.templates), 'template')}, {plural(len(files), 'file')}")

@@ -6,6 +6,7 @@ import click
 
 from converter import bundled_models, faces, tflite_to_keras
 from converter.commands import options
+from converter.files import replacing
 from edge.errors import ModelError
 from edge.faces.framing import Framing
 from edge.models import card as cards
@@ -56,7 +57,8 @@ def command(network: str, package: Path | None, output: Path | None) -> None:
     verdict = f"{network}: the rebuilt network differs from the original by {found:.1e} at most, after normalisation"
     if not found <= tflite_to_keras.LARGEST_DIFFERENCE:
         raise ModelError(f"{verdict}; {tflite_to_keras.LARGEST_DIFFERENCE:g} is allowed: nothing was saved")
-    model.save(path)
+    with replacing(path) as part:
+        model.save(part)
     echo(f"{verdict} ({PROOFS} pictures)\n{path}: {model.count_params():,} parameters")
     if bundled.card.task == "embed":
         echo(f"next: whosthere-converter train --from {path} --card {network} --images PEOPLE -o DIR")
