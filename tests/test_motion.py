@@ -99,3 +99,24 @@ def test_a_lamp_or_a_ring_does_as_ever() -> None:
     assert looks_in(gate, [porch(level=130, seed=1)], 3.0) == []
     gate.wake(4.5)
     assert gate.wants_look(porch(level=130, seed=2), 4.5, busy=False)
+
+
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (480, 200), (2, 640), (1080, 1920)])
+def test_cells_are_nearly_square_and_hold_the_mean_of_their_part_of_the_picture(height: int, width: int) -> None:
+    gate, side = MotionGate(SETTINGS), 2 * max(1, width // 2 // 96)
+    picture = np.zeros((height, width, 3), np.uint8)
+    gate.wants_look(picture, 0.0, busy=False)
+    picture[: 4 * side, : 3 * side] = 200
+    gate.wants_look(picture, 0.1, busy=False)
+    rows, columns = np.nonzero(gate.moving)
+    assert gate.moving.shape == (max(1, -(-height // (side // 2)) // 2), width // 2 // (side // 2))
+    assert (rows.max() + 1, columns.max() + 1) == (min(4, len(gate.moving)), 3)
+
+
+def test_noise_of_ten_grey_levels_moves_nothing() -> None:
+    draw, gate, moved = np.random.default_rng(1), MotionGate(SETTINGS), 0.0
+    for at in range(8):
+        noise = draw.normal(60, 10, (480, 640, 3))
+        gate.wants_look(np.clip(noise, 0, 255).astype(np.uint8), at / 10, busy=False)
+        moved += float(gate.moving.mean()) if at > 4 else 0.0
+    assert moved == 0.0
