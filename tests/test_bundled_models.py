@@ -18,6 +18,7 @@ pytest.importorskip("ai_edge_litert", reason="ai-edge-litert brings the schema o
 
 from converter import bundled_models as bundle
 from converter import faces
+from converter.graph import Graph
 from converter.profile import describe
 from converter.rebatch import set_batch
 from converter.runner import vectors
@@ -54,6 +55,13 @@ def test_two_at_a_time_give_what_one_at_a_time_gives(tmp_path: Path) -> None:
 def test_what_is_no_model_is_refused_by_name(content: bytes) -> None:
     with pytest.raises(ModelError, match=r"mine\.tflite: not a TFLite model"):
         set_batch(content, 1, "mine.tflite")
+
+
+@pytest.mark.parametrize("name", ["blazeface-back", "blazeface-short-range", "face-mesh"])
+def test_a_cpu_may_compute_detectors_and_mesh_in_float16(name: str) -> None:
+    graph = Graph(card.load(card.find(name), card.read_card(card.find(name)).task).content)
+    entries = {entry.name: bytes(graph.model.buffers[entry.buffer].data) for entry in graph.model.metadata}
+    assert entries == {b"reduced_precision_support": b"fp16accfp16"}
 
 
 def test_bytes_that_no_card_vouches_for_are_refused() -> None:

@@ -290,3 +290,17 @@ def half(graph: Graph) -> None:
     for code in graph.model.operatorCodes:
         if code.builtinCode == schema.BuiltinOperator.DEQUANTIZE:
             code.version = max(code.version, 3)
+
+
+def allow_half(graph: Graph) -> None:
+    """Let a CPU that computes in float16 do so; on all others, nothing changes.
+
+    XNNPACK reads this from the file's metadata and decides by the CPU: TensorFlow Lite's page on XNNPACK, its section
+    "Floating-Point (IEEE FP16) Operators".
+    """
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(b"fp16accfp16", np.uint8)
+    graph.model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"reduced_precision_support", len(graph.model.buffers) - 1
+    graph.model.metadata = [*(graph.model.metadata or []), entry]
