@@ -12,19 +12,19 @@ import pytest
 
 from edge.records import Frame
 from support.portraits import HOPPER, OBAMA, PORTRAITS, analyser, read_picture
-from tools.bench import files, page, targets
+from tools.bench import files, page, tables, targets
 from tools.bench.clips import Film
 from tools.bench.contenders import INSTALL, SFACE_COSINE, ContenderEntry, YuNetSFace, yunet_sface
-from tools.bench.daemons import Usage
+from tools.bench.daemons import AS_ON_A_BOX, Usage
 from tools.bench.frames import ROUNDS, _contender, _round
-from tools.bench.idle import VisitCost, day
+from tools.bench.idle import DAYS, MEMORY, RTSP, VisitCost, day
 from tools.bench.idle import summary as idle_summary
 from tools.bench.latency import HeardEvents
 from tools.bench.latency import summary as latency_summary
 from tools.bench.machine import ROOT
 from tools.bench.matching import unit_rows
 from tools.bench.memory import needed
-from tools.bench.records import Contender, Figure, FilmSpeed, FramesResult, Machine, Report
+from tools.bench.records import Contender, Figure, FilmSpeed, FramesResult, IdleResult, Machine, Report
 from tools.bench.rounds import rounded, slope, spread, turned
 from tools.bench.scenes import crowd as porch_with
 from tools.bench.scenes import noisy
@@ -195,7 +195,7 @@ def test_latency_is_counted_from_the_frame() -> None:
 def test_an_idle_hour_and_a_day() -> None:
     marks = [Usage(n * 10.0, n * 0.2, n * 300, n * 100, n * 1000) for n in range(3)]
 
-    case = idle_summary(640, 480, marks)
+    case = idle_summary(640, 480, "pictures in memory", marks)
 
     assert case.cpu_percent == Figure(2.0, 2.0, 2.0, 2)
     assert case.wakeups_per_s.median == 30
@@ -203,6 +203,24 @@ def test_an_idle_hour_and_a_day() -> None:
     assert case.written_bytes_per_h == 360_000
     whole = day(case, VisitCost(1.5, 10_000.0), 100)
     assert (whole.cpu_s, whole.written_mb) == (rounded(86_400 * 0.02 + 150), rounded((24 * 360_000 + 1_000_000) / 1e6))
+
+
+def test_only_frames_from_memory_are_judged_and_both_cameras_are_shown() -> None:
+    marks = [Usage(n * 10.0, n * 0.1, n * 100, 0, 0) for n in range(3)]
+    busy = [Usage(n * 10.0, n * 0.9, n * 900, 0, 0) for n in range(3)]
+    cases = [idle_summary(640, 480, RTSP, busy), idle_summary(640, 480, MEMORY, marks)]
+    result = IdleResult(cases, 1.0, 0.0, [day(cases[1], VisitCost(1.0, 0.0), n) for n in DAYS])
+    judged = targets.judge({"idle": msgspec.structs.replace(a_report(), result=result)})
+    assert next(t.found for t in judged if t.key == "d") == "1.00 %"
+    text = tables.of(result)
+    assert RTSP in text and MEMORY in text
+    assert f"with a slope of {slope([20, 100, 1000], [day.cpu_s for day in result.days]):.2f}:" in text
+
+
+def test_the_daemon_is_measured_with_the_memory_settings_of_its_service() -> None:
+    unit = (ROOT / "systemd" / "whosthere.service").read_text(encoding="utf-8")
+    for name, value in AS_ON_A_BOX.items():
+        assert f" {name}={value}" in unit
 
 
 def test_every_way_to_search_finds_the_same_template() -> None:

@@ -30,6 +30,8 @@ POLL_S = 0.5
 STOP_S = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 MB = 1024
+AS_ON_A_BOX = {"MALLOC_ARENA_MAX": "1"}
+"""What systemd/whosthere.service sets that memory depends on."""
 
 
 class Usage(NamedTuple):
@@ -114,7 +116,7 @@ def running(config: Path) -> Iterator[RunningDaemon]:
         notified.bind(str(address))
         notified.settimeout(POLL_S)
         paths = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}".rstrip(":")
-        surroundings = os.environ | {"NOTIFY_SOCKET": str(address), "PYTHONPATH": paths}
+        surroundings = os.environ | AS_ON_A_BOX | {"NOTIFY_SOCKET": str(address), "PYTHONPATH": paths}
         words = [sys.executable, "-P", "-m", "tools.bench.memory_camera", "run", "--config", str(config)]
         began = time.monotonic()
         process = subprocess.Popen(words, env=surroundings, stdout=log, stderr=log)

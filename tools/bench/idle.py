@@ -14,10 +14,12 @@ from tools.bench.clips import demo_film
 from tools.bench.daemons import RunningDaemon, Usage, enrol, running, save_film, write_config
 from tools.bench.records import DayCase, IdleCase, IdleResult
 from tools.bench.rounds import rounded, spread
+from tools.bench.rtsp_camera import serving
 from tools.bench.scenes import enrolled_photos, noisy, porch
 
 FPS = 10
 SIZES = ((640, 480), (1280, 720))
+MEMORY, RTSP = "pictures in memory", "RTSP, H.264 decoded"
 WINDOWS, WINDOW_S = 3, 12.0
 SETTLE_S = 4.0
 """The first frames wake the detector, and the broker gets its retained messages."""
@@ -37,8 +39,9 @@ class VisitCost(NamedTuple):
 
 
 def measure() -> IdleResult:
-    """Both sizes, then visits."""
+    """Both sizes from memory and over RTSP, then visits."""
     cases = [_idle(width, height) for width, height in SIZES]
+    cases += [case for width, height in SIZES if (case := _idle_rtsp(width, height))]
     small = cases[0]
     visit = _visit(small)
     return IdleResult(cases, rounded(visit.cpu_s), rounded(visit.written), [day(small, visit, n) for n in DAYS])
@@ -56,16 +59,32 @@ def _idle(width: int, height: int) -> IdleCase:
     with tempfile.TemporaryDirectory(prefix="whosthere-bench-") as name, running_broker() as broker:
         folder = Path(name)
         camera = {"source": save_film(folder, pictures, list(range(len(pictures)))), "fps": FPS}
-        with running(_config(folder, broker, camera)) as daemon:
-            time.sleep(SETTLE_S)
-            marks = [daemon.usage()]
-            for _ in range(WINDOWS):
-                time.sleep(WINDOW_S)
-                marks.append(daemon.usage())
-    return summary(width, height, marks)
+        return summary(width, height, MEMORY, _watched(_config(folder, broker, camera)))
 
 
-def summary(width: int, height: int, marks: list[Usage]) -> IdleCase:
+def _idle_rtsp(width: int, height: int) -> IdleCase | None:
+    """None: GStreamer's RTSP server is not installed, or gave no picture."""
+    pictures = noisy(porch(width, height))
+    with tempfile.TemporaryDirectory(prefix="whosthere-bench-") as name, running_broker() as broker:
+        folder = Path(name)
+        with serving(folder, pictures, FPS) as address:
+            if address is None:
+                print(f"{RTSP}: not measured; needs GstRtspServer, see DEBIAN_PACKAGES in the Makefile", flush=True)
+                return None
+            return summary(width, height, RTSP, _watched(_config(folder, broker, {"source": address})))
+
+
+def _watched(config: Path) -> list[Usage]:
+    with running(config) as daemon:
+        time.sleep(SETTLE_S)
+        marks = [daemon.usage()]
+        for _ in range(WINDOWS):
+            time.sleep(WINDOW_S)
+            marks.append(daemon.usage())
+    return marks
+
+
+def summary(width: int, height: int, source: str, marks: list[Usage]) -> IdleCase:
     """One window between each two marks."""
     pairs = list(itertools.pairwise(marks))
     seconds = marks[-1].at - marks[0].at
@@ -74,7 +93,7 @@ def summary(width: int, height: int, marks: list[Usage]) -> IdleCase:
     return IdleCase(
         width,
         height,
-        "pictures in memory",
+        source,
         FPS,
         round(seconds, 1),
         spread([100 * (b.cpu_s - a.cpu_s) / (b.at - a.at) for a, b in pairs]),

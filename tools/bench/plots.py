@@ -8,12 +8,14 @@ from typing import Any
 from tools.bench.records import (
     FramesResult,
     GrowthResult,
+    IdleResult,
     InstructionsResult,
     LatencyResult,
     MatchingResult,
     Report,
     StagesResult,
 )
+from tools.bench.tables import slope_of_days
 
 WIDE, HIGH = 8.0, 3.6
 
@@ -29,6 +31,7 @@ def draw(folder: Path, reports: dict[str, Report]) -> dict[str, list[str]]:
         InstructionsResult: _instructions,
         MatchingResult: _matching,
         LatencyResult: _latency,
+        IdleResult: _idle,
         GrowthResult: _growth,
     }
     drawn: dict[str, list[str]] = {}
@@ -131,6 +134,20 @@ def _latency(result: LatencyResult) -> Any:
         axis.set_xlabel("frames per second", fontsize=8)
         axis.set_ylim(bottom=0)
         axis.legend(fontsize=7)
+    return figure
+
+
+def _idle(result: IdleResult) -> Any:
+    figure, (left, right) = _figure(2)
+    names = [f"{case.width} x {case.height}, {case.source}" for case in result.cases]
+    _bars(left, names, [36 * case.cpu_percent.median for case in result.cases], "%.0f")
+    left.set_title("CPU seconds per idle hour", fontsize=9)
+    visits = [day.visits for day in result.days]
+    right.plot(visits, [day.cpu_s for day in result.days], marker="o", label=f"slope {slope_of_days(result):.2f}")
+    right.set_xlabel("visits per day", fontsize=8)
+    right.set_ylim(bottom=0)
+    right.set_title("CPU seconds per day, 640 x 480", fontsize=9)
+    right.legend(fontsize=7)
     return figure
 
 

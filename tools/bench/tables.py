@@ -15,6 +15,7 @@ from tools.bench.records import (
     Result,
     StagesResult,
 )
+from tools.bench.rounds import slope
 
 MILLION = 1e6
 
@@ -143,21 +144,30 @@ def _idle(result: IdleResult) -> str:
     rows = [
         (
             f"{c.width} x {c.height}",
+            c.source,
             shown(c.cpu_percent, ".2f"),
             f"{36 * c.cpu_percent.median:.0f}",
-            f"{shown(c.wakeups_per_s)}, {c.minus_camera_wakeups_per_s:.1f} without the camera's thread",
+            f"{shown(c.wakeups_per_s)}, {c.minus_camera_wakeups_per_s:.1f} without the camera's thread"
+            if c.minus_camera_wakeups_per_s < c.wakeups_per_s.low
+            else shown(c.wakeups_per_s),
             f"{c.written_bytes_per_h / 1000:.0f}",
         )
         for c in result.cases
     ]
-    headings = ("frames", "% of one core", "CPU s per hour", "wake-ups per second", "kB written per hour")
+    headings = ("frames", "camera", "% of one core", "CPU s per hour", "wake-ups per second", "kB written per hour")
     days = [(f"{day.visits:,}", f"{day.cpu_s:.0f}", f"{day.written_mb:.1f}") for day in result.days]
     visit = (
         f"A visit of twelve seconds takes {result.visit_cpu_s:.2f} s of CPU time more than an empty porch, and writes "
-        f"{result.visit_written_bytes / 1000:.0f} kB. So a day at 640 x 480 takes:"
+        f"{result.visit_written_bytes / 1000:.0f} kB. So a day at 640 x 480 takes, with a slope of "
+        f"{slope_of_days(result):.2f}:"
     )
     day_table = table(("visits per day", "CPU s", "MB written"), days)
     return f"{table(headings, rows)}\n\n{visit}\n\n{day_table}"
+
+
+def slope_of_days(result: IdleResult) -> float:
+    """How the CPU time of a day grows with its visits: 1 is linear."""
+    return slope([day.visits for day in result.days], [day.cpu_s for day in result.days])
 
 
 def _growth(result: GrowthResult) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from tools.bench.contenders import FACE_RECOGNITION
+from tools.bench.idle import MEMORY
 from tools.bench.records import (
     Contender,
     CoresResult,
@@ -115,7 +116,8 @@ def _latency(result: LatencyResult | None) -> Iterator[Target]:
 def _idle(result: IdleResult | None) -> Iterator[Target]:
     for (width, height), limit in IDLE_PERCENT.items():
         what, wanted = f"an empty porch, {width} x {height}, 10 frames per second", f"at most {limit} % of one core"
-        case = next((c for c in result.cases if (c.width, c.height) == (width, height)), None) if result else None
+        cases = result.cases if result else []
+        case = next((c for c in cases if (c.width, c.height, c.source) == (width, height, MEMORY)), None)
         if case is None:
             yield _missing("d", what, wanted)
             continue
