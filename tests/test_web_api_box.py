@@ -111,6 +111,8 @@ def test_findings_log_and_restart(client: Client, link: Linked) -> None:
     assert any("only one template of" in str(one) for one in report["hints"])
     log = described(client.get("/api/box/log"), "get", "/api/box/log")
     assert log["lines"] or log["problem"]
+    part = client.get("/box/log", HX_Request="true").text
+    assert part.lstrip().startswith("<p"), "a part has no title"
     described(send(client, "/api/box/restart"), "post", "/api/box/restart")
     assert isinstance(link.box.commands[-1], Restart)
     link.box.refusal = "not now"
