@@ -17,7 +17,7 @@ PROOFS = 24
 
 
 @click.command("import")
-@click.argument("network", type=click.Choice(list(bundled_models.PACKAGED)))
+@click.argument("network", type=click.Choice(list(bundled_models.PACKAGED)), metavar="NETWORK")
 @click.option(
     "--from",
     "package",
@@ -33,6 +33,8 @@ PROOFS = 24
 )
 def command(network: str, package: Path | None, output: Path | None) -> None:
     """Rebuild NETWORK, from the file that comes with whosthere, as a Keras model with its weights, to train it further.
+
+    NETWORK is mobilefacenet, blazeface-back, blazeface-short-range or face-mesh.
 
     With --from it is rebuilt from the package it was published in. The function is the same, up to rounding; only its
     layers are those of the original.
