@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from converter.datasets import DatasetError
+from converter.graph import Graph
 from converter.people_folder import photos_by_person
 from edge.errors import ModelError
 from edge.faces.framing import Framing
@@ -25,7 +26,7 @@ from converter.training.dataset import Dataset
 from tools.quantisers import __main__ as tool
 from tools.quantisers import networks, without
 from tools.quantisers import people as shares
-from tools.quantisers.makers import MissingLibrary, fine_tuned, float32, library_int8, own, tensorflow_int8
+from tools.quantisers.makers import MissingLibrary, fine_tuned, float32, library_int8, named, own, tensorflow_int8
 from tools.quantisers.measuring import QuantiserRow, verification
 from tools.quantisers.networks import QuantisedNetwork
 from tools.quantisers.table import MeasuredNetwork, read_table, shown, write_table
@@ -159,6 +160,19 @@ def test_unknown_networks_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_the_library_is_asked_for_where_it_is_missing(network: QuantisedNetwork) -> None:
     with pytest.raises(MissingLibrary, match="pip install --target /nowhere --no-deps litert-quantizer"):
         library_int8(Path("/nowhere"))(network)
+
+
+@pytest.mark.slow
+def test_the_library_is_given_a_network_with_names(keras_network: QuantisedNetwork) -> None:
+    """The bundled file has none."""
+    bare = Graph(keras_network.content)
+    bare.model.signatureDefs = None
+    nameless = keras_network._replace(content=bare.pack())
+
+    found = [Graph(named(network)).model.signatureDefs for network in (nameless, keras_network)]
+
+    assert all(found)
+    assert named(keras_network) == keras_network.content
 
 
 def test_who_is_learnt_from_does_not_judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -54,25 +54,27 @@ def library_int8(library: Path) -> Maker:
     def make(network: QuantisedNetwork) -> bytes:
         package = _import(library)
         recipe = importlib.import_module(f"{package}.recipe").static_wi8_ai8()
-        quantizer = importlib.import_module(f"{package}.quantizer").Quantizer(bytearray(network.content), recipe)
-        graph = Graph(network.content)
-        inputs = _signature(network.content)
-        name = inputs or graph.tensor_name(graph.inputs[0])
-        faces = [{name: face} for face in network.representative]
+        content = named(network)
+        quantizer = importlib.import_module(f"{package}.quantizer").Quantizer(bytearray(content), recipe)
+        signature = Graph(content).model.signatureDefs[0]
+        faces = [{_text(signature.inputs[0].name): face} for face in network.representative]
         with quiet_libraries():
-            measured = quantizer.calibrate({"serving_default" if inputs else None: faces})
+            measured = quantizer.calibrate({_text(signature.signatureKey): faces})
             return bytes(quantizer.quantize(measured).quantized_model)
 
     return make
 
 
-def _signature(content: bytes) -> str | None:
-    """The name of the input in the file's signature; None: it has none."""
-    signatures = Graph(content).model.signatureDefs
-    if not signatures:
-        return None
-    name = signatures[0].inputs[0].name
-    return str(name.decode() if isinstance(name, bytes) else name)
+def named(network: QuantisedNetwork) -> bytes:
+    """The float network with names for its input and output, which the bundled file lacks and the library wants."""
+    if Graph(network.content).model.signatureDefs:
+        return network.content
+    with quiet_libraries():
+        return bytes(tflite_converter(network.model, Path(network.name)).convert())
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _import(library: Path) -> str:
