@@ -109,6 +109,15 @@ def classifier(path: Path) -> Path:
     return path
 
 
+def test_the_advice_about_a_classifier_is_no_part_of_the_json(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.tflite"
+    whole.write_bytes(float_model(classifier(tmp_path / "classifier.keras")))
+    given = ("--range", "-1..1", "--variants", "fp32", "--count", "8", "--json")
+    code, printed, said = run("convert", whole, "-o", tmp_path / "out", *given)
+    assert (code, [one["variant"] for one in json.loads(printed)]) == (0, ["fp32"])
+    assert "gives probabilities of 5 labels" in said and "give it without its last layers" in said
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("where", ["softmax", "features"])
 def test_a_classifier_is_cut_before_its_labels(tmp_path: Path, suffix: str, where: str) -> None:

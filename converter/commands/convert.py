@@ -25,7 +25,7 @@ from converter.variants import VARIANTS, Variant
 from edge.bare_address import ExistingPath
 from edge.errors import ModelError, UsageError
 from edge.safe_console import SafeConsole
-from edge.terminal import NumberRange, echo, json_option, print_json, safe, warn
+from edge.terminal import NumberRange, echo, json_option, print_json, safe
 
 HELD_OUT = 40
 
@@ -186,7 +186,7 @@ def command(
     job = replace(job, similarity=read_similarity(similarity, model, graph.shape(graph.outputs[0])[-1]))
     check(job.content, str(model), job.origin.spec, job.faces)
     if classes := labels_of(job.content, str(model)):
-        warn(probabilities(model, classes))
+        echo(probabilities(model, classes), err=True)
     job = replace(job, tuner=fine_tuning_options.tuner_of(feeding, found, output))
     results = run(job, output, wanted, min_cosine)
     accuracies: dict[Variant, float] = {}
