@@ -16,7 +16,7 @@ import click
 
 from converter.exits import CleanCommand
 from converter.graph import Graph
-from converter.passes.precision import allow_half
+from converter.passes.float16 import allow_half
 from converter.passes.simplify import simplify
 from converter.rebatch import set_batch
 from edge.bare_address import ExistingPath

@@ -52,7 +52,8 @@ def read_pairs(pairs: Path, images: Path) -> list[PicturePair]:
         raise DatasetError(f"{pairs}: line 1: the numbers of folds and of pairs a fold are expected, found {head!r}")
     folds, count = (1, int(head[0])) if len(head) == 1 else (int(head[0]), int(head[1]))
     if len(lines) - 1 != folds * 2 * count or len(lines) == 1:
-        raise DatasetError(f"{pairs}: line 1 promises {folds} x 2 x {count} pairs, and {len(lines) - 1} lines follow")
+        follow = "1 line follows" if len(lines) == 2 else f"{len(lines) - 1} lines follow"
+        raise DatasetError(f"{pairs}: line 1 promises {folds} x 2 x {count} pairs, but {follow}")
     return [_pair(line, f"{pairs}: line {i + 2}", images, i // (2 * count)) for i, line in enumerate(lines[1:])]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, get_args
 
 from converter.graph import CONVOLUTIONS, Graph, Values
-from converter.passes import mixed_precision, precision
+from converter.passes import float16, mixed_precision, precision
 from converter.passes.activations import curves, spell_out_hard_swish, spell_out_prelu
 from converter.passes.biases import correct_biases
 from converter.passes.ranges import (
@@ -102,7 +102,7 @@ class VariantMaker:
     def _graph(self, variant: Variant) -> Graph:
         graph = Graph(self.simplified, self._name)
         if variant == "fp16":
-            precision.half(graph)
+            float16.half(graph)
         elif variant == "dynamic":
             precision.dynamic(graph)
         elif variant == "int8":

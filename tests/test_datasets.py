@@ -37,7 +37,7 @@ def test_one_number_in_the_first_line_is_one_fold(tmp_path: Path) -> None:
     [
         ("", "line 1"),
         ("many\n", "line 1.*many"),
-        ("2\t1\nAda\t1\t2\n", "line 1 promises 2 x 2 x 1 pairs, but 1 lines"),
+        ("2\t1\nAda\t1\t2\n", "line 1 promises 2 x 2 x 1 pairs, but 1 line follows"),
         (RIGHT.replace("Bob\t2\t3", "Bob 2 3"), "line 4.*'Bob 2 3'"),
         (RIGHT.replace("Bob\t2\t3", "Bob\ttwo\t3"), "line 4.*two"),
         (RIGHT.replace("Bob\t2\t3", "Bob\t2\tAda\tthree"), "line 4.*three"),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from converter.graph import RELU, RELU6, Graph, Values, schema
 from converter.passes.activations import curves, spell_out_hard_swish, spell_out_prelu
 from converter.passes.biases import correct_biases
+from converter.passes.float16 import half
 from converter.passes.mixed_precision import ConvolutionCost, candidates, chosen, multiplications, share, tail, weigh
-from converter.passes.precision import Quantiser, dynamic, half, rounded_weights
+from converter.passes.precision import Quantiser, dynamic, rounded_weights
 from converter.passes.ranges import joined, observe, percentile_ranges, roomy_ranges, searched_ranges
 from converter.passes.scaling import equalise, flip_slopes
 from converter.passes.simplify import simplify

@@ -142,7 +142,9 @@ class Tuner:
     def _embedder(
         self, models: ModelSettings, cores: frozenset[int] | None, embedders: Sequence[str]
     ) -> tuple[str, list[str]]:
-        names = [models.embedder, *(name for name in dict.fromkeys(embedders) if name != models.embedder)]
+        own = self._network(models)
+        others = (name for name in dict.fromkeys(embedders) if self._network(replace(models, embedder=name)) != own)
+        names = [models.embedder, *others]
         known = {name: embedder_card(replace(models, embedder=name), self._loaded.base) for name in names}
         left_alone = [f"{name}: its card has no calibration" for name in names[1:] if known[name].calibration is None]
         names = [name for name in names if name == models.embedder or known[name].calibration is not None]
@@ -158,6 +160,11 @@ class Tuner:
             left_alone.append(f"{best}: {part:.0f} % faster, but {tie}")
             return models.embedder, left_alone
         return best, left_alone
+
+    def _network(self, models: ModelSettings) -> Path:
+        """The file that the settings run. A network beside itself would only show how busy the box is."""
+        choice = choose_embedder(models, self._loaded.base)
+        return choice.path.with_name(choice.card.file)
 
     def _tiles(self, models: ModelSettings, cores: frozenset[int] | None) -> int:
         """Far faces are worth what time is left, but no frame: on a slow box they would cost it frames."""
