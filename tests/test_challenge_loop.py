@@ -71,6 +71,7 @@ def turned_print() -> Iterator[tuple[float, Image]]:
         yield n / 10, camera_frame(background, face, where @ turned((width, height), yaw), rng)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", Side)
 def test_a_printed_photo_that_is_turned_about_its_upright_axis_fails(side: Side) -> None:
     updates, events = challenged(turned_print(), side)
@@ -104,6 +105,7 @@ def test_a_living_person_passes_by_turning_as_asked_and_fails_the_other_way() ->
     assert challenged(clip(path, 3), LEFT, mirror=True)[0][-1].state is ChallengeState.PASSED
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_clip_on_a_screen_passes_only_if_it_happens_to_turn_that_way() -> None:
     path = data_set("spoof-dev") / "tranvanluyt" / "videos" / "fake.mp4"

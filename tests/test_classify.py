@@ -80,6 +80,7 @@ def opened(card: Path) -> LabelClassifier:
     return LabelClassifier(TfliteEmbedder(Model(card, "embed")), card)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS)
 def test_labels_and_probabilities_are_those_of_the_whole_network(tmp_path: Path, end: str) -> None:
     count = 2 if end == "sigmoid" else 5
@@ -101,6 +102,7 @@ def test_labels_and_probabilities_are_those_of_the_whole_network(tmp_path: Path,
     assert found._embedder.dimensions == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [2, 3])
 def test_an_h5_file_as_it_is_keeps_its_head(tmp_path: Path, version: int) -> None:
     if version == 2:
@@ -171,6 +173,7 @@ def test_what_cannot_be_classified_is_refused(card: Path, tmp_path: Path, demo_g
     assert (alone.exit_code, "--model belongs to --classify" in alone.stderr) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["missing", "altered", "other labels", "newer", "no probabilities"])
 def test_a_head_that_does_not_fit_is_refused_by_name(card: Path, damage: str) -> None:
     head = card.with_name("mine-fp32-labels.tflite")
@@ -205,6 +208,7 @@ def test_a_head_that_does_not_fit_is_refused_by_name(card: Path, damage: str) ->
     assert "Traceback" not in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "error"),
     [("Ann\nBen\n", "found 2 labels; allowed: 3"), ("Ann\nBen\nAnn\n", "found 'Ann' twice"), (b"\xff\xfe", "UTF-8")],
@@ -243,6 +247,7 @@ def test_layouts_whose_labels_cannot_be_told_are_refused(tmp_path: Path) -> None
         assert (code, error in said) == (4, True), said
 
 
+@pytest.mark.slow
 def test_an_unfit_variant_takes_its_head_along(tmp_path: Path) -> None:
     classifier(tmp_path / "mine.keras")
     given = ("--range", "0..1", "--variants", "fp32,fp16", "--count", "8", "--min-cosine", "1")

@@ -203,6 +203,7 @@ def remarks(text: str) -> Counter[str]:
     return Counter(line[line.index("# remark") :] for line in text.splitlines() if "# remark" in line)
 
 
+@pytest.mark.slow
 @tried(deadline=None)
 @given(st.data())
 def test_whatever_the_layout_those_values_change_and_nothing_else(data: st.DataObject) -> None:

@@ -68,6 +68,7 @@ def test_every_variant_is_near_float_and_in_one_delegate_node(converted: Path) -
     assert results["int8"]["bytes"] < 0.5 * EMBEDDER.stat().st_size
 
 
+@pytest.mark.slow
 def test_cards_carry_on_what_is_known_and_say_what_is_new(converted: Path) -> None:
     before = card.read_card(card.find("mobilefacenet"))
 
@@ -215,6 +216,7 @@ def test_a_model_for_several_pictures_is_made_one_for_a_single_one(tmp_path: Pat
     assert float(made(picture) @ Runner(EMBEDDER.read_bytes(), "bundled")(picture)) > 0.999999
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_leaves_no_partial_files(tmp_path: Path) -> None:
     given = ["convert", str(EMBEDDER), "-o", str(tmp_path), *ALIGNED, "--count", "8", "--variants", "fp32,dynamic"]
     # Python ignores the signal of this limit, and gets an error such as that of a full disk.

@@ -52,6 +52,7 @@ def test_the_bundled_clip_gives_exactly_these_events(tmp_path: Path, demo_galler
         assert listener.on(f"{TOPIC}/last_person")[-1].payload == b"Barack Obama"
 
 
+@pytest.mark.slow
 def test_over_tls_with_a_password_and_an_acl(tmp_path: Path, demo_gallery: Path) -> None:
     acl = f"user box\ntopic write {TOPIC}/#\ntopic read {TOPIC}/command/#\nuser home\ntopic read #\n"
     certificates = Certificates(tmp_path / "certificates")

@@ -30,6 +30,7 @@ def started(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Client]]:
             demo.terminate()
 
 
+@pytest.mark.slow
 def test_the_clips_visitors_appear_on_the_page(tmp_path: Path) -> None:
     with started(tmp_path / "out") as (demo, client):
         assert client.log_in(PASSWORD).status == 303
@@ -46,6 +47,7 @@ def test_the_clips_visitors_appear_on_the_page(tmp_path: Path) -> None:
     assert visits[0]["decision"] in {"recognized", "unknown"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_page_and_the_daemon_end_with_the_demo(tmp_path: Path, number: signal.Signals) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:

@@ -11,6 +11,7 @@ from tools.enrolment_photos import main
 PEOPLE = 12
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_no_bystander_is_enrolled_beside_the_persons_own_photos_and_none_without_a_word() -> None:
     images = data_set("lfw-dev") / "images"

@@ -27,6 +27,7 @@ from support.sshd import new_key, running_sshd
 PERSON = "barack-obama"
 
 
+@pytest.mark.slow
 def test_nothing_of_them_is_left_on_a_box_with_events_waiting(tmp_path: Path, demo_gallery: Path) -> None:
     """The broker is away, so that what the daemon saw of them waits on disk."""
     key = new_key(tmp_path / "ada")

@@ -87,6 +87,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_with_found_and_allowed_and_takes_no_memory(name: str, tmp_path: Path) -> None:
     make, reason = BOMBS[name]
@@ -104,6 +105,7 @@ def test_a_png_chunk_that_claims_gigabytes_takes_no_memory(tmp_path: Path) -> No
     assert bombs.read_within(path, 60).endswith("the image is cut off or damaged; copy it again")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "shape"),
     [
@@ -125,6 +127,7 @@ def test_what_phones_take_is_read_within_the_limit(content: Callable[[], bytes],
     assert bombs.read_within(path, 20 + MAX_DECODING_BYTES // 10**6) == shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".webp"])
 def test_a_photo_of_48_megapixels_is_read_within_the_limit_in_every_format(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"large{suffix}"

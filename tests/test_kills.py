@@ -96,6 +96,7 @@ def deliver_the_rest(folder: Path, broker: Broker, gallery: Path, listener: List
     listener.settle()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(PATIENCE_S)
 def test_a_daemon_that_is_killed_loses_no_event(
     tmp_path: Path, broker: Broker, config: Path, demo_gallery: Path

@@ -221,6 +221,7 @@ def test_off_means_that_nothing_is_measured_or_published(demo_gallery: Path) -> 
     assert "liveness" not in timings.spreads()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_print_that_is_held_up_is_called_a_spoof(demo_gallery: Path, seed: int) -> None:
     events, timings = processed(held_print(read_picture(HOPPER), np.random.default_rng(seed)), demo_gallery, "advise")

@@ -55,6 +55,7 @@ def fill(mqtt: MqttSettings, visit: str, count: int) -> None:
     outbox.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [20, 90, 170])
 def test_killed_while_sending_at_most_the_one_under_way_arrives_twice(tmp_path: Path, after: int) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:

@@ -58,6 +58,7 @@ def run(site: Path, folder: Path, *command: str | Path, typed: str = "") -> "sub
     )
 
 
+@pytest.mark.slow
 def test_setup_from_the_wheel_writes_the_commented_reference(site: Path, tmp_path: Path) -> None:
     answers = ["front-door", OBAMA, "127.0.0.1", "n", free_port(), "", "n"]
     done = run(
@@ -93,6 +94,7 @@ main(sys.argv[2:], prog_name="whosthere-converter")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_without_its_extra_the_converter_says_what_to_install(site: Path, tmp_path: Path, name: str) -> None:
     done = run(site, tmp_path, "-c", WITHOUT_MODULES, EXTRA, name, "--help")

@@ -81,6 +81,7 @@ def test_adding_next_to_nothing_is_no_prelu(constant: float) -> None:
     assert graph.kinds() == ["CONV_2D", "CONV_2D", "MUL", "ADD", "RESHAPE"]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.floats(-38, 37), st.floats(-9, 1), st.sampled_from([-1.0, 0.0, 1.0]))
 def test_any_finite_values_have_ranges(size: float, width: float, around: float) -> None:

@@ -67,6 +67,7 @@ def test_a_push_is_acknowledged_and_an_old_one_refused(tmp_path: Path, key: Path
         assert known.matcher.gallery.header.version == 2
 
 
+@pytest.mark.slow
 def test_the_key_can_do_nothing_else(tmp_path: Path, key: Path) -> None:
     box = Box.make(tmp_path / "door", key)
     bundle(box.gallery, 3, key=key)

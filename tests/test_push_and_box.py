@@ -27,6 +27,7 @@ def people(path: Path) -> list[str]:
     return sorted(person.id for person in open_gallery(path, None).people)
 
 
+@pytest.mark.slow
 def test_over_ssh_both_sides_keep_their_people(tmp_path: Path) -> None:
     key = new_key(tmp_path / "ada")
     box = Box.make(tmp_path / "box", key, signing_key=str(key))

@@ -114,6 +114,7 @@ def _photos_of_the_page() -> None:
     (photos / "copied-badly.jpg").write_bytes(damaged[: len(damaged) // 2])
 
 
+@pytest.mark.slow
 def test_the_sessions_of_the_gallery_page() -> None:
     _photos_of_the_page()
     page = sessions(Page(ROOT / "docs" / "20-galleries.md"))

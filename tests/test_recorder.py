@@ -81,6 +81,7 @@ def widescreen(image: Image) -> Image:
     )
 
 
+@pytest.mark.slow
 def test_one_program_owns_the_camera_and_serves_a_recorder_and_whosthere(tmp_path: Path, demo_gallery: Path) -> None:
     picture = tmp_path / "visitor.jpg"
     cv2.imwrite(str(picture), widescreen(read_picture(OBAMA)))

@@ -264,6 +264,7 @@ def test_a_change_that_is_noticed_during_a_reload_is_not_taken_for_another(
     gallery.close()
 
 
+@pytest.mark.slow
 def test_a_slow_reload_holds_up_neither_visits_nor_commands_nor_the_watchdog(
     tmp_path: Path, demo_gallery: Path, key: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_drift_is_seen_where_it_happens() -> None:
     assert list(found.values())[-1] > 0.9
 
 
+@pytest.mark.slow
 def test_the_page_holds_everything_and_nothing_from_elsewhere(tmp_path: Path) -> None:
     small_lfw.make(tmp_path / "small")
     graph = bundled()

@@ -65,6 +65,7 @@ def at_a_terminal(config: Path) -> Terminal:
     return Terminal([sys.executable, "-P", "-m", "edge", "setup", "--config", config])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [CTRL_C, CTRL_D, "hang up"], ids=["Ctrl-C", "Ctrl-D", "hang up"])
 @pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
 def test_who_stops_in_the_middle_has_changed_nothing(tmp_path: Path, broker: Broker, how: str, again: bool) -> None:

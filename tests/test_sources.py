@@ -43,6 +43,7 @@ def small_network(keras: Any, size: int = 160, channels: int = 3) -> Any:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["keras", "h5", "saved_model", "h5 of Keras 2"])
 def test_a_foreign_network_however_it_was_saved(keras: Any, tmp_path: Path, form: str) -> None:
     if form == "h5 of Keras 2":
@@ -86,6 +87,7 @@ def test_grey_and_standardised_pictures(keras: Any, tmp_path: Path) -> None:
     assert np.allclose(loaded.run([picture])[0][0], wanted, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("form", ["keras", "h5", "h5 of Keras 2"])
 def test_mixed_precision_is_only_for_training(keras: Any, tmp_path: Path, policy: str, form: str) -> None:
@@ -118,6 +120,7 @@ def test_operators_that_tflite_does_not_have_are_named(
     assert "mlir" not in capfd.readouterr().err.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize("nested", [False, True])
@@ -225,6 +228,7 @@ def test_import_proves_the_rebuilt_network(keras: Any, tmp_path: Path, package: 
     assert np.abs(rebuilt(noise) - bundled(noise)).max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["mobilefacenet", "face_detection_back", "face_detection_short_range", "face_landmark"]
 )

@@ -35,6 +35,7 @@ def whosthere(arguments: list[str], folder: Path, **environment: str) -> "subpro
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", LOCALES)
 def test_no_terminal_is_too_old(tmp_path: Path, locale: dict[str, str]) -> None:
     config = tmp_path / "config.yaml"

@@ -46,6 +46,7 @@ def test_no_text_that_the_page_shows_names_a_command(text: str) -> None:
     assert "whosthere " not in shown and "`" not in shown.replace("`uncertain`", ""), shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pattern", "tap"), taps._TAPS)
 def test_every_rule_still_has_a_text(pattern: str, tap: str) -> None:
     """A rule for a text that has changed would do nothing."""

@@ -150,6 +150,7 @@ def test_another_training_in_the_folder_is_not_overwritten(photos: Path, tmp_pat
     assert " done" not in printed
 
 
+@pytest.mark.slow
 def test_bad_input_is_told(photos: Path, tmp_path: Path) -> None:
     few = tmp_path / "few"
     for name in ("barack", "joe", "grace"):

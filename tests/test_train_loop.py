@@ -45,6 +45,7 @@ def test_identification_counts_whom_it_names_right_over_the_strangers() -> None:
     assert identified(alike[:2, :2], np.array([0, 0], np.int32)) is None
 
 
+@pytest.mark.slow
 def test_a_course_is_recorded_and_ends_early(tmp_path: Path) -> None:
     arguments = ("--patience", "2", "--schedule", "cosine", "--warm-up", "1", "--tensorboard", "--epochs", "40")
     code, printed, said = train_tiny(tmp_path, *arguments)

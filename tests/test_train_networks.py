@@ -118,6 +118,7 @@ def test_the_advice_about_a_classifier_is_no_part_of_the_json(tmp_path: Path) ->
     assert "gives probabilities of 5 labels" in said and "give it without its last layers" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("where", ["softmax", "features"])
 def test_a_classifier_is_cut_before_its_labels(tmp_path: Path, suffix: str, where: str) -> None:

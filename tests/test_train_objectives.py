@@ -157,6 +157,7 @@ def test_a_teacher_is_fed_as_on_the_box(channels: str, per_picture: bool) -> Non
     np.testing.assert_allclose(fed, to_tensor(picture, spec), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_student_learns_its_teachers_vectors_without_labels(tmp_path: Path) -> None:
     keras = keras_of(3)
     keras.utils.set_random_seed(3)
@@ -203,6 +204,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert not (tmp_path / "out" / "training.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [name for name in EVERY if name != "teacher"])
 def test_every_objective_runs(tmp_path: Path, objective: str) -> None:
     more = ("--mining", "all") if EVERY[objective].minable else ("--sub-centres", "2")

@@ -104,6 +104,7 @@ def engine(answers: KeptAnswers, check: EventCheck | None = None, rule: Rule | N
     return BoxEngine(load_remembering(Config().models, None, answers), Config(), check or EventCheck(), rule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second_known", [True, False])
 def test_a_swap_is_two_visits_and_no_wrong_name(
     photos: dict[str, tuple[Path, Path]], second_known: bool, tmp_path: Path

@@ -47,6 +47,7 @@ def test_visits_and_their_explanation(client: Client, box: Household) -> None:
     assert explained["visit"]["visit_id"] == made[1]
 
 
+@pytest.mark.slow
 def test_everything_that_can_be_said_of_a_visit(client: Client, box: Household) -> None:
     one, two = box.came(box.looks_like(0.6)), box.came(box.looks_like(0.2), named=None)
     three, four = box.came(box.looks_like(0.58, seed=3)), box.came(box.looks_like(0.6, seed=4), named=None)
@@ -67,6 +68,7 @@ def test_everything_that_can_be_said_of_a_visit(client: Client, box: Household) 
     assert json.loads(client.get("/api/corrections").text) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [
@@ -117,6 +119,7 @@ def test_every_post_of_the_document_is_refused_without_a_session(client: Client)
             assert answer.status == 401, (method, path)
 
 
+@pytest.mark.slow
 def test_people_are_changed_and_changes_taken_back(client: Client, box: Household) -> None:
     def people() -> dict[str, dict[str, Any]]:
         return {one["id"]: one for one in described(client.get("/api/people"), "get", "/api/people")}
@@ -153,6 +156,7 @@ def test_who_is_forgotten_is_named_in_full_and_stays_forgotten(client: Client, b
     assert json.loads(client.get("/api/changes").text) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [

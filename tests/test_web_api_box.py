@@ -166,6 +166,7 @@ def test_guest_passes_are_made_listed_and_ended(client: Client, page: WebPage) -
     refused(send(client, path.format(guest=listed[0]["id"])), 404, "found no guest pass")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -85,6 +85,7 @@ def test_one_photo_of_somebody_is_removed(client: Client, page: WebPage) -> None
 JPEG = COLLINS.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "fields", "status", "said"),
     [
@@ -116,6 +117,7 @@ def test_too_many_bytes_are_refused_before_they_are_read(client: Client, page: W
     assert not list((page.folder / "web").glob("uploads/*"))
 
 
+@pytest.mark.slow
 def test_hostile_photos_harm_nobody(client: Client, page: WebPage) -> None:
     before = people(page)
     for name, content in (("../../../etc/passwd", b"no"), ("--face=1", b"no"), ("bomb.png", png(50_000, 50_000))):

@@ -89,6 +89,7 @@ def test_the_region_can_be_typed_and_nonsense_is_refused(owner: Visitor, page: W
     assert load_config(page.config).config.camera.region.right == 1.0
 
 
+@pytest.mark.slow
 def test_the_region_is_drawn_on_what_a_running_camera_sees(
     browser: Browser, tmp_path: Path, demo_gallery: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_visit_arrives_without_reloading(browser: Browser, box: Household) -> 
         visitor.check()
 
 
+@pytest.mark.slow
 def test_a_wrong_name_is_corrected_with_its_price_and_the_correction_taken_back(
     browser: Browser, box: Household
 ) -> None:
@@ -103,6 +104,7 @@ def test_an_unknown_visitor_is_named(browser: Browser, box: Household, script: b
     assert [template.source for template in box.added()] == [f"visit {made}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [True, False], ids=["htmx", "without-javascript"])
 def test_an_unknown_visitor_is_enrolled_as_somebody_new(browser: Browser, box: Household, script: bool) -> None:
     made = box.came(box.looks_like(0.0, seed=77), named=None, jpeg=jpeg(COLLINS))
@@ -140,6 +142,7 @@ def test_right_and_never_tell_me_are_one_and_two_taps(browser: Browser, box: Hou
     assert sorted(line["kind"] for line in box.corrections()) == ["ignored", "template"]
 
 
+@pytest.mark.slow
 def test_strangers_are_named_ignored_and_forgotten(browser: Browser, box: Household) -> None:
     with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
         visitor.log_in()

@@ -136,6 +136,7 @@ def test_heic_photos_are_read_or_jpeg_is_asked_for(owner: Visitor, page: WebPage
     assert people(page)["Eileen"] == 1, owner.page.locator("main").inner_text()
 
 
+@pytest.mark.slow
 def test_rename_consent_merge_and_undo(owner: Visitor, page: WebPage) -> None:
     owner.open("/people/joe-biden")
     owner.page.get_by_role("textbox", name="Name").fill("Joe <b>Biden</b>")
@@ -303,6 +304,7 @@ def send(owner: Visitor, address: str, name: str, *photos: Mapping[str, object])
     return status, text
 
 
+@pytest.mark.slow
 def test_hostile_uploads_are_refused_and_nothing_is_kept(owner: Visitor, page: WebPage) -> None:
     before = people(page)
     for name in ("../../../etc/passwd", "a\\..\\b.jpg", ".hidden.jpg", "--face=1", "x" * 500 + ".jpg", "\u202egpj.jpg"):
@@ -321,6 +323,7 @@ def test_hostile_uploads_are_refused_and_nothing_is_kept(owner: Visitor, page: W
     assert page.process.poll() is None
 
 
+@pytest.mark.slow
 def test_too_many_bytes_are_refused_before_they_are_read(owner: Visitor, page: WebPage) -> None:
     owner.open("/people/+/add")
     answer = owner.page.evaluate(

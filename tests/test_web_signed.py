@@ -96,6 +96,7 @@ def test_a_box_without_a_key_says_what_is_missing_and_changes_nothing(box: House
     assert box.path.read_bytes() == before and not additions_path(box.path).exists()
 
 
+@pytest.mark.slow
 def test_a_gallery_that_somebody_else_has_signed_is_not_touched(box: Household, owner: Visitor, tmp_path: Path) -> None:
     write_gallery(open_gallery(box.path, None), box.path, new_key(tmp_path / "stranger"))
     before = box.path.read_bytes()
