@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -256,7 +257,10 @@ def test_enrolling_at_the_camera_with_coaching(browser: Browser, tmp_path: Path,
         owner.page.get_by_role("button", name="Start").click()
         owner.page.get_by_text("Barry is known by").wait_for(timeout=200_000)
         owner.page.locator("#coach img").last.evaluate("image => image.decode()")
-        owner.page.get_by_text("The portraits look like Barack Obama.").wait_for()
+        # On a slow machine somebody else of the clip may have come in between.
+        owner.page.get_by_text(
+            re.compile(r"The portraits look like (Barack Obama|Joe Biden|Grace Hopper)\.")
+        ).wait_for()
         owner.check()
         owner.picture("web-coached")
         found = people(page)["Barry"]
