@@ -73,7 +73,7 @@ HELD_OUT = 40
     "sees around a face. `train` measures and prints it.",
 )
 @options.cut(
-    "Cut MODEL after this layer, whose output becomes the embedding. In an ONNX network, the name is that of a value."
+    "Cut MODEL after this layer, whose output becomes the embedding. In an ONNX network, LAYER is the name of a value."
 )
 @click.option(
     "--labels",
@@ -164,7 +164,7 @@ def command(
     whom it did not learn from. DIR/fine-tuning keeps the aligned faces, which are as private as the photos.
 
     A label classifier of Keras (a softmax, or one sigmoid, at its end) is cut before its labels; its head is kept
-    beside each card, for `whosthere identify --classify`. One of ONNX is cut by --cut softmax; its head is not kept.
+    beside each card, for `whosthere identify --classify`. An ONNX classifier needs --cut softmax; its head is not kept.
 
     \b
     Examples:

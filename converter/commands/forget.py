@@ -34,8 +34,8 @@ Exit codes:
 @click.option(
     "--people",
     type=options.PEOPLE,
-    help="The folder of photos given to `enroll`, or a .tar, .tar.gz or .zip of it; what to delete from it is then "
-    "named.",
+    help="The folder of photos given to `enroll`, or a .tar, .tar.gz or .zip of it: the command then names "
+    "what to delete from it.",
 )
 @gallery_options.timeout(90.0)
 @gallery_options.retry
