@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -32,16 +32,27 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture from a camera."""
 
-    image: Image
-    """Full resolution, after rotation, mirroring and region of interest."""
-    preview: Image
-    """The same field of view at lower resolution, for motion and detection; may be `image` itself."""
-    captured_at: float
-    """Monotonic seconds; for a recording replayed as fast as it goes, in the recording's own time."""
+    __slots__ = ("_preview", "captured_at", "glimpse", "image")
+
+    def __init__(self, image: Image, preview: Image | Callable[[], Image], captured_at: float) -> None:
+        """`preview` is a picture, or makes it when somebody asks for it: most frames show nothing new."""
+        self.image = image
+        """Full resolution, after rotation, mirroring and region of interest."""
+        self.glimpse = image if callable(preview) else preview
+        """The smallest picture of the scene that costs nothing more, for motion."""
+        self.captured_at = captured_at
+        """Monotonic seconds; for a recording replayed as fast as it goes, in the recording's own time."""
+        self._preview = preview
+
+    @property
+    def preview(self) -> Image:
+        """The same field of view at lower resolution, for detection; may be `image` itself."""
+        if callable(self._preview):
+            self._preview = self._preview()
+        return self._preview
 
     @property
     def scale(self) -> float:

@@ -63,6 +63,16 @@ def test_a_frame_is_read_only_and_its_preview_shows_the_same(picture):
             array[0, 0, 0] = 9
 
 
+def test_the_preview_is_made_once_and_only_when_somebody_asks(picture, monkeypatch):
+    shrunk, made = geometry.shrunk, []
+    monkeypatch.setattr(geometry, "shrunk", lambda *given: made.append(given) or shrunk(*given))
+    frame = geometry.frame(np.repeat(picture, 10, axis=1), CameraSettings(preview_width=128), 0.0)
+    assert frame.glimpse is frame.image
+    assert not made
+    assert frame.preview is frame.preview
+    assert len(made) == 1
+
+
 def test_a_small_picture_is_its_own_preview(picture):
     frame = geometry.frame(picture, CameraSettings(preview_width=128, mirror=True), 0.0)
     assert frame.preview is frame.image

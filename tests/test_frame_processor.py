@@ -100,6 +100,18 @@ def test_a_look_that_was_due_is_made_up_for_although_its_frame_was_lost(demo_gal
     assert not watching.process(frames[lost + 2]).detector_ran
 
 
+def test_an_empty_porch_needs_no_preview_of_a_large_picture(demo_gallery: Path) -> None:
+    watching, made = processor(demo_gallery), []
+    porch = np.full((720, 1280, 3), 90, np.uint8)
+
+    def preview() -> Image:
+        made.append(1)
+        return porch[::2, ::2]
+
+    looked = [watching.process(Frame(porch, preview, at / 10)).detector_ran for at in range(45)]
+    assert 0 < len(made) == sum(looked) < len(looked)
+
+
 def test_it_rests_while_nobody_is_there(demo_gallery: Path) -> None:
     watching, face = processor(demo_gallery), read_picture(HOPPER)
     empty = np.zeros_like(face)

@@ -1,5 +1,7 @@
 """Rotating, mirroring and cropping pictures, as pure functions over arrays."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -53,7 +55,12 @@ def shrunk(image: Image, width: int) -> Image:
 def frame(picture: Image, settings: CameraSettings, at: float) -> Frame:
     """Make a Frame of a picture as the device delivered it. The picture may become part of it, and read-only."""
     image = turned(picture, settings)
-    return Frame(read_only(image), read_only(shrunk(image, settings.preview_width)), at)
+    return Frame(read_only(image), preview(image, settings.preview_width), at)
+
+
+def preview(image: Image, width: int) -> Image | Callable[[], Image]:
+    """Return what a Frame takes as its preview: the picture itself if it is small, else what shrinks it on demand."""
+    return image if image.shape[1] <= width else lambda: read_only(shrunk(image, width))
 
 
 def turned_size(width: int, height: int, settings: CameraSettings) -> tuple[int, int]:

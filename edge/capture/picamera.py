@@ -108,10 +108,8 @@ class PiCamera:
         at = captured_at(sensor_ns, time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))
         image = self._picture(request, "main")
         if self._streams["lores"]:
-            preview = self._picture(request, "lores")
-        else:
-            preview = geometry.shrunk(image, self._settings.preview_width)
-        return Frame(read_only(image), read_only(preview), at)
+            return Frame(read_only(image), read_only(self._picture(request, "lores")), at)
+        return Frame(read_only(image), geometry.preview(image, self._settings.preview_width), at)
 
     def _picture(self, request: Any, stream: str) -> Image:
         """Return one stream of the request, turned, as a copy."""

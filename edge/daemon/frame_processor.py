@@ -96,7 +96,7 @@ class FrameProcessor:
         if frame is not self._glanced:
             self._glanced = frame
             with self._timings.measure("motion"):
-                if self._gate.wants_look(frame.preview, frame.captured_at, self._tracker.busy):
+                if self._gate.wants_look(frame.glimpse, frame.captured_at, self._tracker.busy):
                     self._wanted = True
                     self._light.update(self._gate.half, frame.captured_at)
         return self._wanted

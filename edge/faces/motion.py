@@ -37,9 +37,9 @@ class MotionGate:
         self._moved_at: float | None = None
         self._looked_at: float | None = None
 
-    def wants_look(self, preview: Image, now: float, busy: bool) -> bool:
+    def wants_look(self, picture: Image, now: float, busy: bool) -> bool:
         """Whether the detector should run on this picture. `busy`: somebody is being followed."""
-        if self._moved(preview, now):
+        if self._moved(picture, now):
             self._moved_at = now
         lingering = self._moved_at is not None and now - self._moved_at <= self._settings.linger_s
         due = self._looked_at is None or now - self._looked_at >= self._settings.idle_interval_s
@@ -57,8 +57,8 @@ class MotionGate:
         """Behave as if something had moved."""
         self._moved_at = now
 
-    def _moved(self, preview: Image, now: float) -> bool:
-        self.half = _thinned(preview) if preview.shape[1] >= 2 * MIN_WIDTH else preview
+    def _moved(self, picture: Image, now: float) -> bool:
+        self.half = _thinned(picture) if picture.shape[1] >= 2 * MIN_WIDTH else picture
         self._cells = grey = _cells(self.half)
         if self._background is None or self._background.shape != grey.shape:
             self._background, self._updated_at = grey, now
