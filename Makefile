@@ -26,6 +26,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Python keeps what it has compiled. Otherwise every process of the tests compiles the code for itself: half a second each.
+unexport PYTHONDONTWRITEBYTECODE
 # The tests that depend on the runtime, numpy and OpenCV: the networks, and the whole daemon on the bundled clip.
 RUNTIME_TESTS := $(addprefix tests/test_,tflite.py detect.py roi_detect.py landmarks.py align.py embed.py quality.py \
 	identify.py check_networks.py) $(addprefix tests/test_enroll.py::test_,photos_and_folders_make_a_gallery \
@@ -58,11 +60,19 @@ demo: .venv/.demo
 demo-web: .venv/.demo
 	$(BIN)/whosthere demo --web $(DEMO)
 
-test: .venv/.dev test-tflite-runtime
+# pytest keeps what it has compiled, too. Its workers start together, so each would compile all test files: they are
+# compiled before, in two parts.
+COMPILED := tests/__pycache__/.compiled
+$(COMPILED): $(wildcard tests/test_*.py) | .venv/.dev
+	@echo "compiling the tests"
+	@echo $? | xargs -n 130 -P $$(nproc) $(BIN)/python -m pytest --collect-only -q -p no:xdist >/dev/null || true
+	@touch $@
+
+test: .venv/.dev test-tflite-runtime $(COMPILED)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
 	@echo "The slow tests: make test-slow. With Home Assistant, Node-RED, systemd, picamera2, Ansible: see the Makefile."
 
-test-slow: .venv/.dev
+test-slow: .venv/.dev $(COMPILED)
 	$(BIN)/python -m pytest $(PARALLEL) -m slow $(PYTEST)
 
 # One file after another, each in a process of its own: its memory is measured.

@@ -12,11 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
+from converter.sources import keras_of, load_network, to_tflite
+from converter.training.crops import whole
 from edge.config import typed_yaml
 from edge.faces.embed import TfliteEmbedder
 from edge.faces.label_classifier import LabelClassifier
 from edge.models.tflite import Model, to_tensor
 from support.converting import run
+from support.needed import TENSORFLOW
 from support.portraits import (
     BIDEN,
     COLLINS,
@@ -31,10 +34,7 @@ from support.portraits import (
 )
 from support.training import train_tiny
 
-pytest.importorskip("tensorflow", reason="converting wants TensorFlow: pip install 'whosthere[converter]'")
-
-from converter.sources import keras_of, load_network, to_tflite
-from converter.training.crops import whole
+pytestmark = TENSORFLOW
 
 ENDS = ["softmax", "softmax layer", "activation", "sigmoid", "logits", "unit", "sub-centres"]
 

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from converter.sources import load_network
+from converter.sources import keras_of, load_network
 from edge.errors import ModelError
 from support.fuzzing import cases
+from support.needed import TENSORFLOW
 
-keras = pytest.importorskip("keras", reason="Keras is not installed: pip install 'whosthere[converter]'")
+pytestmark = TENSORFLOW
 
 
 def saved(path: Path) -> bytes:
     """A small network, saved."""
+    keras = keras_of(3)
     network = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
     network.save(path)
     return path.read_bytes()

@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converter.fine_tuning import learning
+from converter.fine_tuning.learning import TuningPlan
+from converter.fine_tuning.network import RoundedNetwork, plain
+from converter.fine_tuning.photos import TuningPhotos
+from converter.fine_tuning.tuner import PhotoTuner
 from converter.graph import RELU6, Graph, Values, schema
 from converter.passes.activations import spell_out_hard_swish, spell_out_prelu
 from converter.passes.precision import Quantiser
@@ -15,20 +20,15 @@ from converter.passes.ranges import Range, joined, observe, searched_ranges
 from converter.passes.scaling import flip_slopes
 from converter.passes.simplify import simplify
 from converter.runner import TensorProbe, unit, vectors
+from converter.training.dataset import Dataset
 from edge.errors import ModelError
 from edge.models.card import InputSpec
 from support.converting import run
 from support.float_models import Builder, gated_network, pictures, residual_network
+from support.needed import TENSORFLOW
 from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, read_picture, save
 
-pytest.importorskip("tensorflow", reason="fine-tuning needs TensorFlow")
-
-from converter.fine_tuning import learning
-from converter.fine_tuning.learning import TuningPlan
-from converter.fine_tuning.network import RoundedNetwork, plain
-from converter.fine_tuning.photos import TuningPhotos
-from converter.fine_tuning.tuner import PhotoTuner
-from converter.training.dataset import Dataset
+pytestmark = TENSORFLOW
 
 SPEC = InputSpec((1, 12, 12, 3), "rgb", 127.5, 127.5)
 

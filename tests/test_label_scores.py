@@ -21,9 +21,10 @@ from converter.people_archive import unpacked
 from edge.__main__ import main as edge_main
 from edge.commands.identify_rows import COLUMNS
 from support.converting import run
+from support.needed import SKLEARN
 from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'whosthere[converter]'")
+pytestmark = SKLEARN
 
 NAMES = {"ada": "Ada", "ben": "Ben"}
 ANSWERS = st.lists(st.tuples(st.sampled_from([*NAMES, STRANGER]), st.sampled_from([*NAMES, STRANGER])), min_size=1)

@@ -14,15 +14,13 @@ from click.testing import CliRunner
 from converter.datasets import DatasetError
 from converter.graph import Graph
 from converter.people_folder import photos_by_person
+from converter.sources import float_model, load_network
+from converter.training.dataset import Dataset
 from edge.errors import ModelError
 from edge.faces.framing import Framing
 from edge.models.card import InputSpec
 from support.float_models import pictures, residual_network
-
-pytest.importorskip("tensorflow", reason="other quantisers need TensorFlow")
-
-from converter.sources import float_model, load_network
-from converter.training.dataset import Dataset
+from support.needed import TENSORFLOW
 from tools.quantisers import __main__ as tool
 from tools.quantisers import networks, without
 from tools.quantisers import people as shares
@@ -30,6 +28,8 @@ from tools.quantisers.makers import MissingLibrary, fine_tuned, float32, library
 from tools.quantisers.measuring import QuantiserRow, verification
 from tools.quantisers.networks import QuantisedNetwork
 from tools.quantisers.table import MeasuredNetwork, read_table, shown, write_table
+
+pytestmark = TENSORFLOW
 
 SPEC = InputSpec((1, 12, 12, 3), "rgb", 127.5, 127.5)
 ROW = QuantiserRow(mean=1.0, least=1.0, area=0.9, accepted=0.5, bytes=4000, milliseconds=2.0, time=1.0)

@@ -20,10 +20,10 @@ from converter.passes.simplify import simplify
 from edge.models import card
 from support import small_lfw
 from support.float_models import pictures
+from support.needed import MATPLOTLIB
 from support.placed_faces import make_pack
 
-pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 'whosthere[converter]'")
-pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'whosthere[converter]'")
+pytestmark = MATPLOTLIB
 
 
 def bundled() -> Graph:

@@ -1,31 +1,34 @@
 """CI's own limit: what `.ci/run` leaves out on a slow machine, and says so."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+TESTS = "import pytest\n\n@pytest.mark.slow\ndef test_a_slow_one(): pass\n\ndef test_another(): pass\n"
 
 
 @pytest.mark.parametrize(("until", "left_out"), [("1", True), ("9e9", False)])
-def test_slow_tests_that_would_begin_too_late_are_left_out_and_named(until: str, left_out: bool) -> None:
-    chosen = "tests/test_train_networks.py::test_probabilities_are_no_embedding"
-    # --setup-only makes the fixtures and runs no test.
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--setup-only", chosen]
-    environment = os.environ | {"WHOSTHERE_SLOW_UNTIL": until}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert ("no time left (WHOSTHERE_SLOW_UNTIL): `make test-slow` runs it" in done.stdout) is left_out, done.stdout
+def test_slow_tests_that_would_begin_too_late_are_left_out_and_named_and_no_others(
+    until: str,
+    left_out: bool,
+    pytestconfig: pytest.Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two tests, run by a pytest of their own with this project's conftest.py."""
+    monkeypatch.setenv("WHOSTHERE_SLOW_UNTIL", until)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = slow\n", encoding="utf-8")
+    (tmp_path / "test_two.py").write_text(TESTS, encoding="utf-8")
+    own = pytestconfig.pluginmanager.get_plugin(str(ROOT / "tests" / "conftest.py"))
+    without = [f"-pno:{name}" for name in ("cacheprovider", "timeout", "xdist", "hypothesispytest")]
+    pytest.main(["-v", "-rs", "-s", "--import-mode=importlib", *without, str(tmp_path)], plugins=[own])
+    said = capsys.readouterr().out
 
-
-def test_other_tests_are_never_left_out() -> None:
-    chosen = "tests/test_class_names.py::test_no_module_has_more_than_300_lines"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", chosen]
-    environment = os.environ | {"WHOSTHERE_SLOW_UNTIL": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert "1 passed" in done.stdout, done.stdout
+    assert ("no time left (WHOSTHERE_SLOW_UNTIL): `make test-slow` runs it" in said) is left_out, said
+    assert f"::test_a_slow_one {'SKIPPED' if left_out else 'PASSED'}" in said, said
+    assert "::test_another PASSED" in said, said
 
 
 def test_ci_sets_the_limit_below_its_forty_minutes() -> None:

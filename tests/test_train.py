@@ -14,11 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-from support.converting import run
-from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture, save
-
-pytest.importorskip("tensorflow", reason="training wants TensorFlow: pip install 'whosthere[converter]'")
-
 from converter import networks
 from converter.datasets import DatasetError
 from converter.graph import Graph
@@ -36,6 +31,11 @@ from converter.training.trainer import check_loss
 from converter.training.triplets import MARGIN, semi_hard
 from edge.faces.framing import Framing
 from edge.models.card import InputSpec
+from support.converting import run
+from support.needed import TENSORFLOW
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture, save
+
+pytestmark = TENSORFLOW
 
 PEOPLE = {"barack": [OBAMA, OBAMA_2009, OBAMA_2010], "joe": [BIDEN], "grace": [HOPPER], "eileen": [COLLINS]}
 SMALL = ("--size", "48", "--batch", "16", "--dimensions", "32", "--validation", "0.5", "--test", "0")

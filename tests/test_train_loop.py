@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 import pytest
 
-from support.training import FEW, own_network, textures, train_tiny
-
-pytest.importorskip("tensorflow", reason="training wants TensorFlow: pip install 'whosthere[converter]'")
-
 from converter.sources import float_model, keras_of
 from converter.training.history import read
 from converter.training.judging import identified
 from converter.training.schedules import factor, waited
 from converter.training.strategies import strategy_named
 from edge.errors import UsageError
+from support.needed import TENSORFLOW
+from support.training import FEW, own_network, textures, train_tiny
+
+pytestmark = TENSORFLOW
 
 
 def test_schedules() -> None:

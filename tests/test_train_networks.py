@@ -6,13 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
-from support.converting import run
-from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture, save
-from support.training import own_network, train_tiny
-
-pytest.importorskip("tensorflow", reason="training wants TensorFlow: pip install 'whosthere[converter]'")
-
 from click.testing import CliRunner
 
 from converter import networks
@@ -24,7 +17,12 @@ from edge.errors import UsageError
 from edge.faces.framing import Framing
 from edge.models import card as cards
 from edge.models.tflite import Engine, open_interpreter
-from support.portraits import analyser
+from support.converting import run
+from support.needed import TENSORFLOW
+from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, analyser, read_picture, save
+from support.training import own_network, train_tiny
+
+pytestmark = TENSORFLOW
 
 
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "mobilenet-v2"])

@@ -6,10 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.training import textures, train_tiny
-
-pytest.importorskip("tensorflow", reason="training wants TensorFlow: pip install 'whosthere[converter]'")
-
 from converter.sources import keras_of
 from converter.training.crops import coloured
 from converter.training.dataset import UNLABELLED, Dataset, split
@@ -22,6 +18,10 @@ from converter.training.pairs import _contrastive
 from converter.training.teacher import normalised, open_teacher
 from edge.models.card import InputSpec
 from edge.models.tflite import to_tensor
+from support.needed import TENSORFLOW
+from support.training import textures, train_tiny
+
+pytestmark = TENSORFLOW
 
 SCALE, ANGLE, MARGIN = 32.0, 0.5, 0.35
 
