@@ -12,10 +12,12 @@ import pytest
 from hypothesis import strategies as st
 
 from edge.config.mqtt import MqttSettings
-from edge.demo.box import make_gallery
+from edge.demo.box import NAMES, PORTRAITS
 from support.broker import Broker, running_broker
 from support.browser import Browser, Visitor, running_browser
 from support.fuzzing import FULL, MAX_MB, MAX_MORE_MB, forget_peak, memory_mb
+from support.one_thread import one_thread
+from support.portraits import whosthere
 from support.publishing import settings
 from support.rtsp import RtspServer, why_not
 from support.web import WebPage
@@ -57,11 +59,19 @@ def little_memory(request: pytest.FixtureRequest) -> Iterator[None]:
     assert peak < (MAX_MB if FULL else before + MAX_MORE_MB)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def networks_on_one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo_gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three people, enrolled from one portrait each. Tests must not change it: copy it."""
+    """The demo's: three people, enrolled from one portrait each. Tests must not change it: copy it."""
     path = tmp_path_factory.mktemp("gallery") / "demo.whg"
-    make_gallery(path)
+    for person, name in NAMES.items():
+        done = whosthere("enroll", "--gallery", path, "--person", name, *sorted((PORTRAITS / person).glob("*.jpg")))
+        assert done.exit_code == 0, done.output
     return path
 
 

@@ -15,6 +15,7 @@ from edge.config import typed_yaml
 from edge.demo.box import FOLDER, SCRIPT
 from edge.demo.expected import ClipScript, read_script
 from support.broker import Broker, Heard, Listener
+from support.one_thread import SETTINGS
 
 WAIT_S = 600.0
 """Long enough for a busy machine; everything that waits returns as soon as it can."""
@@ -33,6 +34,7 @@ def write_config(folder: Path, broker: Broker, known: Path, /, **sections: dict[
         "device_id": DEVICE,
         "camera": {"source": str(FOLDER / clip().clip), "name": "clip", "realtime": False},
         "gallery": {"path": str(known)},
+        "models": dict(SETTINGS),
         "visit": {"gap_s": 2.0},
         "mqtt": {
             "host": broker.host,
