@@ -19,7 +19,18 @@ from edge.galleries.file import open_gallery, write_gallery
 from edge.mqtt.command_payloads import KINDS
 from edge.mqtt.contract import json_schemas
 from support.broker import Broker, Certificates, Listener, running_broker
-from support.daemon import DEVICE, TOPIC, clip, decoded, events_by_visit, running, visit_events, visits, write_config
+from support.daemon import (
+    DEVICE,
+    TOPIC,
+    clip,
+    decoded,
+    events_by_visit,
+    running,
+    visit_events,
+    visitors,
+    visits,
+    write_config,
+)
 from support.portraits import whosthere
 from support.publishing import until
 
@@ -31,6 +42,8 @@ THE_VISITS = [
     [("started", None), ("recognized", "barack-obama"), ("ended", "barack-obama")],
 ]
 """Ordered by the beginning of each visit. The last two come together, and rounding decides who is named first."""
+OBAMA, BIDEN, HOPPER = 0, 2, 3
+"""Their visits in it, counted from 0."""
 THE_CLIP = [event for visit in THE_VISITS[:3] for event in visit]
 
 
@@ -93,9 +106,10 @@ def test_somebody_who_is_renamed_has_the_new_name_everywhere_and_keeps_their_top
     tmp_path: Path, demo_gallery: Path
 ) -> None:
     gallery, discovery = tmp_path / "gallery.whg", f"homeassistant/device/whosthere_{DEVICE}/config"
+    source = str(visitors(tmp_path / "one.avi", OBAMA))
     shutil.copy(demo_gallery, gallery)
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
-        config = write_config(tmp_path, broker, gallery, camera={"loop": True})
+        config = write_config(tmp_path, broker, gallery, camera={"loop": True, "source": source})
         with running(config) as daemon:
             listener.wait_for(f"{TOPIC}/last_person", b"Barack Obama")
             done = whosthere("gallery", "rename", "--gallery", gallery, "Barack Obama", "Barry O.")
@@ -112,12 +126,12 @@ def test_somebody_who_is_renamed_has_the_new_name_everywhere_and_keeps_their_top
 
 
 def test_sighup_takes_a_new_gallery_while_it_watches(tmp_path: Path, demo_gallery: Path) -> None:
-    gallery = tmp_path / "gallery.whg"
+    gallery, source = tmp_path / "gallery.whg", str(visitors(tmp_path / "two.avi", BIDEN, HOPPER))
     shutil.copy(demo_gallery, gallery)
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
-        config = write_config(tmp_path, broker, gallery, camera={"loop": True})
+        config = write_config(tmp_path, broker, gallery, camera={"loop": True, "source": source})
         with running(config) as daemon:
-            listener.wait(lambda: ("recognized", "barack-obama") in visit_events(listener))
+            listener.wait(lambda: ("recognized", "joe-biden") in visit_events(listener))
             good = gallery.read_bytes()
             gallery.write_bytes(good[:2000])
             daemon.send(signal.SIGHUP)
@@ -129,7 +143,7 @@ def test_sighup_takes_a_new_gallery_while_it_watches(tmp_path: Path, demo_galler
             daemon.wait_for_log("reload: gallery version 4, 2 people")
             listener.wait_for(f"{TOPIC}/person/joe-biden", b"")
             before, known_until = _health(listener), len(visits(listener))
-            # Once through the whole clip: between two visits of hers, the man who is no longer known has been there.
+            # Once through the clip: between two visits of hers, the man who is no longer known has been there.
             listener.wait(lambda: _times_named(visits(listener)[known_until:], "grace-hopper") >= 2)
             after = _health(listener)
         since = visits(listener)[known_until:]
@@ -200,8 +214,8 @@ def test_every_command_is_answered(tmp_path: Path, demo_gallery: Path) -> None:
 
 def test_a_snapshot_is_sent_only_when_asked_for(tmp_path: Path, demo_gallery: Path) -> None:
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
-        config = write_config(tmp_path, broker, demo_gallery, mqtt={"snapshot": {"enabled": True}, "port": broker.port})
-        config.write_text(config.read_text().replace("port: 1883", f"port: {broker.port}"))
+        camera = {"source": str(visitors(tmp_path / "one.avi", OBAMA))}
+        config = write_config(tmp_path, broker, demo_gallery, camera=camera, mqtt={"snapshot": {"enabled": True}})
         with running(config) as daemon:
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")

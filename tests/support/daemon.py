@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from edge.config import typed_yaml
 from edge.demo.box import FOLDER, SCRIPT
 from edge.demo.expected import ClipScript, read_script
@@ -26,6 +28,23 @@ TOPIC = f"whosthere/{DEVICE}"
 def clip() -> ClipScript:
     """Who appears in the bundled clip."""
     return read_script(SCRIPT)
+
+
+def visitors(path: Path, *numbers: int, stay_s: float = 4.0) -> Path:
+    """Make a shorter clip: these visits of the bundled one, counted from 0, without what follows `stay_s`.
+
+    Three seconds of nobody precede each.
+    """
+    told = clip()
+    capture = cv2.VideoCapture(str(FOLDER / told.clip))
+    nobody = [capture.read()[1]] * round(3 * told.fps)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), told.fps, (told.width, told.height))
+    for number in numbers:
+        capture.set(cv2.CAP_PROP_POS_FRAMES, round(told.visits[number].from_s * told.fps))
+        for picture in [*nobody, *(capture.read()[1] for _ in range(round(stay_s * told.fps)))]:
+            writer.write(picture)
+    writer.release()
+    return path
 
 
 def write_config(folder: Path, broker: Broker, known: Path, /, **sections: dict[str, Any]) -> Path:
