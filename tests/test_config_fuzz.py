@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge.config import bounded_yaml
+from edge.config import typed_yaml
 from edge.config.loading import Config, load_config
 from edge.errors import ConfigError
 from support.fuzzing import cases
@@ -144,4 +144,4 @@ def test_aliases_of_a_sensible_size_are_fine(tmp_path: Path) -> None:
         "mqtt: &a {host: broker}\ncamera: {fps: &fps 7.0, name: &n door}\nvisit: {gap_s: *fps}\n", encoding="utf-8"
     )
     assert load_config(path).config.visit.gap_s == 7.0
-    assert 5 * len(REFERENCE) < bounded_yaml.MAX_BYTES
+    assert 5 * len(REFERENCE) < typed_yaml.MAX_BYTES

@@ -37,6 +37,19 @@ ELSEWHERE = ("numpy", "cv2", "pyrage", "segno", "zipfile", "edge.backup.making",
 """What one request in a thousand needs is loaded for that request, or by the process that carries it out."""
 
 
+NOTES_WHO_PARSES = """
+import os, sys
+class Noted:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "ruamel.yaml":
+            with open(os.environ["WHO_PARSES"], "a") as noted:
+                print(os.getpid(), file=noted)
+sys.meta_path.insert(0, Noted)
+"""
+"""Python loads a module of this name before anything else."""
+
+
 @pytest.mark.parametrize("listed", PAGES, ids=lambda page: page.name)
 def test_the_list_says_what_the_module_says(listed: ListedPage) -> None:
     page = listed.page
@@ -77,6 +90,38 @@ def test_nothing_is_shown_with_numpy_opencv_or_a_network(tmp_path: Path, demo_ga
             answer = client.get(path)
             assert answer.status in (200, 503) and "Traceback" not in answer.text, (path, answer.text)
             assert loaded(page) & {"numpy", "cv2", "ai_edge_litert", "tflite_runtime", "PIL"} == set(), path
+
+
+def test_yaml_is_parsed_in_other_processes_only(
+    tmp_path: Path, demo_gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser takes 2 MB, and some 250 times the size of a text while it parses that."""
+    gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))
+    diary = DiaryFile(tmp_path / "diary.sqlite3", 10)
+    visit = new(1, "barack-obama")
+    diary.add(visit)
+    diary.close()
+    config = write_web_config(tmp_path, gallery, strangers={"group": True, "keep": 9})
+    StrangersFile(tmp_path / "strangers" / NAME).close()
+    noted = tmp_path / "noted"
+    (tmp_path / "sitecustomize.py").write_text(NOTES_WHO_PARSES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("WHO_PARSES", str(noted))
+    with running_page(config, tmp_path) as page:
+        client = Client(page.address)
+        client.log_in()
+        for path in (*(listed.path for listed in PAGES if listed.path), f"/visits/{visit.record.id}"):
+            assert client.get(path).status == 200, path
+        before = noted.read_text().split()
+        assert client.post("/box/target", {"step": "0"}).status == 303
+        assert "false_alarm_target" in config.read_text()
+        config.write_text(f"{config.read_text()}visit:\n  gap_s: no\n")
+        assert client.get("/box").status == 200, "it goes on with the last config"
+        assert "gap_s: found false" in (tmp_path / "web.log").read_text()
+        after = noted.read_text().split()
+        assert str(page.process.pid) not in after
+        assert len(before) == len(set(before)) in (2, 3), "config.yaml, the card and that of int8: once each"
+        assert len(after) > len(before)
 
 
 def loaded(page: WebPage) -> set[str]:

@@ -153,14 +153,16 @@ def first_page(config: Path) -> None:
 
 
 def _instructions(valgrind: str, config: Path) -> str:
-    """The instructions of a page from its start to its end, with one request in between."""
-    counted = config.parent / "valgrind.txt"
-    words = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={counted}"]
+    """The instructions of a page and its helpers from its start to its end, with one request in between."""
+    counted = config.parent / "valgrind"
+    words = [valgrind, "--tool=callgrind", "--trace-children=yes", "--callgrind-out-file=/dev/null"]
+    words.append(f"--log-file={counted}.%p")
     web = WebProcess(config, before=words)
     web.read("/login")
     web.end()
-    found = re.search(r"Collected : (\d+)", counted.read_text(encoding="utf-8"))
-    return f"instructions until then: {int(found[1]) / 1e9:.2f} billion" if found else "Valgrind counted nothing"
+    logs = "".join(path.read_text(encoding="utf-8") for path in config.parent.glob(f"{counted.name}.*"))
+    found = [int(count) / 1e9 for count in re.findall(r"Collected : (\d+)", logs)]
+    return f"instructions until then: {sum(found):.2f} billion, in {len(found)} processes"
 
 
 def main() -> None:

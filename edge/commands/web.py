@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from edge.commands.context import box_config
 from edge.commands.web_tokens import token
 from edge.config.loading import load_config
 from edge.config.web import host_and_port
+from edge.config.yaml_process import keep_parser_out
 from edge.errors import ConfigError, UsageError
 from edge.terminal import echo
 from edge.web.box import WebBox
@@ -47,13 +49,16 @@ def command(ctx: click.Context, listen: str | None, config_path: Path) -> None:
     if ctx.invoked_subcommand is not None:
         _check_place(ctx)
         return
-    try:
-        from edge.web import server  # noqa: PLC0415  (the extra `web` may be missing)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the page needs {error.name}, which is not installed; install its extra: pip install 'whosthere[web]'"
-        ) from error
-    loaded = load_config(config_path)
+    keep_parser_out()
+    with ThreadPoolExecutor(1) as meanwhile:
+        loading = meanwhile.submit(load_config, config_path)
+        try:
+            from edge.web import server  # noqa: PLC0415  (the extra `web` may be missing)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"the page needs {error.name}, which is not installed; install its extra: pip install 'whosthere[web]'"
+            ) from error
+        loaded = loading.result()
     settings = loaded.config.web
     if read_password(Path(settings.path)) is None:
         raise ConfigError(

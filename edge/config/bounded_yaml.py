@@ -1,39 +1,21 @@
 """YAML as config files use it, within bounds: a small file cannot take much memory or time, whatever it holds."""
 
-from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
 from ruamel.yaml.parser import Parser
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
-from edge.regular_file import open_regular
-
-MAX_BYTES = 200_000
-"""The size of a file. The commented reference has 16 kB; the parser takes some 250 times as much memory as the text."""
 MAX_DEPTH = 20
 MAX_CHARACTERS = 1_000_000
 """With every alias written out: ten lists of ten aliases each stand for ten billion values."""
 _UNKNOWN_VERSION = "a line %YAML names a version that does not exist; leave it out"
 YES_AND_NO = {"yes", "no", "on", "off"}
-
-
-class TooLarge(ValueError):
-    """The file has more bytes than a config file makes sense with."""
-
-
-def read_bounded(path: Path) -> str:
-    """Return the text of a file. Raises OSError, UnicodeDecodeError and TooLarge."""
-    with open_regular(path) as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise TooLarge(f"found more than {MAX_BYTES // 1000} kB; allowed: at most that; is this the right file?")
-    return content.decode("utf-8")
 
 
 def bounded_yaml(width: int) -> YAML:
@@ -44,6 +26,15 @@ def bounded_yaml(width: int) -> YAML:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = width
     return yaml
+
+
+def in_words(error: YAMLError) -> str:
+    """What is wrong, and where; without its own text, which quotes the line, which may contain a login."""
+    if not isinstance(error, MarkedYAMLError):
+        return f"not YAML: {' '.join(str(error).split())}"
+    mark = error.problem_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"not YAML: {place}{error.problem}"
 
 
 class _Resolver(VersionedResolver):

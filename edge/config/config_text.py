@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from edge.config import typed_yaml
-from edge.config.loading import InvalidConfig, load_config
+from edge.config.loading import InvalidConfig, LoadedConfig, load_config
 from edge.errors import ConfigError
 from edge.owner import as_owner
 
@@ -29,6 +29,11 @@ def rewrite(path: Path, values: Mapping[str, Value]) -> None:
     """
     with as_owner(path):
         _rewrite(path, values)
+
+
+def rewrite_own(_: LoadedConfig, path: str, values: dict[str, Value]) -> None:
+    """The same for a box's own config.yaml, as an errand of the web page."""
+    rewrite(Path(path), values)
 
 
 def _rewrite(path: Path, values: Mapping[str, Value]) -> None:

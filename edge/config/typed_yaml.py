@@ -1,22 +1,36 @@
-"""YAML files as frozen, typed structs, with every mistake reported at once."""
+"""YAML files as frozen, typed structs, with every mistake reported at once.
 
-import difflib
+The parser takes megabytes, so it is loaded when it is needed first: the web page has another process use it.
+"""
+
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
 
 import msgspec
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import Node
 
 from edge.config.allowed import in_words
-from edge.config.bounded_yaml import TooLarge, bounded_yaml, read_bounded
+from edge.regular_file import open_regular
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.nodes import Node
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 WIDTH = 110
+MAX_BYTES = 200_000
+"""The size of a file. The commented reference has 16 kB; the parser takes some 250 times as much memory as the text."""
+
+
+class Parsing:
+    """Where documents are parsed."""
+
+    elsewhere: ClassVar[Callable[[str], Any] | None] = None
+    """What parses instead of this process, and raises Mistakes; None: this process does."""
 
 
 class Mistakes(ValueError):
@@ -33,40 +47,44 @@ def read(path: Path) -> Any:
     Raises OSError when it cannot be read and Mistakes when it is not YAML.
     """
     try:
-        return parse(read_bounded(path))
+        with open_regular(path) as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            limit = f"{MAX_BYTES // 1000} kB"
+            raise Mistakes([f"found more than {limit}; allowed: at most that; is this the right file?"])
+        return parse(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Mistakes([f"not UTF-8 text: {error}"]) from error
-    except TooLarge as error:
-        raise Mistakes([str(error)]) from error
 
 
 def parse(text: str) -> Any:
     """Return the document in a text. Raises Mistakes when it is not YAML."""
-    try:
-        return bounded_yaml(WIDTH).load(text)
-    except YAMLError as error:
-        raise Mistakes([_not_yaml(error)]) from error
+    return (Parsing.elsewhere or parse_here)(text)
 
 
-def compose(text: str) -> Node | None:
+def parse_here(text: str) -> Any:
+    """The same, always in this process."""
+    return _with_yaml(lambda yaml: yaml.load(text))
+
+
+def compose(text: str) -> "Node | None":
     """Return the document as nodes, each with its place in the text; None when it is empty.
 
     Raises Mistakes when it is not YAML.
     """
+    node: Node | None = _with_yaml(lambda yaml: yaml.compose(text))
+    return node
+
+
+def _with_yaml(use: Callable[["YAML"], Any], width: int = WIDTH) -> Any:
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  (see above)
+
+    from edge.config import bounded_yaml  # noqa: PLC0415
+
     try:
-        node: Node | None = bounded_yaml(WIDTH).compose(text)
-        return node
+        return use(bounded_yaml.bounded_yaml(width))
     except YAMLError as error:
-        raise Mistakes([_not_yaml(error)]) from error
-
-
-def _not_yaml(error: YAMLError) -> str:
-    if not isinstance(error, MarkedYAMLError):
-        return f"not YAML: {' '.join(str(error).split())}"
-    # Its own text quotes the line, which may contain a login.
-    mark = error.problem_mark
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"not YAML: {place}{error.problem}"
+        raise Mistakes([bounded_yaml.in_words(error)]) from error
 
 
 def dump(document: Any) -> str:
@@ -81,7 +99,7 @@ def dump_value(value: str | float | bool | None) -> str:
 
 def _dumped(document: Any, width: int) -> str:
     text = io.StringIO()
-    bounded_yaml(width).dump(document, text)
+    _with_yaml(lambda yaml: yaml.dump(document, text), width)
     # A folded line ends in a space, which means nothing.
     return re.sub(r" +$", "", text.getvalue(), flags=re.MULTILINE)
 
@@ -142,6 +160,8 @@ def _mistake(value: Any, kind: Any, path: str) -> list[str]:
 
 
 def _unknown(path: str, key: str, known: list[str]) -> str:
+    import difflib  # noqa: PLC0415  (nobody else needs it)
+
     near = difflib.get_close_matches(key, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
     return f"{path}: no such key; {hint}"
@@ -153,5 +173,5 @@ def _lower(text: str) -> str:
 
 def shown(value: Any) -> str:
     """Return a value for an error: as it stands in YAML, cut after 60 characters."""
-    text = dump_value(value) if value is None or isinstance(value, bool) else repr(value)
+    text = msgspec.json.encode(value).decode() if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

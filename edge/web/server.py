@@ -19,6 +19,7 @@ from edge.owner import become_decider
 from edge.web.app import make_app
 from edge.web.box import WebBox
 from edge.web.certificate import certificate
+from edge.web.spare_memory import give_back
 
 log = logging.getLogger("whosthere.web")
 FIRST_FD = 3
@@ -30,6 +31,8 @@ MAX_HEAD_BYTES = 16_384
 HEAD_S = 10.0
 """How long a client may take for the head of a request."""
 KEEP_ALIVE_S = 15
+TIDY_TICKS = 10
+"""A second: uvicorn has ten ticks in one."""
 
 
 @dataclass(slots=True)
@@ -111,14 +114,18 @@ class PatientProtocol(H11Protocol):
 
 
 class IdleServer(uvicorn.Server):
-    """Ends when there has been no request for `idle_s`; None: never."""
+    """Ends when there has been no request for `idle_s`; None: never. Gives memory back after requests."""
 
     def __init__(self, config: uvicorn.Config, activity: Activity, idle_s: float | None) -> None:
         super().__init__(config)
         self._activity = activity
         self._idle_s = idle_s
+        self._tidied = 0.0
 
     async def on_tick(self, counter: int) -> bool:
+        if counter % TIDY_TICKS == 0 and self._tidied != self._activity.last:
+            self._tidied = self._activity.last
+            give_back()
         quiet = self._idle_s is not None and not self._activity.running
         if quiet and self._idle_s is not None and time.monotonic() - self._activity.last > self._idle_s:
             log.info("nobody has asked for %.0f minutes: stopping until somebody does", self._idle_s / 60)

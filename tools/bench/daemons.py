@@ -31,7 +31,7 @@ STOP_S = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 MB = 1024
 AS_ON_A_BOX = {"MALLOC_ARENA_MAX": "1"}
-"""What systemd/whosthere.service sets that memory depends on."""
+"""What the units in systemd/ set that memory depends on."""
 
 
 class Usage(NamedTuple):

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -11,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from edge.config.config_text import Value, rewrite
 from edge.config.loading import LoadedConfig
 from edge.diary.opening import current_gallery
 from edge.errors import ConfigError
@@ -22,10 +22,12 @@ from edge.models.embedder_choice import embedder_card
 from edge.visits.misses import measured_on, miss_rate
 from edge.visits.thresholds import Bounds, target_bounds
 from edge.web.box import WebBox
+from edge.web.errands import Errand
 from edge.web.page import get, post, text_of
 
 STEPS = (1 / 20, 1 / 50, 1 / 100, 1 / 200, 1 / 500, 1 / 1000, 1 / 2000, 1 / 5000, 1 / 10_000, 1 / 20_000, 1 / 50_000)
 SIDES = ("left", "top", "right", "bottom")
+REWRITE = Errand("edge.config.config_text:rewrite_own", NoneType)
 LEAST = 0.05
 """A region has at least so much of the picture's width and height."""
 
@@ -168,10 +170,10 @@ async def picture(request: Request) -> Response:
     return Response(jpeg, media_type="image/jpeg")
 
 
-async def _write(box: WebBox, values: Mapping[str, Value]) -> None:
+async def _write(box: WebBox, values: Mapping[str, float]) -> None:
     """Change config.yaml in place. Raises HTTPException when this process may not, with the lines to write by hand."""
     try:
-        await run_in_threadpool(rewrite, box.config_path, values)
+        await run_in_threadpool(lambda: REWRITE.run(box, path=str(box.config_path), values=dict(values)))
     except ConfigError as error:
         lines = "; ".join(f"{key}: {value}" for key, value in values.items())
         raise HTTPException(409, f"{error}. The settings are: {lines}") from error
