@@ -25,6 +25,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories of controls, formats such as direction marks, surrogates, and separators of lines."""
 _BROKEN = re.compile("[\udc80-\udcff]")
 """Bytes of file names that are not text, as Python has them (PEP 383)."""
+_EMPTY_OPTION = re.compile(r"--[a-z][a-z-]*=")
 _JOINERS = frozenset({"\u200c", "\u200d"})
 """Names in Persian and Sinhala and emoji of several parts need them, as emoji of flags need tags."""
 
@@ -64,6 +65,12 @@ class LazyGroup(click.Group):
         click.echo(problem, err=True)
         sys.exit(2)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments, of which none is empty: `--network "$NAME"` without a NAME is a mistake."""
+        if not ctx.resilient_parsing:
+            _refuse_empty(ctx, args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.summaries)
 
@@ -79,6 +86,16 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(self.summaries.items()))
+
+
+def _refuse_empty(ctx: click.Context, args: Sequence[str]) -> None:
+    """Raise UsageError naming what stands before an empty argument."""
+    for number, argument in enumerate(args):
+        option = argument[:-1] if _EMPTY_OPTION.fullmatch(argument) else ""
+        if argument and not option:
+            continue
+        before = option or (args[number - 1] if number else str(ctx.info_name))
+        raise click.UsageError(f"found an empty text after {safe(before)}; give it a value, or leave it out", ctx)
 
 
 def safe(text: str) -> str:

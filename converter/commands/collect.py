@@ -94,6 +94,8 @@ def command(
     """
     if bool(camera) == bool(video):
         raise UsageError("found neither or both of --camera and --video; give one of them")
+    if every_s > seconds:
+        raise UsageError(f"--every: found {every_s:g}; allowed: at most the {seconds:g} of --seconds")
     if problem := names.problem(person):
         raise UsageError(f"--person: found {person!r}, which cannot be a name: {problem}")
     if "/" in person or person.startswith("."):

@@ -176,6 +176,12 @@ def command(
     """
     if (pairs is None) != (images is None):
         raise UsageError("--pairs and --images belong together: found only one of them")
+    options.refuse_disregarded(
+        {
+            "crop": None if feeding["unaligned"] else "with --no-align",
+            "max_accuracy_loss": None if pairs else "with --pairs",
+        }
+    )
     wanted = _wanted(variants)
     fine_tuning_options.check_tuning(feeding, wanted)
     listed = read_pairs(pairs, images) if pairs and images else []

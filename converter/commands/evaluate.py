@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 import msgspec
-from click.core import ParameterSource
 from rich.table import Table
 
 from converter import card_text, datasets
@@ -125,17 +124,16 @@ def command(
 
 def _check(as_identification: bool, pairs: Path | None) -> None:
     """Raise UsageError for options that would be disregarded."""
-    given = click.get_current_context().get_parameter_source
     if as_identification and pairs is not None:
         raise UsageError("give --pairs or --identify, not both")
-    for option, name, read, what in (
-        ("--enroll", "enroll", as_identification, "allowed with --identify"),
-        ("--templates", "templates", not as_identification, "allowed without --identify"),
-        ("--false-alarm", "false_alarm", not as_identification, "allowed without --identify"),
-        ("--allow-missing", "allow_missing", pairs is not None, "allowed with --pairs"),
-    ):
-        if not read and given(name) is not ParameterSource.DEFAULT:
-            raise UsageError(f"{option}: it would be disregarded; {what}")
+    options.refuse_disregarded(
+        {
+            "enroll": None if as_identification else "with --identify",
+            "templates": "without --identify" if as_identification else None,
+            "false_alarm": "without --identify" if as_identification else None,
+            "allow_missing": None if pairs else "with --pairs",
+        }
+    )
 
 
 def _record(path: Path, line: str, result: Evaluation | ModelSearch) -> None:

@@ -1,10 +1,11 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from converter.datasets import PicturePair, read_existing_pairs
 from converter.drawn_pairs import drawn_pairs
@@ -15,7 +16,7 @@ from converter.people_folder import photos_by_person
 from edge.bare_address import ExistingPath
 from edge.config.faces import DetectSettings
 from edge.config.sections import ModelSettings
-from edge.errors import ModelError
+from edge.errors import ModelError, UsageError
 from edge.models import card as cards
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,6 +122,17 @@ name = click.option(
 def cut(what: str) -> Callable[[F], F]:
     """--cut, with what it means to the command."""
     return click.option("--cut", metavar="LAYER", help=f"{what} `softmax`: before the layer that makes labels.")
+
+
+def refuse_disregarded(allowed: Mapping[str, str | None]) -> None:
+    """Raise UsageError for an option that was given and would not be read.
+
+    `allowed`: a parameter of the command -> when its option is read, in words; None: it is read now.
+    """
+    given = click.get_current_context().get_parameter_source
+    for name, when in allowed.items():
+        if when is not None and given(name) is not ParameterSource.DEFAULT:
+            raise UsageError(f"--{name.replace('_', '-')}: it would be disregarded; allowed {when}")
 
 
 def data_set(name: str | None, images: Path) -> str:

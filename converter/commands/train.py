@@ -72,7 +72,7 @@ def command(
       whosthere-converter train --images people/ -o small --network cnn --teacher mobilefacenet
       whosthere-converter train --images people/ -o grey --size 100 --grey --range 0..1 --no-align
     """
-    _check(asked)
+    _check(asked, epochs)
     strategy = strategy_named(asked["strategy"])
     # Before anything random happens, the first weights included.
     keras_of(3).utils.set_random_seed(asked["seed"])
@@ -117,8 +117,15 @@ def command(
         _next(output / BEST, begun.spec, lessons, asked)
 
 
-def _check(asked: dict[str, Any]) -> None:
-    """Set the objective, and raise UsageError for options that do not go with it."""
+def _check(asked: dict[str, Any], epochs: int) -> None:
+    """Set the objective, and raise UsageError for options that do not go with it, or with each other."""
+    if asked["warm_up"] >= epochs:
+        raise UsageError(f"--warm-up: found {asked['warm_up']}; allowed: fewer than the {epochs} of --epochs")
+    if asked["validation"] + asked["test"] >= 1:
+        kept = f"found {asked['validation']:g} and {asked['test']:g}"
+        raise UsageError(
+            f"--validation, --test: {kept}; allowed: less than 1 together, so that people are left to learn from"
+        )
     asked["objective"] = objective = asked["objective"] or (TEACHER if asked["teacher"] else next(iter(LOSSES)))
     loss = EVERY[objective]
     if (objective == TEACHER) != bool(asked["teacher"]):
