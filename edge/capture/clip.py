@@ -15,6 +15,7 @@ from edge.capture.video_io import open_file, size_problem
 from edge.errors import CameraError
 from edge.records import Image
 from edge.regular_file import open_regular
+from edge.terminal import safe
 
 SUPPORTED = (
     "a video (MP4, MKV, WebM, AVI, MPEG or another format that FFmpeg reads), an animated GIF, "
@@ -51,10 +52,10 @@ class VideoClip:
         self._path = path
         self._capture = open_file(path)
         if not self._capture.isOpened():
-            raise CameraError(f"{path}: not a readable video, or damaged at its beginning; allowed: {SUPPORTED}")
+            raise _error(path, f"not a readable video, or damaged at its beginning; allowed: {SUPPORTED}")
         if problem := size_problem(self._capture):
             self._capture.release()
-            raise CameraError(f"{path}: {problem}")
+            raise _error(path, problem)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.interval_s = 1 / fps if 0 < fps <= 1000 else 0.04
         self._time_s = -1.0
@@ -72,7 +73,7 @@ class VideoClip:
     def picture(self) -> Image:
         decoded, image = self._capture.retrieve()
         if not decoded:
-            raise CameraError(f"{self._path}: frame {self._frames} cannot be decoded; the file is damaged")
+            raise _error(self._path, f"frame {self._frames} cannot be decoded; the file is damaged")
         return np.asarray(image, np.uint8)
 
     def close(self) -> None:
@@ -89,16 +90,15 @@ class VideoClip:
         """
         promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         if self._frames == 0 and self._codec() == "av01":
-            raise CameraError(f"{self._path}: an AV1 video, which cannot be decoded here; convert it to H.264")
+            raise _error(self._path, "an AV1 video, which cannot be decoded here; convert it to H.264")
         if self._frames == 0:
-            raise CameraError(
-                f"{self._path}: contains no frame that can be decoded; the file is damaged or not a video"
-            )
+            raise _error(self._path, "contains no frame that can be decoded; the file is damaged or not a video")
         enough = promised * (1 - _MISSING_PART)
         if promised > 1 and self._frames < enough and self._time_s + self.interval_s < enough * self.interval_s:
-            raise CameraError(
-                f"{self._path}: only {self._frames} of {round(promised)} frames could be read; "
-                "the file is cut off or damaged, copy it again"
+            raise _error(
+                self._path,
+                f"only {self._frames} of {round(promised)} frames could be read; "
+                "the file is cut off or damaged, copy it again",
             )
 
 
@@ -130,10 +130,14 @@ def open_clip(path: Path, fps: float) -> Clip:
         return ImageClip(images_in(path), fps)
     if not path.is_file():
         problem = "not a file" if path.exists() else f"no such file{hint(str(path))}"
-        raise CameraError(f"{path}: {problem}; allowed: {SUPPORTED}")
+        raise _error(path, f"{problem}; allowed: {SUPPORTED}")
     if media(path) is Media.PHOTO:
         return ImageClip([path], fps)
     return VideoClip(path)
+
+
+def _error(path: Path, problem: str) -> CameraError:
+    return CameraError(f"{safe(str(path))}: {problem}")
 
 
 def _check_permission(path: Path) -> None:
@@ -141,8 +145,8 @@ def _check_permission(path: Path) -> None:
     try:
         open_regular(path).close()
     except PermissionError as error:
-        raise CameraError(
-            f"{path}: cannot be read: {error.strerror}; give the user that runs whosthere permission to read it"
+        raise _error(
+            path, f"cannot be read: {error.strerror}; give the user that runs whosthere permission to read it"
         ) from error
     except OSError:
         pass

@@ -18,6 +18,7 @@ from edge.errors import WhosthereError
 from edge.models.quiet import quiet_libraries
 from edge.records import Image
 from edge.regular_file import open_regular
+from edge.terminal import safe
 
 MAX_SIDE_PX = 4000
 """Larger photos do not show faces better, and cost memory and time."""
@@ -33,7 +34,7 @@ class PhotoError(WhosthereError):
     """A photo cannot be read."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{safe(str(path))}: {reason}")
         self.reason = reason
 
 

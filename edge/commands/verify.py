@@ -16,6 +16,7 @@ from edge.capture.registry import open_camera
 from edge.commands.context import gallery_option
 from edge.commands.enroll_camera import StatusLine
 from edge.commands.verify_window import open_window
+from edge.config.camera import CameraSettings
 from edge.config.loading import LoadedConfig, load_config_or_defaults
 from edge.errors import GalleryError, WhosthereError
 from edge.faces.analyser import Analyser
@@ -89,7 +90,9 @@ def command(
     config_path: Path | None,
     file: Path | None,
 ) -> None:
-    """Check that somebody is the person whom they say they are, live or in FILE, a photo or a video.
+    """Check that somebody is the person whom they say they are, live or in FILE.
+
+    FILE is a photo, a video, or a folder of a video's pictures.
 
     Compares the largest face with that person alone, so that the threshold is lower than where anybody may come. Video
     needs as many usable faces as a visit (visit.min_faces), and the answer comes as soon as they suffice.
@@ -103,7 +106,9 @@ def command(
     loaded = load_config_or_defaults(config_path)
     analyser = load_configured_analyser(loaded)
     wanted = _person(loaded, gallery_path, analyser, person)
-    still = file is not None and media(file) is not Media.VIDEO
+    still = file is not None and not file.is_dir() and media(file) is not Media.VIDEO
+    if still and window:
+        raise click.UsageError(f"--window: found with {file}, a photo; allowed with a video or --camera")
     check = _check(loaded, analyser, *wanted, min_faces=1 if still else loaded.config.visit.min_faces)
     if file is not None and still:
         seconds = None
@@ -148,7 +153,11 @@ def _photo(file: Path) -> Image:
 
 
 def _with_source(loaded: LoadedConfig, file: Path) -> LoadedConfig:
-    camera = msgspec.structs.replace(loaded.config.camera, source=str(file.resolve()), realtime=False)
+    """A file is no picture of the box's camera: it is not turned, cut or played over and over as that one."""
+    known = loaded.config.camera
+    camera = CameraSettings(
+        source=str(file.resolve()), fps=known.fps, preview_width=known.preview_width, realtime=False
+    )
     return msgspec.structs.replace(loaded, config=msgspec.structs.replace(loaded.config, camera=camera))
 
 
