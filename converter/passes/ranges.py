@@ -19,6 +19,9 @@ CANDIDATES = 40
 LEAST_SHARE = 0.1
 LEVELS = 255
 ROOM = 2.0
+FEW_PLACES, DEEP_ROOM = 64, 1.25
+"""A tensor with so few values per channel (7 x 7, a vector) depends on who is seen: the ranges of a few people are made
+wider by this factor, as other people's values exceed them."""
 
 
 @dataclass(slots=True)
@@ -34,6 +37,8 @@ class Statistics:
     highest: dict[str, list[float]] = field(default_factory=dict)
     counts: dict[str, Values] = field(default_factory=dict)
     """Histogram of BINS bins from the lowest to the highest of all; empty unless asked for."""
+    places: dict[str, int] = field(default_factory=dict)
+    """The number of values per channel in one picture."""
 
     def whole(self, name: str) -> Range:
         return min(self.lowest[name]), max(self.highest[name])
@@ -68,6 +73,7 @@ def _note(found: Statistics, name: str, values: Values) -> None:
         raise ModelError(f"the tensor {name!r} is not finite ({low} to {high}) for one of the faces: it cannot be int8")
     rows = values.reshape(-1, values.shape[-1])
     found.largest[name] = np.maximum(found.largest.get(name, 0), np.abs(rows).max(0))
+    found.places[name] = len(rows)
     found.mean[name] = found.mean.get(name, 0) + rows.mean(0, np.float64)
     found.lowest.setdefault(name, []).append(low)
     found.highest.setdefault(name, []).append(high)
@@ -90,13 +96,15 @@ def roomy_ranges(found: Statistics) -> dict[str, Range]:
 def searched_ranges(found: Statistics, through: Mapping[str, Curve] | None = None) -> dict[str, Range]:
     """For each tensor the range that 255 levels render with the least mean square error, by its histogram.
 
-    `through`: the activation that reads a tensor, by name; the error is measured behind it.
+    `through`: the activation that reads a tensor, by name; the error is measured behind it. Tensors of few places get
+    DEEP_ROOM besides.
     """
-    curves = through or {}
-    return {
-        name: _best_range(counts, _some(found.whole(name)), curves.get(name, _unchanged))
-        for name, counts in found.counts.items()
-    }
+    curves, ranges = through or {}, {}
+    for name, counts in found.counts.items():
+        low, high = _best_range(counts, _some(found.whole(name)), curves.get(name, _unchanged))
+        room = DEEP_ROOM if found.places[name] <= FEW_PLACES else 1.0
+        ranges[name] = (room * low, room * high)
+    return ranges
 
 
 def joined(ranges: Mapping[str, Range], pairs: Sequence[tuple[str, str]]) -> dict[str, Range]:
