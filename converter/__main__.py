@@ -1,5 +1,7 @@
 """The command line `whosthere-converter`."""
 
+from edge import quiet_start  # isort: split
+
 import click
 
 from converter.exits import CleanCommand, fail
@@ -74,6 +76,8 @@ def main() -> None:
     Faces are found, aligned and embedded by the same code as on a box.
     """
 
+
+quiet_start.over()
 
 if __name__ == "__main__":
     main()

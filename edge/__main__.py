@@ -1,5 +1,7 @@
 """The command line `whosthere`."""
 
+from edge import quiet_start  # isort: split
+
 import os
 
 import click
@@ -88,6 +90,8 @@ def main() -> None:
     Enrol the people you know, run the daemon, and subscribe to its MQTT events: one decision per visit.
     """
 
+
+quiet_start.over()
 
 if __name__ == "__main__":
     main()

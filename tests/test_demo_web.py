@@ -15,13 +15,13 @@ from edge.commands.demo_web import PASSWORD
 from support.http_client import Client
 
 WAIT_S = 300.0
+DEMO = [sys.executable, "-P", "-m", "edge", "demo", "--web", "--output"]
 
 
 @contextmanager
 def started(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Client]]:
     """The demo, and a client of its page."""
-    words = [sys.executable, "-P", "-m", "edge", "demo", "--web", "--output", str(folder)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen([*DEMO, str(folder)], stdout=subprocess.PIPE, text=True) as demo:
         try:
             assert demo.stdout is not None
             address = next(line.split()[1] for line in demo.stdout if line.startswith("Open http://127.0.0.1:"))
@@ -58,3 +58,16 @@ def test_the_page_and_the_daemon_end_with_the_demo(tmp_path: Path, number: signa
         assert demo.wait(WAIT_S) == 0
         with pytest.raises(ConnectionRefusedError):
             client.get("/login")
+
+
+@pytest.mark.slow
+def test_a_second_demo_in_the_same_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with started(folder) as (demo, client):
+        gallery = (folder / "gallery.whg").stat().st_ino
+        second = subprocess.run([*DEMO, str(folder)], capture_output=True, text=True, timeout=WAIT_S, check=False)
+        assert second.returncode == 2
+        assert f"another demo is running in {folder}" in second.stderr
+        assert (folder / "gallery.whg").stat().st_ino == gallery
+        assert client.get("/login").status == 200
+        assert demo.poll() is None

@@ -1,10 +1,13 @@
 """whosthere demo"""
 
 import contextlib
+import fcntl
 import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +69,7 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
     # `kill` ends the daemon and the page as well, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     output.mkdir(parents=True, exist_ok=True)
+    ctx.with_resource(_alone_in(output))
     script = read_script(SCRIPT)
     chosen = str(card.find(embedder).resolve()) if embedder else None
     if web:
@@ -88,6 +92,19 @@ def command(ctx: click.Context, output: Path, plain: bool, fast: bool, embedder:
     echo(f"summary          {output / 'summary.txt'}")
     echo(f"daemon's log     {output / 'daemon.log'}")
     ctx.exit(0 if view.passed() else 1)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Raises UsageError while another demo works there: each would remove the other's gallery and socket."""
+    with (folder / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"--output: another demo is running in {folder}; end it with Ctrl-C, or give this one another folder"
+            ) from error
+        yield
 
 
 class DemoFolder(NamedTuple):
