@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+import edge.__main__  # noqa: F401  (first, as it keeps numpy to one thread: several spin after each product)
 from edge.config.mqtt import MqttSettings
 from edge.demo.box import NAMES, PORTRAITS
 from support.broker import Broker, running_broker
