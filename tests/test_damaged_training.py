@@ -15,8 +15,11 @@ from converter.training.teacher import Teacher, teach
 from edge.errors import UsageError
 from edge.models.card import InputSpec
 from support.fuzzing import cases
+from support.needed import TENSORFLOW
 from support.portraits import HOPPER, OBAMA
 from support.training import train_tiny
+
+pytestmark = TENSORFLOW
 
 
 def a_state(path: Path) -> bytes:

@@ -283,6 +283,7 @@ def test_a_result_that_is_not_the_original_is_refused(monkeypatch: pytest.Monkey
         prove(near, Path("a.onnx"), spec, framing)
 
 
+@pytest.mark.tensorflow
 def test_a_flatten_with_channels_first_moves_no_numbers() -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'whosthere[converter]'")
     keras = pytest.importorskip("keras")
@@ -308,6 +309,7 @@ def without(graph: Graph, kind: str, to: str) -> bytes:
     return graph.pack()
 
 
+@pytest.mark.tensorflow
 def test_a_transpose_that_onnx2tf_lost_is_found_by_its_name() -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'whosthere[converter]'")
     keras = pytest.importorskip("keras")

@@ -18,11 +18,13 @@ from edge.errors import ModelError
 from edge.models import card
 from edge.models.tflite import Model
 from support.converting import run
+from support.needed import TENSORFLOW
+
+pytestmark = TENSORFLOW
 
 
 @pytest.fixture(scope="session")
 def keras() -> Any:
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'whosthere[converter]'")
     return pytest.importorskip("keras")
 
 

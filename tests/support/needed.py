@@ -10,6 +10,6 @@ def _needed(library: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(find_spec(library) is None, reason=reason)
 
 
-TENSORFLOW = _needed("tensorflow")
+TENSORFLOW = [_needed("tensorflow"), pytest.mark.tensorflow]
 SKLEARN = _needed("sklearn")
 MATPLOTLIB = _needed("matplotlib")
