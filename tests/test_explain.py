@@ -168,18 +168,21 @@ def test_the_examples_of_the_documentation() -> None:
         return [one.text for one in explain(play(scene), NAMES, CALIBRATION).advice]
 
     assert texts(Scene(0.6, 0.1, 1, ((Problem.TURNED_AWAY, 12),))) == [
-        "2 more usable faces -> Ada Lovelace",
-        "move the camera: 12 of 13 turned away by more than 45 degrees (0) -> Ada Lovelace",
+        "2 more usable faces; it would have been Ada Lovelace",
+        "move the camera: 12 of 13 turned away by more than 45 degrees (0); it would have been Ada Lovelace",
     ]
     assert texts(Scene(0.44, 0.1, 9, ())) == [
-        "0.038 more similarity to Ada Lovelace -> Ada Lovelace",
-        "match.false_alarm_target: 0.0027, which calls one stranger in 370 by a name, not one in 1,000 -> Ada Lovelace",
+        "0.038 more similarity to Ada Lovelace; it would have been Ada Lovelace",
+        (
+            "match.false_alarm_target: 0.0027, which calls one stranger in 370 by a name, not one in 1,000; "
+            "it would have been Ada Lovelace"
+        ),
     ]
-    assert texts(Scene(0.6, 0.58, 9, ())) == ["0.031 less similarity to Ben -> Ada Lovelace"]
-    assert texts(Scene(0.6, 0.2, 9, ())) == ["0.123 less similarity to Ada Lovelace -> unknown"]
+    assert texts(Scene(0.6, 0.58, 9, ())) == ["0.031 less similarity to Ben; it would have been Ada Lovelace"]
+    assert texts(Scene(0.6, 0.2, 9, ())) == ["0.123 less similarity to Ada Lovelace; it would have been unknown"]
     dark = "4 of 4 too dark, with a brightness below 3 of 255 (120)"
     assert texts(Scene(0.6, 0.2, 0, ((Problem.TOO_DARK, 4),))) == [
-        f"add light, or raise camera.exposure_ev: {dark} -> a name, or unknown",
+        f"add light, or raise camera.exposure_ev: {dark}; it would have been a name, or unknown",
     ]
 
 

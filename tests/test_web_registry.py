@@ -58,6 +58,12 @@ def test_the_list_says_what_the_module_says(listed: ListedPage) -> None:
         assert [one.name for one in PAGES if one.holds(route.path)] == [listed.name], route.path
 
 
+@pytest.mark.parametrize("path", ["/api", "/apis", "/api/", "//", "/x", "/visitsx"])
+def test_an_address_of_no_page_belongs_to_none(path: str) -> None:
+    """`/api` was an error of the server. `/` leads to the log-in."""
+    assert [page.name for page in PAGES if page.holds(path)] == (["login"] if path in ("/api/", "//") else [])
+
+
 def test_the_door_can_be_watched_without_numpy_and_opencv() -> None:
     """They would take two thirds of the page's memory."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)

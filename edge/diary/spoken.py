@@ -58,7 +58,7 @@ def spoken(advice: VisitAdvice, visit: VisitRecord, names: Names) -> str:
         names.get(score.person_id, score.person_id) if score else "somebody"
         for score in ((last.best, last.second) if last else (None, None))
     )
-    outcome = f" -> {who if advice.decision is EventKind.RECOGNIZED else advice.decision.value.replace('_', ' ')}"
+    outcome = who if advice.decision is EventKind.RECOGNIZED else advice.decision.value.replace("_", " ")
     wanted = []
     if change.problem is not None:
         found = next(one for one in visit.refused if one.problem is change.problem)
@@ -74,8 +74,8 @@ def spoken(advice: VisitAdvice, visit: VisitRecord, names: Names) -> str:
     if change.false_alarm_target is not None:
         wanted.append(_laxer_target(change.false_alarm_target, visit.rules.false_alarm_target))
     if advice.decision is EventKind.UNKNOWN and last is not None and last.kind is EventKind.NO_USABLE_FACE:
-        outcome = " -> a name, or unknown"
-    return " and ".join(wanted) + outcome
+        outcome = "a name, or unknown"
+    return f"{' and '.join(wanted)}; it would have been {outcome}"
 
 
 def _laxer_target(target: float, now: float) -> str:

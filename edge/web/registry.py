@@ -35,7 +35,7 @@ class ListedPage:
 
     def holds(self, path: str) -> bool:
         """Whether an address is one of this page, if it exists."""
-        return path.removeprefix("/api").split("/")[1] in (self.places or (self.name,))
+        return path.removeprefix("/api/").removeprefix("/").split("/")[0] in (self.places or (self.name,))
 
 
 PAGES: tuple[ListedPage, ...] = (
