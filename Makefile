@@ -66,7 +66,7 @@ COMPILED := tests/__pycache__/.compiled
 $(COMPILED): $(wildcard tests/test_*.py) | .venv/.dev
 	@echo "compiling the tests"
 	@echo $? | xargs -n 130 -P $$(nproc) $(BIN)/python -m pytest --collect-only -q -p no:xdist >/dev/null || true
-	@touch $@
+	@mkdir -p $(@D) && touch $@
 
 test: .venv/.dev test-tflite-runtime $(COMPILED)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)

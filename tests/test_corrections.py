@@ -42,7 +42,7 @@ from edge.visits.rejection import _in_common, check_rejection, price_of
 from edge.visits.thresholds import LinkingThresholds
 from edge.visits.unknown_faces import UnknownFaces
 from support.broker import Broker
-from support.daemon import running, write_config
+from support.daemon import running, visitors, write_config
 from support.diaries import contents, visit
 from support.people import AT, DIMENSIONS, PLACE, alike, gallery_of, quality, somebody
 from test_explain import CALIBRATION
@@ -412,7 +412,8 @@ def test_corrections_of_somebody_forgotten_go_with_them(config: Path) -> None:
 def test_the_next_visit_of_a_rejected_visitor_is_unknown_and_explained(tmp_path: Path, demo_gallery: Path) -> None:
     """With one photo per person, nothing says that the rejected visitor was in fact him."""
     gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))
-    config = write_config(tmp_path, Broker(tmp_path, port=9), gallery, diary={"embeddings_days": 1})
+    camera = {"source": str(visitors(tmp_path / "one.avi", 0))}
+    config = write_config(tmp_path, Broker(tmp_path, port=9), gallery, camera=camera, diary={"embeddings_days": 1})
     for _ in range(2):
         with running(config) as daemon:
             assert daemon.wait() == 0

@@ -26,7 +26,7 @@ from edge.visits.strangers_file import clear_pictures
 from edge.visits.unknown_faces import UnknownFaces
 from support.album import make_album
 from support.broker import Listener, running_broker
-from support.daemon import TOPIC, running, write_config
+from support.daemon import TOPIC, running, visitors, write_config
 from support.portraits import COLLINS, OBAMA_2009, OBAMA_2010
 from support.publishing import event, match, recognized
 from support.sshd import new_key, running_sshd
@@ -185,7 +185,8 @@ def test_from_a_stranger_at_the_door_to_a_name_in_the_gallery(tmp_path: Path, de
     key = new_key(tmp_path / "key")
     kept, people, output = tmp_path / "strangers", make_album(tmp_path / "people"), tmp_path / "family.whg"
     with running_broker(tmp_path / "broker") as broker, Listener(broker) as listener:
-        config = write_config(tmp_path, broker, demo_gallery, strangers={"keep": 3, "path": str(kept)})
+        camera = {"source": str(visitors(tmp_path / "two.avi", 0, 1))}
+        config = write_config(tmp_path, broker, demo_gallery, camera=camera, strangers={"keep": 3, "path": str(kept)})
         with running(config) as daemon:
             assert daemon.wait() == 0, daemon.log
         listener.wait_for(f"{TOPIC}/status", b"offline")

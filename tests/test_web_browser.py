@@ -14,7 +14,10 @@ from support.portraits import COLLINS, OBAMA_2009, OBAMA_2010, read_picture
 from support.web import running_page
 
 NAME = "Barack Obama"
-SHAPES = [("phone", "light"), ("phone", "dark"), ("desktop", "light"), ("desktop", "dark")]
+SHAPES = [
+    ("phone", "light"), ("desktop", "dark"),
+    pytest.param("phone", "dark", marks=pytest.mark.slow), pytest.param("desktop", "light", marks=pytest.mark.slow),
+]  # fmt: skip
 MARKUP = "Eve <img src=x onerror=alert(1)> \u202eeve"
 
 
