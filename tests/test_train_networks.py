@@ -89,6 +89,16 @@ def test_a_file_of_ones_own_is_trained(tmp_path: Path) -> None:
     assert train_tiny(tmp_path, "--network", tmp_path / "none.py")[0] == 2
 
 
+def test_a_network_that_gives_every_face_one_vector_is_reported(tmp_path: Path) -> None:
+    net = own_network(tmp_path)
+    code, _, said = train_tiny(tmp_path, "--network", net, "--epochs", "1")
+    assert code == 0 and "nearly the same" not in said
+    text = net.read_text(encoding="utf-8").replace("(dimensions)", "(dimensions, 'tanh', bias_initializer='ones')")
+    net.write_text(text.replace("AveragePooling2D(4)(given)", "Rescaling(1e-4)(given)"), encoding="utf-8")
+    code, _, said = train_tiny(tmp_path, "--network", net, "--epochs", "1", out="one-vector")
+    assert code == 0 and "two different people have a mean cosine of 0.9" in said
+
+
 def classifier(path: Path) -> Path:
     """A label classifier as tutorials build it: a body, an embedding, dropout, a softmax."""
     keras = keras_of(3)

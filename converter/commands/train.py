@@ -33,10 +33,12 @@ from converter.training.teacher import open_teacher, teach
 from converter.training.trainer import BEST, CHECKPOINTS, CLASSIFIER, HISTORY, PLOT, SETTINGS, STATE, Run, Trainer
 from edge.errors import UsageError
 from edge.models.card import BUNDLED, InputSpec, LearnedSimilarity
-from edge.models.measure import COSINE, Measure, WeightedL1
+from edge.models.measure import Measure, WeightedL1
 from edge.terminal import echo, plural, print_left_out
 
 SPLIT, RESULT, PREVIEW, BOARD = "split.json", "result.json", "preview.png", "tensorboard"
+ONE_VECTOR = 0.99
+"""The mean cosine of two different people above which an embedder gives every face nearly the same vector."""
 
 
 class Lessons(NamedTuple):
@@ -244,15 +246,18 @@ def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons) -
     untrained = "" if best.epoch else ", the state before training: no epoch was better"
     echo(f"{output / BEST}: epoch {best.epoch}{untrained}; area {best.area:.4f}; {output / PLOT} plots the training")
     result: dict[str, object] = {"epoch": best.epoch, "validation": {"area": best.area, "at 1 %": best.true_accepts}}
-    test = lessons.data.test
+    network = training_network(load_network(output / BEST), spec, augment=False)
+    own, test = _own_similarity(output), lessons.data.test
+    cosine = judge(network, test or lessons.data.validation)
+    if cosine.strangers > ONE_VECTOR:
+        echo(f"warning: two different people have a mean cosine of {cosine.strangers:.6f}: every face gets nearly the "
+             "same embedding, and int8 cannot keep what tells them apart; use more photos, or another --learning-rate "
+             "or --network", err=True)  # fmt: skip
     if test is not None:
-        embedder = load_network(output / BEST)
-        network, own = training_network(embedder, spec, augment=False), _own_similarity(output)
-        found = judge(network, test, own or COSINE)
+        found = judge(network, test, own) if own else cosine
         echo(f"test, {len(test.people)} people that nothing was chosen by, {found.pairs} pairs: area {found.area:.4f}, "
              f"{found.true_accepts:.1%} accepted at 1 % false accepts")  # fmt: skip
         if own:
-            cosine = judge(network, test)
             echo(f"by its own similarity, {output / SIMILARITY}; by cosine: area {cosine.area:.4f}, "
                  f"{cosine.true_accepts:.1%} accepted at 1 % false accepts")  # fmt: skip
         result["test"] = {"area": found.area, "at 1 %": found.true_accepts, "pairs": found.pairs}

@@ -27,6 +27,8 @@ class Judged(NamedTuple):
     identified: float | None
     """The share of pictures called by their person's name where 1 % of strangers are called by one; None: too few
     people."""
+    strangers: float
+    """The mean similarity of two different people."""
     pairs: int
 
 
@@ -51,7 +53,8 @@ def judge(network: Any, held: Dataset, measure: Measure = COSINE) -> Judged:
     alike = measure.between(single, single).astype(np.float64)
     scores, same = alike[first, second], person[first] == person[second]
     accepted = operating_point(scores, same, FALSE_ACCEPTS).true_accept_rate
-    return Judged(area_under_curve(scores, same), accepted, identified(alike, person), len(scores))
+    strangers = float(scores[~same].mean())
+    return Judged(area_under_curve(scores, same), accepted, identified(alike, person), strangers, len(scores))
 
 
 def identified(alike: NDArray[np.float64], person: NDArray[np.int32]) -> float | None:
