@@ -11,7 +11,8 @@ from converter.visit_player.baselines import FaceRecognition, FaceRecognitionNam
 from converter.visit_player.frigate import Attempts, FrigateRun, blur_cost, confidence, mean_of
 from edge.config.visits import TrackSettings
 from edge.errors import WhosthereError
-from edge.records import Box, Frame, Image
+from edge.frame import Frame
+from edge.records import Box, Image
 from edge.visits.tracker import Tracker
 from support.portraits import BIDEN, OBAMA, OBAMA_2009, analyser, read_picture
 

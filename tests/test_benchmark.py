@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.records import Frame
+from edge.frame import Frame
 from support.portraits import HOPPER, OBAMA, PORTRAITS, analyser, read_picture
 from tools.bench import files, page, tables, targets
 from tools.bench.clips import Film

@@ -17,7 +17,7 @@ import pytest
 from edge.capture.registry import open_camera
 from edge.capture.reopening import ReopeningCamera
 from edge.config.camera import CameraSettings
-from edge.records import Frame
+from edge.frame import Frame
 from support.rtsp import Line, RtspServer
 
 pytestmark = [

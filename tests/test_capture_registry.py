@@ -10,9 +10,10 @@ from edge.capture.registry import describe, discover_cameras, open_camera
 from edge.config.camera import CameraSettings, is_recording
 from edge.config.loading import load_config
 from edge.errors import CameraError, ConfigError
+from edge.frame import Frame
 from edge.inspection.issue import private_words
 from edge.inspection.surroundings import camera_finding
-from edge.records import Frame, read_only
+from edge.records import read_only
 from support.capture_helpers import number_of, numbered, write_video
 from support.portraits import whosthere
 

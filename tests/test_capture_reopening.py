@@ -8,7 +8,7 @@ from edge.capture.camera import EndOfRecording
 from edge.capture.reopening import Backoff, ReopeningCamera
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError, ConfigError
-from edge.records import Frame
+from edge.frame import Frame
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 

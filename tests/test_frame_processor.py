@@ -14,8 +14,9 @@ from edge.config.visits import TrackSettings
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.timings import Timings
 from edge.events import Event, EventKind
+from edge.frame import Frame
 from edge.galleries.file import open_gallery
-from edge.records import Frame, Image, Problem
+from edge.records import Image, Problem
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 from support.portraits import HOPPER, analyser, read_picture

@@ -10,10 +10,11 @@ import pytest
 from edge.config.loading import default_config
 from edge.daemon.guidance import Guidance
 from edge.errors import UsageError
+from edge.frame import Frame
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.link.protocol import AskGuide, GuideNews
-from edge.records import Frame, Image
+from edge.records import Image
 from support.portraits import BIDEN, COLLINS, OBAMA, OBAMA_2009, OBAMA_2010, analyser, darkened, read_picture
 
 Said = list[tuple[GuideNews, bytes]]

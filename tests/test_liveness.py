@@ -20,8 +20,9 @@ from edge.daemon.timings import Timings
 from edge.errors import ConfigError
 from edge.events import Event, EventKind
 from edge.faces import liveness_cues as cues
+from edge.frame import Frame
 from edge.galleries.file import open_gallery
-from edge.records import Box, Frame, Image, Pose
+from edge.records import Box, Image, Pose
 from edge.sightings import LivenessLook, LivenessScore, SurroundingsFit
 from edge.visits import liveness
 from edge.visits.liveness import KEPT, LivenessEvidence

@@ -16,8 +16,9 @@ from edge.daemon.pipeline import Pipeline
 from edge.daemon.subscribers import EventSubscriber
 from edge.daemon.timings import Timings
 from edge.events import Event, EventKind
+from edge.frame import Frame
 from edge.galleries.file import open_gallery
-from edge.records import Frame, Image
+from edge.records import Image
 from edge.visits.challenge_runner import AskedChallenge
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds

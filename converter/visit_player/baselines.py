@@ -21,7 +21,8 @@ from edge.config.loading import Config
 from edge.errors import WhosthereError
 from edge.faces.analyser import Analyser
 from edge.faces.loading import Networks, assemble
-from edge.records import Box, Frame, Image
+from edge.frame import Frame
+from edge.records import Box, Image
 from edge.visits.matcher import Matcher
 
 TOLERANCE = 0.6

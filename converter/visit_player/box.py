@@ -19,11 +19,12 @@ from edge.errors import ModelError
 from edge.events import Event, EventKind
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.loading import Networks, assemble
+from edge.frame import Frame
 from edge.galleries.gallery import Gallery, Person, Template
 from edge.models.measure import measure_of
 from edge.mqtt.contract import json_schemas
 from edge.mqtt.visit_payloads import EventOrigin, visit_payload
-from edge.records import Frame, Vector
+from edge.records import Vector
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds, name_margin, naming_scale, similarity_scale, threshold_for
 

@@ -19,7 +19,8 @@ from edge.config.loading import Config
 from edge.config.visits import TrackSettings
 from edge.faces.analyser import Analyser
 from edge.faces.loading import Networks, assemble
-from edge.records import Box, Frame, Image, Vector
+from edge.frame import Frame
+from edge.records import Box, Image, Vector
 from edge.visits.tracker import Track, Tracker
 
 UNKNOWN_SCORE = 0.8

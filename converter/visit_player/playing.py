@@ -8,7 +8,8 @@ from typing import Protocol
 from converter.visit_player.script import Actor
 from edge.capture import geometry
 from edge.config.camera import CameraSettings
-from edge.records import Box, Frame, Image
+from edge.frame import Frame
+from edge.records import Box, Image
 
 
 class Take(Protocol):

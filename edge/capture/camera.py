@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from edge.config.camera import CameraSettings
-from edge.records import Frame
+from edge.frame import Frame
 
 
 class EndOfRecording(Exception):

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from edge.config.camera import CameraSettings, Region
-from edge.records import Frame, Image, read_only
+from edge.frame import Frame
+from edge.records import Image, read_only
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 

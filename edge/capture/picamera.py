@@ -13,7 +13,8 @@ from edge.capture import geometry
 from edge.capture.camera import CameraKind, FoundCamera
 from edge.config.camera import CameraSettings
 from edge.errors import CameraBusy, CameraError
-from edge.records import Frame, Image, read_only
+from edge.frame import Frame
+from edge.records import Image, read_only
 
 PREFIX = "picamera2:"
 _TO_BGR: dict[str, int | None] = {

@@ -8,7 +8,7 @@ from edge.capture import geometry
 from edge.capture.camera import CameraKind, EndOfRecording
 from edge.capture.clip import open_clip
 from edge.config.camera import CameraSettings, is_recording
-from edge.records import Frame
+from edge.frame import Frame
 
 
 class Recording:

@@ -11,7 +11,7 @@ from edge.capture.camera import Camera, EndOfRecording
 from edge.capture.registry import describe
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
-from edge.records import Frame
+from edge.frame import Frame
 
 _log = logging.getLogger("whosthere.capture")
 

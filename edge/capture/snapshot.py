@@ -16,7 +16,8 @@ from edge.capture.limits import frame_problem
 from edge.capture.photos import decode
 from edge.config.camera import CameraSettings
 from edge.errors import CameraError
-from edge.records import Frame, Image
+from edge.frame import Frame
+from edge.records import Image
 
 _MAX_BYTES = 32_000_000
 _FAILURES = (OSError, http.client.HTTPException, ValueError)

@@ -18,7 +18,7 @@ from edge.capture.video_io import open_address, size_problem, take_jpegs
 from edge.config.camera import CameraSettings
 from edge.config.secret_file import read_secret
 from edge.errors import CameraError, ConfigError
-from edge.records import Frame
+from edge.frame import Frame
 
 _log = logging.getLogger("whosthere.capture")
 

@@ -11,7 +11,7 @@ from edge.capture.live_capture import LiveCapture
 from edge.capture.video_io import open_device
 from edge.config.camera import CameraSettings
 from edge.errors import CameraBusy, CameraError
-from edge.records import Frame
+from edge.frame import Frame
 
 SYSTEM = Path("/sys/class/video4linux")
 _BUFFERS = 2

@@ -10,7 +10,8 @@ from edge.capture.media_files import IMAGE_SUFFIXES
 from edge.capture.video_io import open_writer
 from edge.errors import UsageError, WhosthereError
 from edge.faces.annotate import Note, annotate, note
-from edge.records import Frame, Image
+from edge.frame import Frame
+from edge.records import Image
 from edge.sightings import SeenFace
 
 VIDEO_SUFFIX = ".mp4"

@@ -22,10 +22,10 @@ from edge.config.mqtt import MqttSettings
 from edge.errors import ConfigError
 from edge.faces.detect import BlazeFaceDetector
 from edge.faces.loading import DETECTOR, load_network
+from edge.frame import Frame
 from edge.inspection.findings import CheckStatus
 from edge.inspection.surroundings import broker_finding, try_camera
 from edge.owner import as_owner
-from edge.records import Frame
 from edge.terminal import echo, plural, safe
 
 TEMPLATES = (Path(__file__).parents[1] / "config.yaml", Path(__file__).parents[2] / "config.yaml")

@@ -14,7 +14,8 @@ from edge.faces.infrared import InfraredWatch
 from edge.faces.liveness_watch import LivenessWatch
 from edge.faces.motion import MotionGate
 from edge.faces.tiles import TileTurns, without_bodies
-from edge.records import Face, Frame
+from edge.frame import Frame
+from edge.records import Face
 from edge.sightings import SeenFace, Sighting
 from edge.visits.challenge_runner import AskedChallenge, ChallengeRunner
 from edge.visits.manager import VisitManager

@@ -14,10 +14,11 @@ from edge.errors import UsageError
 from edge.faces.analyser import AnalysedFace, Analyser
 from edge.faces.coach import Coach
 from edge.faces.coached_frame import coach_frame
+from edge.frame import Frame
 from edge.galleries.gallery import Gallery
 from edge.link.protocol import AskGuide, GuideNews, GuideShot
 from edge.models.similarity import same_person
-from edge.records import Box, Frame, Image
+from edge.records import Box, Image
 from edge.visits.thresholds import similarity_scale
 
 Say = Callable[[GuideNews, bytes], None]

@@ -14,6 +14,7 @@ from edge.daemon.metrics_report import MetricsReport
 from edge.daemon.timings import FrameRate
 from edge.events import Event
 from edge.faces.analyser import Analyser
+from edge.frame import Frame
 from edge.link.live_view import LiveView
 from edge.link.protocol import AskGuide, ChallengeNews, Hello, RingNews, VisitNews
 from edge.link.server import LinkServer
@@ -21,7 +22,6 @@ from edge.mqtt.challenge_payload import ChallengePayload
 from edge.mqtt.payloads import DoorbellPayload, HealthPayload, State
 from edge.mqtt.publisher import MqttPublisher
 from edge.mqtt.visit_payloads import visit_payload
-from edge.records import Frame
 from edge.sightings import SeenFace
 
 

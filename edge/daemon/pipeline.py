@@ -18,8 +18,8 @@ from edge.daemon.subscribers import EventSubscriber, Subscribers
 from edge.daemon.timings import Timings
 from edge.errors import WhosthereError
 from edge.events import ChallengeUpdate, Event, EventKind
+from edge.frame import Frame
 from edge.mqtt.payloads import Source
-from edge.records import Frame
 from edge.sightings import SeenFace
 from edge.visits.challenge_runner import AskedChallenge
 from edge.visits.matcher import Matcher

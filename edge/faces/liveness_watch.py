@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edge.faces import liveness_cues as cues
 from edge.faces.liveness_network import LivenessNetwork
-from edge.records import Box, Frame, Image, Landmarks
+from edge.frame import Frame
+from edge.records import Box, Image, Landmarks
 from edge.sightings import LivenessLook, SurroundingsFit
 
 PIXELS_S = 0.25

@@ -20,9 +20,9 @@ from edge.config.loading import LoadedConfig
 from edge.daemon.frame_processor import FrameProcessor
 from edge.daemon.timings import Timings
 from edge.faces.loading import Networks, assemble, load_networks
+from edge.frame import Frame
 from edge.galleries.gallery import Gallery
 from edge.models.similarity import BUNDLED_SAME, assumed
-from edge.records import Frame
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 

@@ -16,7 +16,7 @@ from edge.daemon.timings import Timings
 from edge.errors import CameraError
 from edge.events import Event, EventKind
 from edge.faces.analyser import Analyser
-from edge.records import Frame
+from edge.frame import Frame
 from edge.sightings import SeenFace
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds, similarity_scale

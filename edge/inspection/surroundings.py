@@ -17,10 +17,10 @@ from edge.capture.registry import advice, describe, notice, open_camera
 from edge.config.camera import CameraSettings
 from edge.config.mqtt import MqttSettings, OutboxSettings
 from edge.errors import CameraBusy, WhosthereError
+from edge.frame import Frame
 from edge.inspection.findings import Finding, failed, ok, warning
 from edge.inspection.service import is_active
 from edge.mqtt.probe import check_broker
-from edge.records import Frame
 
 DARK = 20.0
 """The mean level of a picture, 0 to 255, below which there is hardly anything to see."""

@@ -9,9 +9,10 @@ import numpy as np
 from edge.config.faces import QualitySettings
 from edge.faces.advice import shortfall
 from edge.faces.annotate import Note, annotate, note
+from edge.frame import Frame
 from edge.link.protocol import FaceInView, Picture, PictureHeader
 from edge.mqtt.visit_payloads import candidate_payload, rounded_similarity
-from edge.records import Frame, Image, Quality
+from edge.records import Image, Quality
 from edge.sightings import SeenFace
 
 MAX_WIDTH = 1280

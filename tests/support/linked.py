@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.config.faces import QualitySettings
 from edge.errors import UsageError
+from edge.frame import Frame
 from edge.link.live_view import LiveView
 from edge.link.protocol import AskGuide, GuideNews, Hello
 from edge.link.server import LinkServer
@@ -27,7 +28,7 @@ from edge.mqtt.payloads import (
     SoftwareHealth,
     State,
 )
-from edge.records import Frame, read_only
+from edge.records import read_only
 from edge.sightings import SeenFace
 
 NOW = "2026-01-01T00:00:00.000Z"

@@ -20,8 +20,9 @@ from edge.demo.box import FOLDER, NAMES, PORTRAITS, SCRIPT
 from edge.demo.expected import read_script
 from edge.faces.analyser import Analyser
 from edge.faces.loading import Networks, assemble, load_networks
+from edge.frame import Frame
 from edge.galleries.gallery import Gallery, Header, Person, Template
-from edge.records import Frame, Image, read_only
+from edge.records import Image, read_only
 from edge.visits.matcher import Matcher
 from edge.visits.thresholds import linking_thresholds
 

@@ -17,7 +17,8 @@ from edge.capture.quiet_opencv import quiet_opencv
 from edge.demo.box import PORTRAITS
 from edge.faces.detect import BlazeFaceDetector
 from edge.faces.loading import DETECTOR
-from edge.records import Frame, Image
+from edge.frame import Frame
+from edge.records import Image
 from tools.bench.clips import DemoBox
 
 TOLERANCE = 0.6

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from edge.daemon.timings import Timings
 from edge.demo.box import NAMES
 from edge.faces.loading import Networks
+from edge.frame import Frame
 from edge.galleries.gallery import Gallery, Header, Person, Template
-from edge.records import Frame, read_only
+from edge.records import read_only
 from edge.visits.matcher import Matcher
 from tools.bench import replay
 from tools.bench.clips import AT, BEGAN, DemoBox, warm_up

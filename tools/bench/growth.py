@@ -8,7 +8,8 @@ import numpy as np
 
 from edge.capture import geometry
 from edge.config.camera import CameraSettings
-from edge.records import Frame, Image, read_only
+from edge.frame import Frame
+from edge.records import Image, read_only
 from tools.bench.clips import BEGAN, DemoBox, warm_up
 from tools.bench.contenders import Fully
 from tools.bench.records import GrowthLine, GrowthResult

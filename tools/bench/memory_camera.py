@@ -15,7 +15,7 @@ from edge.__main__ import main
 from edge.capture import geometry, registry
 from edge.capture.camera import CameraKind
 from edge.config.camera import CameraSettings
-from edge.records import Frame
+from edge.frame import Frame
 
 PREFIX = "memory:"
 
