@@ -36,8 +36,8 @@ def test_a_text_that_only_ends_in_an_equals_sign_is_none(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--warm-up", "30"), "--warm-up: found 30; allowed: fewer than the 30 of --epochs"),
-        (("--epochs", "2", "--warm-up", "5"), "--warm-up: found 5; allowed: fewer than the 2 of --epochs"),
+        (("--warm-up", "31"), "--warm-up: found 31; allowed: at most the 30 of --epochs"),
+        (("--epochs", "2", "--warm-up", "5"), "--warm-up: found 5; allowed: at most the 2 of --epochs"),
         (
             ("--validation", "0.5", "--test", "0.5"),
             "--validation, --test: found 0.5 and 0.5; allowed: less than 1 together",

@@ -121,8 +121,8 @@ def command(
 
 def _check(asked: dict[str, Any], epochs: int) -> None:
     """Set the objective, and raise UsageError for options that do not go with it, or with each other."""
-    if asked["warm_up"] >= epochs:
-        raise UsageError(f"--warm-up: found {asked['warm_up']}; allowed: fewer than the {epochs} of --epochs")
+    if asked["warm_up"] > epochs:
+        raise UsageError(f"--warm-up: found {asked['warm_up']}; allowed: at most the {epochs} of --epochs")
     if asked["validation"] + asked["test"] >= 1:
         kept = f"found {asked['validation']:g} and {asked['test']:g}"
         raise UsageError(
