@@ -83,7 +83,7 @@ def test_a_part_of_a_video(tmp_path: Path) -> None:
     [
         (("--person", "Ada"), 2, "neither or both of --camera and --video"),
         (("--person", "a/b", "--video", CLIP), 2, "allowed: what can be the name of a folder"),
-        (("--person", "", "--video", CLIP), 2, "cannot be a name"),
+        (("--person", " ", "--video", CLIP), 2, "cannot be a name"),
         (("--person", "Ada", "--camera", "nowhere:1"), 3, "nowhere"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.config import typed_yaml
 from edge.config.loading import load_config
 from edge.errors import UsageError, WhosthereError
 from edge.faces.loading import load_embedder
@@ -103,7 +104,9 @@ def test_a_stranger_who_came_again_is_ignored_and_forgotten(kept: Household) -> 
 
 
 def test_a_stranger_of_another_embedder_can_only_be_discarded(kept: Household, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept.config.write_text(kept.config.read_text() + "models:\n  embedder: mobilefacenet-int8\n")
+    config = typed_yaml.parse(kept.config.read_text())
+    config["models"]["embedder"] = "mobilefacenet-int8"
+    kept.config.write_text(typed_yaml.dump(config))
 
     with pytest.raises(UsageError, match=r"came while models\.embedder was another one"):
         ignore_stranger(load_config(kept.config), 2)

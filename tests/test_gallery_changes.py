@@ -224,7 +224,7 @@ def test_an_end_date_is_set_and_undone(box: Box) -> None:
         (["--until", "tomorrow"], "found 'tomorrow'; allowed: a date such as 2027-01-31"),
         (["--until", "2020-01-01"], "found 2020-01-01 as the last day, before the consent is given on"),
         (["--purpose", "\u202e"], "allowed: 1 to 500 printable characters"),
-        (["--purpose", ""], "allowed: 1 to 500 printable characters"),
+        (["--purpose", " "], "allowed: 1 to 500 printable characters"),
         (["--until", "2030-01-01", "--none"], "found both of --until and --none"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_visitor_becomes_a_person_whom_a_running_daemon_knows_until_it_is_undo
         ("Eve", 0.44, True, "is enrolled"),
         ("Eve", 0.1, False, "even its best face cannot be a template"),
         ("E\u202eve", 0.1, True, "is not allowed as a name"),
-        ("", 0.1, True, "is not allowed as a name"),
+        (" ", 0.1, True, "is not allowed as a name"),
     ],
 )
 def test_who_is_known_and_what_is_bad_is_refused_with_the_reason(

@@ -103,7 +103,7 @@ def _place_of(person: Person, photo: str) -> int:
 def made_consent(given_by: str, given_on: date, purpose: str, until: date | None) -> Consent:
     """A consent. Raises UsageError for texts that no gallery can hold, and for an end before the beginning."""
     for what, text, limit in (("who agreed", given_by, names.MAX_NAME), ("the purpose", purpose, 500)):
-        if not 1 <= len(text) <= limit or names.unprintable(text):
+        if not text.strip() or len(text) > limit or names.unprintable(text):
             raise UsageError(f"{what}: found {text[:80]!r}; allowed: 1 to {limit} printable characters")
     if until is not None and until < given_on:
         raise UsageError(f"found {until} as the last day, before the consent is given on {given_on}")
