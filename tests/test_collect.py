@@ -43,6 +43,7 @@ def test_frames_that_show_one_good_face_of_the_person_are_chosen() -> None:
         assert again.embedding is not None and float(again.embedding @ photo.shot.vector) > 0.9
 
 
+@pytest.mark.slow
 def test_a_video_becomes_a_folder_of_a_data_set(tmp_path: Path) -> None:
     clip, frames = VideoClip(CLIP), tmp_path / "frames"
     frames.mkdir()

@@ -85,7 +85,10 @@ def test_cards_carry_on_what_is_known_and_say_what_is_new(converted: Path) -> No
     assert "bundled portraits" in whole.measured["made from"]
 
 
-@pytest.mark.parametrize("variant", ["dynamic", "int8", "int8-full"])
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param("dynamic", marks=pytest.mark.slow), "int8", pytest.param("int8-full", marks=pytest.mark.slow)],
+)
 def test_the_box_runs_them_and_knows_people(converted: Path, variant: str) -> None:
     models = ModelSettings(embedder=str(converted / f"mobilefacenet-{variant}.yaml"))
     analyser = load_analyser(models, DetectSettings(), QualitySettings())
@@ -112,6 +115,7 @@ def test_identify_takes_the_card_from_the_config(converted: Path, tmp_path: Path
     assert found.stdout.count('"recognized"') == found.stdout.count('"unknown"') == 1
 
 
+@pytest.mark.slow
 def test_a_second_run_keeps_what_is_there_and_mends_what_is_not(converted: Path, tmp_path: Path) -> None:
     folder = tmp_path / "again"
     shutil.copytree(converted, folder)

@@ -203,6 +203,7 @@ def test_one_seed_gives_one_result() -> None:
     assert "not used" not in first.result
 
 
+@pytest.mark.slow
 def test_what_is_no_better_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     tuner = PhotoTuner(photos(), SPEC, TuningPlan(epochs=2, batch=8, learning_rate=2e-3))
     reference, content, ranges = clipped()

@@ -20,6 +20,7 @@ def box(tmp_path: Path, demo_gallery: Path) -> Household:
     return Household(tmp_path, demo_gallery)
 
 
+@pytest.mark.slow
 def test_a_visitor_becomes_a_person_whom_a_running_daemon_knows_until_it_is_undone(box: Household) -> None:
     daemon, face = box.manager(), box.looks_like(0.0, seed=77)
     came = box.came(face, None)

@@ -174,7 +174,7 @@ def test_a_saved_model_that_writes_files_when_it_is_loaded_is_refused(tmp_path: 
         float_model(folder)
 
 
-@pytest.mark.parametrize("bias", ["none", "zeros"])
+@pytest.mark.parametrize("bias", ["none", pytest.param("zeros", marks=pytest.mark.slow)])
 def test_layers_without_a_bias_convert_to_every_variant(keras: Any, tmp_path: Path, bias: str) -> None:
     layers = keras.layers
     given = keras.Input((96, 96, 3))

@@ -74,6 +74,7 @@ def test_a_preview_shows_augmentation_and_trains_nothing(tmp_path: Path) -> None
     assert not (tmp_path / "out" / "training.json").exists()
 
 
+@pytest.mark.slow
 def test_mixed_precision_gives_an_embedder_in_float32(tmp_path: Path) -> None:
     code, printed, said = train_tiny(tmp_path, "--mixed-precision", "--epochs", "2")
     assert code == 0, said

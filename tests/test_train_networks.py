@@ -25,6 +25,7 @@ from support.training import own_network, train_tiny
 pytestmark = TENSORFLOW
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "mobilenet-v2"])
 def test_any_application_of_keras_by_name(name: str) -> None:
     model = networks.build(name, 64, 1, 16)

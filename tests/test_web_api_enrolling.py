@@ -59,6 +59,7 @@ def test_photos_of_somebody_new_each_with_its_outcome(client: Client, page: WebP
     assert not list((page.folder / "web" / "uploads").iterdir())
 
 
+@pytest.mark.slow
 def test_the_face_of_a_photo_can_be_given(client: Client, page: WebPage, tmp_path: Path) -> None:
     party = cv2.imencode(".jpg", side_by_side(COLLINS, HOPPER))[1].tobytes()
 
@@ -70,6 +71,7 @@ def test_the_face_of_a_photo_can_be_given(client: Client, page: WebPage, tmp_pat
     assert people(page)["Eileen"] == 1
 
 
+@pytest.mark.slow
 def test_one_photo_of_somebody_is_removed(client: Client, page: WebPage) -> None:
     path, sent = "/api/people/{person}/remove-photo", [("photos", "second.jpg", OBAMA_2009.read_bytes())]
     described(upload(client, PHOTOS, sent, {"person": "Barack Obama"}), "post", PHOTOS)

@@ -17,6 +17,9 @@ from support.daemon import running, write_config
 from support.diaries import new
 from support.web import PASSWORD, WebPage, running_page, write_web_config
 
+pytestmark = pytest.mark.slow
+"""The rules themselves are tested without a browser, by the tests of the API and the command line."""
+
 OTHER = "another word, then"
 
 
@@ -89,7 +92,6 @@ def test_the_region_can_be_typed_and_nonsense_is_refused(owner: Visitor, page: W
     assert load_config(page.config).config.camera.region.right == 1.0
 
 
-@pytest.mark.slow
 def test_the_region_is_drawn_on_what_a_running_camera_sees(
     browser: Browser, tmp_path: Path, demo_gallery: Path
 ) -> None:
@@ -124,7 +126,6 @@ def test_the_region_is_drawn_on_what_a_running_camera_sees(
         daemon.wait_for_log("changes of camera wait for a restart")
 
 
-@pytest.mark.slow
 def test_a_backup_is_restored_on_a_second_box(browser: Browser, owner: Visitor, page: WebPage, tmp_path: Path) -> None:
     owner.open("/box")
     with owner.page.expect_download() as saved:

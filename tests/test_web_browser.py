@@ -90,7 +90,9 @@ def test_a_wrong_name_is_corrected_with_its_price_and_the_correction_taken_back(
     assert box.corrections() == []
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["htmx", "without-javascript"])
+@pytest.mark.parametrize(
+    "script", [pytest.param(True, id="htmx"), pytest.param(False, id="without-javascript", marks=pytest.mark.slow)]
+)
 def test_an_unknown_visitor_is_named(browser: Browser, box: Household, script: bool) -> None:
     made = box.came(box.looks_like(0.6, seed=8), named=None)
     with (

@@ -14,6 +14,9 @@ from support.diaries import contents
 from support.portraits import COLLINS, HOPPER, OBAMA_2009
 from support.web import WebPage, running_page, write_web_config
 
+pytestmark = pytest.mark.slow
+"""The rules themselves are tested without a browser, by the tests of the API and the command line."""
+
 UNTIL = datetime.now(UTC).date() + timedelta(days=3)
 
 

@@ -32,6 +32,9 @@ from support.portraits import (
 )
 from support.web import WebPage, running_page, write_web_config
 
+pytestmark = pytest.mark.slow
+"""The rules themselves are tested without a browser, by the tests of the API and the command line."""
+
 
 def portrait(path: Path) -> bytes:
     """The picture of a visit, as the diary keeps it."""
@@ -137,7 +140,6 @@ def test_heic_photos_are_read_or_jpeg_is_asked_for(owner: Visitor, page: WebPage
     assert people(page)["Eileen"] == 1, owner.page.locator("main").inner_text()
 
 
-@pytest.mark.slow
 def test_rename_consent_merge_and_undo(owner: Visitor, page: WebPage) -> None:
     owner.open("/people/joe-biden")
     owner.page.get_by_role("textbox", name="Name").fill("Joe <b>Biden</b>")
@@ -253,7 +255,6 @@ def first_visitor(path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_enrolling_at_the_camera_with_coaching(browser: Browser, tmp_path: Path, demo_gallery: Path) -> None:
     gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))
     camera = {"realtime": True, "loop": True, "source": str(first_visitor(tmp_path / "first.avi"))}
@@ -316,7 +317,6 @@ def send(owner: Visitor, address: str, name: str, *photos: Mapping[str, object])
     return status, text
 
 
-@pytest.mark.slow
 def test_hostile_uploads_are_refused_and_nothing_is_kept(owner: Visitor, page: WebPage) -> None:
     before = people(page)
     for name in ("../../../etc/passwd", "a\\..\\b.jpg", ".hidden.jpg", "--face=1", "x" * 500 + ".jpg", "\u202egpj.jpg"):
@@ -335,7 +335,6 @@ def test_hostile_uploads_are_refused_and_nothing_is_kept(owner: Visitor, page: W
     assert page.process.poll() is None
 
 
-@pytest.mark.slow
 def test_too_many_bytes_are_refused_before_they_are_read(owner: Visitor, page: WebPage) -> None:
     owner.open("/people/+/add")
     answer = owner.page.evaluate(

@@ -17,6 +17,9 @@ from support.sshd import new_key
 from support.web import WebPage, running_page
 from test_signature import allowing
 
+pytestmark = pytest.mark.slow
+"""The rules themselves are tested without a browser, by the tests of the API and the command line."""
+
 
 @pytest.fixture
 def box(tmp_path: Path, demo_gallery: Path) -> Household:
@@ -44,7 +47,6 @@ def verified(box: Household) -> Gallery:
     return open_gallery(box.path, None, keys)
 
 
-@pytest.mark.slow
 def test_corrections_and_enrolment_are_signed_and_a_daemon_verifies_them(box: Household, owner: Visitor) -> None:
     assert verified(box).signer == "desktop@example"
     visit = box.came(box.looks_like(0.6))
@@ -96,7 +98,6 @@ def test_a_box_without_a_key_says_what_is_missing_and_changes_nothing(box: House
     assert box.path.read_bytes() == before and not additions_path(box.path).exists()
 
 
-@pytest.mark.slow
 def test_a_gallery_that_somebody_else_has_signed_is_not_touched(box: Household, owner: Visitor, tmp_path: Path) -> None:
     write_gallery(open_gallery(box.path, None), box.path, new_key(tmp_path / "stranger"))
     before = box.path.read_bytes()
