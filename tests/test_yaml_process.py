@@ -1,6 +1,7 @@
 """Another process parses as this one would: the same values of the same types, and the same mistakes."""
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,10 @@ def test_a_process_that_keeps_the_parser_out_loads_the_same(tmp_path: Path, monk
     monkeypatch.setattr(Parsing, "elsewhere", None)
     keep_parser_out()
     assert load_config(path) == here
+
+
+def test_a_parser_that_cannot_be_started_or_dies_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    for program in ("/nowhere/python", "/bin/false"):
+        monkeypatch.setattr(sys, "executable", program)
+        with pytest.raises(Mistakes, match="the process that parses it failed; try again"):
+            parse_elsewhere("never: parsed before")

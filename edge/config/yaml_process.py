@@ -29,7 +29,10 @@ def parse_elsewhere(text: str) -> Any:
 @functools.lru_cache(_KEPT)
 def _answer(text: str) -> bytes:
     words = [sys.executable, "-P", "-m", "edge.config.yaml_process"]
-    return subprocess.run(words, input=text.encode(), stdout=subprocess.PIPE, check=True, timeout=LIMIT_S).stdout
+    try:
+        return subprocess.run(words, input=text.encode(), stdout=subprocess.PIPE, check=True, timeout=LIMIT_S).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Mistakes([f"the process that parses it failed; try again: {type(error).__name__}"]) from error
 
 
 def main() -> None:
