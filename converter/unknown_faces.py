@@ -22,6 +22,7 @@ NAME = re.compile(r"([A-Za-z0-9-]{1,64})\.jpg")
 STRANGER = re.compile(r"(stranger-[0-9]+)-(?=[0-9])")
 """The beginning of the name of a picture of somebody who came again; the visit follows."""
 MAX_PICTURES, MAX_PICTURE_BYTES = 500, 4 << 20
+SHORTEST_END = 6
 COLUMNS, TILE_PX, CAPTION_PX, GAP_PX = 6, 160, 24, 10
 INK, PAPER = (30, 30, 30), 250
 
@@ -95,10 +96,14 @@ def _tile(caption: str, stranger: UnknownVisitor) -> Image:
 
 
 def chosen(strangers: Sequence[UnknownVisitor], key: str) -> UnknownVisitor:
-    """The one visitor with this number on the sheet, visit id or end of one. Raises WhosthereError."""
+    """The one visitor with this number on the sheet, visit id or end of one. Raises WhosthereError.
+
+    An end has six characters or more: one alone would fit a visit by chance, and a number that is not on the sheet
+    would name somebody.
+    """
     if key.isdecimal() and 1 <= int(key) <= len(strangers):
         return strangers[int(key) - 1]
-    fitting = [s for s in strangers if key and s.visit.endswith(key)]
+    fitting = [s for s in strangers if s.visit == key or (len(key) >= SHORTEST_END and s.visit.endswith(key))]
     if len(fitting) != 1:
         ends = "no visit" if not fitting else f"{len(fitting)} visits"
         raise WhosthereError(f"--name {key}=...: {ends} of that number or id; 1 to {len(strangers)} are on the sheet")

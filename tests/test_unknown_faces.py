@@ -144,6 +144,14 @@ def test_the_pictures_of_a_stranger_who_came_again_are_one_visitor(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("key", ["7", "3", "a7", "aaaa7", "", "stranger"])
+def test_a_number_that_is_not_on_the_sheet_is_not_the_end_of_a_visit(key: str) -> None:
+    visitors = [naming.UnknownVisitor(visit, {}) for visit in ("20250103T100000-aaaaa7", "stranger-3")]
+    with pytest.raises(WhosthereError, match=f"--name {key}=...: no visit of that number or id; 1 to 2 are on the"):
+        naming.chosen(visitors, key)
+    assert naming.chosen(visitors, "aaaaa7") is naming.chosen(visitors, visitors[0].visit) is visitors[0]
+
+
 @pytest.mark.parametrize("name", ["../Ada", "../../Ada", "{root}/../Ada", "Ada/Byron", "..", ".", ".ssh", ""])
 def test_a_name_that_is_a_path_is_refused_and_nothing_is_written(name: str, tmp_path: Path) -> None:
     root = tmp_path / "home" / "people"

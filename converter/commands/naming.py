@@ -25,7 +25,8 @@ def options(command: F) -> F:
         "called",
         metavar="VISIT=NAME",
         multiple=True,
-        help='Say who a visitor was, by number on the sheet, visit id or the end of one: --name 3="Ada Lovelace".',
+        help="Say who a visitor was, by number on the sheet, visit id or the last six characters of it: "
+        '--name 3="Ada Lovelace".',
     )
     return box(name(gallery_options.ssh(command)))
 
