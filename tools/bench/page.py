@@ -69,8 +69,11 @@ def origin(report: Report) -> str:
 
 
 def busy(report: Report) -> str:
-    """That other programs were running meanwhile; empty: none to speak of."""
-    load = max(report.load_before, report.load_after - 1)
+    """That other programs were running meanwhile; empty: none to speak of.
+
+    The benchmark itself is one: this part afterwards, and the part before it at the beginning.
+    """
+    load = max(report.load_before, report.load_after) - 1
     much = load > BUSY_LOAD * report.machine.cores
     return f"Other programs were running (load {load:.0f}): only ratios count" if much else ""
 
