@@ -27,7 +27,7 @@ COMMANDS = {
     "evaluate-templates": "Measure verification of several pictures against several, as IJB-B and IJB-C do.",
     "score": "Compare the labels of `whosthere identify` with the truth, person by person.",
     "classifiers": "Compare nearest template, mean template, k-NN and SVM on your photos.",
-    "calibrate": "Measure similarity -> false-match rate, and write it to the card.",
+    "calibrate": "Measure the false-match rate of each similarity, and write it to the card.",
     "compare-embedders": "Measure whether one network's templates suit the faces of another.",
     "strangers": "Measure how well strangers who come again are told apart.",
     "households": "Measure how many strangers a false-alarm target lets through in random households.",

@@ -130,7 +130,7 @@ COURSE = (
     click.option(
         "--patience",
         type=click.IntRange(1, 100_000),
-        help="Stop early, after so many epochs without a better embedder.  [default: never]",
+        help="Stop early, after this many epochs without a better embedder.  [default: never]",
     ),
     click.option(
         "--batch",

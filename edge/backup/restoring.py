@@ -70,7 +70,7 @@ def restore_backup(
     keep_config: bool = False,
     dry_run: bool = False,
 ) -> RestoreReport:
-    """Put a backup in the place of what this box knows. `keep_config` leaves its config.yaml alone.
+    """Replace what this box knows with a backup. `keep_config` leaves its config.yaml alone.
 
     Strangers are left out while a daemon runs, because it has them in memory. Raises BackupError, GalleryError,
     ConfigError and StorageError; then nothing has changed.

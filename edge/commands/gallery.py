@@ -34,7 +34,7 @@ Exit codes:
 
 @click.group()
 def command() -> None:
-    """Show and change the people of a gallery, and undo changes; receive a pushed one, or roll back to an older."""
+    """List and change the people of a gallery, and undo changes; receive a pushed one; roll back to an earlier one."""
 
 
 command.add_command(gallery_receive.command)

@@ -168,7 +168,7 @@ def _day(_: click.Context, parameter: click.Parameter, value: str | None) -> dat
 @click.option("--given-by", help="Who agreed: the person, or somebody who may speak for them.  [default: the person]")
 @click.option("--given-on", metavar="DATE", callback=_day, help="The day on which they agreed.  [default: today]")
 @click.option("--purpose", default="the front door", show_default=True, help="What the recognition is for.")
-@click.option("--none", "cleared", is_flag=True, help="Record no consent any more, and no end date.")
+@click.option("--none", "cleared", is_flag=True, help="Withdraw the consent, and remove the end date.")
 @gallery_option
 @json_option
 @config_option

@@ -90,7 +90,7 @@ def command(
     config_path: Path | None,
     file: Path | None,
 ) -> None:
-    """Check that somebody is the person whom they say they are, live or in FILE.
+    """Check that somebody is who they say they are, live or in FILE.
 
     FILE is a photo, a video, or a folder of a video's pictures.
 

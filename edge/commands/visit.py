@@ -24,7 +24,7 @@ config_option = box_config("The daemon's config.yaml.")
 
 @click.group()
 def command() -> None:
-    """Say who a visit was, or who not, or to ignore that stranger; list and undo such corrections."""
+    """Say who a visit was or was not, or ignore that stranger; list and undo such corrections."""
 
 
 @command.command()
@@ -68,11 +68,12 @@ def name(visit: str, person: str, new: bool, config_path: Path) -> None:
 @click.argument("person")
 @config_option
 def reject(visit: str, person: str, config_path: Path) -> None:
-    """Say that VISIT was not PERSON. Visitors who are nearer to it than to PERSON's photos are then not called that.
+    """Say that VISIT was not PERSON. Visitors nearer to it than to PERSON's photos lose that name from then on.
 
     VISIT is a visit_id, the beginning of one, or `last`; PERSON is a name or an id. "Nearer" means by at least
-    `match.min_margin`. A correction only ever takes PERSON's name away: nobody gets another name for it. It needs the
-    visit's embedding, so `diary.embeddings_days` must have been above 0. A push from the desktop leaves it in place.
+    `match.min_margin`. A correction only ever takes PERSON's name away: nobody gets another name because of it. It
+    needs the visit's embedding, so `diary.embeddings_days` must have been above 0. A push from the desktop leaves it
+    in place.
 
     \b
       whosthere visit reject last "Ada Lovelace"

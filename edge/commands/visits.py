@@ -30,9 +30,9 @@ Exit codes:
 @click.option("--day", help="List only visits of this day: 2025-06-01, `today` or `yesterday`, in the box's time zone.")
 @click.option(
     "-n", "--last", "limit", type=click.IntRange(1, 100_000), default=20, show_default=True,
-    help="List at most so many visits, the newest.",
+    help="List at most this many visits, the newest.",
 )  # fmt: skip
-@click.option("--week", is_flag=True, help="Say in sentences how the last 7 days were, in place of a list.")
+@click.option("--week", is_flag=True, help="Summarise the last 7 days in sentences, in place of a list.")
 @json_option
 @box_config("The daemon's config.yaml.")
 def command(

@@ -56,7 +56,7 @@ async def made(box: WebBox, passphrase: str) -> bytes:
 
 
 async def restored(box: WebBox, file: UploadFile, passphrase: str, *, keep_config: bool) -> RestoreReport:
-    """Put a backup in the place of what this box knows. Raises HTTPException, and then nothing has changed."""
+    """Replace what this box knows with a backup. Raises HTTPException, and then nothing has changed."""
     upload = await Uploads(box.folder / "uploads").take([file])
     try:
         [sent] = upload.photos
