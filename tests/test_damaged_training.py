@@ -60,8 +60,8 @@ def test_a_state_of_something_else_is_refused(arrays: dict[str, Any], tmp_path: 
 @pytest.mark.parametrize("content", [b"epoch,loss\n1,0.5\n", b"epoch,area,true_accepts\nx,1,1\n", b"\xff\xfe\n1\n"])
 def test_a_damaged_history_is_one_message(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
-    history.write(path, [Epoch(0, None, None, 0.5, 0.1)])
-    assert history.read(path) == [Epoch(0, None, None, 0.5, 0.1)]
+    history.write(path, [Epoch(0, None, None, 0.5, 0.1, 0.2)])
+    assert history.read(path) == [Epoch(0, None, None, 0.5, 0.1, 0.2)]
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"history\.csv: not the history of a training .*--restart"):
         history.read(path)

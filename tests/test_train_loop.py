@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from converter.sources import float_model, keras_of
+from converter.training.dataset import Dataset
 from converter.training.history import read
-from converter.training.judging import identified
+from converter.training.judging import identified, judge
 from converter.training.schedules import factor, waited
 from converter.training.strategies import strategy_named
 from edge.errors import UsageError
+from edge.models.card import LearnedSimilarity
+from edge.models.measure import WeightedL1
 from support.needed import TENSORFLOW
 from support.training import FEW, own_network, textures, train_tiny
 
@@ -43,6 +46,16 @@ def test_identification_counts_whom_it_names_right_over_the_strangers() -> None:
     alike = vectors @ vectors.T
     assert identified(alike, np.array([0, 0, 1, 1, 2, 2, 2], np.int32)) == pytest.approx(2 / 3)
     assert identified(alike[:2, :2], np.array([0, 0], np.int32)) is None
+
+
+def test_strangers_are_compared_by_cosine_whatever_judges() -> None:
+    """Pixels are vectors here: two people whose cosine is 0.8, and whose own similarity is far lower."""
+    pixels = np.array([[4, 3], [4, 3], [5, 0], [5, 0]], np.uint8).reshape(4, 1, 1, 2)
+    held = Dataset(pixels, np.arange(4), np.array([0, 0, 1, 1], np.int32), ["ada", "ben"])
+    own = WeightedL1(LearnedSimilarity(1, 2.0, [9.0, 9.0]))
+    judged = judge(lambda pictures, **_: pictures.reshape(len(pictures), 2), held, own)
+    assert judged.strangers == pytest.approx(0.8)
+    assert judged.area == 1.0
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from converter import networks
 from converter.classifier_head import labels_of
 from converter.graph import Graph
 from converter.sources import float_model, keras_of
+from converter.training.history import read
 from edge.__main__ import main
 from edge.errors import UsageError
 from edge.faces.framing import Framing
@@ -98,6 +99,23 @@ def test_a_network_that_gives_every_face_one_vector_is_reported(tmp_path: Path) 
     net.write_text(text.replace("AveragePooling2D(4)(given)", "Rescaling(1e-4)(given)"), encoding="utf-8")
     code, _, said = train_tiny(tmp_path, "--network", net, "--epochs", "1", out="one-vector")
     assert code == 0 and "two different people have a mean cosine of 0.9" in said
+
+
+def test_an_epoch_that_gives_every_face_one_vector_is_not_the_best(tmp_path: Path) -> None:
+    net = own_network(tmp_path)
+    begun = "(dimensions, bias_initializer=keras.initializers.Constant(8.0))"
+    net.write_text(net.read_text(encoding="utf-8").replace("(dimensions)", begun), encoding="utf-8")
+    learning = ("--objective", "classes", "--learning-rate", "0.3", "--epochs", "2")
+    code, printed, said = train_tiny(tmp_path, "--network", net, *learning)
+    assert code == 0, said
+    epochs = read(tmp_path / "out" / "history.csv")
+    # By the area alone, the first would be the best.
+    assert epochs[0].strangers > 0.99 and epochs[0].area == max(epoch.area for epoch in epochs)
+    best = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))["epoch"]
+    assert best > 0 and epochs[best].strangers < 0.99
+    told = [line for line in printed.splitlines() if "all faces nearly the same vector" in line]
+    assert len(told) == 1 and told[0].startswith("epoch 0:")
+    assert "nearly the same embedding" not in said
 
 
 def classifier(path: Path) -> Path:

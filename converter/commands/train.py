@@ -21,7 +21,7 @@ from converter.sources import keras_of, load_network, tensorflow
 from converter.training.augment import training_network
 from converter.training.crops import CroppedDataset, crop_all
 from converter.training.dataset import UNLABELLED, DataSplit, split
-from converter.training.history import Epoch
+from converter.training.history import ONE_VECTOR, Epoch
 from converter.training.judging import judge
 from converter.training.losses import EVERY, LOSSES, TEACHER
 from converter.training.plan import TrainingPlan
@@ -37,8 +37,6 @@ from edge.models.measure import Measure, WeightedL1
 from edge.terminal import echo, plural, print_left_out
 
 SPLIT, RESULT, PREVIEW, BOARD = "split.json", "result.json", "preview.png", "tensorboard"
-ONE_VECTOR = 0.99
-"""The mean cosine of two different people above which an embedder gives every face nearly the same vector."""
 
 
 class Lessons(NamedTuple):
@@ -234,15 +232,16 @@ def _show(epoch: Epoch) -> None:
     learnt = "before training" if epoch.loss is None else f"loss {epoch.loss:.4f}"
     accuracy = "" if epoch.accuracy is None else f", accuracy {epoch.accuracy:.1%}"
     waited = "" if epoch.waited is None else f"; waited for input {epoch.waited:.1%}"
+    alike = "; all faces nearly the same vector" if epoch.collapsed else ""
     named = "" if epoch.identified is None else f", {epoch.identified:.1%} identified"
     echo(
         f"epoch {epoch.epoch}: {learnt}{accuracy}; validation: area {epoch.area:.4f}, "
-        f"{epoch.true_accepts:.1%} accepted at 1 % false accepts{named}{waited}"
+        f"{epoch.true_accepts:.1%} accepted at 1 % false accepts{named}{alike}{waited}"
     )
 
 
 def _finish(trainer: Trainer, output: Path, spec: InputSpec, lessons: Lessons) -> None:
-    best = max(trainer.epochs, key=lambda epoch: epoch.area)
+    best = max(trainer.epochs, key=lambda epoch: epoch.merit)
     untrained = "" if best.epoch else ", the state before training: no epoch was better"
     echo(f"{output / BEST}: epoch {best.epoch}{untrained}; area {best.area:.4f}; {output / PLOT} plots the training")
     result: dict[str, object] = {"epoch": best.epoch, "validation": {"area": best.area, "at 1 %": best.true_accepts}}

@@ -10,6 +10,9 @@ import msgspec
 from converter.files import write_whole
 from edge.errors import UsageError
 
+ONE_VECTOR = 0.99
+"""The mean cosine of two different people above which an embedder gives every face nearly the same vector."""
+
 
 class Epoch(msgspec.Struct, frozen=True):
     """The result of one epoch."""
@@ -23,11 +26,23 @@ class Epoch(msgspec.Struct, frozen=True):
     """The area under the ROC curve, for the validation set."""
     true_accepts: float
     """The true-accept rate for the validation set, at a false-accept rate of 1 %."""
+    strangers: float
+    """The mean cosine of two different people of the validation set."""
     identified: float | None = None
     """The share of its pictures that are called by the right name where 1 % of strangers are called by one."""
     learning_rate: float | None = None
     waited: float | None = None
     """The share of its time, 0..1, in which the training waited for a batch; not in the table: it is never the same."""
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether every face gets nearly the same vector."""
+        return self.strangers > ONE_VECTOR
+
+    @property
+    def merit(self) -> float:
+        """What the best epoch has most of: area, but any epoch is better than a collapsed one."""
+        return self.area - self.collapsed
 
 
 def read(path: Path) -> list[Epoch]:

@@ -28,7 +28,7 @@ class Judged(NamedTuple):
     """The share of pictures called by their person's name where 1 % of strangers are called by one; None: too few
     people."""
     strangers: float
-    """The mean similarity of two different people."""
+    """The mean cosine of two different people, whatever they are compared by."""
     pairs: int
 
 
@@ -53,7 +53,7 @@ def judge(network: Any, held: Dataset, measure: Measure = COSINE) -> Judged:
     alike = measure.between(single, single).astype(np.float64)
     scores, same = alike[first, second], person[first] == person[second]
     accepted = operating_point(scores, same, FALSE_ACCEPTS).true_accept_rate
-    strangers = float(scores[~same].mean())
+    strangers = float(COSINE.between(single, single)[first, second][~same].mean(dtype=np.float64))
     return Judged(area_under_curve(scores, same), accepted, identified(alike, person), strangers, len(scores))
 
 

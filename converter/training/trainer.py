@@ -79,7 +79,7 @@ class Trainer:
     @property
     def waited(self) -> int:
         """The number of epochs since the last one that brought a better embedder."""
-        return waited([epoch.area for epoch in self.epochs])
+        return waited([epoch.merit for epoch in self.epochs])
 
     def run(self, run: Run) -> None:
         """Train until so many epochs are done, or nothing gets better. Raises DatasetError when the loss is not finite.
@@ -123,8 +123,8 @@ class Trainer:
     def _one(self, number: int, network: Any, head: Head, run: Run, progress: TrainingProgress) -> Epoch:
         plan = self._plan
         planned = plan.planned_epochs or run.epochs
-        areas = [epoch.area for epoch in self.epochs]
-        rate = plan.learning_rate * factor(plan.schedule, number, planned, plan.warm_up, areas)
+        merits = [epoch.merit for epoch in self.epochs]
+        rate = plan.learning_rate * factor(plan.schedule, number, planned, plan.warm_up, merits)
         head.model.optimizer.learning_rate.assign(rate)
         reseed(head.model, plan.seed, number)
         hard = mine(network, self._data.training, plan.batch) if plan.mining == "all" else None
@@ -146,11 +146,11 @@ class Trainer:
         learning = EVERY[self._plan.objective].similarity
         self.learned = learning(head.model, self._plan.dimensions) if learning else None
         found = judge(network, self._data.validation, WeightedL1(self.learned) if self.learned else COSINE)
-        epoch = Epoch(number, loss, accuracy, found.area, found.true_accepts, found.identified, rate)
+        epoch = Epoch(number, loss, accuracy, found.area, found.true_accepts, found.strangers, found.identified, rate)
         epoch = msgspec.structs.replace(epoch, waited=round(fitted.waited, 5) if fitted else None)
-        best = max((e.area for e in self.epochs), default=-1.0)
+        best = max((e.merit for e in self.epochs), default=-np.inf)
         self.epochs.append(epoch)
-        self._write(number, head, better=found.area > best)
+        self._write(number, head, better=epoch.merit > best)
         return epoch
 
     def _write(self, number: int, head: Head, *, better: bool) -> None:
