@@ -101,7 +101,8 @@ def check_command(words: list[str]) -> None:
     Placeholders such as FILE and `...` are let through, and no file has to exist.
     """
     command: click.Command = PROGRAMS[words[0]]
-    context = click.Context(command, info_name=words[0])
+    # With its settings: click keeps the option --help of a command as the first context makes it.
+    context = click.Context(command, info_name=words[0], **command.context_settings)
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         for name in rest[0].split("|"):
