@@ -5,6 +5,7 @@ Every page that it opens is watched: no error in the console, no request to anot
 
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,12 +72,15 @@ class Visitor:
         self.page.wait_for_url(lambda url: "/login" not in url)
 
     def check(self) -> None:
-        """Assert that nothing was wrong so far, and that axe finds nothing serious on the page as it is now."""
+        """Assert that nothing was wrong so far, and that the page as it is now is sound."""
         assert self.foreign == []
         assert self.errors == []
         assert self.accessibility_problems() == []
         too_wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert too_wide <= 0, f"{self.page.url} is {too_wide} pixels too wide"
+        articles = self.page.get_by_role("article")
+        nameless = articles.count() - self.page.get_by_role("article", name=re.compile(r"\S")).count()
+        assert nameless == 0, f"{self.page.url} has {nameless} articles that a screen reader cannot name"
 
     def accessibility_problems(self) -> list[str]:
         """The serious ones that axe finds."""
