@@ -59,12 +59,6 @@ def ask(request: Request) -> Response:
     return render(request, "visit_ask.html", visit=found, people=people, **asked)
 
 
-def card(request: Request) -> Response:
-    """The visit alone, without a question."""
-    box: WebBox = request.app.state.box
-    return render(request, "visit_said.html", visit=_card(box.loaded, request.path_params["visit"]), note="", tone="")
-
-
 async def say(request: Request, form: FormData) -> Response:
     """Do it, and show the visit with what came of it."""
     box: WebBox = request.app.state.box
@@ -152,7 +146,6 @@ def _person(request: Request) -> str:
 ROUTES = (
     get("/corrections", show_all),
     post("/corrections/undo", undo),
-    get("/visits/{visit}/card", card),
     get("/visits/{visit}/{what}", ask),
     post("/visits/{visit}/{what}", say),
 )
