@@ -64,6 +64,7 @@ def test_a_guest_joins_with_their_own_phone_and_leaves_again(browser: Browser, p
             assert "Barack" not in guest.page.content()
             join(guest, COLLINS, "barack  obama")
             guest.page.get_by_text("this name is taken").wait_for()
+            assert guest.page.get_by_label("Your name").input_value() == "barack  obama"
             join(guest, COLLINS, "Eileen Collins")
             guest.page.get_by_text(f"The box recognises you until {UNTIL}.").wait_for()
             known = open_gallery(page.folder / "gallery.whg", None).named("Eileen Collins")
@@ -79,6 +80,10 @@ def test_a_guest_joins_with_their_own_phone_and_leaves_again(browser: Browser, p
             left = contents(page.folder)
             assert b"Eileen Collins" not in left and b"eileen-collins" not in left
             assert guest.page.goto(address).status == 404
+            guest.page.get_by_text("its time is over. Ask those who gave it to you").wait_for()
+            guest.errors.clear()
+            guest.check()
+            assert guest.page.locator("nav").count() == guest.page.get_by_role("link", name="door").count() == 0
         owner.open("/guests")
         assert "Eileen" not in owner.page.locator("main").inner_text()
 

@@ -76,6 +76,7 @@ async def _broken(_: Request, error: Exception) -> Response:
 def _problem(request: Request, status: int, text: str) -> Response:
     if request.scope["path"].startswith(API):
         return JSONResponse({"error": text}, status)
-    if request.scope["state"].get(SESSION) is None:
+    # Scripts and cameras fetch what has a secret of its own; guests open it in a browser.
+    if request.scope["state"].get(SESSION) is None and "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(text, status)
     return render(request, "problem_part.html" if is_part(request) else "problem.html", status, problem=text)

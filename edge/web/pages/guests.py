@@ -64,7 +64,7 @@ async def withdraw(request: Request, _: FormData) -> Response:
 def welcome(request: Request) -> Response:
     """What the guest reads before they agree; afterwards, what is known of them."""
     guest = _guest(request)
-    return render(request, "guest.html", guest=guest, accept=ACCEPT, problem="", most=MAX_PHOTOS)
+    return render(request, "guest.html", guest=guest, name=guest.name, accept=ACCEPT, problem="")
 
 
 async def join(request: Request, form: FormData) -> Response:
@@ -76,7 +76,7 @@ async def join(request: Request, form: FormData) -> Response:
         problem = await run_in_threadpool(_problem, _box(request), guest, name, text_of(form, "agreed"), len(files))
         problem = problem or await _enrolled(request, guest, names.tidy(name), files)
     if problem:
-        return render(request, "guest.html", 422, guest=guest, accept=ACCEPT, problem=problem, most=MAX_PHOTOS)
+        return render(request, "guest.html", 422, guest=guest, name=name, accept=ACCEPT, problem=problem)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/guest/{request.path_params['secret']}", 303)
 
 
@@ -137,7 +137,9 @@ def _guest(request: Request) -> GuestPass:
     """The pass in the address. Raises HTTPException; nobody learns whether there ever was one."""
     found = _passes(request).find(request.path_params["secret"])
     if found is None:
-        raise HTTPException(404, "this guest pass is not valid, or its time is over")
+        raise HTTPException(
+            404, "This guest pass is not valid, or its time is over. Ask those who gave it to you for another."
+        )
     return found
 
 
