@@ -1,6 +1,7 @@
 """The page of visits: by day, with pictures where the diary keeps them, and what the box thought of each."""
 
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from edge.web.visit_events import follow
 PER_PAGE = 40
 NEW_AT_ONCE = 20
 STRANGERS = "-"
+NO_VISITS = "No visits yet. The next one appears here."
 
 
 def show(request: Request) -> Response:
@@ -77,6 +79,9 @@ def _cards(box: WebBox, who: str, until: float | None) -> tuple[list[VisitCard],
     loaded = box.loaded
     names = names_of(current_gallery(loaded))
     wanted = {"": None, STRANGERS: ""}.get(who, who)
+    nothing = "No such visits." if who else NO_VISITS
+    if loaded.config.diary.keep_days and not Path(loaded.config.diary.path).exists():
+        return [], None, nothing
     try:
         with open_diary(loaded) as diary:
             found = diary.visits(PER_PAGE + 1, until=until, person=wanted)[::-1]
@@ -84,7 +89,7 @@ def _cards(box: WebBox, who: str, until: float | None) -> tuple[list[VisitCard],
     except (ConfigError, StorageError) as error:
         return [], None, str(error)
     older = found[PER_PAGE - 1].started_at if len(found) > PER_PAGE else None
-    return cards, older, "No visits yet. The next one appears here."
+    return cards, older, nothing
 
 
 def _newest(box: WebBox) -> str:
