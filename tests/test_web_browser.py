@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -10,7 +11,7 @@ from edge.galleries.file import open_gallery
 from support.browser import Browser, Scheme, Size
 from support.household import PERSON, Household
 from support.kept_strangers import keep, seen_as
-from support.portraits import COLLINS, OBAMA_2009, OBAMA_2010, read_picture
+from support.portraits import COLLINS, HOPPER, OBAMA_2009, OBAMA_2010, read_picture, whosthere
 from support.web import running_page
 
 NAME = "Barack Obama"
@@ -19,6 +20,15 @@ SHAPES = [
     pytest.param("phone", "dark", marks=pytest.mark.slow), pytest.param("desktop", "light", marks=pytest.mark.slow),
 ]  # fmt: skip
 MARKUP = "Eve <img src=x onerror=alert(1)> \u202eeve"
+
+
+def lines_begin(legend: Any) -> set[float]:
+    """Where the lines of a chart's legend begin, in pixels from its left edge."""
+    entries: list[tuple[float, float]] = legend.evaluate(
+        "legend => [...legend.children].map(entry => [entry.getBoundingClientRect().top,"
+        " entry.querySelector('.key').getBoundingClientRect().left - legend.getBoundingClientRect().left])"
+    )
+    return {min(left for top, left in entries if top == line) for line, _ in entries}
 
 
 def jpeg(path: Path) -> bytes:
@@ -51,6 +61,7 @@ def test_every_page_is_sound(browser: Browser, box: Household, size: Size, schem
         visitor.page.get_by_role("link", name="Why?").first.click()
         visitor.page.locator("svg.chart").wait_for()
         visitor.check()
+        assert lines_begin(visitor.page.locator(".legend")) == {0}
         for path, heading in (("/strangers", "Strangers"), ("/corrections", "What you have said")):
             visitor.open(path)
             assert visitor.page.get_by_role("heading", level=1).inner_text() == heading
@@ -88,6 +99,61 @@ def test_a_wrong_name_is_corrected_with_its_price_and_the_correction_taken_back(
         visitor.page.get_by_text("Taken back.").wait_for()
         visitor.check()
     assert box.corrections() == []
+
+
+def test_escape_and_cancel_close_a_panel_and_the_keyboard_stays(browser: Browser, box: Household) -> None:
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address, "desktop") as visitor:
+        visitor.log_in()
+        panel = visitor.page.locator("article.visit .panel")
+        focused = visitor.page.locator(":focus")
+        for opener, key in ((f"Not {NAME}", "Escape"), ("Somebody else", "Escape"), ("Somebody else", "Cancel")):
+            visitor.page.get_by_role("link", name=opener).press("Enter")
+            panel.wait_for()
+            visitor.check()
+            if key == "Cancel":
+                panel.get_by_role("link", name="Cancel").press("Enter")
+            else:
+                panel.get_by_role("link").first.focus()
+                visitor.page.keyboard.press("Escape")
+            panel.wait_for(state="detached")
+            assert focused.inner_text() == opener
+        visitor.open("/strangers")
+        visitor.page.locator("summary").first.press("Enter")
+        visitor.page.get_by_role("button", name="Forget them").first.focus()
+        visitor.page.keyboard.press("Escape")
+        visitor.page.get_by_role("button", name="Forget them").first.wait_for(state="hidden")
+        assert focused.inner_text() == "Ignore or forget"
+        visitor.check()
+
+
+def test_a_box_without_a_visit_says_that_the_next_one_appears(browser: Browser, box: Household) -> None:
+    (box.folder / "diary.sqlite3").unlink()
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        visitor.page.get_by_text("No visits yet. The next one appears here.").wait_for()
+        visitor.open("/visits?who=-")
+        visitor.page.get_by_text("No such visits.").wait_for()
+        visitor.check()
+
+
+@pytest.mark.slow
+def test_long_names_make_no_page_wider_than_a_phone(browser: Browser, box: Household) -> None:
+    words = "Maximiliane Theodora Henriette von Hohenzollern-Sigmaringen und zu Loewenstein"
+    word = "Wolfeschlegelsteinhausenbergerdorff" * 2
+    for name, photo in ((words, HOPPER), (word, OBAMA_2009)):
+        assert whosthere("enroll", "--gallery", box.path, "--person", name, photo).exit_code == 0
+    ids = [person.id for person in box.gallery.people if person.name in {words, word}]
+    made = [box.came(box.looks_like(0.6, seed=9), named=one) for one in ids]
+    with running_page(box.config, box.folder) as page, browser.visitor(page.address) as visitor:
+        visitor.log_in()
+        visitor.check()
+        visitor.page.get_by_role("link", name="Somebody else").first.click()
+        visitor.page.locator(".panel").wait_for()
+        visitor.check()
+        paths = ["/people", *(f"/people/{one}" for one in ids), *(f"/visits/{one}" for one in made)]
+        for path in paths:
+            visitor.open(path)
+            visitor.check()
 
 
 @pytest.mark.parametrize(
