@@ -3,6 +3,7 @@
 import base64
 import io
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -53,15 +54,21 @@ def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(tmp_path: Path, enrolled: Path) -> Iterator[WebPage]:
-    gallery = Path(shutil.copy(enrolled, tmp_path / "gallery.whg"))
-    diary = DiaryFile(tmp_path / "diary.sqlite3", 10)
+def page(enrolled: Path) -> Iterator[WebPage]:
+    # Its name can be read in a picture of the docs.
+    with tempfile.TemporaryDirectory(prefix="whosthere-") as name:
+        yield from _page(Path(name), enrolled)
+
+
+def _page(folder: Path, enrolled: Path) -> Iterator[WebPage]:
+    gallery = Path(shutil.copy(enrolled, folder / "gallery.whg"))
+    diary = DiaryFile(folder / "diary.sqlite3", 10)
     for number, (who, photo) in enumerate(
         {"barack-obama": OBAMA_2010, "joe-biden": BIDEN, "grace-hopper": HOPPER}.items()
     ):
         diary.add(new(number, who, jpeg=portrait(photo), vector=True))
     diary.close()
-    with running_page(write_web_config(tmp_path, gallery), tmp_path) as running:
+    with running_page(write_web_config(folder, gallery), folder) as running:
         yield running
 
 
