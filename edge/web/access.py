@@ -47,11 +47,11 @@ class Access:
         try:
             password = self._box.password
         except WebStateError as error:
-            return PlainTextResponse(f"the page is off: {error}", 503)
+            return _refused(request, 503, f"the page is off: {error}")
         if password is None:
-            return PlainTextResponse("the page is off: it has no password; `whosthere web password` sets one", 503)
+            return _refused(request, 503, "the page is off: it has no password; `whosthere web password` sets one")
         if request.method not in SAFE_METHODS and not from_own_page(request):
-            return PlainTextResponse("refused: the request comes from another site", 403)
+            return _refused(request, 403, "refused: the request comes from another site")
         request.scope["state"][SESSION] = session = self._session(request, password)
         if session is not None or self._is_public(request.scope["path"]):
             return None
@@ -68,11 +68,17 @@ class Access:
         return path in self._public or path.startswith(self._public_folders)
 
 
+def _refused(request: Request, status: int, text: str) -> Response:
+    """Why not, as JSON for scripts of the API."""
+    is_api = request.scope["path"].startswith(API)
+    return JSONResponse({"error": text}, status) if is_api else PlainTextResponse(text, status)
+
+
 def _to_login(request: Request) -> Response:
     """The way to the log-in, for a browser, for htmx and for a script."""
     login = f"{request.scope.get('root_path', '')}/login"
     if request.scope["path"].startswith(API):
-        return JSONResponse({"error": "log in first"}, 401)
+        return _refused(request, 401, "log in first")
     if request.headers.get("hx-request") == "true":
         return PlainTextResponse("log in first", 401, headers={"HX-Redirect": login})
     target = quote(request.scope["path"], safe="/") if request.method in SAFE_METHODS else "/"
