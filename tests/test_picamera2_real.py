@@ -19,6 +19,7 @@ from support.broker import Broker, Listener, running_broker
 from support.daemon import TOPIC, Daemon, decoded, running, write_config
 from support.nspawn import stalled_threads
 from support.portraits import BIDEN, OBAMA_2010, analyser, read_picture
+from tools.bench.scenes import noisy, porch
 
 ROOT = os.environ.get("WHOSTHERE_PICAMERA2")
 pytestmark = [
@@ -29,6 +30,7 @@ SUPPORT = Path(__file__).with_name("support")
 SIZE = (640, 480)
 WAIT_S = 120.0
 PICTURES = 30
+IDLE_S = 30.0
 CAMERAS = """\
 "Virtual0":
   supported_formats:
@@ -80,6 +82,15 @@ def show(root: Path, portrait: Path) -> None:
         image = porch.copy()
         image[100:360, 180 + i % 5 : 440 + i % 5] = face
         cv2.imwrite(str(folder / f"{i}.jpg"), image)
+
+
+def show_nobody(root: Path) -> None:
+    """An empty porch before the camera, with a sensor's noise."""
+    folder = root / "opt/faces"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for i, picture in enumerate(noisy(porch(*SIZE), PICTURES)):
+        cv2.imwrite(str(folder / f"{i}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 98])
 
 
 def inside(root: Path) -> list[str]:
@@ -176,3 +187,30 @@ def test_a_hang_inside_libcamera_ends_the_process_so_that_it_is_started_again(
         before = len(named(listener))
         with at_the_door(root, broker, demo_gallery):
             listener.wait(lambda: len(named(listener)) > before, WAIT_S)
+
+
+def pythons_cpu_s(pid: int, python: Path) -> float:
+    """What Python's threads have used, picamera2's among them. libcamera's, which make the pictures, are left out."""
+    stats = [Path(f"/proc/{pid}/task/{thread}/stat") for thread in python.read_text().split()]
+    fields = [stat.read_text().rpartition(")")[2].split() for stat in stats]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_empty_porch_is_no_visit_and_its_cost_is_printed(root: Path, broker: Broker, demo_gallery: Path) -> None:
+    """Ten pictures per second."""
+    show_nobody(root)
+    (root / "tmp/paced").touch()
+    try:
+        with Listener(broker) as listener, at_the_door(root, broker, demo_gallery) as daemon:
+            listener.wait_for(f"{TOPIC}/health", count=2)
+            began, before = time.monotonic(), pythons_cpu_s(daemon.pid, root / "tmp/threads")
+            time.sleep(IDLE_S)
+            used = (pythons_cpu_s(daemon.pid, root / "tmp/threads") - before) / (time.monotonic() - began)
+            health = decoded(listener.wait_for(f"{TOPIC}/health", count=3))
+            daemon.send(signal.SIGTERM)
+            assert daemon.wait() == 0, daemon.log
+    finally:
+        (root / "tmp/paced").unlink()
+    print(f"an empty porch: {used:.2%} of a core, {health['fps']} pictures a second, load {os.getloadavg()[0]:.1f}")
+    assert health["fps"] > 0
+    assert not listener.on(f"{TOPIC}/visit")

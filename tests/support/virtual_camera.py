@@ -6,6 +6,9 @@ raw sensor modes, and the Pi's memory allocator. Nothing of ours is changed; lib
 While the file `/tmp/unplugged` exists the camera is gone: no frame comes, and it is not listed. While `/tmp/held`
 exists somebody else has the camera: libcamera's lock between processes is on device files, of which a virtual camera
 has none, so the other one is in this process. `/tmp/threads` tells which threads are Python's.
+
+A virtual camera makes pictures as fast as they are taken from it, while a sensor has a rate: while `/tmp/paced` exists,
+they are taken ten times a second, up to four at once.
 """
 
 import sys
@@ -18,6 +21,8 @@ from typing import Any
 UNPLUGGED = Path("/tmp/unplugged")  # noqa: S108  (of a container of its own)
 HELD = Path("/tmp/held")  # noqa: S108
 THREADS = Path("/tmp/threads")  # noqa: S108
+PACED = Path("/tmp/paced")  # noqa: S108
+INTERVAL_S = 0.1
 
 
 class Formats:
@@ -38,6 +43,7 @@ from edge.__main__ import main  # noqa: E402
 
 class Virtual(Picamera2):
     frames = 0
+    due = 0.0
 
     def __init__(self, number: int) -> None:
         if HELD.exists():
@@ -51,6 +57,13 @@ class Virtual(Picamera2):
     @staticmethod
     def global_camera_info() -> list[dict[str, Any]]:
         return [] if UNPLUGGED.exists() else Picamera2.global_camera_info()
+
+    def process_requests(self, display: Any) -> None:
+        """In picamera2's own thread, when there are pictures: the last is handed out, the others are given back."""
+        if PACED.exists():
+            time.sleep(max(0.0, self.due - time.monotonic()))
+            self.due = time.monotonic() + INTERVAL_S
+        super().process_requests(display)
 
     def capture_request(self, wait: float | None = None, **_: Any) -> Any:
         until = time.monotonic() + (wait or 0)
