@@ -217,7 +217,7 @@ def test_consent_expires_on_time_although_the_reloader_sleeps(
 ) -> None:
     monkeypatch.setattr(reloader_module, "REST_S", 10 * LONG_S)
     known = open_gallery(box.gallery, None)
-    soon = datetime.now(UTC) + timedelta(seconds=3)
+    soon = datetime.now(UTC) + timedelta(seconds=10)
     write_gallery(known.with_about(known.people[0], "2026-11-30T00:00:00Z", expires_at=soon), box.gallery, key)
     with reloading(box, Messages()) as (_, gallery, matchers):
         until(lambda: bool(matchers))

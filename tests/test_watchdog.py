@@ -64,7 +64,7 @@ BEGIN = """
 import ctypes, time
 from edge.daemon.systemd import NoServiceManager
 from edge.daemon.watchdog import Watchdog
-watchdog = Watchdog(NoServiceManager(), 2.0)
+watchdog = Watchdog(NoServiceManager(), 3.0)
 """
 
 
@@ -76,11 +76,11 @@ def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_process_in_which_nothing_gets_a_turn_ends_and_says_where(tmp_path: Path) -> None:
     program = """
-for _ in range(5):
+for _ in range(6):
     watchdog.update({"camera": time.monotonic()}, str, time.monotonic())
     time.sleep(0.9)
 watchdog.end()
-time.sleep(3.5)
+time.sleep(5)
 print("alive", flush=True)
 watchdog.update({"camera": time.monotonic()}, str, time.monotonic())
 ctypes.PyDLL(None).sleep(60)  # as a library that never lets Python have a turn
