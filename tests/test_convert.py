@@ -52,7 +52,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 FAST = ",".join(v for v in VARIANTS if v != "int16x8")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 def test_every_variant_is_near_float_and_in_one_delegate_node(converted: Path) -> None:
     results = {r["variant"]: r for r in json.loads((converted / "results.json").read_text(encoding="utf-8"))}
 

@@ -12,7 +12,7 @@ pytest.importorskip("rich", reason="the demo's extra is not installed: pip insta
 pytest.importorskip("amqtt", reason="the demo's extra is not installed: pip install 'whosthere[demo]'")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_it_passes_with_the_int8_embedder(tmp_path: Path) -> None:
     """Galleries belong to their embedder: the people are enrolled with this one, and everybody is named by it."""
     result = whosthere("demo", "--plain", "--fast", "--embedder", "mobilefacenet-int8", "--output", tmp_path)

@@ -41,7 +41,7 @@ def shown(name: str, result: Verification) -> str:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 @pytest.mark.data
 @pytest.mark.timeout(900)
 def test_verification_and_calibration_hold(listed: Sequence[PicturePair], capsys: pytest.CaptureFixture[str]) -> None:

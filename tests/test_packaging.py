@@ -128,7 +128,7 @@ def test_the_sdist_has_what_its_makefile_needs(dist: Path) -> None:
     assert plan.stdout.rstrip().endswith(".venv/bin/whosthere demo")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_the_demo_runs_from_the_sdist(dist: Path, tmp_path: Path) -> None:
     done = run(unpacked(dist), tmp_path, "-m", "edge", "demo", "--plain", "--fast")
     assert done.returncode == 0, done.stdout + done.stderr

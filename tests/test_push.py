@@ -109,7 +109,7 @@ def _forwards(server: Sshd) -> bool:
         return True
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 def test_twenty_boxes_of_which_three_are_broken(tmp_path: Path, key: Path) -> None:
     """One is down, one has a full disk, one is too slow; the other seventeen have it in force."""
     disk = tmp_path / "disk"

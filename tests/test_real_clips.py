@@ -73,6 +73,7 @@ def first_frame(path: Path) -> Image:
     return image
 
 
+@pytest.mark.slow(50)
 def test_grid_knows_the_enrolled_one_and_nobody_else() -> None:
     clips = sorted((data_set("video") / "grid").glob("*.mpg"))
     assert len(clips) == 11

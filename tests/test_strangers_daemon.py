@@ -47,7 +47,7 @@ def strangers(events: list[dict[str, Any]], kind: str = "unknown") -> list[tuple
     return [(who["id"], who["times"]) for who in told]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 def test_the_same_stranger_is_recognised_again_and_named(tmp_path: Path, hopper_alone: Path) -> None:
     """Barack Obama comes first and last, from two photos, and nobody knows him."""
     with running_broker(tmp_path / "broker") as broker:

@@ -34,6 +34,7 @@ from edge.models.card import InputSpec
 from support.converting import run
 from support.needed import TENSORFLOW
 from support.portraits import BIDEN, COLLINS, HOPPER, OBAMA, OBAMA_2009, OBAMA_2010, read_picture, save
+from support.training import FEW, NET_WITH_STATE, own_network, textures, train_tiny
 
 pytestmark = TENSORFLOW
 
@@ -63,15 +64,8 @@ def train(*arguments: str | Path) -> tuple[int, str, str]:
     return run("train", *arguments)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("objective", list(LOSSES))
-def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
-    out = tmp_path / "out"
-
-    code, printed, said = train("--images", photos, "-o", out, *SMALL, "--objective", objective, "--epochs", "6")
-
-    assert code == 0, said
-    assert "training: 2 people in 12 pictures; validation: 2 people in 12 pictures;" in printed
+def check_learnt(out: Path, printed: str) -> None:
+    """What six epochs write, with an embedder of 32 dimensions."""
     epochs = read(out / "history.csv")
     assert [epoch.epoch for epoch in epochs] == list(range(7))
     losses = [epoch.loss for epoch in epochs if epoch.loss is not None]
@@ -85,7 +79,26 @@ def test_it_learns(photos: Path, tmp_path: Path, objective: str) -> None:
     assert graph.shape(graph.outputs[0]) == (1, 32)
 
 
+@pytest.mark.slow(25)
+def test_it_learns_from_photos(photos: Path, tmp_path: Path) -> None:
+    code, printed, said = train("--images", photos, "-o", tmp_path / "out", *SMALL, "--epochs", "6")
+
+    assert code == 0, said
+    assert "training: 2 people in 12 pictures; validation: 2 people in 12 pictures;" in printed
+    check_learnt(tmp_path / "out", printed)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("objective", [name for name in LOSSES if name != "triplet"])
+def test_it_learns_with_every_other_objective(tmp_path: Path, objective: str) -> None:
+    given = ("--dimensions", "32", "--objective", objective, "--learning-rate", "0.01", "--epochs", "6")
+    code, printed, said = train_tiny(tmp_path, *given)
+
+    assert code == 0, said
+    check_learnt(tmp_path / "out", printed)
+
+
+@pytest.mark.slow(25)
 def test_what_was_interrupted_goes_on(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ["train", "--images", str(photos), "-o", str(out), *SMALL, "--no-augment", "--epochs"]
@@ -134,7 +147,7 @@ def test_fine_tuning_never_ends_worse_than_it_began(photos: Path, tmp_path: Path
     assert (tuned.layers[-1].get_weights()[0] != begun.layers[-1].get_weights()[0]).any()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 def test_another_training_in_the_folder_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     arguments = ("--images", photos, "-o", tmp_path / "out", *SMALL, "--epochs", "1")
     assert train(*arguments)[0] == 0
@@ -237,26 +250,44 @@ def weights(path: Path) -> list[np.ndarray]:
     return list(keras_of(3).models.load_model(path, compile=False).get_weights())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("objective", list(LOSSES))
-def test_one_seed_gives_one_result_interrupted_or_not(photos: Path, tmp_path: Path, objective: str) -> None:
-    command = ["train", "--images", str(photos), *SMALL, "--objective", objective]
-    for folder, epochs in (("whole", 3), ("again", 3), ("parts", 1), ("parts", 2), ("parts", 3)):
-        # Each in a process of its own: what is left of an earlier run must not matter.
-        process = [sys.executable, "-m", "converter", *command, "-o", str(tmp_path / folder), "--epochs", str(epochs)]
-        done = subprocess.run(process, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    code, _, said = run(*command, "-o", tmp_path / "other", "--epochs", "3", "--seed", "1")
-    assert code == 0, said
+def same_training(one: Path, other: Path, epochs: int) -> bool:
+    """Whether two folders have the same figures and, after so many epochs, the same weights, number by number."""
+    figures = {(folder / "history.csv").read_text(encoding="utf-8") for folder in (one, other)}
+    last = [weights(folder / "checkpoints" / f"epoch-{epochs:04}.keras") for folder in (one, other)]
+    return len(figures) == 1 and all((a == b).all() for a, b in zip(*last, strict=True))
 
-    whole = (tmp_path / "whole" / "history.csv").read_text(encoding="utf-8")
-    for folder in ("again", "parts"):
-        assert (tmp_path / folder / "history.csv").read_text(encoding="utf-8") == whole
-        pairs = zip(
-            *(weights(tmp_path / f / "checkpoints" / "epoch-0003.keras") for f in ("whole", folder)), strict=True
-        )
-        assert all((one == other).all() for one, other in pairs)
-    assert (tmp_path / "other" / "history.csv").read_text(encoding="utf-8") != whole
+
+@pytest.mark.slow(15)
+@pytest.mark.parametrize("objective", list(LOSSES))
+def test_one_seed_gives_one_result_interrupted_or_not(tmp_path: Path, objective: str) -> None:
+    """All in one process: what is left of an earlier run must not matter."""
+    course = ("--network", own_network(tmp_path, NET_WITH_STATE), "--augment", "--objective", objective)
+    for folder, epochs, seed in (("parts", 1, 0), ("other", 1, 1), ("whole", 3, 0)):
+        code, _, said = train_tiny(tmp_path, *course, "--epochs", str(epochs), "--seed", str(seed), out=folder)
+        assert code == 0, said
+    first, other = (read(tmp_path / folder / "history.csv")[-1].loss for folder in ("parts", "other"))
+    assert first != other
+    code, _, said = train_tiny(tmp_path, *course, "--epochs", "3", out="parts")
+    assert code == 0, said
+    assert same_training(tmp_path / "whole", tmp_path / "parts", 3)
+
+
+@pytest.mark.slow(40)
+def test_a_training_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """Each part in a process of its own. Siamese has most to remember: the head is part of what is learnt."""
+    network = own_network(tmp_path, NET_WITH_STATE)
+    given = ["--images", str(textures(tmp_path / "people")), *FEW, "--augment", "--network", str(network)]
+    command = [sys.executable, "-m", "converter", "train", *given, "--objective", "siamese", "--epochs", "3", "-o"]
+    with subprocess.Popen([*command, str(tmp_path / "killed")], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert any(line.startswith("epoch 1:") for line in process.stdout)
+        process.kill()
+    done = {}
+    for folder in ("killed", "whole"):
+        done[folder] = subprocess.run([*command, str(tmp_path / folder)], capture_output=True, text=True, check=False)
+        assert done[folder].returncode == 0, done[folder].stderr
+    assert "epoch 0:" not in done["killed"].stdout and "epoch 3:" in done["killed"].stdout
+    assert same_training(tmp_path / "whole", tmp_path / "killed", 3)
 
 
 def test_the_learning_rate_is_halved_when_nothing_gets_better() -> None:

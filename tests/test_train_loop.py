@@ -124,7 +124,7 @@ def command(tmp_path: Path, out: str, *more: str) -> list[str]:
     return ["train", "--images", str(images), "-o", str(tmp_path / out), *FEW, *network, *course, *more]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 def test_two_devices_share_each_step(tmp_path: Path) -> None:
     results = []
     for out in ("one", "two"):
@@ -139,7 +139,7 @@ def test_two_devices_share_each_step(tmp_path: Path) -> None:
     assert len(read(tmp_path / "one" / "history.csv")) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_two_workers_train_one_network(tmp_path: Path) -> None:
     """Each worker learns from batches of its own, and both end with the same weights."""
     ports = []

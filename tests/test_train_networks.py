@@ -34,7 +34,7 @@ def test_any_application_of_keras_by_name(name: str) -> None:
     assert not networks.scales_itself(model)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 @pytest.mark.parametrize(("name", "size"), [("facenet", 160), ("EfficientNetB0", 64), ("inception-resnet-v2", 80)])
 def test_large_networks_become_files_for_the_box(name: str, size: int, tmp_path: Path) -> None:
     model = networks.build(name, size, 3, 512)

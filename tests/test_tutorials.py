@@ -12,7 +12,7 @@ TUTORIALS = sorted((ROOT / "docs").glob("8[1-9]-*.md"))
 INDEX = Page(ROOT / "docs" / "80-tutorials.md")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(80)
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_does_what_it_says(path: Path, tmp_path: Path) -> None:
     if importlib.util.find_spec("tensorflow") is None:

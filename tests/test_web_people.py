@@ -262,6 +262,7 @@ def first_visitor(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow(20)
 def test_enrolling_at_the_camera_with_coaching(browser: Browser, tmp_path: Path, demo_gallery: Path) -> None:
     gallery = Path(shutil.copy(demo_gallery, tmp_path / "gallery.whg"))
     camera = {"realtime": True, "loop": True, "source": str(first_visitor(tmp_path / "first.avi"))}

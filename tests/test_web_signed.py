@@ -47,6 +47,7 @@ def verified(box: Household) -> Gallery:
     return open_gallery(box.path, None, keys)
 
 
+@pytest.mark.slow(20)
 def test_corrections_and_enrolment_are_signed_and_a_daemon_verifies_them(box: Household, owner: Visitor) -> None:
     assert verified(box).signer == "desktop@example"
     visit = box.came(box.looks_like(0.6))

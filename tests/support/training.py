@@ -14,6 +14,15 @@ def build(size, channels, dimensions):
     x = keras.layers.Flatten()(keras.layers.AveragePooling2D(4)(given))
     return keras.Model(given, keras.layers.Dense(dimensions)(x))
 """
+NET_WITH_STATE = """import keras
+
+def build(size, channels, dimensions):
+    given = keras.Input((size, size, channels))
+    x = keras.layers.BatchNormalization(momentum=0.9)(keras.layers.AveragePooling2D(4)(given))
+    x = keras.layers.Dropout(0.2)(keras.layers.Flatten()(x))
+    return keras.Model(given, keras.layers.Dense(dimensions)(x))
+"""
+"""Statistics that go from epoch to epoch, and chance in each step."""
 FEW = ("--no-align", "--size", "32", "--batch", "8", "--validation", "0.3", "--test", "0", "--no-augment")
 
 
@@ -30,9 +39,9 @@ def textures(root: Path, people: int = 6, each: int = 4) -> Path:
     return root
 
 
-def own_network(folder: Path) -> Path:
+def own_network(folder: Path, code: str = NET) -> Path:
     path = folder / "net.py"
-    path.write_text(NET, encoding="utf-8")
+    path.write_text(code, encoding="utf-8")
     return path
 
 
