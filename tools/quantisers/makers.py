@@ -5,11 +5,12 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from converter.fine_tuning.learning import TuningPlan
 from converter.fine_tuning.photos import tuning_photos
 from converter.fine_tuning.tuner import PhotoTuner
-from converter.graph import Graph
+from converter.graph import Graph, schema
 from converter.sources import tensorflow, tflite_converter
 from converter.variants import Variant, VariantMaker
 from edge.errors import ModelError
@@ -66,11 +67,21 @@ def library_int8(library: Path) -> Maker:
 
 
 def named(network: QuantisedNetwork) -> bytes:
-    """The float network with names for its input and output, which the bundled file lacks and the library wants."""
-    if Graph(network.content).model.signatureDefs:
+    """The float network with names for its input and output, which the library wants and some files lack."""
+    graph = Graph(network.content)
+    if graph.model.signatureDefs:
         return network.content
-    with quiet_libraries():
-        return bytes(tflite_converter(network.model, Path(network.name)).convert())
+    signature = schema.SignatureDefT()
+    signature.signatureKey = "serving_default"
+    signature.inputs, signature.outputs = [_entry("picture", graph.inputs[0])], [_entry("vector", graph.outputs[0])]
+    graph.model.signatureDefs = [signature]
+    return graph.pack()
+
+
+def _entry(name: str, tensor: int) -> Any:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name, tensor
+    return entry
 
 
 def _text(name: str | bytes) -> str:
