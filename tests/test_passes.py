@@ -110,6 +110,20 @@ def test_any_finite_values_have_ranges(size: float, width: float, around: float)
         assert low <= 0 <= high and np.isfinite(high - low)
 
 
+def test_a_picture_with_a_long_vector_does_not_set_the_range_for_all() -> None:
+    """By the square error alone, the range would hold the one long vector, and round the nine others to nearly zero."""
+    b = Builder()
+    graph = b.vector(b.binary("MUL", b.input, b.constant(np.ones(3))))
+    inputs = pictures(graph, 10)
+    long = [*inputs[:9], 300 * inputs[9]]
+
+    seen = observe(graph.pack(), long, histograms=True)
+
+    low, high = searched_ranges(seen)[graph.tensor_name(graph.outputs[0])]
+    whole = seen.whole(graph.tensor_name(graph.outputs[0]))
+    assert max(-low, high) < 0.5 * max(-whole[0], whole[1])
+
+
 def test_batch_norm_and_activations_go_into_the_convolution() -> None:
     b = Builder()
     x = b.conv(b.input, 8, 3, 2)

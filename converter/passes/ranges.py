@@ -36,7 +36,11 @@ class Statistics:
     """The lowest value in each picture."""
     highest: dict[str, list[float]] = field(default_factory=dict)
     counts: dict[str, Values] = field(default_factory=dict)
-    """Histogram of BINS bins from the lowest to the highest of all; empty unless asked for."""
+    """Histogram of BINS bins from the lowest to the highest of all; empty unless asked for.
+
+    A picture's values count relative to their mean square: a face with a short vector matters as much as one with a
+    long vector, as in cosines.
+    """
     places: dict[str, int] = field(default_factory=dict)
     """The number of values per channel in one picture."""
 
@@ -58,7 +62,8 @@ def observe(content: bytes, inputs: Sequence[Values], histograms: bool = False) 
         for tensor in progress(inputs, "histograms of values"):
             for name, values in _seen(probe, tensor).items():
                 counted = np.histogram(values, BINS, _some(found.whole(name)))[0]
-                found.counts[name] = found.counts.get(name, 0) + counted
+                energy = float(np.square(values, dtype=np.float64).mean()) or 1.0
+                found.counts[name] = found.counts.get(name, 0) + counted / energy
     return found
 
 
@@ -94,7 +99,7 @@ def roomy_ranges(found: Statistics) -> dict[str, Range]:
 
 
 def searched_ranges(found: Statistics, through: Mapping[str, Curve] | None = None) -> dict[str, Range]:
-    """For each tensor the range that 255 levels render with the least mean square error, by its histogram.
+    """For each tensor the range that 255 levels render with the least relative square error, by its histogram.
 
     `through`: the activation that reads a tensor, by name; the error is measured behind it. Tensors of few places get
     DEEP_ROOM besides.
