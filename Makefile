@@ -72,9 +72,9 @@ test: .venv/.dev test-tflite-runtime $(COMPILED)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(PYTEST)
 	@echo "The slow tests: make test-slow. With Home Assistant, Node-RED, systemd, picamera2, Ansible: see the Makefile."
 
-# The longest tests come first; a worker that is free takes the next one.
+# The longest tests come first; a worker that is free takes the next one, or the next file of short ones.
 test-slow: .venv/.dev $(COMPILED)
-	$(BIN)/python -m pytest -n $(JOBS) --dist load --maxschedchunk 1 -m slow $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder -m slow $(PYTEST)
 
 # One file after another, each in a process of its own: its memory is measured.
 FUZZ_TESTS ?= $(addprefix tests/test_,gallery.py damaged_bundles.py outbox_damage.py capture_stream.py config_fuzz.py link.py image_header.py)

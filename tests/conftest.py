@@ -36,9 +36,13 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest of the slow tests come first: the cheapest end the run, and are left out where time is short.
 
-    After them, tests that load TensorFlow come together: few workers load it then, which takes each 8 s and 1 GB.
+    After them, tests that load TensorFlow come together: few workers load it then, which takes each 8 s and 1 GB. With
+    `--dist loadgroup`, slow tests that do not say how long they take stay with their file, and its fixtures.
     """
     items.sort(key=lambda item: (-_cpu_s(item), item.get_closest_marker("tensorflow") is None))
+    for item in items:
+        if item.get_closest_marker("slow") and not _cpu_s(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 def _cpu_s(item: pytest.Item) -> float:
