@@ -74,7 +74,10 @@ def test_the_target_is_set_in_people_and_comments_stay(owner: Visitor, page: Web
 
 
 def test_the_region_can_be_typed_and_nonsense_is_refused(owner: Visitor, page: WebPage) -> None:
+    """Without a daemon too: then there is no picture to draw on."""
     owner.open("/box")
+    owner.page.get_by_text("No picture: the daemon is not running").wait_for()
+    assert not owner.page.locator("#region-sheet").is_visible()
     region = owner.page.locator("section[aria-labelledby=region]")
     for side, value in (("Left", "10"), ("Top", "20"), ("Right", "90"), ("Bottom", "80")):
         region.get_by_label(f"{side} %").fill(value)
@@ -106,6 +109,7 @@ def test_the_region_is_drawn_on_what_a_running_camera_sees(
         owner.open("/box")
         sheet = owner.page.locator("#region-sheet")
         sheet.locator("img").evaluate("image => image.decode()")
+        assert not owner.page.get_by_text("No picture:").is_visible()
         sheet.scroll_into_view_if_needed()
         place = sheet.bounding_box()
         mouse = owner.page.mouse

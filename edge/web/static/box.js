@@ -54,4 +54,12 @@ if (sheet) {
   for (const end of ["pointerup", "pointercancel"]) sheet.addEventListener(end, () => { from = null; });
   for (const field of Object.values(fields)) field.addEventListener("input", draw);
   draw();
+
+  const image = sheet.querySelector("img");
+  const missing = () => {
+    sheet.hidden = true;
+    document.getElementById("no-picture").hidden = false;
+  };
+  image.addEventListener("error", missing);
+  if (image.complete && !image.naturalWidth) missing();
 }
