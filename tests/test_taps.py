@@ -64,5 +64,6 @@ def test_what_no_rule_is_about_stays_as_it_is() -> None:
 
 
 def test_a_name_cannot_write_into_the_tap() -> None:
+    assert as_taps(f"2 faces; {HOW_TO_PICK}, or crop the photo") == "2 faces; crop it to one face"
     said = as_taps(r"\1 \g<0>: was not named, so there is nothing to confirm; use `visit name`")
     assert said == r"\1 \g<0>: was not named, so there is nothing to confirm; tap “This is …”"

@@ -19,7 +19,10 @@ _TAPS: tuple[tuple[str, str], ...] = (
     (r"with `whosthere enroll --camera`", "at the box's own camera, on the page People"),
     (r"`whosthere gallery list` shows ids and names", "the page People shows who is there"),
     (r"`journalctl -u whosthere -n 50` says why", "“Show the log” on the page Box says why"),
-    (r"; give this photo alone, with --face and the number of the right face from the left", ""),
+    (
+        r"; give this photo alone, with --face and the number of the right face from the left(, or crop the photo)?",
+        "; crop it to one face",
+    ),
 )
 _PATTERNS = tuple((re.compile(pattern), tap) for pattern, tap in _TAPS)
 
