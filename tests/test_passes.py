@@ -124,6 +124,19 @@ def test_a_picture_with_a_long_vector_does_not_set_the_range_for_all() -> None:
     assert max(-low, high) < 0.5 * max(-whole[0], whole[1])
 
 
+def test_a_picture_that_makes_next_to_nothing_does_not_set_the_range_for_all() -> None:
+    """By the relative error alone, the range would hold it to the last digit, and cut off the nine others."""
+    b = Builder()
+    graph = b.vector(b.binary("MUL", b.input, b.constant(np.ones(3))))
+    inputs = pictures(graph, 10)
+
+    seen = observe(graph.pack(), [*inputs[:9], 1e-6 * inputs[9]], histograms=True)
+
+    low, high = searched_ranges(seen)[graph.tensor_name(graph.outputs[0])]
+    whole = seen.whole(graph.tensor_name(graph.outputs[0]))
+    assert max(-low, high) > 0.5 * max(-whole[0], whole[1])
+
+
 def test_batch_norm_and_activations_go_into_the_convolution() -> None:
     b = Builder()
     x = b.conv(b.input, 8, 3, 2)

@@ -16,6 +16,8 @@ Curve = Callable[[Values], Values]
 
 BINS = 2048
 CANDIDATES = 40
+LEAST_ENERGY = 1e-6
+"""The least mean square that a picture counts with, as a share of the square of the largest value of all."""
 LEAST_SHARE = 0.1
 LEVELS = 255
 ROOM = 2.0
@@ -39,7 +41,7 @@ class Statistics:
     """Histogram of BINS bins from the lowest to the highest of all; empty unless asked for.
 
     A picture's values count relative to their mean square: a face with a short vector matters as much as one with a
-    long vector, as in cosines.
+    long vector, as in cosines. One that makes next to nothing counts no more than LEAST_ENERGY allows.
     """
     places: dict[str, int] = field(default_factory=dict)
     """The number of values per channel in one picture."""
@@ -61,8 +63,11 @@ def observe(content: bytes, inputs: Sequence[Values], histograms: bool = False) 
     if histograms:
         for tensor in progress(inputs, "histograms of values"):
             for name, values in _seen(probe, tensor).items():
-                counted = np.histogram(values, BINS, _some(found.whole(name)))[0]
-                energy = float(np.square(values, dtype=np.float64).mean()) or 1.0
+                whole = _some(found.whole(name))
+                counted = np.histogram(values, BINS, whole)[0]
+                energy = max(
+                    float(np.square(values, dtype=np.float64).mean()), LEAST_ENERGY * max(map(abs, whole)) ** 2
+                )
                 found.counts[name] = found.counts.get(name, 0) + counted / energy
     return found
 
