@@ -20,7 +20,7 @@
 # make test-ansible   sets up .venv-ansible/, lints the Ansible role and runs it against two sshd hosts
 # make mutation       changes the code in one place after another and lists the changes that no test notices; MODULES="a.py b.py"
 # make bench   measures whosthere beside others, a quarter of an hour: bench/README.md; BENCH="frames stages": those parts
-# make quantisers     the table of quantisers of docs/51-converter.md: trains four networks; an hour of CPU time
+# make quantisers     the table of quantisers of docs/51-converter.md: trains four networks; two hours of CPU time
 # make bench-guard   counts instructions per stage and fails when one has become more than 10 % worse; make bench-record
 # Nothing is done twice: remove .venv/ to start over.
 

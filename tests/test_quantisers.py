@@ -177,7 +177,7 @@ def test_the_library_is_given_a_network_with_names(network: QuantisedNetwork) ->
 
 
 def test_who_is_learnt_from_does_not_judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(shares, "LEARNT", 3)
+    monkeypatch.setattr(shares, "LEAST_LEARNT", 3)
     monkeypatch.setattr(shares, "JUDGES", 4)
     for person in range(9):
         (tmp_path / f"images/p{person}").mkdir(parents=True)
@@ -187,7 +187,7 @@ def test_who_is_learnt_from_does_not_judge(monkeypatch: pytest.MonkeyPatch, tmp_
     learnt, judges = (photos_by_person(f) for f in shares.shared_out(tmp_path / "images", tmp_path / "people"))
     again = shares.shared_out(tmp_path / "images", tmp_path / "people")
 
-    assert (len(learnt), len(judges)) == (3, 4)
+    assert (len(learnt), len(judges)) == (4, 4)
     assert not learnt.keys() & judges.keys()
     assert "p8" not in learnt.keys() | judges.keys()
     assert {len(photos) for photos in learnt.values()} == {5}
