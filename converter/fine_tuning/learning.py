@@ -13,7 +13,6 @@ from converter.sources import keras_of, tensorflow
 from converter.training.augment import training_network
 from converter.training.progress import TrainingProgress
 from converter.training.schedules import factor
-from converter.training.trainer import reseed
 from edge.errors import ModelError
 from edge.models.card import InputSpec
 from edge.terminal import echo
@@ -72,7 +71,6 @@ class Learning:
     def _epoch(self, number: int, progress: TrainingProgress) -> None:
         plan, learnt = self._plan, self._photos.learnt
         self._optimizer.learning_rate.assign(plan.learning_rate * factor("cosine", number, plan.epochs, 0, []))
-        reseed(self._input, plan.seed, number)
         size = min(plan.batch, len(learnt))
         order = np.random.default_rng((plan.seed, number)).permutation(len(learnt))
         moving = progress.callback(len(learnt) // size)

@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
+from converter.sources import keras_of
 from converter.training.augment import augmentation
 from converter.training.crop_file import Pixels
 from converter.training.dataset import Dataset
-from converter.training.trainer import reseed
 from edge.models.card import InputSpec
 
 ROWS, COLUMNS = 8, 10
@@ -16,8 +16,8 @@ GAP_PX, PAPER = 4, 250
 def preview(dataset: Dataset, spec: InputSpec, seed: int) -> bytes:
     """A PNG: one row per photo, first as the network is fed it, then varied as in training."""
     chosen = np.unique(np.linspace(0, len(dataset) - 1, ROWS).round().astype(int))
+    keras_of(3).utils.set_random_seed(seed)
     model = augmentation(spec)
-    reseed(model, seed, 1)
     plain = dataset.pixels(chosen)
     columns = [plain, *(_varied(model, plain) for _ in range(COLUMNS - 1))]
     side = spec.shape[1]

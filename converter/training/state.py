@@ -1,4 +1,4 @@
-"""What a training needs to go on exactly where it was: all weights, and the optimiser's memory, after an epoch."""
+"""What a training needs to go on exactly where it was: weights, random states and the optimiser's memory."""
 
 from pathlib import Path
 from typing import Any

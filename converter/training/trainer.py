@@ -126,7 +126,6 @@ class Trainer:
         merits = [epoch.merit for epoch in self.epochs]
         rate = plan.learning_rate * factor(plan.schedule, number, planned, plan.warm_up, merits)
         head.model.optimizer.learning_rate.assign(rate)
-        reseed(head.model, plan.seed, number)
         hard = mine(network, self._data.training, plan.batch) if plan.mining == "all" else None
         drawn, steps = batches(EVERY[plan.objective], self._data.training, plan, number, hard, self._strategy)
         moving = progress.callback(steps)
@@ -196,12 +195,3 @@ def freeze(embedder: Any, last: int | None) -> None:
         raise UsageError(f"--last-layers: the network has {len(weighty)} layers with weights, found {last}")
     for layer in weighty[:-last]:
         layer.trainable = False
-
-
-def reseed(model: Any, seed: int, epoch: int) -> None:
-    """Let everything random in the layers (augmentation, dropout) depend on the seed and the epoch alone."""
-    for number, layer in enumerate(model._flatten_layers()):
-        for generator in getattr(layer, "_seed_generators", ()):
-            generator.state.assign(
-                np.random.default_rng((seed, epoch, number)).integers(2**32, size=2, dtype=np.uint32)
-            )
