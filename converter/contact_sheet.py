@@ -12,6 +12,7 @@ from converter.template_selection import Fate, PictureVerdict
 from edge.errors import WhosthereError
 from edge.faces.annotate import FONT, drawable
 from edge.records import Image
+from edge.terminal import plural
 
 COLUMNS = 8
 GAP_PX = 10
@@ -42,7 +43,7 @@ def contact_sheet(build: Build) -> Image:
     """A row or more for each person, up to a height that can still be opened."""
     bands, height = [], 0
     for number, person in enumerate(build.people):
-        title = f"{person.folder.name}: {person.templates} of {len(person.verdicts)} photos enrolled"
+        title = f"{person.folder.name}: {person.templates} of {plural(len(person.verdicts), 'photo')} enrolled"
         one = band(title, person.verdicts)
         if height + one.shape[0] > MAX_HEIGHT_PX:
             bands.append(_label(f"... and {len(build.people) - number} more people"))

@@ -17,7 +17,8 @@ from converter.rebatch import rebatched
 from edge.errors import ModelError
 from edge.models.quiet import quiet_libraries
 
-FORMS = "a .keras or .h5 file, the folder of a SavedModel, or a .tflite file"
+KERAS_SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
+FORMS = "a .keras or .h5 file, the folder of a SavedModel or a .tflite file"
 BEFORE = "give the network as it was before quantisation"
 INTEGERS = frozenset({schema.TensorType.INT8, schema.TensorType.UINT8, schema.TensorType.INT16})
 HALF = frozenset({"mixed_float16", "mixed_bfloat16", "float16", "bfloat16"})
@@ -103,7 +104,7 @@ def load_network(path: Path, allow_lambda: bool = False) -> Any:
     """A Keras model in float32, or what a SavedModel holds. Raises ModelError."""
     if path.is_dir():
         return _load_saved_model(path)
-    if path.suffix.lower() not in {".keras", ".h5", ".hdf5"} or not path.is_file():
+    if path.suffix.lower() not in KERAS_SUFFIXES or not path.is_file():
         found = "it is not there" if not path.exists() else "a file of another kind was found"
         raise ModelError(f"{path}: {found}; {FORMS} is expected")
     keras = keras_of(keras_version(path))

@@ -98,4 +98,4 @@ def test_a_video_without_a_usable_face_says_why(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     save(tmp_path / "frames" / "1.png", np.full((300, 300, 3), 120, np.uint8))
     code, _, said = run("collect", "--video", tmp_path / "frames", "--person", "Ada", "-o", tmp_path / "set")
-    assert (code, "none of 1 frames can be used (nobody is in view: 1)" in said) == (1, True), said
+    assert (code, "no usable face in 1 frame (nobody is in view: 1)" in said) == (1, True), said

@@ -293,6 +293,11 @@ def not_a_model(folder: Path) -> list[str | Path]:
     return [folder / "text.tflite", "--range", "0..1"]
 
 
+def another_kind(folder: Path) -> list[str | Path]:
+    (folder / "notes.txt").write_text("hello", encoding="utf-8")
+    return [folder / "notes.txt", "--range", "0..1"]
+
+
 @pytest.mark.parametrize(
     ("make", "code", "said"),
     [
@@ -304,6 +309,7 @@ def not_a_model(folder: Path) -> list[str | Path]:
         (quantised, 4, "not float32"),
         (quantised_inside, 4, "it is quantised already:"),
         (not_a_model, 4, "not a TFLite model"),
+        (another_kind, 4, "or a .tflite file; of ONNX and PyTorch: .onnx, .pt,"),
         (lambda _: [EMBEDDER], 2, "--range"),
         (lambda _: [EMBEDDER, *ALIGNED, "--channels", "grey"], 4, "takes 3 channels"),
         (lambda _: [EMBEDDER, *ALIGNED, "--variants", "int4"], 2, "int4 found; allowed: fp32"),

@@ -184,7 +184,7 @@ def test_one_visitor_reported_as_two_visits_fails(box: Box) -> None:
     box.visit("e", 15.0, None)
     assert not box.view.passed()
     assert "nobody else was there" in box.summary
-    assert "1 visits too many" in box.summary
+    assert "1 visit too many" in box.summary
 
 
 def test_two_final_decisions_fail(box: Box) -> None:

@@ -238,7 +238,7 @@ def test_the_score_counts_wrong_names_labels_corrections_and_pictures() -> None:
         "guest was called ada",
         "guest was called ada",
         "nobody was called ada",
-        "1 faces of 3 showed another name",
+        "another name was shown at 1 of 3 faces",
         "visits: 2, 1 of them elsewhere; people: 4",
     ]
 

@@ -23,7 +23,7 @@ from edge.faces.likeness import LikenessBar
 from edge.faces.loading import load_configured_analyser
 from edge.galleries import names
 from edge.records import Image
-from edge.terminal import NumberRange, config_option, echo
+from edge.terminal import NumberRange, config_option, echo, plural
 from edge.visits.thresholds import similarity_scale
 
 JPEG_QUALITY = 95
@@ -107,13 +107,14 @@ def command(
     found = collect(_frames(settings, every_s, start_s, start_s + seconds), analyser, bar, count)
     reasons = ", ".join(f"{why}: {times}" for why, times in found.refused.most_common())
     if not found.photos:
-        raise DatasetError(f"none of {found.frames} frames can be used ({reasons or 'there are none'})")
+        raise DatasetError(f"no usable face in {plural(found.frames, 'frame')} ({reasons or 'there are none'})")
     folder = output / names.tidy(person)
     written = _write(found.photos, folder)
     sheet = output.with_name(f"{output.name}-{folder.name}.png")
     write_whole(sheet, _sheet(folder.name, found))
     echo(
-        f"{folder}: {len(written)} photos, {written[0].name} to {written[-1].name}, from {found.frames} frames; {sheet}"
+        f"{folder}: {plural(len(written), 'photo')}, {written[0].name} to {written[-1].name}, "
+        f"from {plural(found.frames, 'frame')}; {sheet}"
     )
     if reasons:
         echo(f"frames left out: {reasons}", err=True)
@@ -150,5 +151,5 @@ def _write(photos: list[GoodPhoto], folder: Path) -> list[Path]:
 
 
 def _sheet(name: str, found: Collected) -> bytes:
-    title = f"{name}: {len(found.photos)} of {len(found.verdicts)} good faces, {found.frames} frames"
+    title = f"{name}: {len(found.photos)} of {len(found.verdicts)} good faces, {plural(found.frames, 'frame')}"
     return cv2.imencode(".png", np.asarray(band(title, found.verdicts)))[1].tobytes()

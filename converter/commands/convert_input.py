@@ -13,7 +13,7 @@ from converter import sources
 from converter.commands import import_options
 from converter.convert import ModelOrigin
 from converter.graph import Graph
-from converter.importing.originals import ImportedNetwork, import_network
+from converter.importing.originals import SUFFIXES, ImportedNetwork, import_network
 from converter.importing.proof import prove
 from converter.input_spec import RAW, model_input
 from converter.licence import licence_of
@@ -48,6 +48,9 @@ def open_input(
     """
     scale = import_options.scaling(feeding["mean"], feeding["std"], feeding["pixels"])
     if not import_options.is_foreign(model):
+        if model.is_file() and model.suffix.lower() not in {*sources.KERAS_SUFFIXES, ".tflite"}:
+            allowed = f"{sources.FORMS}; of ONNX and PyTorch: {', '.join(SUFFIXES)}"
+            raise ModelError(f"{model}: a file of another kind was found; allowed: {allowed}")
         import_options.refuse_for_others(model, feeding, scale)
         content, head = sources.network_and_head(model, allow_lambda, cut, labelled=labels is not None)
         return ConvertInput(content, _origin(model, content, feeding, scale, feeding["licence"]), head)

@@ -22,7 +22,7 @@ from edge.galleries.gallery import Gallery
 from edge.galleries.lock import gallery_lock
 from edge.galleries.sealed import NoGallery
 from edge.galleries.store import replace_gallery
-from edge.terminal import config_option, echo, json_option, print_json, print_left_out, table, warn
+from edge.terminal import config_option, echo, json_option, plural, print_json, print_left_out, table, warn
 from edge.visits.thresholds import cosine_threshold, similarity_scale
 
 EXIT_CODES = """\b
@@ -243,7 +243,8 @@ def show(built: Build, report: EnrolReport) -> None:
         warn(_alike(pair, report.threshold))
     sealed = ("signed" if report.signed else "not signed") if report.written else "not written"
     echo(
-        f"{report.gallery}: version {report.version}, {report.people} people, {report.templates} templates, {sealed}; "
+        f"{report.gallery}: version {report.version}, {plural(report.people, 'person', 'people')}, "
+        f"{plural(report.templates, 'template')}, {sealed}; "
         f"every photo is on {report.sheet}"
     )
 

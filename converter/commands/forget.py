@@ -98,7 +98,7 @@ def _show(outcomes: list[PushOutcome], person_id: str, gallery: Gallery) -> None
         echo("  nothing about them is left" if not forgotten.still_held else "  still held:")
         for place in forgotten.still_held:
             echo(f"    {place}")
-    echo(f"\nThe gallery is version {gallery.header.version}, {len(gallery.people)} people.")
+    echo(f"\nThe gallery is version {gallery.header.version}, {plural(len(gallery.people), 'person', 'people')}.")
 
 
 def _name_photos(people: Path, person_id: str, gallery: Gallery) -> None:

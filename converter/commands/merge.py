@@ -14,7 +14,7 @@ from edge.galleries.lock import gallery_lock
 from edge.galleries.merge import Side, merge
 from edge.galleries.store import replace_gallery
 from edge.models.measure import measure_of
-from edge.terminal import config_option, echo, warn
+from edge.terminal import config_option, echo, plural, warn
 from edge.visits.thresholds import lookalike_threshold
 
 EXIT_CODES = """\b
@@ -78,4 +78,4 @@ def command(
     threshold = lookalike_threshold(loaded.config.match, embedder.card, len(gallery.embeddings))
     for one, other, likeness in lookalikes(gallery, threshold, measure_of(embedder.card)):
         warn(f"{one.name} and {other.name} look alike ({likeness:.2f}): one person under two names?")
-    echo(f"{target}: version {gallery.header.version}, {len(gallery.people)} people")
+    echo(f"{target}: version {gallery.header.version}, {plural(len(gallery.people), 'person', 'people')}")

@@ -7,7 +7,7 @@ import click
 from converter.commands import gallery_options
 from converter.ssh import ask
 from edge.galleries.store import replace_with
-from edge.terminal import echo
+from edge.terminal import echo, plural
 
 
 @click.command("pull")
@@ -30,7 +30,7 @@ def command(host: str, output: Path, base: Path | None, ssh: str, timeout_s: flo
     received = ask(host, "send --base", ssh, timeout_s) if base else b""
     content = ask(host, "send", ssh, timeout_s)
     gallery = replace_with(content, host, output)
-    echo(f"{output}: version {gallery.header.version}, {len(gallery.people)} people")
+    echo(f"{output}: version {gallery.header.version}, {plural(len(gallery.people), 'person', 'people')}")
     if base:
         replace_with(received, host, base)
         echo(f"{base}: what {host} received last; for `whosthere-converter merge --base`")

@@ -178,7 +178,7 @@ def _lessons(
     data = split(found.dataset, asked["validation"], asked["test"], asked["seed"], taught=vectors is not None)
     alone = len(found.dataset.people) - sum(len(people) for people in _people(data).values())
     if alone:
-        echo(f"left out: {alone} people with only one photo", err=True)
+        echo(f"left out: {plural(alone, 'person', 'people')} with only one photo", err=True)
     if vectors is None:
         return Lessons(data, found, taught)
     given, wanted = vectors.shape[1], int(begun.embedder.outputs[0].shape[-1])
@@ -194,7 +194,7 @@ def _people(data: DataSplit) -> dict[str, list[str]]:
 def _announce(lessons: Lessons, embedder: Any, done: int, strategy: Any) -> None:
     data = lessons.data
     counts = {
-        name: f"{sum(one != UNLABELLED for one in part.people)} people in {len(part)} pictures"
+        name: f"{plural(sum(one != UNLABELLED for one in part.people), 'person', 'people')} in {len(part)} pictures"
         for name, part in zip(data._fields, data, strict=True)
         if part is not None
     }

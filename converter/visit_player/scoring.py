@@ -83,7 +83,7 @@ def _oddities(played: Played, row: VisitScore) -> list[str]:
         if one.name not in (None, person):
             said.append(f"{person} was called {one.name}")
     if row.wrong_labels:
-        said.append(f"{row.wrong_labels} faces of {row.labels} showed another name")
+        said.append(f"another name was shown at {row.wrong_labels} of {row.labels} faces")
     if row.visits != row.people:
         said.append(f"visits: {row.visits}, {row.elsewhere} of them elsewhere; people: {row.people}")
     return said

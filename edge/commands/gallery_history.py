@@ -13,7 +13,7 @@ from edge.galleries.daemon_status import GalleryStatus, is_running, read_status
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History, HistoryEntry
-from edge.terminal import echo, json_option, print_json, table
+from edge.terminal import echo, json_option, plural, print_json, table
 
 
 class GalleryLog(msgspec.Struct, frozen=True):
@@ -79,7 +79,8 @@ def rollback(version: str | None, config_path: Path) -> None:
     loaded = load_config(config_path)
     answer = receiver_for(loaded).roll_back(_kept(loaded, version))
     echo(
-        f"version {answer.version} is {answer.status}, {answer.people} people; before, it was version {answer.previous}"
+        f"version {answer.version} is {answer.status}, {plural(answer.people, 'person', 'people')}; "
+        f"before, it was version {answer.previous}"
     )
     if answer.reason:
         raise WhosthereError(answer.reason)

@@ -10,7 +10,7 @@ from edge.events import EventKind
 from edge.mqtt.challenge_payload import ChallengePayload
 from edge.mqtt.payloads import CommandResult, ControlsPayload, DoorbellPayload, HealthPayload
 from edge.mqtt.visit_payloads import StrangerPayload, VisitPayload
-from edge.terminal import safe
+from edge.terminal import plural, safe
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -150,7 +150,7 @@ def summary(box: BoxView) -> str:
         parts += [f"{health.memory_mb:.0f} MB"]
         parts += [f"{health.temperature_c:.0f} °C"] if health.temperature_c is not None else []
         parts += [f"{health.outbox.waiting} events waiting"] if health.outbox.waiting else []
-        parts.append(f"{health.gallery.people} people known")
+        parts.append(f"{plural(health.gallery.people, 'person', 'people')} known")
     return ", ".join(parts) + (f"; here now: {', '.join(here)}" if here else "")
 
 

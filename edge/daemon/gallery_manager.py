@@ -21,6 +21,7 @@ from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery
 from edge.galleries.history import History
 from edge.people.guests import guests_over
+from edge.terminal import plural
 from edge.visits.matcher import Matcher, load_matcher
 from edge.visits.thresholds import Bounds, check_target
 
@@ -243,6 +244,6 @@ def describe(matcher: Matcher) -> str:
     gallery = matcher.gallery
     signed = f", signed by {gallery.signer}" if gallery.signer else ""
     return (
-        f"gallery version {gallery.header.version}, {len(gallery.people)} people, "
+        f"gallery version {gallery.header.version}, {plural(len(gallery.people), 'person', 'people')}, "
         f"threshold {matcher.threshold:.3f}{signed}"
     )

@@ -25,6 +25,7 @@ from edge.mqtt.payloads import (
     rfc3339,
 )
 from edge.mqtt.publisher import MqttPublisher
+from edge.terminal import plural
 from edge.visits.stranger_keeper import StrangerKeeper
 
 NO_BROKER = "no broker"
@@ -114,7 +115,7 @@ class HealthReport:
         facts = (
             self.state,
             f"{people} {'person' if people == 1 else 'people'} known",
-            f"{self._pipeline.visits} visits",
+            f"{plural(self._pipeline.visits, 'visit')}",
             f"{STALE} {age:.0f} s ago" if age >= STALE_S else "",
             "broker connected" if self._publisher.connected else NO_BROKER,
         )

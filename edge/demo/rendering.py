@@ -12,6 +12,7 @@ from edge.demo.comparison import Comparison, ReportedVisit, answer
 from edge.events import EventKind
 from edge.mqtt.payloads import HealthPayload
 from edge.mqtt.visit_payloads import VisitPayload
+from edge.terminal import plural
 
 BAR_CELLS = 24
 _STYLES = {
@@ -34,7 +35,7 @@ def header(health: HealthPayload | None, states: dict[str, str], broker: str) ->
     if health is not None:
         needed = "unknown" if health.threshold is None else f"{health.threshold:.3f}"
         strangers = f"{1 / health.false_alarm_target:,.0f}" if health.false_alarm_target else "-"
-        top.append(f"\n{health.gallery.people} people in the gallery   a name needs similarity ")
+        top.append(f"\n{plural(health.gallery.people, 'person', 'people')} in the gallery   a name needs similarity ")
         top.append(needed, "bold cyan")
         top.append(f" (one stranger in {strangers} may be called by a name)", "dim")
         top.append(f"\n{health.model.detector}, {health.model.embedder} on {health.model.runtime}", "dim")
@@ -137,7 +138,7 @@ def event_line(event: VisitPayload) -> str:
     )
     if event.similarity is not None and event.threshold is not None:
         parts.append(f"similarity {event.similarity:.3f} (needs {event.threshold:.3f})")
-    parts.append(f"{event.usable_faces} faces, {event.latency_ms / 1000:.1f} s after the first")
+    parts.append(f"{plural(event.usable_faces, 'face')}, {event.latency_ms / 1000:.1f} s after the first")
     return "  ".join(parts)
 
 

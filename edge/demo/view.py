@@ -18,7 +18,7 @@ from edge.demo.expected import ExpectedVisit
 from edge.mqtt.payloads import HealthPayload
 from edge.mqtt.visit_payloads import VisitPayload
 from edge.safe_console import SafeConsole
-from edge.terminal import echo
+from edge.terminal import echo, plural
 
 REFRESHES_PER_S = 8
 
@@ -70,7 +70,7 @@ class DemoView:
             extra = sum(line.expected is None for line in lines)
             unreadable = list(self._unreadable)
         text = f"{right} of {len(self._expected)} visitors reported correctly"
-        text += f", {extra} visits too many" if extra else ""
+        text += f", {plural(extra, 'visit')} too many" if extra else ""
         text += f"; unreadable: {', '.join(unreadable)}" if unreadable else ""
         return Text(text, "bold green" if self.passed() else "bold red")
 

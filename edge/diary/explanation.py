@@ -13,6 +13,7 @@ from edge.diary.what_if import VisitChange, advice
 from edge.events import EventKind
 from edge.models.card import Calibration
 from edge.records import Doubt, Problem
+from edge.terminal import plural
 from edge.visits.thresholds import threshold_for
 
 
@@ -165,7 +166,7 @@ def _decision(one: DecisionRecord, names: Names) -> ExplainedDecision:
 
 def _decision_text(one: DecisionRecord, best: NamedScore | None, second: NamedScore | None) -> str:
     kind = {EventKind.RECOGNIZED: best.name if best else "?"}.get(one.kind, one.kind.value.replace("_", " "))
-    notes = [f"from {one.usable_faces} faces"] if one.usable_faces else []
+    notes = [f"from {plural(one.usable_faces, 'face')}"] if one.usable_faces else []
     if best is not None:
         notes.append(f"{best.similarity:.3f} to {best.name}")
     if best is not None and second is not None:
@@ -200,7 +201,7 @@ def _threshold(visit: VisitRecord, calibration: Calibration | None) -> Explained
     else:
         source = (
             f"match.false_alarm_target is one stranger in {1 / rules.false_alarm_target:,.0f}, the gallery has "
-            f"{rules.templates} templates, and {visit.model} is calibrated"
+            f"{plural(rules.templates, 'template')}, and {visit.model} is calibrated"
         )
     if base is not None and raised:
         why = ", because the faces fell into groups" if visit.probes > 1 else ""

@@ -21,6 +21,7 @@ from edge.galleries.sealed import NoGallery
 from edge.inspection.loading import configured_gallery
 from edge.models.embedder_choice import choose_embedder, embedder_card
 from edge.records import Image
+from edge.terminal import plural
 
 CPUS = Path("/sys/devices/system/cpu")
 MOST_THREADS = 4
@@ -211,7 +212,7 @@ def tied_to(loaded: LoadedConfig, sha256: str) -> str | None:
         return None
     return (
         f"{path} was made with {gallery.header.embedder.name}: set models.embedder yourself, and enrol all "
-        f"{len(gallery.people)} people again"
+        f"{plural(len(gallery.people), 'person', 'people')} again"
     )
 
 
