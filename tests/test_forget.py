@@ -172,4 +172,4 @@ def test_everything_held_about_somebody_is_exported(tmp_path: Path) -> None:
     assert person is not None
     np.testing.assert_allclose(told["embeddings"], known.vectors(person), rtol=1e-6)
     nobody = CliRunner().invoke(main, ["export", "Eve", str(home), "-o", str(out)])
-    assert nobody.exit_code == 4 and "nobody is called 'Eve'" in nobody.stderr
+    assert nobody.exit_code == 4 and "found nobody called 'Eve'" in nobody.stderr

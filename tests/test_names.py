@@ -153,3 +153,16 @@ def test_an_id_with_a_line_break_is_refused() -> None:
     person = {"id": "a\n", "name": "A", "templates": [{"source": "a", "quality": 1.0, "added_at": "x"}]}
     with pytest.raises(msgspec.ValidationError, match="matching regex"):
         msgspec.convert(person, Person)
+
+
+def test_an_error_lists_everybody_of_a_small_gallery_and_the_likeliest_of_a_large_one() -> None:
+    many = [f"Guest {number:04}" for number in range(2000)] + ["Ada Lovelace"]
+
+    few, near, long = (names.nobody_called(*given) for given in (
+        ("Eve", ["Ada", "Ben"]), ("Ada Lovelac", many), ("x" * 100_000, many),
+    ))  # fmt: skip
+
+    assert few == "found nobody called 'Eve'; in the gallery: Ada, Ben"
+    assert names.nobody_called("Eve", []).endswith("in the gallery: nobody")
+    assert "nearest in the gallery: Ada Lovelace, " in near and near.endswith("; 2001 people in all")
+    assert max(len(near), len(long)) < 400

@@ -11,6 +11,7 @@ from converter.files import replacing
 from converter.people_folder import read_people
 from edge.errors import GalleryError, WhosthereError
 from edge.galleries.file import open_gallery
+from edge.galleries.names import nobody_called
 from edge.people.export import about
 from edge.terminal import echo, path_text, plural
 
@@ -31,8 +32,7 @@ def command(person: str, bundle: Path, people: Path | None, output: Path) -> Non
     gallery = open_gallery(bundle, None)
     known = gallery.person(person)
     if known is None:
-        names = ", ".join(p.name for p in gallery.people) or "nobody"
-        raise GalleryError(f"{bundle}: nobody is called {person!r}; it holds {names}")
+        raise GalleryError(f"{bundle}: {nobody_called(person, (p.name for p in gallery.people))}")
     everybody = read_people(people, videos=True, earlier=gallery).people if people else []
     folders = [folder for folder in everybody if folder.id == known.id]
     files = sorted(path for folder in folders for path in folder.path.rglob("*") if path.is_file())

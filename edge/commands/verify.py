@@ -24,6 +24,7 @@ from edge.faces.loading import load_configured_analyser
 from edge.galleries.additions import read_additions, with_additions
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Gallery, Person
+from edge.galleries.names import nobody_called
 from edge.inspection.identity_check import CheckedLook, IdentityCheck, only
 from edge.records import Image
 from edge.terminal import NumberRange, config_option, echo, json_option, plural, print_json
@@ -131,8 +132,7 @@ def _person(loaded: LoadedConfig, path: Path | None, analyser: Analyser, name: s
     everybody = with_additions(gallery, additions)
     found = everybody.person(name)
     if found is None:
-        known = ", ".join(sorted(p.name for p in everybody.people)) or "nobody"
-        raise GalleryError(f"{path}: found nobody called {name!r}; in the gallery: {known}")
+        raise GalleryError(f"{path}: {nobody_called(name, (p.name for p in everybody.people))}")
     if found not in everybody.unexpired(datetime.now(UTC)).people:
         raise GalleryError(f"{path}: the consent of {found.name} expired on {found.expires_at:%Y-%m-%d}")
     return everybody, found

@@ -8,6 +8,7 @@ from edge.diary.record import VisitRecord
 from edge.errors import ConfigError, ModelError, UsageError
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import EmbedderId, Gallery, Person
+from edge.galleries.names import nobody_called
 from edge.models.card import Card
 from edge.models.embedder_choice import choose_embedder
 from edge.records import SeenFaces, Vector
@@ -80,8 +81,7 @@ def person_in(gallery: Gallery, name: str) -> Person:
     """Somebody by name or id. Raises UsageError."""
     known = gallery.person(name)
     if known is None:
-        everybody = ", ".join(p.name for p in gallery.people) or "nobody"
-        raise UsageError(f"found nobody called {name!r}; in the gallery: {everybody}")
+        raise UsageError(nobody_called(name, (p.name for p in gallery.people)))
     return known
 
 

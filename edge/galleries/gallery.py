@@ -245,8 +245,7 @@ class Gallery:
         """The next version, without a person. Raises GalleryError when nobody has that name or id."""
         person = next((p for p in self.people if p.id == name_or_id), None) or self.person(name_or_id)
         if person is None:
-            known = ", ".join(p.name for p in self.people) or "nobody"
-            raise GalleryError(f"found nobody called {name_or_id!r}; in the gallery: {known}")
+            raise GalleryError(names.nobody_called(name_or_id, (p.name for p in self.people)))
         return self._next([row for row in self.known() if row[0] is not person], at)
 
     def without_template(self, person: Person, index: int, at: str) -> Gallery:

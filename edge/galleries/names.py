@@ -4,14 +4,17 @@ Names and photo names come from file systems, phones and chats, and end up in te
 This module alone decides which characters a gallery holds; its reader and all its writers ask here.
 """
 
+import difflib
 import hashlib
 import itertools
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 MAX_NAME = 120
 MAX_ID = 64
+MOST_LISTED = 10
+"""How many names an error lists."""
 _UNDECOMPOSED = str.maketrans(
     dict(zip("ßæÆœŒøØłŁđĐðÐþÞ", ("ss", "ae", "Ae", "oe", "Oe", *"oOlLdDdD", "th", "Th"), strict=True))
 )
@@ -145,3 +148,13 @@ def new_id(name: str, taken: Collection[str]) -> str:
 def _with_digest(text: str, name: str) -> str:
     digest = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:12]
     return f"{text[:40].strip('-') or 'p'}-{digest}"
+
+
+def nobody_called(wanted: str, people: Iterable[str]) -> str:
+    """The words of an error: everybody there is or, where they are many, those whose names are most like `wanted`."""
+    asked = wanted if len(wanted) <= MAX_NAME else f"{wanted[:MAX_NAME]}..."
+    known = list(people)
+    if len(known) <= MOST_LISTED:
+        return f"found nobody called {asked!r}; in the gallery: {', '.join(known) or 'nobody'}"
+    near = difflib.get_close_matches(asked, known, MOST_LISTED, cutoff=0)
+    return f"found nobody called {asked!r}; nearest in the gallery: {', '.join(near)}; {len(known)} people in all"

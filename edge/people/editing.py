@@ -12,6 +12,7 @@ from edge.galleries.changes import Action, GalleryChange, change_between, record
 from edge.galleries.file import open_gallery
 from edge.galleries.gallery import Consent, Gallery, Person, end_of, timestamp
 from edge.galleries.lock import gallery_lock
+from edge.galleries.names import nobody_called
 from edge.galleries.store import remove_person, replace_gallery
 from edge.owner import as_owner
 
@@ -39,8 +40,7 @@ def person_of(path: Path, gallery: Gallery, name: str) -> Person:
     """Somebody by name or id. Raises GalleryError, which lists everybody."""
     person = gallery.person(name)
     if person is None:
-        known = ", ".join(p.name for p in gallery.people) or "nobody"
-        raise GalleryError(f"{path}: found nobody called {name!r}; in it: {known}")
+        raise GalleryError(f"{path}: {nobody_called(name, (p.name for p in gallery.people))}")
     return person
 
 
