@@ -26,8 +26,8 @@ class TuningPlan(NamedTuple):
     epochs: int = 40
     seed: int = 0
     batch: int = 16
-    learning_rate: float = 1e-4
-    """How far a weight moves per step, relative to the largest of its channel."""
+    learning_rate: float = 3e-5
+    """How far a weight moves per step, relative to the largest of its channel. At 1e-4, early epochs make it worse."""
 
 
 class Learning:

@@ -56,7 +56,7 @@ def open_network(name: str, folder: Path, learnt: Path, judges: dict[str, list[P
         known = cards.load(cards.find(name), "embed")
         model, spec = to_keras(single(known.content, name), name), known.card.input
         framing = Framing.of(known.card) or Framing(None)
-        content = known.content
+        content = sources.to_tflite(model, Path(name))
     else:
         train(name, folder, learnt)
         path = folder / "embedder.keras"
