@@ -29,8 +29,11 @@ hypothesis.settings.load_profile("busy")
 
 
 def pytest_configure() -> None:
-    """A shell starts background jobs with ^C ignored, and what they start inherits that."""
+    """What a test finds is the same on every machine, whatever its time zone is and however pytest was started."""
+    # A shell starts background jobs with ^C ignored, and what they start inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["TZ"] = "UTC"
+    time.tzset()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -84,8 +84,7 @@ def fill(config: Path) -> None:
     diary.close()
 
 
-def test_visits_are_listed_by_day_and_person(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC")
+def test_visits_are_listed_by_day_and_person(config: Path) -> None:
     fill(config)
     assert len(listed(config)) == 20
     day = listed(config, "--day", "2025-06-16")

@@ -89,7 +89,10 @@ def test_nobody_of_that_name(gallery: Path) -> None:
     for command in ("show", "remove"):
         done = whosthere("gallery", command, "Eve", "--gallery", gallery)
         assert done.exit_code == 4
-        assert "family.whg: found nobody called 'Eve'; in the gallery: Barack Obama, Joe Biden, Grace Hopper" in done.stderr
+        assert (
+            "family.whg: found nobody called 'Eve'; in the gallery: Barack Obama, Joe Biden, Grace Hopper"
+            in done.stderr
+        )
 
 
 def test_remove_asks_first(gallery: Path) -> None:

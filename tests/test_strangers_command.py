@@ -1,6 +1,7 @@
 """`whosthere strangers`: list, show, name and discard, on a box's own file with pictures of real people."""
 
 import json
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -41,7 +42,6 @@ def write_config(path: Path, **gallery: str) -> None:
 @pytest.fixture(autouse=True)
 def at_that_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: NOW + 3600)
-    monkeypatch.setenv("TZ", "UTC")
 
 
 def kept(config: Path) -> list[int]:
@@ -68,6 +68,17 @@ def test_they_are_listed_with_how_often_and_when_they_came(config: Path) -> None
         "last_seen": "2025-06-15T15:08:40+00:00",
         "pictures": 2,
     }
+
+
+def test_they_are_listed_in_local_time(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(config, 1, seen_as(COLLINS))
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "Pacific/Kiritimati")
+        time.tzset()
+        shown = whosthere("strangers", "list", "--config", config)
+    time.tzset()
+
+    assert shown.stdout.splitlines()[1] == "stranger-1  once  2025-06-16 05:06  2025-06-16 05:07         1"
 
 
 def test_their_pictures_can_be_looked_at(config: Path, tmp_path: Path) -> None:

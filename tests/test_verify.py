@@ -122,7 +122,11 @@ def test_the_reasons_why_nobody_is_verified(family: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--person", "Eve", str(OBAMA)], 4, "found nobody called 'Eve'; in the gallery: Barack Obama, Joe Biden, Grace Hopper"),
+        (
+            ["--person", "Eve", str(OBAMA)],
+            4,
+            "found nobody called 'Eve'; in the gallery: Barack Obama, Joe Biden, Grace Hopper",
+        ),
         (["--person", "Barack Obama"], 2, "found neither or both of FILE and --camera"),
         (["--person", "Barack Obama", "--camera", str(OBAMA)], 2, "found neither or both of FILE and --camera"),
         (["--person", "Barack Obama", "missing.jpg"], 1, "missing.jpg: "),
