@@ -25,7 +25,7 @@ from tools.quantisers.networks import NAMES, QuantisedNetwork, open_network
 from tools.quantisers.people import shared_out
 
 RUNS = 60
-SIMPLIFY, VARIANTS = "converter.passes.simplify", "converter.variants"
+SIMPLIFY, RANGES, VARIANTS = "converter.passes.simplify", "converter.passes.ranges", "converter.variants"
 REFERENCE = "fp32"
 
 
@@ -65,6 +65,8 @@ CASES = (
         {f"{VARIANTS}.searched_ranges": lambda seen, _: percentile_ranges(seen)},
     ),
     LeftOut("int8-full, ranges judged before activations", "int8-full", {f"{VARIANTS}.curves": lambda _: {}}),
+    LeftOut("int8-full, errors not relative to each picture", "int8-full", {f"{RANGES}.LEAST_ENERGY": 1e9}),
+    LeftOut("int8-full, no room where little is seen", "int8-full", {f"{RANGES}.DEEP_ROOM": 1.0}),
     LeftOut("int8-full, biases not corrected", "int8-full", {f"{VARIANTS}.correct_biases": _nothing}),
 )  # fmt: skip
 
