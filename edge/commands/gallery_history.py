@@ -78,10 +78,11 @@ def rollback(version: str | None, config_path: Path) -> None:
     """
     loaded = load_config(config_path)
     answer = receiver_for(loaded).roll_back(_kept(loaded, version))
-    echo(
-        f"version {answer.version} is {answer.status}, {plural(answer.people, 'person', 'people')}; "
-        f"before, it was version {answer.previous}"
-    )
+    if answer.people is not None:
+        echo(
+            f"version {answer.version} is {answer.status}, {plural(answer.people, 'person', 'people')}; "
+            f"before, it was version {answer.previous}"
+        )
     if answer.reason:
         raise WhosthereError(answer.reason)
 
