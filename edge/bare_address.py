@@ -14,6 +14,7 @@ _BARE = re.compile(
     r"(?P<rest>[/?].*)?",
     re.DOTALL,
 )
+_DEVICE = re.compile(r"(v4l2|picamera2):[^@]+")
 _NUMBERS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 _HOME = (".local", ".lan", ".home", ".internal", ".arpa", ".box")
 """How names of devices end in networks at home."""
@@ -35,6 +36,8 @@ def address_meant(text: str) -> str | None:
 
 def hint(text: str) -> str:
     """A clause for an error about a file that does not exist: `; did you mean ...`, or nothing."""
+    if _DEVICE.fullmatch(text):
+        return f"; if you mean a camera, put {text} in camera.source"
     meant = address_meant(text)
     return f"; if you mean a camera, its address begins like {meant}, and goes in camera.source" if meant else ""
 

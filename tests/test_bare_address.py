@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from converter.__main__ import main as converter
-from edge.bare_address import address_meant
+from edge.bare_address import address_meant, hint
 from edge.capture.registry import describe, open_camera
 from edge.config.camera import is_recording
 from edge.config.loading import load_config
@@ -70,9 +70,11 @@ def test_what_is_there_is_a_file_whatever_it_is_called(tmp_path: Path) -> None:
     assert is_recording(source)
 
 
-@pytest.mark.parametrize("given", ["rtsp://cam/stream", "192.168.1.5/stream", "http://192.168.1.5:8080/video"])
+@pytest.mark.parametrize(
+    "given", ["rtsp://cam/stream", "192.168.1.5/stream", "http://192.168.1.5:8080/video", "v4l2:99"]
+)
 def test_commands_that_read_files_say_where_a_camera_goes(given: str, tmp_path: Path, demo_gallery: Path) -> None:
-    hint = "if you mean a camera, its address begins like "
+    hint = "if you mean a camera, "
     for words in (
         ("identify", "--gallery", demo_gallery, given),
         ("enroll", "--gallery", tmp_path / "new.whg", "--person", "Ada", given),
@@ -81,6 +83,11 @@ def test_commands_that_read_files_say_where_a_camera_goes(given: str, tmp_path: 
         done = whosthere(*words)
         assert done.exit_code != 0
         assert hint in " ".join(done.output.split()), (words, done.output)
+
+
+def test_a_device_is_no_host() -> None:
+    assert hint("v4l2:/dev/video0").endswith("if you mean a camera, put v4l2:/dev/video0 in camera.source")
+    assert "hunter2" not in hint("v4l2:bob:hunter2@192.168.1.5")
 
 
 def test_the_converter_says_so_too(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_the_reasons_why_nobody_is_verified(family: Path, tmp_path: Path) -> Non
         ),
         (["--person", "Barack Obama"], 2, "found neither or both of FILE and --camera"),
         (["--person", "Barack Obama", "--camera", str(OBAMA)], 2, "found neither or both of FILE and --camera"),
-        (["--person", "Barack Obama", "missing.jpg"], 1, "missing.jpg: "),
+        (["--person", "Barack Obama", "missing.jpg"], 5, "missing.jpg: "),
         (["--person", "Barack Obama", "--window", str(CLIP)], 2, "--window: "),
         ([str(OBAMA)], 2, "--person"),
     ],

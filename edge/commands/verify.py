@@ -18,7 +18,7 @@ from edge.commands.enroll_camera import StatusLine
 from edge.commands.verify_window import open_window
 from edge.config.camera import CameraSettings
 from edge.config.loading import LoadedConfig, load_config_or_defaults
-from edge.errors import GalleryError, WhosthereError
+from edge.errors import CameraError, GalleryError
 from edge.faces.analyser import Analyser
 from edge.faces.loading import load_configured_analyser
 from edge.galleries.additions import read_additions, with_additions
@@ -38,7 +38,7 @@ Exit codes:
   2  wrong usage
   3  config
   4  model or gallery
-  5  camera
+  5  the camera gives no pictures, or FILE cannot be read
 """
 
 
@@ -149,7 +149,7 @@ def _photo(file: Path) -> Image:
     try:
         return read_reduced(file)[0]
     except PhotoError as error:
-        raise WhosthereError(str(error)) from error
+        raise CameraError(str(error)) from error
 
 
 def _with_source(loaded: LoadedConfig, file: Path) -> LoadedConfig:
