@@ -74,7 +74,7 @@ def test_what_is_there_is_a_file_whatever_it_is_called(tmp_path: Path) -> None:
     "given", ["rtsp://cam/stream", "192.168.1.5/stream", "http://192.168.1.5:8080/video", "v4l2:99"]
 )
 def test_commands_that_read_files_say_where_a_camera_goes(given: str, tmp_path: Path, demo_gallery: Path) -> None:
-    hint = "if you mean a camera, "
+    said = "if you mean a camera, "
     for words in (
         ("identify", "--gallery", demo_gallery, given),
         ("enroll", "--gallery", tmp_path / "new.whg", "--person", "Ada", given),
@@ -82,7 +82,7 @@ def test_commands_that_read_files_say_where_a_camera_goes(given: str, tmp_path: 
     ):
         done = whosthere(*words)
         assert done.exit_code != 0
-        assert hint in " ".join(done.output.split()), (words, done.output)
+        assert said in " ".join(done.output.split()), (words, done.output)
 
 
 def test_a_device_is_no_host() -> None:
