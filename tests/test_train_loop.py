@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from converter.sources import float_model, keras_of
-from converter.training.dataset import Dataset
-from converter.training.history import read
+from converter.training.dataset import Dataset, DataSplit
+from converter.training.history import Epoch, read
 from converter.training.judging import identified, judge
+from converter.training.plan import TrainingPlan
 from converter.training.schedules import factor, waited
 from converter.training.strategies import strategy_named
+from converter.training.trainer import Trainer
 from edge.errors import UsageError
-from edge.models.card import LearnedSimilarity
+from edge.models.card import InputSpec, LearnedSimilarity
 from edge.models.measure import WeightedL1
 from support.needed import TENSORFLOW
 from support.training import FEW, own_network, textures, train_tiny
@@ -33,6 +35,21 @@ def test_schedules() -> None:
     assert [factor("constant", epoch, 8, 3, []) for epoch in range(1, 6)] == [0.25, 0.5, 0.75, 1, 1]
     assert factor("plateau", 6, 8, 0, [0.5, 0.6, 0.6, 0.6, 0.6, 0.6]) == 0.5
     assert (waited([]), waited([0.5, 0.6, 0.6]), waited([0.5, 0.6, 0.7])) == (0, 1, 0)
+
+
+def test_a_collapsed_epoch_with_a_larger_area_is_progress(tmp_path: Path) -> None:
+    """ArcFace and CosFace begin with such: the learning rate stays, `--patience` waits on, the best is another."""
+    spec = InputSpec((1, 32, 32, 3), "rgb", 127.5, 127.5)
+    plan = TrainingPlan("cnn", "arcface", spec, 8, 0.01, 4, True, None, 0.2, 0.0, 0, "")
+    nothing = Dataset(np.empty((0, 32, 32, 3), np.uint8), np.empty(0, np.int64), np.empty(0, np.int32), [])
+    trainer = Trainer(tmp_path, plan, None, DataSplit(nothing, nothing, None), None)
+    for number, (area, strangers) in enumerate([(0.6, 0.9), *[(0.61 + n / 100, 0.999) for n in range(6)]]):
+        trainer.epochs.append(Epoch(number, 1.0, None, area, 0.0, strangers))
+
+    assert (trainer.learning_rate(7, 12), trainer.waited) == (0.01, 0)
+    assert max(trainer.epochs, key=lambda epoch: epoch.merit).epoch == 0
+    trainer.epochs += [trainer.epochs[-1]] * 4
+    assert (trainer.learning_rate(11, 12), trainer.waited) == (0.005, 4)
 
 
 def test_identification_counts_whom_it_names_right_over_the_strangers() -> None:

@@ -8,30 +8,30 @@ import numpy as np
 PATIENCE = 4
 """Epochs without a better embedder after which `plateau` halves the learning rate."""
 LEAST_GAIN = 1e-4
-"""The gain of merit, mostly the area under the ROC curve, from which an epoch counts as better."""
+"""The gain of area under the ROC curve from which an epoch counts as better."""
 
 
-def decay(merits: Sequence[float]) -> float:
+def decay(areas: Sequence[float]) -> float:
     """What the learning rate is multiplied by: halved whenever PATIENCE epochs bring no better embedder."""
     factor, waited = 1.0, 0
-    for better in _better(merits):
+    for better in _better(areas):
         waited = 0 if better else waited + 1
         if waited == PATIENCE:
             factor, waited = factor / 2, 0
     return factor
 
 
-def waited(merits: Sequence[float]) -> int:
+def waited(areas: Sequence[float]) -> int:
     """How many epochs there were since the last one that brought a better embedder."""
-    found = [number for number, better in enumerate(_better(merits)) if better]
-    return len(merits) - 1 - found[-1] if found else 0
+    found = [number for number, better in enumerate(_better(areas)) if better]
+    return len(areas) - 1 - found[-1] if found else 0
 
 
-def _better(merits: Sequence[float]) -> list[bool]:
+def _better(areas: Sequence[float]) -> list[bool]:
     best, found = -np.inf, []
-    for merit in merits:
-        found.append(merit > best + LEAST_GAIN)
-        best = max(best, merit)
+    for area in areas:
+        found.append(area > best + LEAST_GAIN)
+        best = max(best, area)
     return found
 
 
@@ -49,15 +49,15 @@ PLANNED: dict[str, Callable[[float], float]] = {"cosine": _cosine, "steps": _ste
 SCHEDULES = (PLATEAU, *PLANNED, "constant")
 
 
-def factor(schedule: str, epoch: int, epochs: int, warm_up: int, merits: Sequence[float]) -> float:
+def factor(schedule: str, epoch: int, epochs: int, warm_up: int, areas: Sequence[float]) -> float:
     """What the learning rate of an epoch, from 1, is multiplied by.
 
-    `epochs` are planned in all, the first `warm_up` of which rise evenly; `merits` are those of the epochs before.
+    `epochs` are planned in all, the first `warm_up` of which rise evenly; `areas` are those of the epochs before.
     """
     if epoch <= warm_up:
         return epoch / (warm_up + 1)
     if schedule == PLATEAU:
-        return decay(merits)
+        return decay(areas)
     if schedule in PLANNED:
         return PLANNED[schedule]((epoch - 1 - warm_up) / max(1, epochs - warm_up))
     return 1.0

@@ -78,8 +78,8 @@ class Trainer:
 
     @property
     def waited(self) -> int:
-        """The number of epochs since the last one that brought a better embedder."""
-        return waited([epoch.merit for epoch in self.epochs])
+        """The number of epochs since the last one whose area was larger than all before."""
+        return waited([epoch.area for epoch in self.epochs])
 
     def run(self, run: Run) -> None:
         """Train until so many epochs are done, or nothing gets better. Raises DatasetError when the loss is not finite.
@@ -103,6 +103,14 @@ class Trainer:
                 with progress.aside():
                     run.on_epoch(epoch)
 
+    def learning_rate(self, number: int, epochs: int) -> float:
+        """That of epoch `number` of so many.
+
+        A larger area is progress, also in a collapsed epoch: embedders that learn with a margin begin with such.
+        """
+        plan, areas = self._plan, [epoch.area for epoch in self.epochs]
+        return plan.learning_rate * factor(plan.schedule, number, plan.planned_epochs or epochs, plan.warm_up, areas)
+
     def _compiled(self) -> tuple[Any, Head]:
         keras, plan, loss = keras_of(3), self._plan, EVERY[self._plan.objective]
         freeze(self._embedder, plan.last_layers)
@@ -122,9 +130,7 @@ class Trainer:
 
     def _one(self, number: int, network: Any, head: Head, run: Run, progress: TrainingProgress) -> Epoch:
         plan = self._plan
-        planned = plan.planned_epochs or run.epochs
-        merits = [epoch.merit for epoch in self.epochs]
-        rate = plan.learning_rate * factor(plan.schedule, number, planned, plan.warm_up, merits)
+        rate = self.learning_rate(number, run.epochs)
         head.model.optimizer.learning_rate.assign(rate)
         hard = mine(network, self._data.training, plan.batch) if plan.mining == "all" else None
         drawn, steps = batches(EVERY[plan.objective], self._data.training, plan, number, hard, self._strategy)
