@@ -37,13 +37,13 @@ def test_schedules() -> None:
     assert (waited([]), waited([0.5, 0.6, 0.6]), waited([0.5, 0.6, 0.7])) == (0, 1, 0)
 
 
-def test_a_collapsed_epoch_with_a_larger_area_is_progress(tmp_path: Path) -> None:
-    """ArcFace and CosFace begin with such: the learning rate stays, `--patience` waits on, the best is another."""
+def test_epochs_that_begin_collapsed_and_worse_than_none_are_progress(tmp_path: Path) -> None:
+    """ArcFace and CosFace begin so: the learning rate stays, `--patience` waits on, and the best is another."""
     spec = InputSpec((1, 32, 32, 3), "rgb", 127.5, 127.5)
     plan = TrainingPlan("cnn", "arcface", spec, 8, 0.01, 4, True, None, 0.2, 0.0, 0, "")
     nothing = Dataset(np.empty((0, 32, 32, 3), np.uint8), np.empty(0, np.int64), np.empty(0, np.int32), [])
     trainer = Trainer(tmp_path, plan, None, DataSplit(nothing, nothing, None), None)
-    for number, (area, strangers) in enumerate([(0.6, 0.9), *[(0.61 + n / 100, 0.999) for n in range(6)]]):
+    for number, (area, strangers) in enumerate([(0.6, 0.9), *[(0.51 + n / 100, 0.999) for n in range(6)]]):
         trainer.epochs.append(Epoch(number, 1.0, None, area, 0.0, strangers))
 
     assert (trainer.learning_rate(7, 12), trainer.waited) == (0.01, 0)

@@ -78,8 +78,16 @@ class Trainer:
 
     @property
     def waited(self) -> int:
-        """The number of epochs since the last one whose area was larger than all before."""
-        return waited([epoch.area for epoch in self.epochs])
+        """The number of epochs since the last one whose area was larger than those of all before."""
+        return waited(self._areas)
+
+    @property
+    def _areas(self) -> list[float]:
+        """Those of the epochs of training. To get worse than an untrained network at first is no lack of progress.
+
+        Nor is it to be collapsed: embedders that learn with a margin begin so.
+        """
+        return [epoch.area for epoch in self.epochs if epoch.epoch]
 
     def run(self, run: Run) -> None:
         """Train until so many epochs are done, or nothing gets better. Raises DatasetError when the loss is not finite.
@@ -104,12 +112,10 @@ class Trainer:
                     run.on_epoch(epoch)
 
     def learning_rate(self, number: int, epochs: int) -> float:
-        """That of epoch `number` of so many.
-
-        A larger area is progress, also in a collapsed epoch: embedders that learn with a margin begin with such.
-        """
-        plan, areas = self._plan, [epoch.area for epoch in self.epochs]
-        return plan.learning_rate * factor(plan.schedule, number, plan.planned_epochs or epochs, plan.warm_up, areas)
+        """That of epoch `number` of so many."""
+        plan = self._plan
+        planned = plan.planned_epochs or epochs
+        return plan.learning_rate * factor(plan.schedule, number, planned, plan.warm_up, self._areas)
 
     def _compiled(self) -> tuple[Any, Head]:
         keras, plan, loss = keras_of(3), self._plan, EVERY[self._plan.objective]
