@@ -82,7 +82,7 @@ def test_a_course_is_recorded_and_ends_early(tmp_path: Path) -> None:
     assert code == 0, said
     epochs = read(tmp_path / "out" / "history.csv")
     assert len(epochs) < 41
-    assert f"stopped after epoch {epochs[-1].epoch}: nothing better in 2 epochs (--patience)" in printed
+    assert f"stopped after epoch {epochs[-1].epoch}: no larger area in 2 epochs (--patience)" in printed
     assert [epoch.learning_rate for epoch in epochs[1:3]] == pytest.approx([5e-4, 1e-3])
     assert all(epoch.identified is not None for epoch in epochs)
     (events,) = (tmp_path / "out" / "tensorboard").iterdir()

@@ -111,7 +111,7 @@ def command(
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted after epoch {trainer.done}; run the same command to go on") from None
     if trainer.done < epochs:
-        echo(f"stopped after epoch {trainer.done}: nothing better in {trainer.waited} epochs (--patience)")
+        echo(f"stopped after epoch {trainer.done}: no larger area in {trainer.waited} epochs (--patience)")
     if is_chief(strategy):
         _finish(trainer, output, begun.spec, lessons)
         _next(output / BEST, begun.spec, lessons, asked)

@@ -130,7 +130,7 @@ COURSE = (
     click.option(
         "--patience",
         type=click.IntRange(1, 100_000),
-        help="Stop early, after this many epochs without a better embedder.  [default: never]",
+        help="Stop early when this many epochs bring no larger area under the ROC curve.  [default: never]",
     ),
     click.option(
         "--batch",
@@ -149,7 +149,7 @@ COURSE = (
         type=click.Choice(SCHEDULES),
         default=SCHEDULES[0],
         show_default=True,
-        help="How the learning rate falls. plateau: it is halved when four epochs bring nothing better; cosine: along "
+        help="How the learning rate falls. plateau: it is halved when four epochs bring no larger area; cosine: along "
         "a cosine to 0; steps: to a tenth after a half and after three quarters of --epochs; constant: not at all.",
     ),
     click.option(

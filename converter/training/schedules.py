@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 PATIENCE = 4
-"""Epochs without a better embedder after which `plateau` halves the learning rate."""
+"""Epochs without a larger area after which `plateau` halves the learning rate."""
 LEAST_GAIN = 1e-4
 """The gain of area under the ROC curve from which an epoch counts as better."""
 
 
 def decay(areas: Sequence[float]) -> float:
-    """What the learning rate is multiplied by: halved whenever PATIENCE epochs bring no better embedder."""
+    """What the learning rate is multiplied by: halved whenever PATIENCE epochs bring no larger area."""
     factor, waited = 1.0, 0
     for better in _better(areas):
         waited = 0 if better else waited + 1
@@ -22,7 +22,7 @@ def decay(areas: Sequence[float]) -> float:
 
 
 def waited(areas: Sequence[float]) -> int:
-    """How many epochs there were since the last one that brought a better embedder."""
+    """How many epochs there were since the last one with a larger area than all before."""
     found = [number for number, better in enumerate(_better(areas)) if better]
     return len(areas) - 1 - found[-1] if found else 0
 

@@ -45,7 +45,7 @@ class Run(NamedTuple):
     """How many in all, those of earlier runs included."""
     on_epoch: Callable[[Epoch], None]
     patience: int | None = None
-    """Stop after so many epochs without a better embedder; None: never."""
+    """Stop after so many epochs without a larger area; None: never."""
 
 
 class Trainer:
@@ -83,9 +83,10 @@ class Trainer:
 
     @property
     def _areas(self) -> list[float]:
-        """Those of the epochs of training. To get worse than an untrained network at first is no lack of progress.
+        """Those of the epochs of training.
 
-        Nor is it to be collapsed: embedders that learn with a margin begin so.
+        A collapsed epoch, or one worse than the untrained network, can still be progress: embedders that learn with a
+        margin begin that way.
         """
         return [epoch.area for epoch in self.epochs if epoch.epoch]
 
